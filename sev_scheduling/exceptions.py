@@ -1,0 +1,101 @@
+"""Every exception this package raises on purpose.
+
+::
+
+    SevSchedulingError
+    ├── SpecError            a flavor or an image has no usable shape
+    ├── InvalidRequest       the request has problems of severity error
+    ├── ModelError           a registered encryption model is unusable
+    ├── InputError           a file or option cannot be used
+    │   └── CloudFileError   a cloud file is wrong, with entry and key
+    ├── NoCapacity           no host, or no slot, for a valid request
+    └── PlacementError       Placement did not do what was asked
+        ├── PlacementUnavailable   no answer in time, or a 5xx
+        ├── PlacementDenied        401 or 403
+        ├── PlacementTooOld        the microversion needed is missing
+        ├── PlacementRefused       a 4xx about the request itself
+        ├── PlacementConflict      409 again and again
+        └── PlacementAnswerError   an answer that cannot be understood
+
+The message is one line, names the input and its value, and says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sev_scheduling.problems import Problem
+
+
+class SevSchedulingError(Exception):
+    """The root: catch this to catch everything."""
+
+
+class SpecError(SevSchedulingError):
+    """A flavor or an image that has no usable shape."""
+
+
+class InvalidRequest(SevSchedulingError):
+    """A request that cannot be scheduled as it stands.
+
+    :ivar problems: all problems found, errors first, warnings included
+    """
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__(
+            ' '.join(p.message for p in problems if p.is_error)
+        )
+
+
+class ModelError(SevSchedulingError):
+    """An encryption model that a plug-in registered is unusable."""
+
+
+class InputError(SevSchedulingError):
+    """A file, or a command line option, that cannot be used."""
+
+
+class CloudFileError(InputError):
+    """A cloud file that is wrong; names the file, the entry and the key."""
+
+
+class NoCapacity(SevSchedulingError):
+    """A valid request that no host can take now.
+
+    :ivar explanation: why, as far as it is known: an
+        :class:`~sev_scheduling.explanation.Explanation` or None
+    """
+
+    def __init__(self, message: str, explanation: object = None) -> None:
+        self.explanation = explanation
+        super().__init__(message)
+
+
+class PlacementError(SevSchedulingError):
+    """Placement did not do what it was asked."""
+
+
+class PlacementUnavailable(PlacementError):
+    """Placement did not answer in time, or answered with a 5xx status."""
+
+
+class PlacementDenied(PlacementError):
+    """Placement refused the credentials (401) or the action (403)."""
+
+
+class PlacementTooOld(PlacementError):
+    """Placement lacks the microversion that the call needs."""
+
+
+class PlacementRefused(PlacementError):
+    """Placement refused the request itself (a 4xx status)."""
+
+
+class PlacementConflict(PlacementError):
+    """Placement answered 409 until the retries were used up."""
+
+
+class PlacementAnswerError(PlacementError):
+    """Placement's answer cannot be understood (type, JSON or shape)."""

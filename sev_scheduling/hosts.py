@@ -1,0 +1,174 @@
+"""What a scheduler knows of a host, from nested or flat provider trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import os_resource_classes as orc
+
+from sev_scheduling.models import EncryptionModel, model_traits
+
+#: A host publishes its default machine type as this and the type's name in
+#: the alphabet of traits: ``CUSTOM_HW_MACHINE_TYPE_Q35``.
+MACHINE_TYPE_TRAIT_PREFIX = 'CUSTOM_HW_MACHINE_TYPE_'
+
+#: Where no trait tells a host's architecture.
+DEFAULT_ARCHITECTURE = 'x86_64'
+_ARCHITECTURE_TRAIT_PREFIX = 'HW_ARCH_'
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPool:
+    """The slots of one model on one host.
+
+    :ivar total: slots in the inventory
+    :ivar reserved: slots that are never given to guests
+    :ivar used: slots that guests hold
+    :ivar provider_uuid: the resource provider that holds the inventory
+    """
+
+    total: int
+    reserved: int = 0
+    used: int = 0
+    provider_uuid: str | None = None
+
+    @property
+    def free(self) -> int:
+        """Slots that a guest can have now; never negative."""
+        return max(0, self.total - self.reserved - self.used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One compute host.
+
+    :ivar pools: model name -> :class:`SlotPool`
+    :ivar machine_types: architecture -> default machine type, None or
+        absent where unknown
+    :ivar ram_allocation_ratio: of MEMORY_MB; None where unknown
+    :ivar hypervisor_type: such as ``QEMU``; None where unknown
+    :ivar traits: those of the root resource provider
+    """
+
+    name: str
+    uuid: str | None = None
+    pools: Mapping[str, SlotPool] = field(default_factory=dict, hash=False)
+    machine_types: Mapping[str, str | None] = field(
+        default_factory=dict, hash=False
+    )
+    ram_allocation_ratio: float | None = None
+    hypervisor_type: str | None = None
+    traits: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_provider_summaries(
+        cls,
+        summaries: Mapping[str, Mapping[str, Any]],
+        *,
+        names: Mapping[str, str] | None = None,
+        ram_allocation_ratios: Mapping[str, float] | None = None,
+        models: Iterable[EncryptionModel] | None = None,
+    ) -> list[Host]:
+        """Build one host for each root provider of a Placement answer.
+
+        A pool is a provider that has both an inventory of
+        ``MEM_ENCRYPTION_CONTEXT`` and a model's trait; a model's trait on a
+        provider without the inventory makes none, so that a stale trait on
+        a root does no harm. A flat provider that carries several models'
+        traits counts, with the same slots, for each of them.
+
+        :param summaries: the ``provider_summaries`` of
+            ``GET /allocation_candidates`` at 1.29 or later:
+            provider uuid -> ``{'resources': {class: {'capacity': int,
+            'used': int}}, 'traits': [...], 'root_provider_uuid': ...}``.
+            ``capacity`` has the reserved slots taken off already; where
+            ``total`` and ``reserved`` are given as well, they are kept.
+        :param names: provider uuid -> name; the uuid stands in for a name
+            that is missing
+        :param ram_allocation_ratios: root provider uuid -> ratio
+        :param models: the models to look for; all registered by default
+        :returns: hosts in the order in which their trees first appear
+        """
+        by_trait = (
+            model_traits()
+            if models is None
+            else {model.trait: model for model in models}
+        )
+        trees: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for uuid, summary in summaries.items():
+            root = summary.get('root_provider_uuid') or uuid
+            trees.setdefault(root, {})[uuid] = summary
+        return [
+            cls(
+                name=(names or {}).get(root, root),
+                uuid=root,
+                pools=_pools(tree, by_trait),
+                machine_types=machine_types_from_traits(
+                    tree.get(root, {}).get('traits', ())
+                ),
+                ram_allocation_ratio=(ram_allocation_ratios or {}).get(root),
+                traits=frozenset(tree.get(root, {}).get('traits', ())),
+            )
+            for root, tree in trees.items()
+        ]
+
+
+def _pools(
+    tree: Mapping[str, Mapping[str, Any]],
+    by_trait: Mapping[str, EncryptionModel],
+) -> dict[str, SlotPool]:
+    pools: dict[str, SlotPool] = {}
+    for uuid, summary in tree.items():
+        slots = summary.get('resources', {}).get(orc.MEM_ENCRYPTION_CONTEXT)
+        if not slots:
+            continue
+        for trait in summary.get('traits', ()):
+            model = by_trait.get(trait)
+            if model is None:
+                continue
+            pool = SlotPool(
+                total=slots.get('total', slots['capacity']),
+                reserved=slots.get('reserved', 0),
+                used=slots['used'],
+                provider_uuid=uuid,
+            )
+            # Both a flat and a nested pool of one model (a host in the
+            # midst of an upgrade): nova reports the nested one from now
+            # on, and the one with more free slots is what a guest gets.
+            known = pools.get(model.name)
+            if known is None or pool.free > known.free:
+                pools[model.name] = pool
+    return pools
+
+
+def machine_type_trait(machine_type: str) -> str:
+    """Return the trait that publishes a default machine type.
+
+    >>> machine_type_trait('pc-q35-8.2')
+    'CUSTOM_HW_MACHINE_TYPE_PC_Q35_8_2'
+    """
+    return MACHINE_TYPE_TRAIT_PREFIX + orc.normalize_name(
+        machine_type
+    ).removeprefix(orc.CUSTOM_NAMESPACE)
+
+
+def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:
+    """Return architecture -> default machine type, as traits publish it.
+
+    >>> machine_types_from_traits(['CUSTOM_HW_MACHINE_TYPE_Q35'])
+    {'x86_64': 'q35'}
+    """
+    architecture = DEFAULT_ARCHITECTURE
+    machine_type = None
+    for trait in sorted(traits):
+        if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX):
+            machine_type = trait.removeprefix(MACHINE_TYPE_TRAIT_PREFIX)
+        elif trait.startswith(_ARCHITECTURE_TRAIT_PREFIX):
+            architecture = trait.removeprefix(
+                _ARCHITECTURE_TRAIT_PREFIX
+            ).lower()
+    if not machine_type:
+        return {}
+    return {architecture: machine_type.lower().replace('_', '-')}
