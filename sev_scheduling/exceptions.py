@@ -44,9 +44,7 @@ class InvalidRequest(SevSchedulingError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
-        super().__init__(
-            ' '.join(p.message for p in problems if p.is_error)
-        )
+        super().__init__(' '.join(p.message for p in problems if p.is_error))
 
 
 class ModelError(SevSchedulingError):

@@ -149,9 +149,8 @@ def machine_type_trait(machine_type: str) -> str:
     >>> machine_type_trait('pc-q35-8.2')
     'CUSTOM_HW_MACHINE_TYPE_PC_Q35_8_2'
     """
-    return MACHINE_TYPE_TRAIT_PREFIX + orc.normalize_name(
-        machine_type
-    ).removeprefix(orc.CUSTOM_NAMESPACE)
+    name: str = orc.normalize_name(machine_type)
+    return MACHINE_TYPE_TRAIT_PREFIX + name.removeprefix(orc.CUSTOM_NAMESPACE)
 
 
 def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:

@@ -38,6 +38,7 @@ class EncryptionModel:
     :ivar stateless_firmware: ``hw_firmware_stateless`` must be true
     :ivar video_model: ``hw_video_model`` that the image must have, or None
     :ivar excluded_by: models that must not share a host with it
+    :ivar exclusion_source: why not, such as a CVE
     :ivar hypervisor_types: hypervisors that can run it, in lower case
     """
 
@@ -51,6 +52,7 @@ class EncryptionModel:
     stateless_firmware: bool = False
     video_model: str | None = None
     excluded_by: tuple[str, ...] = ()
+    exclusion_source: str = ''
     hypervisor_types: tuple[str, ...] = ('qemu', 'kvm')
 
     def __str__(self) -> str:
@@ -69,8 +71,8 @@ BUILTIN_MODELS = (
         trait=os_traits.HW_CPU_X86_AMD_SEV_ES,
         provider_suffix='amd_sev_es',
         locks_memory=True,
-        # CVE-2025-48514: an SEV-ES guest is not safe beside SEV-SNP.
         excluded_by=('amd-sev-snp',),
+        exclusion_source='CVE-2025-48514',
     ),
     EncryptionModel(
         name='amd-sev-snp',
@@ -121,14 +123,16 @@ def registered_models() -> Mapping[str, EncryptionModel]:
     # Most requests are unencrypted and never need this.
     from stevedore import ExtensionManager
 
-    def fail(manager: object, entry_point: object, error: Exception) -> None:
+    def fail(
+        manager: object, entry_point: object, error: BaseException
+    ) -> None:
         raise ModelError(
             f'Entry point {entry_point} of group {ENTRY_POINT_GROUP} cannot '
             f'be loaded: {error}; mend or remove the package.'
         ) from error
 
     models = {model.name: model for model in BUILTIN_MODELS}
-    extensions = ExtensionManager(
+    extensions: ExtensionManager[object] = ExtensionManager(
         ENTRY_POINT_GROUP, on_load_failure_callback=fail
     )
     for extension in sorted(extensions, key=lambda e: e.name):
