@@ -58,39 +58,22 @@ def host_reasons(
 
     :param for_tenant: fill in the tenant's texts
     """
-    groups: defaultdict[tuple[str, ...], list[Verdict]] = defaultdict(list)
+    groups: defaultdict[Key, list[Verdict]] = defaultdict(list)
     for verdict in result.rejected:
         groups[_key(verdict)].append(verdict)
-    ordered = sorted(
-        groups.values(),
-        key=lambda group: (
-            -len(group),
-            _ORDER[_code(group[0])],
-            _key(group[0]),
-        ),
-    )
-    only_missing = all(
-        _code(group[0]) is VerdictCode.NO_POOL for group in ordered
-    )
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     reasons = []
-    for group in ordered:
-        text, fix, tenant_text, tenant_fix = _WORDS[_code(group[0])](
+    for (position, *_), group in ordered:
+        code = _CODES[position]
+        text, fix, tenant_text, tenant_fix = _WORDS[code](
             result.request, group
         )
-        quiet = not for_tenant or (
-            # Hosts without the model are nothing that a tenant can change,
-            # unless there are no others.
-            _code(group[0]) is VerdictCode.NO_POOL and not only_missing
-        )
+        # Hosts without the model are nothing that a tenant can change,
+        # unless there are no others.
+        if not for_tenant or (code is VerdictCode.NO_POOL and len(groups) > 1):
+            tenant_text = tenant_fix = ''
         reasons.append(
-            Reason(
-                _code(group[0]),
-                len(group),
-                text,
-                fix,
-                '' if quiet else tenant_text,
-                '' if quiet else tenant_fix,
-            )
+            Reason(code, len(group), text, fix, tenant_text, tenant_fix)
         )
     return tuple(reasons)
 
