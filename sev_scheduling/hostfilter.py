@@ -19,11 +19,19 @@ class VerdictCode(enum.StrEnum):
     Do not change a value: programs compare them.
     """
 
+    #: the host offers no slots of the model
     NO_POOL = 'no-pool'
+    #: it offers another model that must not share a host with this one
+    #: (SEV-ES beside SEV-SNP: CVE-2025-48514)
     EXCLUDED_BY_MODEL = 'excluded-by-model'
+    #: its hypervisor cannot run the model
     HYPERVISOR_UNSUPPORTED = 'hypervisor-unsupported'
+    #: the image names no machine type, and the host's default will not do
     MACHINE_TYPE_NOT_Q35 = 'machine-type-not-q35'
+    #: ``ram_allocation_ratio`` is above 1.0, the model pins memory, and the
+    #: guest asks for no explicit page size
     MEMORY_OVERCOMMITTED = 'memory-overcommitted'
+    #: used and reserved slots make up the total; not permanent
     NO_FREE_SLOT = 'no-free-slot'
 
 
