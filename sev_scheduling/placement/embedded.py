@@ -1,0 +1,175 @@
+"""The real Placement service, in this process, on an SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import sqlite3
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from keystoneauth1 import session as ks_session
+from keystoneauth1 import token_endpoint
+from keystoneauth1.adapter import Adapter
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import shown
+
+_SQLITE_MAGIC = b'SQLite format 3\0'
+
+
+@contextlib.contextmanager
+def embedded_placement(state: Path | None = None) -> Iterator[Adapter]:
+    """Run openstack-placement in this process; give an adapter onto it.
+
+    One at a time in a process: Placement keeps its database and its caches
+    in module globals, which are put back at the end.
+
+    :param state: the SQLite file to use and keep; a temporary one is made,
+        and removed at the end, where there is none. A file that is made
+        here is removed again where the body raises.
+    :raises InputError: where openstack-placement is not installed, or
+        ``state`` is not a database of Placement or is in use
+    """
+    with contextlib.ExitStack() as stack:
+        if state is None:
+            folder = tempfile.TemporaryDirectory(prefix='sev-scheduling-')
+            path = Path(stack.enter_context(folder)) / 'placement.db'
+            new = True
+        else:
+            path = state
+            new = stack.enter_context(_kept_file(path))
+        yield stack.enter_context(_running(path, new, synced=not new))
+
+
+@contextlib.contextmanager
+def _kept_file(path: Path) -> Iterator[bool]:
+    """Lock a state file; yield whether it is new."""
+    new = not path.exists()
+    label = f'State file {shown(path)}'
+    try:
+        stream = path.open('ab' if new else 'r+b')
+    except OSError as error:
+        raise InputError(
+            f'{label} cannot be used: {error.strerror}; give the path of a '
+            'file in a folder that exists.'
+        ) from None
+    with stream:
+        try:
+            # SQLite's own locks are of another kind and do not clash.
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f'{label} is in use by another command; wait for it to end.'
+            ) from None
+        if not new and path.stat().st_size == 0:
+            new = True
+        if not new:
+            _check_database(path, label)
+        try:
+            yield new
+        except BaseException:
+            if new:
+                path.unlink(missing_ok=True)
+            raise
+
+
+def _check_database(path: Path, label: str) -> None:
+    with path.open('rb') as stream:
+        is_sqlite = stream.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+    if is_sqlite:
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                database.execute('SELECT uuid FROM resource_providers LIMIT 1')
+                return
+        except sqlite3.Error:
+            pass
+    raise InputError(
+        f'{label} is no database of Placement; give a file that '
+        '--state made, or a new path.'
+    )
+
+
+@contextlib.contextmanager
+def _running(path: Path, new: bool, synced: bool) -> Iterator[Adapter]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            from oslo_config import cfg
+            from oslo_db.sqlalchemy import enginefacade
+            from placement import conf as placement_conf
+            from placement import db_api, deploy, policy
+            from placement.db.sqlalchemy import migration
+            from placement.objects import resource_class, trait
+            from wsgi_intercept.interceptor import RequestsInterceptor
+    except ImportError as error:
+        raise InputError(
+            f'The embedded Placement needs {error.name}; install it with '
+            "pip install 'sev-scheduling[embedded]'."
+        ) from None
+
+    def forget() -> None:
+        policy.reset()
+        trait._TRAITS_SYNCED = False
+        resource_class._RESOURCE_CLASSES_SYNCED = False
+
+    conf = cfg.ConfigOpts()
+    placement_conf.register_opts(conf)
+    url = f'sqlite:///{path}'
+    conf.set_override('connection', url, 'placement_database')
+    conf.set_override('auth_strategy', 'noauth2', 'api')
+    # Neither the machine's placement.conf nor this program's arguments.
+    conf([], 'placement', default_config_files=[], default_config_dirs=[])
+    manager = enginefacade.transaction_context()
+    manager.configure(
+        connection=url,
+        # A temporary file need not survive a power failure.
+        sqlite_synchronous=synced,
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        stack.callback(
+            db_api.placement_context_manager.patch_factory(manager)
+        )
+        forget()
+        stack.callback(forget)
+        engine = db_api.get_placement_engine()
+        stack.callback(engine.dispose)
+        if new:
+            migration.create_schema(engine)
+            migration.stamp('head')
+        else:
+            migration.upgrade('head')
+        application = deploy.loadapp(conf)
+        # A name that no real service has.
+        endpoint = f'http://{uuid.uuid4()}/placement'
+        stack.enter_context(
+            RequestsInterceptor(lambda: application, url=endpoint)
+        )
+        auth = token_endpoint.Token(endpoint=endpoint, token='admin')
+        yield Adapter(
+            ks_session.Session(auth=auth),
+            service_type='placement',
+            endpoint_override=endpoint,
+            raise_exc=False,
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep alembic's and Placement's chatter out of a command's output."""
+    loggers = [logging.getLogger(n) for n in ('alembic', 'placement')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
