@@ -1,0 +1,91 @@
+"""The compute host's side: what it offers, what it lacks, what it publishes.
+
+Functions over text and mappings do the work; :func:`gather` and
+:func:`survey` read a host's files for them. Needs the extra ``node``.
+"""
+
+from sev_scheduling.compute.checks import Check, HostReport, Status
+from sev_scheduling.compute.detection import (
+    Evidence,
+    HostFacts,
+    ModelSupport,
+    Source,
+    detect,
+)
+from sev_scheduling.compute.domcaps import (
+    DomainCapabilities,
+    parse_domain_capabilities,
+)
+from sev_scheduling.compute.files import (
+    MAX_BYTES,
+    Root,
+    decode,
+    read_text,
+    write_text,
+)
+from sev_scheduling.compute.firmware import Descriptor, parse_descriptor
+from sev_scheduling.compute.gather import Gathered, gather
+from sev_scheduling.compute.kernel import (
+    EncryptionLeaf,
+    parse_capacity,
+    parse_leaves,
+    parse_switch,
+)
+from sev_scheduling.compute.libvirtd import LibvirtAnswer, ask_libvirt
+from sev_scheduling.compute.memory import HostMemory, read_memory
+from sev_scheduling.compute.novaconf import NovaSettings, read_nova_conf
+from sev_scheduling.compute.publish import provider_config, render
+from sev_scheduling.compute.reservation import (
+    Fit,
+    Reservation,
+    arithmetic,
+    fit,
+    nova_conf,
+    reserve,
+    systemd_drop_in,
+)
+from sev_scheduling.compute.survey import check, read_settings, survey
+
+__all__ = [
+    'MAX_BYTES',
+    'Check',
+    'Descriptor',
+    'DomainCapabilities',
+    'EncryptionLeaf',
+    'Evidence',
+    'Fit',
+    'Gathered',
+    'HostFacts',
+    'HostMemory',
+    'HostReport',
+    'LibvirtAnswer',
+    'ModelSupport',
+    'NovaSettings',
+    'Reservation',
+    'Root',
+    'Source',
+    'Status',
+    'arithmetic',
+    'ask_libvirt',
+    'check',
+    'decode',
+    'detect',
+    'fit',
+    'gather',
+    'nova_conf',
+    'parse_capacity',
+    'parse_descriptor',
+    'parse_domain_capabilities',
+    'parse_leaves',
+    'parse_switch',
+    'provider_config',
+    'read_memory',
+    'read_nova_conf',
+    'read_settings',
+    'read_text',
+    'render',
+    'reserve',
+    'survey',
+    'systemd_drop_in',
+    'write_text',
+]

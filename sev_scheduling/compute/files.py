@@ -1,0 +1,206 @@
+"""Read a host's files within bounds, and write new ones in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import printable
+
+#: Larger than any file that is read here has a reason to be.
+MAX_BYTES = 1 << 20
+#: More names than this in one directory are not looked at.
+MAX_NAMES = 1000
+_MAX_LINKS = 40
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # The mere opening of a pipe would wait for a writer.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+_OPENERS = {True: _open_at_once, False: os.open}
+
+
+def read_text(
+    path: str | os.PathLike[str],
+    *,
+    limit: int = MAX_BYTES,
+    regular: bool = False,
+) -> str:
+    """Return a text file, whole.
+
+    :param limit: bytes that it may have
+    :param regular: refuse pipes and devices too, which may never end
+    :raises InputError: one line, where it is missing, a directory, not
+        readable, too large or not UTF-8
+    """
+    try:
+        with open(path, 'rb', opener=_OPENERS[regular]) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if regular and not stat.S_ISREG(mode):
+                raise InputError(
+                    f'{path} is a pipe or a device; a regular file belongs '
+                    'there.'
+                )
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(_unreadable(path, error)) from error
+    return decode(data, str(path), limit=limit)
+
+
+def decode(data: bytes, origin: str, *, limit: int = MAX_BYTES) -> str:
+    """Return bytes as text.
+
+    :raises InputError: where they are too many, or not UTF-8
+    """
+    if len(data) > limit:
+        raise InputError(
+            f'{origin} is larger than {limit} bytes; give the right file.'
+        )
+    try:
+        return data.decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{origin} is not UTF-8 text (byte {error.start}); '
+            'give the right file.'
+        ) from error
+
+
+def _unreadable(path: object, error: Exception) -> str:
+    reason = getattr(error, 'strerror', None) or str(error)
+    return f'{printable(str(path))} cannot be read: {printable(reason)}.'
+
+
+def write_text(path: Path, text: str, *, force: bool = False) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    :param force: replace a file that exists
+    :raises InputError: where it exists already, or cannot be written
+    """
+    if path.is_dir():
+        raise InputError(f'{path} is a directory; name a file in it.')
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f'.{path.name}.'
+        )
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+            file.flush()
+            # mkstemp keeps others out, yet nova and systemd have to read.
+            os.fchmod(handle, 0o644)
+            os.fsync(handle)
+        if force:
+            os.replace(temporary, path)
+            temporary = None
+        else:
+            # Unlike a rename, a link never replaces.
+            os.link(temporary, path)
+    except FileExistsError as error:
+        raise InputError(
+            f'{path} exists; give --force to replace it.'
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise InputError(f'{path} cannot be written: {reason}.') from error
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The root of a host's files: ``/``, or that of a copy or a mount.
+
+    Symbolic links lead to where they would lead on the host itself, never
+    out of the root.
+    """
+
+    path: Path = Path('/')
+
+    def locate(self, name: str) -> Path:
+        """Return where a file of the host is found.
+
+        :param name: its absolute path on the host
+        :raises InputError: where links lead in circles
+        """
+        parts = deque(name.split('/'))
+        found: list[str] = []
+        links = 0
+        while parts:
+            part = parts.popleft()
+            if part in ('', '.'):
+                continue
+            if part == '..':
+                del found[-1:]
+                continue
+            here = self.path.joinpath(*found, part)
+            try:
+                target = os.readlink(here)
+            except (OSError, ValueError):
+                found.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise InputError(
+                    f'{self.path / name.lstrip("/")} cannot be read: '
+                    'too many symbolic links.'
+                )
+            if target.startswith('/'):
+                found.clear()
+            parts.extendleft(reversed(target.split('/')))
+        return self.path.joinpath(*found)
+
+    def read(self, name: str, *, limit: int = MAX_BYTES) -> str | None:
+        """Return a regular file's text, None where there is no such file.
+
+        :raises InputError: as :func:`read_text`
+        """
+        path = self.locate(name)
+        if not os.path.lexists(path):
+            return None
+        return read_text(path, limit=limit, regular=True)
+
+    def read_at(self, name: str, offset: int, size: int) -> bytes | None:
+        """Return bytes of a file or device, None where it cannot be read."""
+        try:
+            handle = os.open(
+                self.locate(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            )
+        except OSError:
+            return None
+        try:
+            return os.pread(handle, size, offset)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names in a directory, sorted; none where it is missing.
+
+        :raises InputError: where it cannot be read or is too large
+        """
+        path = self.locate(directory)
+        try:
+            names = sorted(os.listdir(path))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise InputError(_unreadable(path, error)) from error
+        if len(names) > MAX_NAMES:
+            raise InputError(
+                f'{path} holds {len(names)} files; more than {MAX_NAMES} are '
+                'not read.'
+            )
+        return names
+
+    def has(self, name: str) -> bool:
+        """Return whether the host has this file."""
+        return os.path.isfile(self.locate(name))

@@ -1,0 +1,131 @@
+"""What the kernel says: module parameters, the misc cgroup, CPUID.
+
+Formats: kernel documentation of the ``kvm_amd`` and ``kvm_intel`` module
+parameters, of the misc controller (cgroup v2), and AMD's *Architecture
+Programmer's Manual*, volume 3, appendix E.4.17 (leaf 0x8000001F).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from oslo_utils import strutils
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import shown
+
+#: A number of slots above this cannot be an inventory of Placement.
+MAX_COUNT = 2**31 - 1
+
+#: The resources of ``misc.capacity`` that hold encrypted guests.
+CAPACITIES = ('sev', 'sev_es', 'tdx')
+
+#: CPUID leaves: the highest extended one, and the one of memory encryption.
+LEAF_EXTENDED = 0x80000000
+LEAF_ENCRYPTION = 0x8000001F
+#: EAX, EBX, ECX and EDX.
+LEAF_BYTES = 16
+
+
+def parse_switch(text: str, origin: str) -> bool:
+    """Return a boolean module parameter: ``Y``, ``N``, ``1`` or ``0``.
+
+    :raises InputError: where it is anything else
+    """
+    try:
+        return strutils.bool_from_string(text.strip(), strict=True)
+    except ValueError as error:
+        raise InputError(
+            f'{origin} holds {shown(text.strip())}; a module parameter is '
+            'Y, N, 1 or 0.'
+        ) from error
+
+
+def parse_count(text: str | None, origin: str) -> int:
+    """Return a number of slots.
+
+    :raises InputError: where it is no decimal number of 0 to 2**31 - 1
+    """
+    stripped = (text or '').strip()
+    # int() would take signs, underscores and the digits of any script.
+    if re.fullmatch('[0-9]{1,10}', stripped) and int(stripped) <= MAX_COUNT:
+        return int(stripped)
+    raise InputError(
+        f'{origin} is {shown(text or "")}; it must be a number of 0 to '
+        f'{MAX_COUNT}.'
+    )
+
+
+def parse_capacity(text: str, origin: str) -> dict[str, int]:
+    """Return resource -> slots of a ``misc.capacity``, those of guests only.
+
+    The kernel leaves out resources of which it has none.
+
+    >>> parse_capacity('sev 410\\nsev_es 99\\n', 'misc.capacity')
+    {'sev': 410, 'sev_es': 99}
+
+    :raises InputError: where a line is no name and number
+    """
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.split('\n'), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2 or words[0] in counts:
+            raise InputError(
+                f'{origin}, line {number}: {shown(line)} is not one '
+                'resource and its capacity.'
+            )
+        if words[0] in CAPACITIES:
+            counts[words[0]] = parse_count(
+                words[1], f'{origin}, {words[0]} capacity'
+            )
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionLeaf:
+    """CPUID leaf 0x8000001F.
+
+    :ivar guests: the highest ASID of encrypted guests
+    :ivar first_sev_asid: the lowest of plain SEV, set in the BIOS; those
+        below belong to SEV-ES and SEV-SNP
+    """
+
+    sev: bool
+    sev_es: bool
+    sev_snp: bool
+    guests: int
+    first_sev_asid: int
+
+    @property
+    def sev_slots(self) -> int:
+        return max(0, self.guests - max(1, self.first_sev_asid) + 1)
+
+    @property
+    def es_slots(self) -> int:
+        return max(0, min(self.first_sev_asid - 1, self.guests))
+
+
+def parse_leaves(extended: bytes, encryption: bytes) -> EncryptionLeaf | None:
+    """Return what CPUID says of memory encryption.
+
+    :param extended: leaf 0x80000000, whose EAX is the highest leaf there is
+    :param encryption: leaf 0x8000001F; beyond the highest leaf Intel's
+        processors answer with another leaf's values
+    :returns: None where the processor has no such leaf
+    """
+    if len(extended) != LEAF_BYTES or len(encryption) != LEAF_BYTES:
+        return None
+    if struct.unpack('<4I', extended)[0] < LEAF_ENCRYPTION:
+        return None
+    eax, _, ecx, edx = struct.unpack('<4I', encryption)
+    return EncryptionLeaf(
+        sev=bool(eax & 1 << 1),
+        sev_es=bool(eax & 1 << 3),
+        sev_snp=bool(eax & 1 << 4),
+        guests=min(ecx, MAX_COUNT),
+        first_sev_asid=min(edx, MAX_COUNT),
+    )

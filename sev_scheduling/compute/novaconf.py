@@ -1,0 +1,256 @@
+"""The options of nova.conf that decide over encrypted guests.
+
+Names, types and defaults follow nova 31 (2025.1) to 34 (2026.2). Options
+that are not listed here are ignored.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+
+from sev_scheduling.compute.files import MAX_NAMES, Root, read_text
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import printable, shown
+
+#: Releases by nova's major version.
+RELEASES = {31: '2025.1', 32: '2025.2', 33: '2026.1', 34: '2026.2'}
+
+#: The one whose rules hold where no release is told.
+LATEST = max(RELEASES)
+
+#: The first release whose libvirt driver offers each model.
+MODEL_SINCE = {
+    'amd-sev': 31,
+    'amd-sev-es': 32,
+    'amd-sev-snp': 34,
+    'intel-tdx': 34,
+}
+
+_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
+    'DEFAULT': (
+        cfg.IntOpt('reserved_host_memory_mb', default=512, min=0),
+        cfg.FloatOpt('ram_allocation_ratio', min=0.0),
+        cfg.FloatOpt('initial_ram_allocation_ratio', default=1.0, min=0.0),
+        cfg.StrOpt(
+            'config_drive_format',
+            default='iso9660',
+            choices=['iso9660', 'vfat'],
+        ),
+        cfg.BoolOpt('force_config_drive', default=False),
+    ),
+    'libvirt': (
+        cfg.StrOpt(
+            'virt_type',
+            default='kvm',
+            choices=['kvm', 'lxc', 'qemu', 'parallels'],
+        ),
+        cfg.StrOpt(
+            'cpu_mode',
+            choices=['host-model', 'host-passthrough', 'custom', 'none'],
+        ),
+        cfg.ListOpt('cpu_models', default=[], deprecated_name='cpu_model'),
+        cfg.ListOpt('hw_machine_type'),
+        cfg.IntOpt('num_memory_encrypted_guests', min=0),
+        cfg.IntOpt('num_intel_tdx_guests', min=0),
+    ),
+    'compute': (
+        cfg.StrOpt(
+            'provider_config_location', default='/etc/nova/provider_config/'
+        ),
+    ),
+}
+
+#: Where nova-compute looks, in its own order; Debian's packages name the
+#: second file on the command line.
+_DEFAULT_FILES = ('/etc/nova/nova.conf', '/etc/nova/nova-compute.conf')
+_DEFAULT_DIRS = ('/etc/nova/nova.conf.d', '/etc/nova/nova-compute.conf.d')
+
+
+class _ConfigOpts(cfg.ConfigOpts):
+    # A file that names further sources would have them fetched, from the
+    # network if it likes.
+    config_source = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NovaSettings:
+    """What nova.conf says, every option on its own.
+
+    :ivar release: nova's major version, such as 34
+    :ivar values: option name -> value, nova's default where it is unset;
+        the names are unambiguous without their groups
+    :ivar errors: option name -> why its value cannot be used
+    :ivar files: where they were read from
+    """
+
+    release: int = LATEST
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    errors: Mapping[str, str] = field(default_factory=dict, hash=False)
+    files: tuple[str, ...] = ()
+
+    def get(self, name: str) -> Any:
+        """Return an option's value.
+
+        :raises InputError: where it cannot be used
+        """
+        if name in self.errors:
+            raise InputError(self.errors[name])
+        if name in self.values:
+            return self.values[name]
+        return _DEFAULTS[name]
+
+    @property
+    def cpu_mode(self) -> str:
+        """The CPU mode of guests; nova's default follows ``virt_type``."""
+        mode: str | None = self.get('cpu_mode')
+        if mode is None:
+            emulated = self.get('virt_type') in ('kvm', 'qemu')
+            return 'host-model' if emulated else 'none'
+        return mode
+
+    @property
+    def machine_type(self) -> str:
+        """The default machine type of x86_64 guests.
+
+        As in nova, an entry without a machine type is passed over, and the
+        first one counts.
+        """
+        for entry in self.get('hw_machine_type') or ():
+            architecture, _, machine_type = entry.partition('=')
+            if architecture == 'x86_64' and machine_type:
+                return str(machine_type)
+        return 'pc'
+
+
+_DEFAULTS = {
+    option.name: option.default
+    for options in _OPTIONS.values()
+    for option in options
+}
+
+
+def installed_release() -> int | None:
+    """Return the major version of the nova in this environment, if any."""
+    try:
+        major = int(importlib.metadata.version('nova').split('.')[0])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None
+    return major if major in RELEASES else None
+
+
+def default_files(root: Root) -> tuple[list[Path], list[Path]]:
+    """Return the configuration files and directories that a host has."""
+    files = [root.locate(name) for name in _DEFAULT_FILES]
+    directories = [root.locate(name) for name in _DEFAULT_DIRS]
+    return (
+        [path for path in files if path.is_file()],
+        [path for path in directories if path.is_dir()],
+    )
+
+
+def read_nova_conf(
+    files: Sequence[Path],
+    directories: Sequence[Path] = (),
+    *,
+    release: int = LATEST,
+) -> NovaSettings:
+    """Read configuration as nova-compute would, except for its environment.
+
+    :param files: later ones win
+    :param directories: their ``*.conf`` in order of name, after the files
+    :raises InputError: where a file cannot be read, or has no such syntax;
+        one bad value spoils only its option
+    """
+    paths = [*files, *_listed(directories)]
+    if not paths:
+        raise InputError('No nova.conf was found; name it with --config-file.')
+    raw: dict[str, dict[str, list[str]]] = {}
+    for path in paths:
+        read_text(path)
+        try:
+            cfg.ConfigParser(str(path), raw).parse()
+        except (OSError, ValueError, cfg.ParseError) as error:
+            raise InputError(
+                f'{path} is no configuration file: {printable(str(error))}; '
+                'mend the line.'
+            ) from error
+    conf = _ConfigOpts()
+    for group, options in _OPTIONS.items():
+        conf.register_opts(
+            options, group=None if group == 'DEFAULT' else group
+        )
+    _register_references(conf, raw.get('DEFAULT', {}))
+    try:
+        conf(
+            [],
+            default_config_files=[str(path) for path in paths],
+            default_config_dirs=[],
+            use_env=False,
+        )
+    except cfg.Error as error:
+        raise InputError(f'nova.conf cannot be read: {error}') from error
+    values: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for group, options in _OPTIONS.items():
+        where = conf if group == 'DEFAULT' else conf[group]
+        for option in options:
+            try:
+                values[option.name] = getattr(where, option.name)
+            except (cfg.Error, ValueError, RecursionError) as error:
+                errors[option.name] = _reason(group, option.name, raw, error)
+    return NovaSettings(
+        release=release,
+        values=values,
+        errors=errors,
+        files=tuple(str(path) for path in paths),
+    )
+
+
+def _listed(directories: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for directory in directories:
+        if not directory.is_dir():
+            raise InputError(
+                f'{directory} is no directory; name one with --config-dir.'
+            )
+        found += sorted(directory.glob('*.conf'))
+    if len(found) > MAX_NAMES:
+        raise InputError(
+            f'{len(found)} configuration files; more than {MAX_NAMES} are '
+            'not read.'
+        )
+    return found
+
+
+def _register_references(
+    conf: cfg.ConfigOpts, section: Mapping[str, object]
+) -> None:
+    """Let values refer to any option that the file sets, as nova does."""
+    # The last two are registered only when the files are read.
+    for name in {*section} - {'config_file', 'config_dir'}:
+        if re.fullmatch(r'[a-z_]\w*', name) and name not in conf:
+            conf.register_opt(cfg.StrOpt(name))
+
+
+def _reason(
+    group: str,
+    name: str,
+    raw: Mapping[str, Mapping[str, Sequence[str]]],
+    error: Exception,
+) -> str:
+    value = raw.get(group, {}).get(name, ['?'])[-1]
+    told = f'[{group}] {name} in nova.conf is {shown(value)}'
+    if isinstance(error, cfg.ConfigSourceValueError):
+        reason = str(error).rpartition(' is not valid: ')[2]
+        return f'{told}, which is not valid: {printable(reason)}.'
+    return (
+        f'{told}, which refers to itself or to an option that is not set; '
+        'mend it.'
+    )

@@ -1,0 +1,132 @@
+"""Tell the scheduler a host's default machine type, through nova-compute.
+
+Nova reports slots and models to Placement, but not the machine type that a
+guest gets whose image names none. A provider configuration file (nova's
+``provider.yaml``, schema 1.0) adds it as a trait.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from sev_scheduling.compute.files import MAX_NAMES, Root
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts import (
+    MACHINE_TYPE_TRAIT_PREFIX,
+    machine_type_trait,
+)
+from sev_scheduling.specs import printable, shown
+
+#: Nova puts every compute node of the service in this one's place.
+COMPUTE_NODE = '$COMPUTE_NODE'
+
+_MACHINE_TYPE = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]{0,99}')
+_UUID = re.compile(r'[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')
+_MAX_FILE = 64 << 10
+
+
+def provider_config(
+    machine_type: str,
+    *,
+    name: str | None = None,
+    uuid: str | None = None,
+) -> dict[str, Any]:
+    """Return a provider configuration that publishes a machine type.
+
+    :param machine_type: such as ``q35``
+    :param name: of the resource provider; by default the file holds for
+        whatever compute node reads it
+    :param uuid: of the resource provider, instead of its name
+
+    >>> provider_config('q35')['providers'][0]['traits']
+    {'additional': ['CUSTOM_HW_MACHINE_TYPE_Q35']}
+
+    :raises InputError: where nova would refuse the file
+    """
+    if not _MACHINE_TYPE.fullmatch(machine_type):
+        raise InputError(
+            f'Machine type {shown(machine_type)} is not one; give a name '
+            'such as q35.'
+        )
+    if name is not None and uuid is not None:
+        raise InputError('Give the name or the uuid of a provider, not both.')
+    identification = {'uuid': COMPUTE_NODE}
+    if name is not None:
+        if not 1 <= len(name) <= 200:
+            raise InputError(
+                f'The provider name has {len(name)} characters; nova takes '
+                '1 to 200.'
+            )
+        identification = {'name': name}
+    elif uuid is not None:
+        if not _UUID.fullmatch(uuid):
+            raise InputError(f'Provider uuid {shown(uuid)} is no UUID.')
+        identification = {'uuid': uuid}
+    return {
+        'meta': {'schema_version': '1.0'},
+        'providers': [
+            {
+                'identification': identification,
+                'traits': {'additional': [machine_type_trait(machine_type)]},
+            }
+        ],
+    }
+
+
+def render(config: dict[str, Any]) -> str:
+    """Return a provider configuration as the text of its file."""
+    text: str = yaml.safe_dump(config, sort_keys=False)
+    return f"# This host's default machine type, for the scheduler.\n{text}"
+
+
+def published_traits(text: str, origin: str) -> list[str]:
+    """Return the machine type traits in a provider configuration.
+
+    :raises InputError: where it is no YAML, or not of the schema's shape
+    """
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = printable(' '.join(str(error).split()))[:200]
+        raise InputError(
+            f'{origin} is not YAML ({reason}); nova-compute will not start.'
+        ) from error
+    try:
+        providers = data.get('providers', [])
+        if len(providers) > MAX_NAMES:
+            raise InputError(
+                f'{origin} has {len(providers)} providers; more than '
+                f'{MAX_NAMES} are not read.'
+            )
+        return sorted(
+            {
+                trait
+                for provider in providers
+                for trait in provider.get('traits', {}).get('additional', [])
+                if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX)
+            }
+        )
+    except (AttributeError, TypeError) as error:
+        raise InputError(
+            f'{origin} is no provider configuration ({error}); nova-compute '
+            'will not start.'
+        ) from error
+
+
+def published(root: Root, directory: str) -> Iterator[str]:
+    """Yield the machine type traits that a host publishes.
+
+    :param directory: ``[compute] provider_config_location``
+    :raises InputError: where a file cannot be read
+    """
+    for name in root.names(directory):
+        # Nova takes these, and those of no directory below.
+        if not name.endswith('.yaml') or name.startswith('.'):
+            continue
+        text = root.read(f'{directory}/{name}', limit=_MAX_FILE)
+        if text is not None:
+            yield from published_traits(text, f'{directory}/{name}')

@@ -1,0 +1,242 @@
+"""How much memory a host keeps back from encrypted guests.
+
+The memory of an encrypted guest cannot be swapped, so what QEMU locks
+beside the guest's RAM has to be there too. The sizes are those of
+nova-specs, Stein, *amd-sev-libvirt-support*.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sev_scheduling.exceptions import InputError
+
+#: Memory region of one guest -> KiB.
+REGIONS: Mapping[str, int] = MappingProxyType(
+    {
+        'UEFI ROM': 4096,
+        'UEFI variables': 4096,
+        'pc.rom': 128,
+        'isa-bios': 128,
+        'ACPI tables': 2384,
+    }
+)
+#: ROM sizes change now and then.
+MIN_PADDING_KIB = 256
+#: What one guest needs is rounded up to this.
+STEP_KIB = 16 << 10
+
+#: Nova's default of ``reserved_host_memory_mb``.
+DEFAULT_BASE_MB = 512
+
+#: No host has more than this (4 PiB), and no limit is worth more digits.
+MAX_MB = 1 << 32
+MAX_GUESTS = 1 << 20
+
+_KIB_PER_MB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Memory to keep back, with the terms of the sum; MB are MiB, as nova's.
+
+    :ivar guests: encrypted guests that run at once
+    :ivar base_mb: what the host needs for itself
+    :ivar video_mb: video memory of one guest
+    :ivar padding_kib: spare for one guest
+    :ivar host_mb: the host's memory, None where unknown
+    """
+
+    guests: int
+    base_mb: int = DEFAULT_BASE_MB
+    video_mb: int = 0
+    padding_kib: int = MIN_PADDING_KIB
+    host_mb: int | None = None
+
+    @property
+    def guest_kib(self) -> int:
+        """What one guest needs beside its RAM, before rounding."""
+        return (
+            sum(REGIONS.values())
+            + self.padding_kib
+            + self.video_mb * _KIB_PER_MB
+        )
+
+    @property
+    def guest_mb(self) -> int:
+        """The same, rounded up to 16 MiB."""
+        steps = math.ceil(self.guest_kib / STEP_KIB)
+        return steps * STEP_KIB // _KIB_PER_MB
+
+    @property
+    def reserved_host_memory_mb(self) -> int:
+        """What nova must not hand out as RAM of guests."""
+        return self.base_mb + self.guests * self.guest_mb
+
+    @property
+    def machine_slice_mb(self) -> int | None:
+        """What all guests together may take, None where unknown."""
+        return None if self.host_mb is None else self.host_mb - self.base_mb
+
+
+def reserve(
+    guests: int,
+    *,
+    base_mb: int = DEFAULT_BASE_MB,
+    video_mb: int = 0,
+    padding_kib: int = MIN_PADDING_KIB,
+    host_mb: int | None = None,
+) -> Reservation:
+    """Return the memory to reserve for a number of encrypted guests.
+
+    >>> reserve(15).reserved_host_memory_mb
+    752
+
+    :raises InputError: where a number is out of its range, or the host has
+        too little memory
+    """
+    _check('--guests', guests, 0, MAX_GUESTS)
+    _check('--base', base_mb, 0, MAX_MB)
+    _check('--video', video_mb, 0, MAX_MB)
+    _check('--padding', padding_kib, MIN_PADDING_KIB, MAX_MB)
+    if host_mb is not None:
+        _check('--host-memory', host_mb, 1, MAX_MB)
+    reservation = Reservation(
+        guests=guests,
+        base_mb=base_mb,
+        video_mb=video_mb,
+        padding_kib=padding_kib,
+        host_mb=host_mb,
+    )
+    needed = reservation.reserved_host_memory_mb
+    if host_mb is not None and needed >= host_mb:
+        raise InputError(
+            f'{guests} guests need {needed} MB reserved, but the host has '
+            f'{host_mb} MB; lower --guests or --base.'
+        )
+    return reservation
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(
+            f'{name} is {value}; it must be from {low} to {high}.'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How many guests of one flavor a host can run, and why no more.
+
+    :ivar by_memory: guests that the host's memory holds
+    :ivar slots: None where unknown
+    :ivar binds: ``slots``, ``memory``, or both as ``slots and memory``
+    """
+
+    by_memory: int
+    slots: int | None
+    binds: str
+
+    @property
+    def guests(self) -> int:
+        """Guests that run at once."""
+        if self.slots is None:
+            return self.by_memory
+        return min(self.by_memory, self.slots)
+
+
+def fit(reservation: Reservation, flavor_mb: int, slots: int | None) -> Fit:
+    """Return which limit a flavor meets first.
+
+    :param flavor_mb: RAM of the smallest flavor of encrypted guests
+    :raises InputError: where the host's memory is not known, or a number is
+        out of its range
+    """
+    _check('--flavor-memory', flavor_mb, 1, MAX_MB)
+    if reservation.machine_slice_mb is None:
+        raise InputError(
+            'The memory of the host is not known; give --host-memory.'
+        )
+    by_memory = max(
+        0,
+        reservation.machine_slice_mb // (flavor_mb + reservation.guest_mb),
+    )
+    if slots is None or by_memory < slots:
+        return Fit(by_memory, slots, 'memory')
+    if slots < by_memory:
+        return Fit(by_memory, slots, 'slots')
+    return Fit(by_memory, slots, 'slots and memory')
+
+
+def parse_meminfo(text: str, origin: str) -> int:
+    """Return the memory of a host in MB, from ``/proc/meminfo``.
+
+    :raises InputError: where it does not tell
+    """
+    found = re.search(r'^MemTotal:\s+([0-9]{1,15}) kB$', text, re.MULTILINE)
+    if not found:
+        raise InputError(
+            f'{origin} has no MemTotal in kB; give --host-memory.'
+        )
+    return int(found[1]) // _KIB_PER_MB
+
+
+def arithmetic(reservation: Reservation) -> list[str]:
+    """Return the sum, a line for each term."""
+    lines = [f'{kib:>6} KiB  {name}' for name, kib in REGIONS.items()]
+    lines.append(f'{reservation.padding_kib:>6} KiB  padding')
+    if reservation.video_mb:
+        lines.append(
+            f'{reservation.video_mb * _KIB_PER_MB:>6} KiB  video memory'
+        )
+    lines += [
+        f'{reservation.guest_kib:>6} KiB  one guest, rounded up to '
+        f'{reservation.guest_mb} MB',
+        f'{reservation.guests:>6} guests x {reservation.guest_mb} MB + '
+        f'{reservation.base_mb} MB of the host = '
+        f'{reservation.reserved_host_memory_mb} MB',
+    ]
+    return lines
+
+
+def nova_conf(reservation: Reservation) -> str:
+    """Return the reservation as a piece of nova.conf."""
+    return (
+        _commented(arithmetic(reservation))
+        + '[DEFAULT]\n'
+        + f'reserved_host_memory_mb = {reservation.reserved_host_memory_mb}\n'
+    )
+
+
+def systemd_drop_in(reservation: Reservation) -> str:
+    """Return the reservation as a drop-in of systemd for machine.slice.
+
+    Guests and all that QEMU locks for them live in that slice, so it is
+    limited to what the host does not need for itself.
+
+    :raises InputError: where the host's memory is not known
+    """
+    limit = reservation.machine_slice_mb
+    if limit is None:
+        raise InputError(
+            'The memory of the host is not known; give --host-memory.'
+        )
+    return (
+        _commented(
+            [
+                f'{reservation.host_mb} MB of the host - '
+                f'{reservation.base_mb} MB for itself = {limit} MB',
+                *arithmetic(reservation),
+            ]
+        )
+        + '[Slice]\n'
+        + f'MemoryMax={limit}M\n'
+    )
+
+
+def _commented(lines: list[str]) -> str:
+    return ''.join(f'# {line}\n' for line in lines)
