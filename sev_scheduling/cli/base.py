@@ -1,0 +1,180 @@
+"""What the commands share: rows or fields, words, a status of their own."""
+
+from __future__ import annotations
+
+import abc
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from cliff import _argparse as cliff_argparse
+from cliff import command, display, lister, show
+from cliff.formatters.base import ListFormatter
+from stevedore import ExtensionManager
+from stevedore.extension import Extension
+
+from sev_scheduling.cli.shell import EXIT_NO
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.explanation import Explanation
+
+
+class _HelpFormatter(
+    cliff_argparse.SmartHelpFormatter, argparse.RawDescriptionHelpFormatter
+):
+    """Keeps the lines of the examples."""
+
+
+class Plain(command.Command):
+    """A command with options of its own, listed before the formatters'."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.formatter_class = _HelpFormatter
+        self.add_options(parser)
+        return parser
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's options; none here."""
+
+
+class _Answers(display.DisplayCommandBase[Any]):
+    """A command that may answer no.
+
+    :cvar columns: the names of the columns, frozen once released
+    """
+
+    columns: tuple[str, ...]
+
+    status = 0
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        # Before anything is done, and in one line.
+        known = [self._normalize_column_name(name) for name in self.columns]
+        for name in parsed_args.columns:
+            if self._normalize_column_name(name) not in known:
+                raise InputError(
+                    f'--column {name!r} is not one of '
+                    f'{", ".join(self.columns)}.'
+                )
+        super().run(parsed_args)
+        return self.status
+
+    def say_no(self, explanation: str) -> None:
+        """Explain a no on standard error; the status becomes 1."""
+        self.status = EXIT_NO
+        print(explanation, file=self.app.stderr)
+
+
+class Rows(_Answers, lister.Lister, Plain):
+    """A command that prints rows."""
+
+    @abc.abstractmethod
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        """Do the work; return one sequence of cells for each row."""
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], list[Sequence[Any]]]:
+        return self.columns, list(self.rows(parsed_args))
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Any,
+    ) -> int:
+        if (
+            not data
+            and parsed_args.formatter == 'table'
+            and not parsed_args.print_empty
+        ):
+            return 0  # cliff prints an empty line
+        return super().produce_output(parsed_args, column_names, data)
+
+
+class Fields(_Answers, show.ShowOne, Plain):
+    """A command that prints the fields of one thing, or of nothing."""
+
+    @abc.abstractmethod
+    def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any] | None:
+        """Do the work; return a value for each column, or None."""
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Sequence[Any]]:
+        values = self.fields(parsed_args)
+        return ((), ()) if values is None else (self.columns, values)
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Any,
+    ) -> int:
+        if not column_names:
+            if parsed_args.formatter == 'table':
+                return 0
+            parsed_args.columns = []
+        return super().produce_output(parsed_args, column_names, data)
+
+
+class _TextFormatter(ListFormatter):
+    """Prints what the command has to say, not its rows."""
+
+    text = ''
+
+    def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
+        pass
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
+        stdout.write(f'{self.text}\n')
+
+
+class Words(Rows):
+    """A command that explains in words, and has rows for programs."""
+
+    formatter_default = 'text'
+
+    _as_text = False
+
+    def _load_formatter_plugins(self) -> ExtensionManager[ListFormatter]:
+        plugins: ExtensionManager[ListFormatter] = (
+            super()._load_formatter_plugins()
+        )
+        self._text = _TextFormatter()
+        # Not an entry point: it would turn up in every cliff application.
+        plugins.extensions.append(
+            Extension('text', None, _TextFormatter, self._text)  # type: ignore[arg-type]
+        )
+        return plugins
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        self._as_text = parsed_args.formatter == 'text'
+        if self._as_text and (parsed_args.columns or parsed_args.sort_columns):
+            parsed_args.formatter = 'table'
+            self._as_text = False
+        return super().run(parsed_args)
+
+    def tell(self, explanation: Explanation, text: str, *, no: bool) -> None:
+        """Explain a yes or a no.
+
+        A no goes to standard error, except where standard output has the
+        words already and somebody is reading it.
+
+        :param text: the view of the explanation that was asked for
+        """
+        self._text.text = text
+        if not no:
+            return
+        if not self._as_text:
+            self.say_no(text)
+        elif self.app.stdout.isatty():
+            self.status = EXIT_NO
+        else:
+            self.say_no(explanation.headline.rstrip(':') + '.')

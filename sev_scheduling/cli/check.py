@@ -1,0 +1,52 @@
+"""The command ``check``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sev_scheduling.cli.base import Words
+from sev_scheduling.cli.inputs import add_request_options, read_request
+from sev_scheduling.explanation import explain
+from sev_scheduling.validation import validate
+
+
+class Check(Words):
+    """Say whether a flavor and an image can run encrypted, and what to mend
+
+    Names every problem at once, each with its fix. No cloud is asked. Exit
+    status 1 where a problem is an error; warnings do not count.
+
+    Example::
+
+        $ openstack flavor show -f json m1.sev > flavor.json
+        $ openstack image show -f json ubuntu-24.04 > image.json
+        $ sev-scheduling check --flavor flavor.json --image image.json
+    """
+
+    columns = ('Code', 'Severity', 'Where', 'Message', 'Fix')
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        add_request_options(parser)
+        parser.add_argument(
+            '--machine-type',
+            metavar='TYPE',
+            help="the hosts' default machine type, where it is known: what "
+            'an image without hw_machine_type gets',
+        )
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        problems = validate(
+            read_request(parsed_args), parsed_args.machine_type
+        )
+        explanation = explain(problems)
+        self.tell(
+            explanation,
+            explanation.operator(),
+            no=any(problem.is_error for problem in problems),
+        )
+        return [
+            (str(p.code), str(p.severity), p.where, p.message, p.fix)
+            for p in problems
+        ]

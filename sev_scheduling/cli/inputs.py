@@ -1,0 +1,79 @@
+"""The options that name a flavor and an image, and what they hold."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.request import EncryptionRequest, parse
+
+_STDIN = '-'
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('request')
+    group.add_argument(
+        '--flavor',
+        metavar='FILE',
+        required=True,
+        help="JSON or YAML, as 'openstack flavor show -f json' prints it; - "
+        'for standard input',
+    )
+    group.add_argument(
+        '--image',
+        metavar='FILE',
+        help="JSON or YAML, as 'openstack image show -f json' prints it, or "
+        "'openstack volume show -f json' for a bootable volume; - for "
+        'standard input',
+    )
+    group.add_argument(
+        '--boot-from-volume',
+        action='store_true',
+        help='the root disk is a volume and takes no space on the host',
+    )
+    group.add_argument(
+        '--model',
+        metavar='MODEL',
+        action='append',
+        default=[],
+        dest='models',
+        help='a model that will do, where flavor and image ask for '
+        'encryption and name none (default: amd-sev); may be repeated, the '
+        'best first',
+    )
+
+
+def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
+    """Read what the flavor and the image ask for.
+
+    :raises InputError: where a file cannot be read
+    :raises SpecError: where it has no flavor or image in it
+    """
+    from sev_scheduling.placement.textfile import read_document
+
+    flavor_file, image_file = parsed_args.flavor, parsed_args.image
+    if flavor_file == image_file == _STDIN:
+        raise InputError(
+            '--flavor and --image both are -; give a file for one of them.'
+        )
+    flavor = read_document(flavor_file)
+    image: Any = None
+    of_volume = False
+    if image_file is not None:
+        image = read_document(image_file)
+        if image is None:
+            raise InputError(
+                f'File {image_file!r} holds nothing; leave out --image where '
+                'there is none.'
+            )
+        if isinstance(image, Mapping) and 'volume_image_metadata' in image:
+            image = image['volume_image_metadata']
+            of_volume = True
+    return parse(
+        flavor,
+        image,
+        boot_from_volume=parsed_args.boot_from_volume or of_volume,
+        models=parsed_args.models,
+    )
