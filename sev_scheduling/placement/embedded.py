@@ -11,6 +11,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from keystoneauth1 import session as ks_session
 from keystoneauth1 import token_endpoint
@@ -22,8 +23,21 @@ from sev_scheduling.specs import shown
 _SQLITE_MAGIC = b'SQLite format 3\0'
 
 
+class EmbeddedAdapter(Adapter):
+    """An adapter onto a Placement in this process.
+
+    :ivar engine: the SQLAlchemy engine of its database
+    """
+
+    def __init__(self, *args: Any, engine: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.engine = engine
+
+
 @contextlib.contextmanager
-def embedded_placement(state: Path | None = None) -> Iterator[Adapter]:
+def embedded_placement(
+    state: Path | None = None,
+) -> Iterator[EmbeddedAdapter]:
     """Run openstack-placement in this process; give an adapter onto it.
 
     One at a time in a process: Placement keeps its database and its caches
@@ -95,7 +109,7 @@ def _check_database(path: Path, label: str) -> None:
 
 
 @contextlib.contextmanager
-def _running(path: Path, new: bool, synced: bool) -> Iterator[Adapter]:
+def _running(path: Path, new: bool, synced: bool) -> Iterator[EmbeddedAdapter]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -132,9 +146,7 @@ def _running(path: Path, new: bool, synced: bool) -> Iterator[Adapter]:
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
-        stack.callback(
-            db_api.placement_context_manager.patch_factory(manager)
-        )
+        stack.callback(db_api.placement_context_manager.patch_factory(manager))
         forget()
         stack.callback(forget)
         engine = db_api.get_placement_engine()
@@ -151,11 +163,12 @@ def _running(path: Path, new: bool, synced: bool) -> Iterator[Adapter]:
             RequestsInterceptor(lambda: application, url=endpoint)
         )
         auth = token_endpoint.Token(endpoint=endpoint, token='admin')
-        yield Adapter(
+        yield EmbeddedAdapter(
             ks_session.Session(auth=auth),
             service_type='placement',
             endpoint_override=endpoint,
             raise_exc=False,
+            engine=engine,
         )
 
 

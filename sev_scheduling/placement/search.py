@@ -1,0 +1,345 @@
+"""Placement's search for allocation candidates, in memory.
+
+It serves two ends: the in-memory Placement of ``sev_scheduling.testing``,
+and the diagnosis, which asks it what Placement would have answered on the
+trees that it saw. The contract tests hold it against the real one.
+
+Source of the rules: the Placement API reference and placement 11 to 16.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import os_traits
+
+from sev_scheduling.groups import RequestGroup
+
+MAX_INT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """How much of one resource class a provider has, as Placement keeps it."""
+
+    total: int
+    reserved: int = 0
+    min_unit: int = 1
+    max_unit: int = MAX_INT
+    step_size: int = 1
+    allocation_ratio: float = 1.0
+
+    @property
+    def capacity(self) -> int:
+        return int((self.total - self.reserved) * self.allocation_ratio)
+
+    def gives(self, amount: int) -> bool:
+        """Whether one consumer can have this amount, were all of it free."""
+        return (
+            self.min_unit <= amount <= self.max_unit
+            and amount % self.step_size == 0
+        )
+
+
+@dataclass(slots=True)
+class Provider:
+    """A resource provider.
+
+    :ivar root: uuid of the tree's root; its own, where it is the root
+    :ivar used: resource class -> amount that consumers hold
+    """
+
+    uuid: str
+    root: str
+    parent: str | None = None
+    name: str = ''
+    generation: int = 0
+    inventories: dict[str, Inventory] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    traits: set[str] = field(default_factory=set)
+    aggregates: set[str] = field(default_factory=set)
+
+    def left(self, resource_class: str) -> int:
+        """Amount that is free now; 0 where there is no inventory."""
+        inventory = self.inventories.get(resource_class)
+        if inventory is None:
+            return 0
+        return max(0, inventory.capacity - self.used.get(resource_class, 0))
+
+    def takes(self, resource_class: str, amount: int) -> bool:
+        """Whether the amount can be had; 0 asks for the inventory alone."""
+        inventory = self.inventories.get(resource_class)
+        if inventory is None:
+            return False
+        if not amount:
+            return True
+        return inventory.gives(amount) and amount <= self.left(resource_class)
+
+    @property
+    def shares(self) -> bool:
+        return os_traits.MISC_SHARES_VIA_AGGREGATE in self.traits
+
+
+World = Mapping[str, Provider]
+
+
+@dataclass(frozen=True, slots=True)
+class Group(RequestGroup):
+    """A request group with all that Placement knows of one.
+
+    :ivar member_of: AND of ORs of aggregate uuids
+    :ivar forbidden_aggregates: aggregates that must not hold the provider
+    :ivar in_tree: uuid of a provider whose tree must answer, or None
+    """
+
+    member_of: tuple[frozenset[str], ...] = ()
+    forbidden_aggregates: frozenset[str] = frozenset()
+    in_tree: str | None = None
+
+    def meets_traits(self, traits: set[str]) -> bool:
+        return all(ors & traits for ors in self.required)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query for allocation candidates.
+
+    :ivar root_required: traits that the root must have
+    :ivar root_forbidden: traits that it must not have
+    :ivar same_subtree: sets of suffixes whose providers hang together
+    """
+
+    groups: tuple[Group, ...]
+    group_policy: str | None = None
+    root_required: frozenset[str] = frozenset()
+    root_forbidden: frozenset[str] = frozenset()
+    same_subtree: tuple[frozenset[str], ...] = ()
+
+    def takes_root(self, root: Provider) -> bool:
+        return (
+            self.root_required <= root.traits
+            and not self.root_forbidden & root.traits
+        )
+
+
+#: (provider uuid, resource class) -> amount
+Amounts = dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to serve a query.
+
+    :ivar mappings: group suffix -> uuids of the providers that serve it
+    """
+
+    amounts: Amounts
+    mappings: dict[str, frozenset[str]]
+
+
+#: Uuid of a tree's root -> ways in which the tree serves one group.
+Options = dict[str, list[Candidate]]
+
+
+def candidates(world: World, query: Query) -> Iterator[Candidate]:
+    """Yield every candidate, none of them twice."""
+    options: dict[str, Options] = {}
+    for group in query.groups:
+        options[group.suffix] = group_options(world, query, group)
+        if not options[group.suffix]:
+            return
+    yield from merged(world, query, options)
+
+
+def group_options(world: World, query: Query, group: Group) -> Options:
+    """Return how each tree serves one group by itself."""
+    if group.suffix:
+        return _provider_options(world, query, group)
+    return _tree_options(world, query, group)
+
+
+def in_aggregates(
+    provider: Provider, member_of: Iterable[frozenset[str]]
+) -> bool:
+    return all(ors & provider.aggregates for ors in member_of)
+
+
+def _anchors(world: World, provider: Provider) -> set[str]:
+    """Return the roots that a sharing provider serves."""
+    return {
+        other.root
+        for other in world.values()
+        if other.aggregates & provider.aggregates
+    }
+
+
+def _roots(world: World, provider: Provider) -> set[str]:
+    """Return the roots of all trees that a provider can serve."""
+    roots = {provider.root}
+    if provider.shares:
+        roots |= _anchors(world, provider)
+    return roots
+
+
+def _named_tree(world: World, group: Group) -> str | None:
+    provider = world.get(group.in_tree or '')
+    return provider.root if provider else None
+
+
+def _provider_options(world: World, query: Query, group: Group) -> Options:
+    """Serve a granular group: one provider meets all of it."""
+    tree = _named_tree(world, group)
+    options: Options = defaultdict(list)
+    for provider in world.values():
+        if (
+            (group.in_tree and group.resources and provider.root != tree)
+            or not all(
+                provider.takes(name, amount)
+                for name, amount in group.resources.items()
+            )
+            or not group.meets_traits(provider.traits)
+            or group.forbidden & provider.traits
+            or not in_aggregates(provider, group.member_of)
+            or group.forbidden_aggregates & provider.aggregates
+        ):
+            continue
+        amounts = {(provider.uuid, c): n for c, n in group.resources.items()}
+        option = Candidate(amounts, {group.suffix: frozenset({provider.uuid})})
+        for root in _roots(world, provider):
+            if query.takes_root(world[root]):
+                options[root].append(option)
+    return options
+
+
+def _tree_options(world: World, query: Query, group: Group) -> Options:
+    """Serve the unsuffixed group: a tree's providers meet it together."""
+    by_class = [
+        _holders(world, query, group, name, amount)
+        for name, amount in group.resources.items()
+    ]
+    options: Options = {}
+    for root in set.intersection(*(set(holders) for holders in by_class)):
+        found: dict[frozenset[tuple[str, str]], Candidate] = {}
+        for chosen in itertools.product(*(h[root] for h in by_class)):
+            traits = set().union(*(provider.traits for provider in chosen))
+            if group.forbidden & traits or not group.meets_traits(traits):
+                continue
+            uuids = [provider.uuid for provider in chosen]
+            keys = zip(uuids, group.resources, strict=True)
+            amounts = dict(zip(keys, group.resources.values(), strict=True))
+            found[frozenset(amounts)] = Candidate(
+                amounts, {'': frozenset(uuids)}
+            )
+        if found:
+            options[root] = list(found.values())
+    return options
+
+
+def _holders(
+    world: World, query: Query, group: Group, name: str, amount: int
+) -> dict[str, list[Provider]]:
+    """Return root uuid -> providers that could give this amount to it."""
+    tree = _named_tree(world, group)
+    holders: dict[str, list[Provider]] = defaultdict(list)
+    for provider in world.values():
+        if not provider.takes(name, amount):
+            continue
+        roots = {provider.root}
+        if group.in_tree:
+            # A tree that is named has no help from sharing providers.
+            roots &= {tree}
+        elif provider.shares and in_aggregates(provider, group.member_of):
+            roots |= _anchors(world, provider)
+        for uuid in roots:
+            root = world[uuid]
+            # An aggregate of the root holds the whole tree.
+            if (
+                query.takes_root(root)
+                and (
+                    in_aggregates(provider, group.member_of)
+                    or in_aggregates(root, group.member_of)
+                )
+                and not group.forbidden_aggregates & provider.aggregates
+                and not group.forbidden_aggregates & root.aggregates
+            ):
+                holders[uuid].append(provider)
+    return holders
+
+
+def merged(
+    world: World, query: Query, options: Mapping[str, Options]
+) -> Iterator[Candidate]:
+    """Combine the groups, tree by tree.
+
+    :param options: suffix -> what :func:`group_options` returned
+    """
+    seen = set()
+    roots = set.intersection(*(set(by_root) for by_root in options.values()))
+    for root in sorted(roots):
+        for parts in itertools.product(*(o[root] for o in options.values())):
+            candidate = _combined(parts)
+            if not (
+                _isolated(query, candidate)
+                and all(
+                    _same_subtree(world, candidate, suffixes)
+                    for suffixes in query.same_subtree
+                )
+                and _fits(world, candidate)
+            ):
+                continue
+            key = (
+                frozenset(candidate.amounts.items()),
+                frozenset(candidate.mappings.items()),
+            )
+            if key not in seen:
+                seen.add(key)
+                yield candidate
+
+
+def _combined(parts: Iterable[Candidate]) -> Candidate:
+    amounts: Amounts = defaultdict(int)
+    mappings: dict[str, frozenset[str]] = {}
+    for part in parts:
+        mappings |= part.mappings
+        for key, amount in part.amounts.items():
+            amounts[key] += amount
+    return Candidate(dict(amounts), mappings)
+
+
+def _isolated(query: Query, candidate: Candidate) -> bool:
+    if query.group_policy != 'isolate':
+        return True
+    granular = [uuids for s, uuids in candidate.mappings.items() if s]
+    return len(frozenset[str]().union(*granular)) == len(granular)
+
+
+def _same_subtree(
+    world: World, candidate: Candidate, suffixes: frozenset[str]
+) -> bool:
+    """One of the providers is an ancestor of the others, or all are one."""
+    uuids = frozenset[str]().union(*(candidate.mappings[s] for s in suffixes))
+    lines = [set(_line(world, uuid)) for uuid in uuids]
+    return bool(set.intersection(*lines) & uuids)
+
+
+def _line(world: World, uuid: str | None) -> Iterator[str]:
+    while uuid is not None:
+        yield uuid
+        uuid = world[uuid].parent
+
+
+def _fits(world: World, candidate: Candidate) -> bool:
+    """Groups that share a provider's inventory fit in together.
+
+    ``min_unit`` and ``step_size`` have been checked group by group, and
+    Placement does not check them again.
+    """
+    return all(
+        amount <= world[uuid].left(name)
+        and amount <= world[uuid].inventories[name].max_unit
+        for (uuid, name), amount in candidate.amounts.items()
+        if amount
+    )
