@@ -1,0 +1,137 @@
+"""openstack-placement over HTTP, under gunicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import ClientException
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+
+from tests.servers.databases import sqlite
+from tests.servers.process import (
+    HOST,
+    Server,
+    ServerFailed,
+    ServerMissing,
+    free_port,
+    server_directory,
+)
+
+#: Placement's ``noauth2`` takes the user's name from the token.
+ADMIN_TOKEN = 'admin'
+
+_CONFIG = """\
+[api]
+auth_strategy = noauth2
+[placement_database]
+connection = {connection}
+"""
+
+
+def adapter_for(url: str, token: str = ADMIN_TOKEN) -> Adapter:
+    """Return an adapter onto a Placement at a URL, for threads of one
+    process."""
+    return Adapter(Session(auth=Token(url, token)), service_type='placement')
+
+
+class PlacementServer:
+    """A running Placement.
+
+    :ivar url: its endpoint
+    :ivar database_url: where it keeps its data
+    """
+
+    def __init__(self, server: Server, port: int, database_url: str) -> None:
+        self.server = server
+        self.port = port
+        self.url = f'http://{HOST}:{port}'
+        self.database_url = database_url
+
+    def adapter(self, token: str = ADMIN_TOKEN) -> Adapter:
+        return adapter_for(self.url, token)
+
+    def ready(self) -> bool:
+        """Tell whether it serves requests that need its database."""
+        try:
+            return bool(self.adapter().get('/resource_providers').ok)
+        except ClientException:
+            return False
+
+    def start(self) -> None:
+        self.server.start(self.ready)
+
+
+@contextlib.contextmanager
+def placement_server(
+    database_url: str | None = None, *, workers: int = 4
+) -> Iterator[PlacementServer]:
+    """Start Placement on an empty database; end it with the block.
+
+    :param database_url: an SQLite file of its own where None
+    :raises ServerMissing: where a Python package is not installed
+    """
+    for module, package in (
+        ('placement', 'openstack-placement'),
+        ('gunicorn', 'gunicorn'),
+    ):
+        if importlib.util.find_spec(module) is None:
+            raise ServerMissing(
+                f'{module} is not installed; pip install {package}'
+            )
+    with server_directory('placement') as directory:
+        url = database_url or sqlite(directory)
+        (directory / 'placement.conf').write_text(
+            _CONFIG.format(connection=url.replace('%', '%%'))
+        )
+        _sync(directory)
+        port = free_port()
+        command = [
+            *(sys.executable, '-m', 'gunicorn', '--name', 'placement'),
+            *('--bind', f'{HOST}:{port}', '--workers', str(workers)),
+            *('--worker-class', 'gthread', '--threads', '4'),
+            *('--worker-tmp-dir', str(directory), '--graceful-timeout', '2'),
+            'placement.wsgi.api:application',
+        ]
+        # It may lie where only this user can read it.
+        process = Server(
+            'placement',
+            command,
+            directory=directory,
+            env={'OS_PLACEMENT_CONFIG_DIR': str(directory)},
+            keep_user=True,
+            # SIGTERM would wait for connections that clients keep open.
+            stop_signal=signal.SIGINT,
+        )
+        with process:
+            server = PlacementServer(process, port, url)
+            server.start()
+            yield server
+
+
+def _sync(directory: pathlib.Path) -> None:
+    """Make the tables, once, before several workers start."""
+    done = subprocess.run(
+        [
+            *(sys.executable, '-c'),
+            'import sys, placement.cmd.manage as m; sys.exit(m.main())',
+            *('--config-file', str(directory / 'placement.conf')),
+            *('db', 'sync'),
+        ],
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        raise ServerFailed(f'placement db sync failed:\n{done.stdout[-4000:]}')
