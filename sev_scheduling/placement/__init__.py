@@ -1,0 +1,49 @@
+"""The only HTTP: Placement's client, and Placement itself in process.
+
+Names are loaded when they are first asked for: the client needs
+keystoneauth1 (extra ``placement``), the embedded service and cloud files
+need more (extra ``embedded``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sev_scheduling.diagnosis import Diagnosis as Diagnosis
+    from sev_scheduling.placement.candidates import Candidates as Candidates
+    from sev_scheduling.placement.claims import Claim as Claim
+    from sev_scheduling.placement.claims import Placement as Placement
+    from sev_scheduling.placement.client import (
+        PlacementClient as PlacementClient,
+    )
+    from sev_scheduling.placement.cloudfile import Cloud as Cloud
+    from sev_scheduling.placement.cloudfile import (
+        read_cloud_file as read_cloud_file,
+    )
+    from sev_scheduling.placement.cloudload import load_cloud as load_cloud
+    from sev_scheduling.placement.embedded import (
+        embedded_placement as embedded_placement,
+    )
+
+_HOME = {
+    'Candidates': 'placement.candidates',
+    'Claim': 'placement.claims',
+    'Cloud': 'placement.cloudfile',
+    'Diagnosis': 'diagnosis',
+    'Placement': 'placement.claims',
+    'PlacementClient': 'placement.client',
+    'embedded_placement': 'placement.embedded',
+    'load_cloud': 'placement.cloudload',
+    'read_cloud_file': 'placement.cloudfile',
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f'module {__name__!r} has no {name!r}')
+    module = importlib.import_module(f'sev_scheduling.{_HOME[name]}')
+    return getattr(module, name)

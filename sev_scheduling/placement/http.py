@@ -27,7 +27,7 @@ def call(
     adapter: Adapter,
     method: str,
     url: str,
-    microversion: str,
+    microversion: str | None,
     *,
     json: Any = None,
     timeout: float = TIMEOUT,
@@ -35,6 +35,7 @@ def call(
     """Ask Placement; return its answer, {} where it has no body.
 
     :param url: path and query below the endpoint
+    :param microversion: None for the version document alone
     :param timeout: seconds; see :data:`TIMEOUT`
     :raises PlacementUnavailable: no answer in time, or a 5xx status
     :raises PlacementDenied: 401 or 403
@@ -96,7 +97,7 @@ def call(
 
 
 def _fault(
-    what: str, status: int, microversion: str, response: Any
+    what: str, status: int, microversion: str | None, response: Any
 ) -> PlacementError:
     detail = _detail(response)
     if status in (401, 403):

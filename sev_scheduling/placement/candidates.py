@@ -1,0 +1,148 @@
+"""Placement's answer to a query, and the choice among its candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import os_resource_classes as orc
+
+from sev_scheduling.exceptions import PlacementAnswerError
+from sev_scheduling.hosts import Host
+from sev_scheduling.models import EncryptionModel
+
+Allocations = Mapping[str, Mapping[str, int]]  # provider -> class -> amount
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to place one guest.
+
+    :ivar root: uuid of the host's root provider
+    :ivar model: the model whose slot it takes; None without a slot
+    :ivar slot_provider: uuid of the provider of the slot, or None
+    :ivar allocations: provider uuid -> resource class -> amount
+    """
+
+    root: str
+    model: EncryptionModel | None
+    slot_provider: str | None
+    allocations: Allocations
+
+    def payload(self) -> dict[str, Any]:
+        """Return what ``PUT /allocations`` calls ``allocations``."""
+        return {
+            provider: {'resources': dict(amounts)}
+            for provider, amounts in self.allocations.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The answer of ``GET /allocation_candidates``.
+
+    :ivar allocation_requests: as Placement has them
+    :ivar provider_summaries: as Placement has them, whole trees
+    """
+
+    allocation_requests: tuple[Mapping[str, Any], ...]
+    provider_summaries: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any]) -> Candidates:
+        """:raises PlacementAnswerError: where it has another shape"""
+        try:
+            requests = answer['allocation_requests']
+            summaries = answer['provider_summaries']
+            for request in requests:
+                for allocation in request['allocations'].values():
+                    dict(allocation['resources'].items())
+            for summary in summaries.values():
+                summary['root_provider_uuid']
+                list(summary['traits'])
+                for amounts in summary['resources'].values():
+                    amounts['capacity'] - amounts['used']
+        except (AttributeError, KeyError, TypeError) as error:
+            raise PlacementAnswerError(
+                'GET /allocation_candidates: the answer lacks '
+                f'{error}; check the endpoint and its microversion.'
+            ) from None
+        return cls(tuple(requests), summaries)
+
+    def __add__(self, other: Candidates) -> Candidates:
+        return Candidates(
+            self.allocation_requests + other.allocation_requests,
+            {**self.provider_summaries, **other.provider_summaries},
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.allocation_requests)
+
+    def hosts(self, names: Mapping[str, str] | None = None) -> list[Host]:
+        """Return the hosts of the summaries; uuids stand in for names."""
+        return Host.from_provider_summaries(
+            self.provider_summaries, names=names
+        )
+
+    def candidates(
+        self, models: Collection[EncryptionModel]
+    ) -> Iterator[Candidate]:
+        """Yield the candidates, less those with another model's slot."""
+        for request in self.allocation_requests:
+            allocations = {
+                provider: dict(allocation['resources'])
+                for provider, allocation in request['allocations'].items()
+            }
+            provider = next(
+                (
+                    provider
+                    for provider, amounts in allocations.items()
+                    if orc.MEM_ENCRYPTION_CONTEXT in amounts
+                ),
+                None,
+            )
+            model = None
+            if models:
+                model = self._model(provider, models)
+                if model is None:
+                    continue
+            yield Candidate(
+                self._root(allocations),
+                model,
+                provider,
+                allocations,
+            )
+
+    def _model(
+        self, provider: str | None, models: Iterable[EncryptionModel]
+    ) -> EncryptionModel | None:
+        summary = self.provider_summaries.get(provider or '', {})
+        traits = summary.get('traits', ())
+        return next((m for m in models if m.trait in traits), None)
+
+    def _root(self, allocations: Allocations) -> str:
+        # A sharing provider (storage) has a root of its own; the host is
+        # the one that gives the CPUs or the slot.
+        telling = (orc.MEM_ENCRYPTION_CONTEXT, orc.VCPU, orc.PCPU)
+        provider = next(
+            (
+                provider
+                for name in telling
+                for provider, amounts in allocations.items()
+                if name in amounts
+            ),
+            next(iter(allocations)),
+        )
+        summary = self.provider_summaries.get(provider, {})
+        return str(summary.get('root_provider_uuid', provider))
+
+    def room(self) -> dict[str, dict[str, int]]:
+        """Return provider uuid -> resource class -> what is left."""
+        return {
+            provider: {
+                name: amounts['capacity'] - amounts['used']
+                for name, amounts in summary['resources'].items()
+            }
+            for provider, summary in self.provider_summaries.items()
+        }
