@@ -115,9 +115,9 @@ def schedule(
             f'{len(set(instances))} instance uuids were given for {count} '
             'guests; give one each.'
         )
-    claim = _Attempt(client, request, query, instances, owner)
+    names = providers.names(client)
+    claim = _Attempt(client, request, query, instances, owner, names)
     chosen = _retrying(patience)(claim)
-    names = {p['uuid']: p['name'] for p in providers.list_providers(client)}
     return tuple(
         _placement(instance, candidate, names)
         for instance, candidate in zip(instances, chosen, strict=True)
@@ -155,6 +155,7 @@ class _Attempt:
         query: PlacementRequest,
         instances: tuple[str, ...],
         owner: str,
+        names: dict[str, str],
         *,
         avoid: str | None = None,
         held: dict[str, Any] | None = None,
@@ -164,6 +165,7 @@ class _Attempt:
         self.query = query
         self.instances = instances
         self.owner = owner
+        self.names = names
         self.avoid = avoid
         self.held = held
         self.tried = 0
@@ -175,6 +177,7 @@ class _Attempt:
             self.request,
             answer,
             len(self.instances),
+            names=self.names,
             avoid=self.avoid,
             # Claimers that collide must not collide again.
             shuffle=self.tried > 0,
@@ -241,15 +244,17 @@ def choose(
     answer: Candidates,
     count: int,
     *,
+    names: dict[str, str],
     avoid: str | None = None,
     shuffle: bool = False,
 ) -> list[Candidate]:
     """Choose a candidate for each of several equal guests.
 
     The best model first; then the host with most free slots, so that one
-    host's failure takes few guests along, and with them by uuid. A guest
-    without a slot goes to a host without pools while there is one.
+    host's failure takes few guests along; then by name. A guest without a
+    slot goes to a host without pools while there is one.
 
+    :param names: provider uuid -> name
     :param avoid: root uuid of a host that will not do
     :param shuffle: take the hosts of one model in any order
     :raises NoCapacity: where they do not all fit
@@ -270,7 +275,7 @@ def choose(
             key[0],
             random.random() if shuffle else 0.0,
             -_free_slots(hosts[key[1]], models, key[0]),
-            key[1],
+            names.get(key[1], key[1]),
         ),
     )
     chosen: list[Candidate] = []
@@ -402,6 +407,7 @@ def move(
 ) -> Placement:
     """See :meth:`.PlacementClient.move`."""
     query = translate(request)
+    names = providers.names(client)
 
     def attempt() -> Sequence[Candidate]:
         held = _allocations(client, instance)
@@ -410,10 +416,8 @@ def move(
                 f'Instance {shown(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        roots = {
-            provider['uuid']: provider['root_provider_uuid']
-            for provider in providers.list_providers(client)
-        }
+        known = providers.list_providers(client)
+        roots = {p['uuid']: p['root_provider_uuid'] for p in known}
         first = next(iter(held['allocations']))
         claim = _Attempt(
             client,
@@ -421,13 +425,13 @@ def move(
             query,
             (instance,),
             OWNER,
+            names,
             avoid=roots.get(first, first),
             held=held,
         )
         return claim()
 
     chosen = _retrying(patience)(attempt)
-    names = {p['uuid']: p['name'] for p in providers.list_providers(client)}
     return _placement(instance, chosen[0], names)
 
 

@@ -54,6 +54,11 @@ def list_providers(client: PlacementClient) -> list[Mapping[str, Any]]:
         ) from None
 
 
+def names(client: PlacementClient) -> dict[str, str]:
+    """Return provider uuid -> name."""
+    return {p['uuid']: p['name'] for p in list_providers(client)}
+
+
 def hosts(client: PlacementClient, *, details: bool) -> list[Host]:
     """See :meth:`.PlacementClient.hosts`."""
     known = list_providers(client)
@@ -78,7 +83,6 @@ def hosts(client: PlacementClient, *, details: bool) -> list[Host]:
     ratios: dict[str, float] = {}
     if details:
         ratios = _add_details(client, summaries, trees)
-    names = {provider['uuid']: provider['name'] for provider in known}
     return sorted(
         Host.from_provider_summaries(
             {
@@ -86,7 +90,7 @@ def hosts(client: PlacementClient, *, details: bool) -> list[Host]:
                 for uuid, summary in summaries.items()
                 if summary['root_provider_uuid'] in trees
             },
-            names=names,
+            names={p['uuid']: p['name'] for p in known},
             ram_allocation_ratios=ratios,
         ),
         key=lambda host: host.name,
