@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sev_scheduling.diagnosis import Diagnosis as Diagnosis
     from sev_scheduling.placement.candidates import Candidates as Candidates
-    from sev_scheduling.placement.claims import Claim as Claim
     from sev_scheduling.placement.claims import Placement as Placement
     from sev_scheduling.placement.client import (
         PlacementClient as PlacementClient,
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from sev_scheduling.placement.embedded import (
         embedded_placement as embedded_placement,
     )
+    from sev_scheduling.placement.owners import Claim as Claim
 
 _HOME = {
     'Candidates': 'placement.candidates',
-    'Claim': 'placement.claims',
+    'Claim': 'placement.owners',
     'Cloud': 'placement.cloudfile',
     'Diagnosis': 'diagnosis',
     'Placement': 'placement.claims',

@@ -17,9 +17,9 @@ from sev_scheduling.exceptions import (
     PlacementTooOld,
 )
 from sev_scheduling.hosts import Host
-from sev_scheduling.placement import claims, providers
+from sev_scheduling.placement import claims, owners, providers
 from sev_scheduling.placement.candidates import Candidates
-from sev_scheduling.placement.claims import Claim, Placement
+from sev_scheduling.placement.claims import Placement
 from sev_scheduling.placement.http import TIMEOUT, call
 from sev_scheduling.prefilter import MICROVERSION, PlacementRequest
 from sev_scheduling.request import EncryptionRequest
@@ -175,9 +175,13 @@ class PlacementClient:
                 on_placed(placement)
         return placed
 
-    def claims(self, *, owner: str | None = None) -> list[Claim]:
-        """Return the claims of guests that hold slots; see the module."""
-        return claims.list_claims(self, owner=owner)
+    def claims(self, *, owner: str | None = None) -> list[owners.Claim]:
+        """Return the claims of guests that hold slots.
+
+        :param owner: of this owner alone, and made by this library
+        :raises PlacementError: one of its children
+        """
+        return owners.list_claims(self, owner=owner)
 
     def release(self, instance: str) -> bool:
         """Free what a guest holds; return whether it held anything.
@@ -198,7 +202,7 @@ class PlacementClient:
 
     def reconcile(
         self, owner: str, *, older_than: float = 0.0, dry_run: bool = True
-    ) -> list[Claim]:
+    ) -> list[owners.Claim]:
         """Free slots that a dead owner left; return those claims.
 
         :param owner: as in :meth:`schedule`
