@@ -8,8 +8,22 @@ from typing import Any
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.request import EncryptionRequest, parse
+from sev_scheduling.specs import MAX_AMOUNT, shown
 
 _STDIN = '-'
+
+
+def positive(text: str) -> int:
+    """Read an option's number; for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= MAX_AMOUNT:
+        raise argparse.ArgumentTypeError(
+            f'{shown(text)} is not a whole number from 1 to {MAX_AMOUNT}'
+        )
+    return number
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +68,15 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     from sev_scheduling.placement.textfile import read_document
 
     flavor_file, image_file = parsed_args.flavor, parsed_args.image
-    if flavor_file == image_file == _STDIN:
+    piped = [
+        f'--{option}'
+        for option in ('flavor', 'image', 'cloud')
+        if getattr(parsed_args, option, None) == _STDIN
+    ]
+    if len(piped) > 1:
         raise InputError(
-            '--flavor and --image both are -; give a file for one of them.'
+            f'{" and ".join(piped)} are all -; standard input can be only '
+            'one of them.'
         )
     flavor = read_document(flavor_file)
     image: Any = None

@@ -53,12 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     shell = Shell()
     try:
-        status = shell.run(sys.argv[1:] if argv is None else list(argv))
+        try:
+            status = shell.run(sys.argv[1:] if argv is None else list(argv))
+        except SystemExit as error:
+            # argparse: 2 for bad usage, which it has told; 0 after --help.
+            status = error.code if isinstance(error.code, int) else 0
         # What is still in the buffer may find the pipe broken or disk full.
         sys.stdout.flush()
-    except SystemExit as error:
-        # argparse: 2 for bad usage, which it has told; 0 after --help.
-        status = error.code if isinstance(error.code, int) else 0
     except BrokenPipeError:
         _silence_stdout()
         status = EXIT_BROKEN_PIPE

@@ -9,7 +9,11 @@ from typing import Any
 from cliff.columns import FormattableColumn
 
 from sev_scheduling.cli.base import Fields
-from sev_scheduling.cli.inputs import add_request_options, read_request
+from sev_scheduling.cli.inputs import (
+    add_request_options,
+    positive,
+    read_request,
+)
 from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.explanation import explain
 from sev_scheduling.groups import RequestGroup
@@ -85,7 +89,7 @@ class Translate(Fields):
         parser.add_argument(
             '--limit',
             metavar='N',
-            type=int,
+            type=positive,
             help='how many candidates Placement may answer with',
         )
 

@@ -15,7 +15,7 @@ import os_traits
 from sev_scheduling.exceptions import CloudFileError
 from sev_scheduling.hosts import SlotPool
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.textfile import read_document
+from sev_scheduling.placement.textfile import named, read_document
 from sev_scheduling.specs import MAX_AMOUNT, shown
 
 #: Bounds on what a file of a few lines may ask for.
@@ -86,7 +86,7 @@ def read_cloud_file(path: str | Path) -> Cloud:
     :raises InputError: where the file cannot be read
     :raises CloudFileError: where it is wrong; names file, entry and key
     """
-    return parse_cloud(read_document(path), f'Cloud file {shown(path)}')
+    return parse_cloud(read_document(path), f'Cloud file {named(path)}')
 
 
 def parse_cloud(document: Any, label: str) -> Cloud:

@@ -15,21 +15,16 @@ from sev_scheduling.specs import printable, shown
 #: Larger than any real flavor, image or cloud file; in bytes.
 MAX_BYTES = 4 * 1024 * 1024
 
+#: Levels of lists and mappings in YAML.
+MAX_DEPTH = 50
+
 
 # The loader in C is far quicker, and not everywhere.
 _SafeLoader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]
-    """Plain data only: no tags, no anchors, no key twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.constructor.ConstructorError(
-                None, None, 'aliases are not allowed', event.start_mark
-            )
-        return super().compose_node(parent, index)
+    """Plain data only: no tags, no key twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
@@ -50,7 +45,7 @@ def read_document(source: str | Path) -> Any:
     :raises InputError: where it cannot be read, is larger than
         :data:`MAX_BYTES`, or holds more than plain data
     """
-    label = 'Standard input' if str(source) == '-' else f'File {shown(source)}'
+    label = 'Standard input' if str(source) == '-' else f'File {named(source)}'
     text = _read(source, label)
     if not text.strip():
         raise InputError(f'{label} is empty; give a JSON or YAML document.')
@@ -61,6 +56,7 @@ def read_document(source: str | Path) -> Any:
                 return json.loads(text, object_pairs_hook=_unique)
             except json.JSONDecodeError:
                 pass
+        _check_shape(text)
         return yaml.load(text, _Loader)
     except _RepeatedKey as error:
         raise InputError(
@@ -75,6 +71,33 @@ def read_document(source: str | Path) -> Any:
         # Numbers or dates out of range, or nesting without end.
         why = printable(str(error))[:120]
         raise InputError(f'{label} cannot be read: {why}.') from None
+
+
+def _check_shape(text: str) -> None:
+    """Refuse aliases, and nesting that would overflow the loader's stack.
+
+    The loader in C has no hook for the one and no limit for the other.
+    """
+    depth = 0
+    for event in yaml.parse(text, _SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            what = 'aliases are not allowed'
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth <= MAX_DEPTH:
+                continue
+            what = f'nested more than {MAX_DEPTH} deep'
+        else:
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            continue
+        raise yaml.constructor.ConstructorError(
+            None, None, what, event.start_mark
+        )
+
+
+def named(path: str | Path) -> str:
+    """Return a path for a message: all of it, quoted, on one line."""
+    return f"'{printable(str(path))}'"
 
 
 class _RepeatedKey(Exception):

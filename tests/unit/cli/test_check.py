@@ -1,0 +1,207 @@
+import csv
+import io
+
+import pytest
+import yaml
+
+COLUMNS = ['Code', 'Severity', 'Where', 'Message', 'Fix']
+HEADLINE = 'This request cannot be scheduled'
+
+
+def test_a_valid_request_is_said_to_be_valid(run, flavor, image):
+    ran = run(
+        'check',
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert (ran.status, ran.err) == (0, '')
+    assert ran.out == 'This request can be scheduled.\n'
+
+
+def test_a_valid_request_has_no_rows(run, flavor, image):
+    ran = run(
+        *('check', '-f', 'json'),
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert (ran.status, ran.json(), ran.err) == (0, [], '')
+
+
+def test_every_problem_is_named_at_once_with_its_fix(run, flavor, image):
+    ran = run(
+        *('check', '-f', 'json'),
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+
+    assert ran.status == 1
+    rows = ran.json()
+    assert [list(row) for row in rows] == [COLUMNS] * 4
+    assert [row['Code'] for row in rows] == [
+        'firmware-not-uefi',
+        'machine-type-not-q35',
+        'disk-bus-unsupported',
+        'cdrom-bus-unsupported',
+    ]
+    for row in rows:
+        assert row['Severity'] == 'error'
+        assert row['Fix'].startswith('openstack image set --property hw_')
+        # Explained to people as well, while machines read the rows.
+        assert row['Message'] in ran.err
+        assert row['Fix'] in ran.err
+
+
+def test_words_on_standard_output_are_not_all_repeated(run, flavor, image):
+    ran = run(
+        'check',
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+
+    assert ran.status == 1
+    assert ran.out.startswith(f'{HEADLINE}:\n')
+    assert 'hw_firmware_type=uefi legacy-appliance' in ran.out
+    assert ran.err == f'{HEADLINE}.\n'
+
+
+def test_warnings_are_shown_and_do_not_count(run, flavor, image):
+    args = (
+        *('check', '--flavor', flavor('m1.sev')),
+        *('--image', image('debian-13-uefi')),
+    )
+    ran = run(*args, '-f', 'json')
+
+    assert (ran.status, ran.err) == (0, '')
+    assert [(r['Code'], r['Severity']) for r in ran.json()] == [
+        ('machine-type-unset', 'warning')
+    ]
+    assert 'with warnings' in run(*args).out
+
+
+@pytest.mark.parametrize(
+    ('machine_type', 'codes', 'status'),
+    [
+        pytest.param('pc', ['machine-type-not-q35'], 1, id='pc'),
+        pytest.param('pc-q35-8.2', [], 0, id='a versioned q35'),
+    ],
+)
+def test_the_machine_type_of_the_hosts_stands_in_for_the_image_s(
+    run, flavor, image, machine_type, codes, status
+):
+    ran = run(
+        *('check', '-f', 'json', '--machine-type', machine_type),
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('debian-13-uefi')),
+    )
+
+    assert [row['Code'] for row in ran.json()] == codes
+    assert ran.status == status
+
+
+def test_a_flavor_alone_is_judged_as_if_booted_from_an_image_without_facts(
+    run, flavor
+):
+    ran = run('check', '-f', 'json', '--flavor', flavor('m1.sev'))
+
+    assert ran.status == 1
+    assert [row['Where'] for row in ran.json()] == [
+        'image:hw_firmware_type',
+        'image:hw_machine_type',
+    ]
+
+
+def test_the_image_facts_of_a_volume_are_found_in_what_openstack_prints(
+    run, flavor, write
+):
+    volume = {
+        'id': '8c5d', 'status': 'available', 'size': 40, 'bootable': 'true',
+        'volume_image_metadata': {
+            'image_id': 'b7e2', 'hw_firmware_type': 'uefi',
+            'hw_machine_type': 'pc',
+        },
+    }  # fmt: skip
+    ran = run(
+        *('check', '-f', 'json'),
+        *('--flavor', flavor('m1.sev'), '--image', write(volume)),
+    )
+
+    assert ran.status == 1
+    assert [row['Code'] for row in ran.json()] == ['machine-type-not-q35']
+    assert 'openstack volume set --image-property' in ran.json()[0]['Fix']
+
+
+def test_flavor_and_image_saying_the_opposite_is_a_conflict(
+    run, flavor, image
+):
+    ran = run(
+        *('check', '-f', 'json', '--flavor', flavor('m1.plain')),
+        *('--image', image('fedora-43-encrypted')),
+    )
+
+    assert ran.status == 1
+    assert ran.json()[0]['Code'] == 'encryption-conflict'
+
+
+@pytest.mark.parametrize(
+    ('formatter', 'read'),
+    [
+        pytest.param('yaml', yaml.safe_load, id='yaml'),
+        pytest.param(
+            'csv', lambda text: list(csv.DictReader(io.StringIO(text))),
+            id='csv',
+        ),
+    ],
+)  # fmt: skip
+def test_other_formats_say_the_same_as_json(
+    run, flavor, image, formatter, read
+):
+    args = (
+        *('check', '--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+
+    assert read(run(*args, '-f', formatter).out) == (
+        run(*args, '-f', 'json').json()
+    )
+
+
+def test_a_table_has_the_columns_that_were_asked_for(run, flavor, image):
+    args = (
+        *('check', '--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+    ran = run(*args, '-c', 'code', '--sort-column', 'Code')
+
+    head, *rows = [
+        line.strip('| ') for line in ran.out.splitlines() if line[0] == '|'
+    ]
+    assert head == 'Code'
+    assert rows == sorted(rows)
+    assert len(rows) == 4
+    # A table of a part of the columns does not explain.
+    assert 'Memory encryption is requested by' in ran.err
+
+
+def test_a_table_without_rows_is_nothing_at_all(run, flavor, image):
+    args = (
+        *('check', '-f', 'table', '--flavor', flavor('m1.sev')),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert run(*args).out == ''
+    assert 'Severity' in run(*args, '--print-empty').out
+
+
+def test_standard_input_is_read_where_the_file_is_a_dash(
+    run, flavor, image, monkeypatch
+):
+    with flavor('m1.sev').open() as stream:
+        monkeypatch.setattr('sys.stdin', stream)
+        ran = run(
+            *('check', '--flavor', '-'),
+            *('--image', image('ubuntu-24.04-sev')),
+        )
+
+    assert (ran.status, ran.err) == (0, '')

@@ -1,0 +1,177 @@
+import time
+
+import pytest
+
+BOMB = 'a: &a [x, x]\n' + ''.join(
+    f'{name}: &{name} [*{last}, *{last}]\n'
+    for last, name in zip('abcdefghijkl', 'bcdefghijklm', strict=True)
+)
+
+FLAVOR = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 1, 'properties': {}}
+IMAGE = {'name': 'i', 'disk_format': 'raw', 'properties': {}}
+
+
+@pytest.fixture(params=['--flavor', '--image'])
+def option(request):
+    return request.param
+
+
+@pytest.fixture
+def check(run, write, option):
+    """Run ``check`` with one file as given and the other all right."""
+
+    def check(path, *options):
+        other = '--image' if option == '--flavor' else '--flavor'
+        document = IMAGE if option == '--flavor' else FLAVOR
+        good = write(document, 'good.json')
+        return run('check', option, path, other, good, *options)
+
+    return check
+
+
+def assert_one_line(ran, *, names=()):
+    assert (ran.status, ran.out) == (2, '')
+    assert ran.err.startswith('sev-scheduling: ')
+    assert ran.err.count('\n') == 1
+    for name in names:
+        assert name in ran.err
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        pytest.param(b'', id='empty'),
+        pytest.param(b' \n\n', id='blank'),
+        pytest.param(b'# nothing', id='a comment'),
+        pytest.param(b'null', id='null'),
+        pytest.param(b'[]', id='a list'),
+        pytest.param(b'"text"', id='text'),
+        pytest.param(b'7', id='a number'),
+        pytest.param(b'{', id='half a document'),
+        pytest.param(b'{"a": 1, "a": 2}', id='a key twice'),
+        pytest.param(b'\x00\x01\x02\xff', id='binary'),
+        pytest.param(b'\x7fELF' + bytes(range(256)) * 9, id='a program'),
+        pytest.param(BOMB.encode(), id='an anchor bomb'),
+        pytest.param(b'a: &a [*a]', id='a document in itself'),
+        pytest.param(b'!!python/object/apply:os.system [ls]', id='a tag'),
+        pytest.param(b'[' * 100_000, id='nested without end'),
+        pytest.param(b'{"a":' * 5_000, id='objects nested without end'),
+        pytest.param(b'{"vcpus": ' + b'9' * 5000 + b'}', id='a long number'),
+        pytest.param(b'- ' * 50_000, id='YAML lists nested without end'),
+    ],
+)
+def test_a_file_without_an_object_is_told_in_one_line(check, write, content):
+    assert_one_line(check(write(content)))
+
+
+def test_a_missing_file_is_named(check, tmp_path):
+    assert_one_line(check(tmp_path / 'missing'), names=['/missing'])
+
+
+def test_a_directory_is_named(check, tmp_path):
+    assert_one_line(check(tmp_path), names=[str(tmp_path), 'directory'])
+
+
+@pytest.mark.parametrize(
+    'begin',
+    [
+        pytest.param(b'{"name": "', id='JSON'),
+        pytest.param(b'name: "', id='YAML'),
+        pytest.param(b'', id='no format at all'),
+    ],
+)
+def test_a_hundred_megabytes_are_refused_at_once(check, tmp_path, begin):
+    path = tmp_path / 'large'
+    with path.open('wb') as stream:
+        stream.write(begin)
+        stream.truncate(100 * 1024 * 1024)
+
+    began = time.monotonic()
+    assert_one_line(check(path), names=['large'])
+    assert time.monotonic() - began < 2
+
+
+def test_both_cannot_come_from_standard_input(run):
+    ran = run('check', '--flavor', '-', '--image', '-')
+
+    assert_one_line(ran, names=['--flavor', '--image', 'standard input'])
+
+
+def test_a_model_that_nobody_registered_is_named(check, write, option):
+    specs = {'hw:mem_encryption': 'true'}
+    good = (
+        FLAVOR | {'properties': specs}
+        if option == '--flavor'
+        else IMAGE | {'properties': {'hw_mem_encryption': 'true'}}
+    )
+    ran = check(write(good), '--model', 'arm-tme')
+
+    assert_one_line(ran, names=["'arm-tme'", 'amd-sev-snp'])
+
+
+WRONG = [
+    pytest.param([], id='a list'),
+    pytest.param({'a': {'b': 'c'}}, id='an object'),
+    pytest.param('text', id='text'),
+    pytest.param(-1, id='a negative number'),
+    pytest.param(2**31, id='a number just too large'),
+    pytest.param(1.5, id='a fraction'),
+    pytest.param(True, id='a boolean'),
+    pytest.param('\x1b[31m', id='an escape'),
+]
+
+
+@pytest.mark.parametrize('key', ['vcpus', 'ram', 'disk', 'swap',
+                                 'OS-FLV-EXT-DATA:ephemeral'])  # fmt: skip
+@pytest.mark.parametrize('value', WRONG)
+def test_an_amount_that_is_none_names_the_key(run, write, key, value):
+    ran = run('check', '--flavor', write(FLAVOR | {key: value}))
+
+    assert_one_line(ran, names=[key])
+    assert '\x1b' not in ran.err
+
+
+@pytest.mark.parametrize('value', WRONG)
+@pytest.mark.parametrize(
+    ('option', 'document'),
+    [
+        pytest.param('--flavor', FLAVOR, id='flavor'),
+        pytest.param('--image', IMAGE, id='image'),
+    ],
+)
+@pytest.mark.parametrize('key', ['name', 'id', 'properties', 'extra_specs',
+                                 'hw_machine_type', 'description',
+                                 'tags', 'links'])  # fmt: skip
+def test_no_value_of_any_key_makes_more_than_one_line(
+    run, write, option, document, key, value
+):
+    other = '--image' if option == '--flavor' else '--flavor'
+    good = write(IMAGE if option == '--flavor' else FLAVOR, 'good.json')
+    ran = run(
+        'check', option, write(document | {key: value}), other, good,
+        '-f', 'json',
+    )  # fmt: skip
+
+    # What does not matter may be anything.
+    assert ran.status in (0, 1, 2)
+    if ran.status == 2:
+        assert_one_line(ran)
+    else:
+        assert isinstance(ran.json(), list)
+
+
+@pytest.mark.parametrize(
+    'properties',
+    [
+        pytest.param({'hw_firmware_type': []}, id='a list'),
+        pytest.param({'hw_firmware_type': {'a': 1}}, id='an object'),
+        pytest.param({'hw_machine_type': 'q' * 70_000}, id='long text'),
+    ],
+)
+def test_a_property_that_is_no_text_is_named(run, write, properties):
+    ran = run(
+        *('check', '--flavor', write(FLAVOR, 'flavor')),
+        *('--image', write(IMAGE | {'properties': properties})),
+    )
+
+    assert_one_line(ran, names=properties)
