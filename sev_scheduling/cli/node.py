@@ -244,7 +244,7 @@ def _detected(model: ModelSupport) -> tuple[Any, ...]:
     return (
         model.model,
         model.offered,
-        model.slots,
+        model.slots if model.offered else 0,
         *(_cell(evidence) for evidence in model.evidence),
         Lines(list(model.notes)),
         Lines(

@@ -5,6 +5,7 @@ Functions over text and mappings do the work; :func:`gather` and
 """
 
 from sev_scheduling.compute.checks import Check, HostReport, Status
+from sev_scheduling.compute.collection import Gathered, gather
 from sev_scheduling.compute.detection import (
     Evidence,
     HostFacts,
@@ -24,7 +25,7 @@ from sev_scheduling.compute.files import (
     write_text,
 )
 from sev_scheduling.compute.firmware import Descriptor, parse_descriptor
-from sev_scheduling.compute.gather import Gathered, gather
+from sev_scheduling.compute.inspection import check, read_settings, survey
 from sev_scheduling.compute.kernel import (
     EncryptionLeaf,
     parse_capacity,
@@ -44,7 +45,6 @@ from sev_scheduling.compute.reservation import (
     reserve,
     systemd_drop_in,
 )
-from sev_scheduling.compute.survey import check, read_settings, survey
 
 __all__ = [
     'MAX_BYTES',

@@ -77,8 +77,8 @@ class ModelSupport:
     """What a host offers of one model.
 
     :ivar offered: every source that tells agrees, the kernel among them
-    :ivar slots: the smallest number that a source tells, None where none
-        tells one
+    :ivar slots: the smallest number that a source tells, also of a model
+        that is not offered; None where none tells one
     :ivar evidence: one entry a source, in the order of :class:`Source`
     :ivar notes: why it is not offered, and where sources disagree
     """

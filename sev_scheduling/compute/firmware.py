@@ -181,12 +181,14 @@ def matching(
 ) -> list[Descriptor]:
     """Return the UEFI firmware for a model on a machine type, in order.
 
-    The format's features have the names of nova's models.
+    The format's features have the names of nova's models. What requires SMM
+    is left out: libvirt gives it only to guests that ask for Secure Boot.
     """
     return [
         descriptor
         for descriptor in descriptors
         if descriptor.uefi
         and model in descriptor.features
+        and 'requires-smm' not in descriptor.features
         and descriptor.runs_on(machine)
     ]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sev_scheduling.compute import checks_host, checks_nova, firmware
 from sev_scheduling.compute.checks import Check, HostReport, run_checks
+from sev_scheduling.compute.collection import gather
 from sev_scheduling.compute.domcaps import DomainCapabilities
 from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.gather import gather
 from sev_scheduling.compute.memory import read_memory
 from sev_scheduling.compute.novaconf import (
     LATEST,

@@ -1,0 +1,273 @@
+import dataclasses
+
+import pytest
+
+from sev_scheduling.compute.detection import (
+    Evidence,
+    HostFacts,
+    Source,
+    detect,
+)
+from sev_scheduling.compute.domcaps import DomainCapabilities
+from sev_scheduling.compute.kernel import EncryptionLeaf
+from sev_scheduling.compute.novaconf import NovaSettings
+from tests.unit.compute import samples
+
+LEAF = EncryptionLeaf(
+    sev=True, sev_es=True, sev_snp=True, guests=509, first_sev_asid=100
+)
+
+
+def of(model, facts, nova=None):
+    return next(m for m in detect(facts, nova) if m.model == model)
+
+
+@pytest.mark.parametrize('name', samples.OFFERS)
+def test_a_sample_offers_what_its_documentation_says(name):
+    found = detect(samples.facts(name))
+
+    assert {m.model: m.slots for m in found if m.offered} == (
+        samples.OFFERS[name]
+    )
+
+
+def test_every_sample_has_an_expectation():
+    hosts = {
+        path.name for path in samples.DIRECTORY.iterdir() if path.is_dir()
+    }
+
+    assert hosts == set(samples.OFFERS)
+
+
+@pytest.mark.parametrize('name', samples.OFFERS)
+def test_what_is_not_offered_has_a_reason(name):
+    for model in detect(samples.facts(name)):
+        assert model.offered or model.notes
+
+
+def test_models_keep_one_order():
+    assert [model.model for model in detect(HostFacts())] == [
+        'amd-sev',
+        'amd-sev-es',
+        'amd-sev-snp',
+        'intel-tdx',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('change', 'slots', 'note'),
+    [
+        pytest.param({}, 410, None, id='all agree'),
+        pytest.param(
+            {'capacity': {'sev': 409}},
+            409,
+            'cpuid 410, cgroup 409, libvirt 410',
+            id='the cgroup has fewer',
+        ),
+        pytest.param(
+            {'capacity': {'sev': 411}},
+            410,
+            'cpuid 410, cgroup 411, libvirt 410',
+            id='the cgroup has more',
+        ),
+        pytest.param({'capacity': None}, 410, None, id='no cgroup'),
+        pytest.param(
+            {'leaf': None, 'capacity': None, 'capabilities': ()},
+            None,
+            'no source tells the number',
+            id='nobody knows',
+        ),
+        pytest.param(
+            {'capabilities': ()}, 410, 'were not asked', id='libvirt unknown'
+        ),
+    ],
+)
+def test_the_smallest_number_wins(change, slots, note):
+    facts = dataclasses.replace(
+        samples.facts(samples.MILAN), **{'leaf': LEAF, **change}
+    )
+
+    found = of('amd-sev', facts)
+
+    assert found.offered
+    assert found.slots == slots
+    assert (note is None) == (not found.notes)
+    assert note is None or note in ' '.join(found.notes)
+
+
+def test_no_slots_is_no_offer():
+    facts = dataclasses.replace(
+        samples.facts(samples.MILAN), capacity={'sev': 0}
+    )
+
+    found = of('amd-sev', facts)
+
+    assert not found.offered
+    assert found.slots == 0
+
+
+def test_no_slots_alone_is_reason_enough():
+    found = of(
+        'amd-sev', HostFacts(switches={'sev': True}, capacity={'sev': 0})
+    )
+
+    assert not found.offered
+    assert found.notes == ('0 slots',)
+
+
+@pytest.mark.parametrize(
+    ('switches', 'offered', 'note'),
+    [
+        pytest.param({}, False, 'sev is missing', id='no module'),
+        pytest.param({'sev': False}, False, 'sev is N', id='switched off'),
+        pytest.param(
+            {'sev': None}, False, 'sev is unreadable', id='unreadable'
+        ),
+        pytest.param({'sev': True}, True, 'not asked', id='switched on'),
+    ],
+)
+def test_the_kernel_must_have_it_on(switches, offered, note):
+    found = of('amd-sev', HostFacts(switches=switches, capacity={'sev': 1}))
+
+    assert found.offered is offered
+    assert note in ' '.join(found.notes)
+
+
+@pytest.mark.parametrize('model', ['amd-sev-es', 'amd-sev-snp'])
+def test_es_and_snp_need_sev(model):
+    facts = HostFacts(
+        switches={'sev': False, 'sev_es': True, 'sev_snp': True}, leaf=LEAF
+    )
+
+    assert 'parameters/sev is N' in of(model, facts).notes[0]
+
+
+def test_the_processor_has_a_say():
+    leaf = dataclasses.replace(LEAF, sev=False, sev_es=False, sev_snp=False)
+    facts = dataclasses.replace(samples.facts(samples.GENOA), leaf=leaf)
+
+    for model in detect(facts)[:3]:
+        assert not model.offered
+        assert model.notes[0] == 'the processor does not support it'
+
+
+@pytest.mark.parametrize(
+    ('version', 'offered'),
+    [
+        pytest.param(None, True, id='unknown'),
+        pytest.param((7, 2, 0), False, id='7.2.0'),
+        pytest.param((7, 255, 255), False, id='the last too old'),
+        pytest.param((8, 0, 0), True, id='8.0.0'),
+    ],
+)
+def test_sev_es_needs_qemu_8(version, offered):
+    facts = dataclasses.replace(
+        samples.facts(samples.MILAN), qemu_version=version
+    )
+
+    assert of('amd-sev-es', facts).offered is offered
+    assert of('amd-sev', facts).offered
+
+
+def test_sev_es_is_not_offered_beside_snp_that_libvirt_lacks():
+    found = of(
+        'amd-sev-es', samples.facts('genoa-snp-kernel-6.12-libvirt-9.0')
+    )
+
+    assert not found.offered
+    assert 'CVE-2025-48514' in found.notes[0]
+
+
+def test_another_architecture_tells_nothing_of_x86():
+    caps = DomainCapabilities(arch='aarch64', sev=True, tdx=True)
+    facts = HostFacts(
+        switches={'sev': True, 'tdx': True}, capabilities=(caps,)
+    )
+
+    assert not of('amd-sev', facts).offered
+    assert not of('intel-tdx', facts).offered
+
+
+def test_one_machine_type_that_supports_it_is_enough():
+    q35 = samples.facts(samples.TDX).capabilities[0]
+    pc = DomainCapabilities(arch='x86_64', tdx=False)
+    facts = dataclasses.replace(
+        samples.facts(samples.TDX), capabilities=(pc, q35)
+    )
+
+    assert of('intel-tdx', facts).offered
+
+
+class TestNovaConf:
+    @pytest.mark.parametrize(
+        ('release', 'models'),
+        [
+            pytest.param(31, {'amd-sev'}, id='nova 31'),
+            pytest.param(33, {'amd-sev'}, id='nova 33'),
+            pytest.param(34, {'amd-sev', 'amd-sev-snp'}, id='nova 34'),
+        ],
+    )
+    def test_a_release_offers_what_it_knows(self, release, models):
+        found = detect(
+            samples.facts(samples.GENOA), NovaSettings(release=release)
+        )
+
+        assert {m.model for m in found if m.offered} == models
+
+    @pytest.mark.parametrize(
+        ('release', 'value', 'slots'),
+        [
+            pytest.param(33, 15, 15, id='lower'),
+            pytest.param(33, 410, 410, id='the same'),
+            pytest.param(33, 1000, 410, id='higher'),
+            pytest.param(33, None, 410, id='unset'),
+            pytest.param(34, 15, 410, id='removed'),
+        ],
+    )
+    def test_num_memory_encrypted_guests_limits_sev(
+        self, release, value, slots
+    ):
+        nova = NovaSettings(
+            release=release, values={'num_memory_encrypted_guests': value}
+        )
+
+        found = detect(samples.facts(samples.MILAN), nova)
+
+        assert found[0].slots == slots
+        assert found[1].slots == 99
+
+    @pytest.mark.parametrize(
+        ('value', 'slots'),
+        [
+            pytest.param(10, 10, id='lower'),
+            pytest.param(31, 31, id='the same'),
+            pytest.param(100, 31, id='higher'),
+            pytest.param(None, 31, id='unset'),
+        ],
+    )
+    def test_num_intel_tdx_guests_limits_tdx(self, value, slots):
+        nova = NovaSettings(
+            values={
+                'num_intel_tdx_guests': value,
+                'cpu_mode': 'host-passthrough',
+            }
+        )
+
+        found = of('intel-tdx', samples.facts(samples.TDX), nova)
+
+        assert found.offered
+        assert found.slots == slots
+
+    def test_tdx_needs_host_passthrough(self):
+        found = of('intel-tdx', samples.facts(samples.TDX), NovaSettings())
+
+        assert not found.offered
+        assert 'host-model' in found.notes[0]
+
+
+def test_a_source_that_was_not_asked_says_nothing():
+    model = detect(HostFacts())[0]
+    bare = dataclasses.replace(model, evidence=())
+
+    assert model.says(Source.KERNEL).supported is False
+    assert bare.says(Source.KERNEL) == Evidence(Source.KERNEL)
