@@ -20,6 +20,7 @@ from sev_scheduling.cli.node import (
     missing_extra,
 )
 from sev_scheduling.exceptions import SevSchedulingError
+from sev_scheduling.specs import printable
 
 if TYPE_CHECKING:
     from sev_scheduling.compute import Check as Result
@@ -96,8 +97,8 @@ class Check(Command):
         except Exception as error:
             LOG.debug('Unexpected error', exc_info=True)
             print(
-                f'Unexpected error: {type(error).__name__}: {error}; run '
-                'again with --debug for more.',
+                f'Unexpected error: {type(error).__name__}: '
+                f'{printable(str(error))}; run again with --debug for more.',
                 file=self.app.stderr,
             )
             return _UNEXPECTED
