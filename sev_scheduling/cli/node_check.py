@@ -9,9 +9,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cliff.command import Command
-
-from sev_scheduling.cli.node import (
+from sev_scheduling.cli.base import Plain
+from sev_scheduling.cli.node_options import (
     LibvirtInput,
     add_config,
     add_libvirt,
@@ -33,15 +32,19 @@ _UNEXPECTED = 255
 LOG = logging.getLogger(__name__)
 
 
-class Check(Command):
+class Check(Plain):
     """Check whether this host is ready for encrypted guests
 
     Prints a table, and exits, as nova-status upgrade check does: 0 where
     all is well, 1 for warnings, 2 for failures, 255 for an unexpected error.
+
+    Example::
+
+        # virsh domcapabilities --machine q35 > domcaps.xml
+        # sev-scheduling node check --domain-capabilities domcaps.xml
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_root(parser)
         add_libvirt(parser)
         add_config(parser)
@@ -73,7 +76,6 @@ class Check(Command):
             const='json',
             help='the same as -f json, as nova-status has it',
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         compute = load_compute()

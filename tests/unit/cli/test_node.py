@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from sev_scheduling.cli import node, node_check
+from sev_scheduling.cli import node, node_check, node_reserve
 from sev_scheduling.exceptions import InputError
 from tests.unit.compute import samples
 
@@ -265,7 +265,7 @@ class TestDetect:
 class TestReserve:
     def test_the_reservation_is_shown_with_its_arithmetic(self, run):
         found = run(
-            node.Reserve,
+            node_reserve.Reserve,
             '--guests',
             15,
             '--host-memory',
@@ -277,11 +277,11 @@ class TestReserve:
         assert found['reserved_host_memory_mb'] == 752
         assert found['machine_slice_mb'] == 514560
         assert len(found['arithmetic']) == 8
-        assert 'file' not in found
+        assert found['file'] is found['binds'] is None
 
     def test_the_memory_of_the_host_is_read(self, run):
         found = run(
-            node.Reserve,
+            node_reserve.Reserve,
             '--guests',
             15,
             '--root',
@@ -294,7 +294,13 @@ class TestReserve:
 
     def test_an_unknown_memory_is_null(self, run, tmp_path):
         found = run(
-            node.Reserve, '--guests', 1, '--root', tmp_path, '-f', 'json'
+            node_reserve.Reserve,
+            '--guests',
+            1,
+            '--root',
+            tmp_path,
+            '-f',
+            'json',
         ).json
 
         assert found['host_mb'] is found['machine_slice_mb'] is None
@@ -308,7 +314,7 @@ class TestReserve:
     )
     def test_the_limit_that_binds_is_told(self, run, arguments, slots, binds):
         found = run(
-            node.Reserve,
+            node_reserve.Reserve,
             '--guests',
             15,
             '--flavor-memory',
@@ -334,7 +340,7 @@ class TestReserve:
     )
     def test_slots_may_be_unknown(self, run, name):
         found = run(
-            node.Reserve,
+            node_reserve.Reserve,
             '--guests',
             1,
             '--host-memory',
@@ -364,19 +370,25 @@ class TestReserve:
             '-f', 'json',
         )  # fmt: skip
 
-        shown = run(node.Reserve, *arguments).json['file']
+        shown = run(node_reserve.Reserve, *arguments).json['file']
         assert not path.exists()
-        run(node.Reserve, *arguments, '--output', path)
+        run(node_reserve.Reserve, *arguments, '--output', path)
 
         assert path.read_text() == shown
         assert line in shown.splitlines()
         with pytest.raises(InputError, match='--force'):
-            run(node.Reserve, *arguments, '--output', path)
-        run(node.Reserve, *arguments, '--output', path, '--force')
+            run(node_reserve.Reserve, *arguments, '--output', path)
+        run(node_reserve.Reserve, *arguments, '--output', path, '--force')
 
     def test_what_is_written_must_be_said(self, run, tmp_path):
         with pytest.raises(InputError, match='--for'):
-            run(node.Reserve, '--guests', 1, '--output', tmp_path / 'file')
+            run(
+                node_reserve.Reserve,
+                '--guests',
+                1,
+                '--output',
+                tmp_path / 'file',
+            )
 
 
 class TestProviderConfig:

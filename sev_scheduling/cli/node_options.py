@@ -1,0 +1,167 @@
+"""What the ``node`` commands share: options, and how they are read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cliff.columns import FormattableColumn
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import shown
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sev_scheduling.compute import DomainCapabilities
+
+_STDIN = '-'
+
+
+class Lines(FormattableColumn[list[str]]):
+    """Sentences: a list to machines, lines to people."""
+
+    def human_readable(self) -> str:
+        return '\n'.join(self._value)
+
+
+def load_compute() -> ModuleType:
+    """Return :mod:`sev_scheduling.compute`, which needs an extra.
+
+    :raises InputError: where the extra is not installed
+    """
+    try:
+        from sev_scheduling import compute
+    except ImportError as error:
+        raise missing_extra(error) from error
+    return compute
+
+
+def missing_extra(error: ImportError) -> InputError:
+    return InputError(
+        f'The node commands need {error.name}; install sev-scheduling[node].'
+    )
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--root',
+        metavar='DIR',
+        type=Path,
+        default=Path('/'),
+        help='read the files of another root: a copied /sys, the mount of '
+        'a host in a container (default: /)',
+    )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--config-file',
+        metavar='FILE',
+        type=Path,
+        action='append',
+        default=[],
+        help='a nova.conf; may be repeated, later ones win',
+    )
+    parser.add_argument(
+        '--config-dir',
+        metavar='DIR',
+        type=Path,
+        action='append',
+        default=[],
+        help='a directory of nova.conf pieces (*.conf); may be repeated',
+    )
+    parser.add_argument(
+        '--nova-release',
+        metavar='MAJOR',
+        type=int,
+        choices=(31, 32, 33, 34),
+        help='the rules of which nova: 31 (2025.1) to 34 (2026.2); by '
+        'default those of the installed one, else of the latest',
+    )
+
+
+def add_libvirt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--domain-capabilities',
+        metavar='FILE',
+        action='append',
+        default=[],
+        help='what "virsh domcapabilities --machine q35" printed (- for '
+        'standard input); may be repeated; by default libvirt-python is '
+        'asked where it is installed',
+    )
+    parser.add_argument(
+        '--libvirt-uri',
+        metavar='URI',
+        default='qemu:///system',
+        help='where to ask libvirt (default: qemu:///system)',
+    )
+    parser.add_argument(
+        '--qemu-version',
+        metavar='X.Y.Z',
+        help='of QEMU, which domain capabilities do not tell',
+    )
+
+
+class LibvirtInput:
+    """What the options say of libvirt, and why not more."""
+
+    def __init__(self, parsed_args: argparse.Namespace) -> None:
+        compute = load_compute()
+        self.qemu_version = _version(parsed_args.qemu_version)
+        self.capabilities: list[DomainCapabilities] = []
+        self.error: str | None = None
+        try:
+            if parsed_args.domain_capabilities:
+                for name in parsed_args.domain_capabilities:
+                    text, origin = _read(compute, name)
+                    self.capabilities.append(
+                        compute.parse_domain_capabilities(text, origin)
+                    )
+            # Another root's libvirt is not the one that runs here.
+            elif parsed_args.root == Path('/'):
+                answer = compute.ask_libvirt(parsed_args.libvirt_uri)
+                if answer is not None:
+                    self.capabilities += answer.capabilities
+                    self.qemu_version = (
+                        self.qemu_version or answer.qemu_version
+                    )
+        except InputError as error:
+            self.error = str(error)
+
+
+def _version(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(
+        r'([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?', text
+    )
+    if not found:
+        raise InputError(f'--qemu-version is {shown(text)}; give it as 8.2.2.')
+    return int(found[1]), int(found[2]), int(found[3] or 0)
+
+
+def _read(compute: ModuleType, name: str) -> tuple[str, str]:
+    if name != _STDIN:
+        return compute.read_text(name), name
+    origin = 'standard input'
+    data = sys.stdin.buffer.read(compute.MAX_BYTES + 1)
+    return compute.decode(data, origin), origin
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--output',
+        metavar='FILE',
+        type=Path,
+        help='write the file, whole or not at all',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='replace FILE where it exists',
+    )

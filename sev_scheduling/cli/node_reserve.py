@@ -1,0 +1,187 @@
+"""The command ``node reserve``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sev_scheduling.cli.base import Fields
+from sev_scheduling.cli.node_options import (
+    Lines,
+    add_output,
+    add_root,
+    load_compute,
+)
+from sev_scheduling.exceptions import InputError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sev_scheduling.compute import ModelSupport, Reservation
+
+
+class Reserve(Fields):
+    """Show how much memory to keep back from encrypted guests
+
+    Their memory is locked, with all that QEMU needs beside it. Writes the
+    result as reserved_host_memory_mb of nova.conf, or as a systemd drop-in
+    that limits machine.slice.
+
+    Example::
+
+        # sev-scheduling node reserve --guests 15 --base 8192 --for systemd \\
+            --output /etc/systemd/system/machine.slice.d/memory.conf
+    """
+
+    columns = (
+        'guests',
+        'guest_kib',
+        'guest_mb',
+        'base_mb',
+        'host_mb',
+        'reserved_host_memory_mb',
+        'machine_slice_mb',
+        'slots',
+        'guests_by_memory',
+        'binds',
+        'arithmetic',
+        'file',
+    )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        add_root(parser)
+        parser.add_argument(
+            '--guests',
+            metavar='N',
+            type=int,
+            required=True,
+            help='encrypted guests that run at once',
+        )
+        parser.add_argument(
+            '--base',
+            metavar='MB',
+            type=int,
+            default=512,
+            help='what the host needs for itself (default: 512, as nova)',
+        )
+        parser.add_argument(
+            '--video',
+            metavar='MB',
+            type=int,
+            default=0,
+            help='video memory of a guest (hw_video_ram)',
+        )
+        parser.add_argument(
+            '--padding',
+            metavar='KIB',
+            type=int,
+            default=256,
+            help='spare for a guest, at least 256 KiB (the default)',
+        )
+        parser.add_argument(
+            '--host-memory',
+            metavar='MB',
+            type=int,
+            help='memory of the host (default: from /proc/meminfo)',
+        )
+        parser.add_argument(
+            '--flavor-memory',
+            metavar='MB',
+            type=int,
+            help='RAM of the smallest flavor of encrypted guests, to see '
+            'whether slots or memory run out first',
+        )
+        parser.add_argument(
+            '--slots',
+            metavar='N',
+            type=int,
+            help='slots of the host (default: those that it offers)',
+        )
+        parser.add_argument(
+            '--for',
+            dest='target',
+            choices=('nova', 'systemd'),
+            help='show the file: a piece of nova.conf with '
+            'reserved_host_memory_mb, or a drop-in of systemd that limits '
+            'machine.slice',
+        )
+        add_output(parser)
+
+    def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any]:
+        compute = load_compute()
+        root = compute.Root(parsed_args.root)
+        host_mb = parsed_args.host_memory
+        if host_mb is None:
+            memory = compute.read_memory(root)
+            host_mb = memory.total_mb
+        reservation: Reservation = compute.reserve(
+            parsed_args.guests,
+            base_mb=parsed_args.base,
+            video_mb=parsed_args.video,
+            padding_kib=parsed_args.padding,
+            host_mb=host_mb,
+        )
+        return (
+            reservation.guests,
+            reservation.guest_kib,
+            reservation.guest_mb,
+            reservation.base_mb,
+            reservation.host_mb,
+            reservation.reserved_host_memory_mb,
+            reservation.machine_slice_mb,
+            *_limits(compute, root, reservation, parsed_args),
+            Lines(compute.arithmetic(reservation)),
+            _file(compute, reservation, parsed_args),
+        )
+
+
+def _limits(
+    compute: ModuleType,
+    root: Any,
+    reservation: Reservation,
+    parsed_args: argparse.Namespace,
+) -> tuple[int | None, int | None, str | None]:
+    """Return slots, guests by memory, and which of the two binds."""
+    if parsed_args.flavor_memory is None:
+        return None, None, None
+    slots = parsed_args.slots
+    if slots is None:
+        slots = _slots(compute, root)
+    fit = compute.fit(reservation, parsed_args.flavor_memory, slots)
+    return fit.slots, fit.by_memory, fit.binds
+
+
+def _file(
+    compute: ModuleType,
+    reservation: Reservation,
+    parsed_args: argparse.Namespace,
+) -> str | None:
+    """Return the text of the file, written where that was asked."""
+    if parsed_args.target is None:
+        if parsed_args.output is not None:
+            raise InputError(
+                '--output needs to know what the file is for; give --for '
+                'nova or --for systemd.'
+            )
+        return None
+    text: str = (
+        compute.nova_conf(reservation)
+        if parsed_args.target == 'nova'
+        else compute.systemd_drop_in(reservation)
+    )
+    if parsed_args.output is not None:
+        compute.write_text(parsed_args.output, text, force=parsed_args.force)
+    return text
+
+
+def _slots(compute: ModuleType, root: Any) -> int | None:
+    models: list[ModelSupport] = [
+        model
+        for model in compute.detect(compute.gather(root).facts)
+        if model.offered
+    ]
+    numbers = [model.slots for model in models]
+    if not numbers or None in numbers:
+        return None
+    return sum(number or 0 for number in numbers)
