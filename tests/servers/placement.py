@@ -8,13 +8,19 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
+import sqlalchemy as sa
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.exceptions import ClientException
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
+from sev_scheduling.placement.cloudfile import Cloud, parse_cloud
+from sev_scheduling.placement.cloudload import load_cloud
+from sev_scheduling.placement.embedded import EmbeddedAdapter
 from tests.servers.databases import sqlite
 from tests.servers.process import (
     HOST,
@@ -67,6 +73,40 @@ class PlacementServer:
 
     def start(self) -> None:
         self.server.start(self.ready)
+
+    def load(self, hosts: Sequence[Mapping[str, Any]]) -> Cloud:
+        """Fill the empty Placement with a cloud.
+
+        :param hosts: the entries of a cloud file
+        """
+        cloud = parse_cloud({'hosts': list(hosts)}, 'Cloud of the test')
+        engine = sa.create_engine(
+            self.database_url, poolclass=sa.pool.NullPool
+        )
+        # All that the loader asks of an embedded Placement.
+        load_cloud(cast('EmbeddedAdapter', _WithEngine(engine)), cloud)
+        if engine.dialect.name == 'postgresql':
+            _move_sequences(engine)
+        return cloud
+
+
+@dataclass(frozen=True, slots=True)
+class _WithEngine:
+    engine: sa.Engine
+
+
+def _move_sequences(engine: sa.Engine) -> None:
+    """Let PostgreSQL number new rows after those that came with numbers."""
+    with engine.begin() as connection:
+        for table in sa.inspect(engine).get_table_names():
+            columns = sa.inspect(engine).get_columns(table)
+            if any(column['name'] == 'id' for column in columns):
+                connection.execute(
+                    sa.text(
+                        f"SELECT setval(pg_get_serial_sequence('{table}', "
+                        f"'id'), (SELECT coalesce(max(id), 1) FROM {table}))"
+                    )
+                )
 
 
 @contextlib.contextmanager
