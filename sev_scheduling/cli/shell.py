@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             EXIT_USAGE,
         )
     shell = Shell()
+    with contextlib.suppress(AttributeError, ValueError):
+        # Names have any letters; not every terminal has.
+        sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     try:
         try:
             status = shell.run(sys.argv[1:] if argv is None else list(argv))

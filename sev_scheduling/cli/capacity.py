@@ -1,0 +1,123 @@
+"""The command ``capacity``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sev_scheduling.cli import metrics, terminal
+from sev_scheduling.cli.base import Rows
+from sev_scheduling.cli.clouds import add_host_options, open_client
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts import Host, SlotPool
+from sev_scheduling.models import registered_models
+
+Row = tuple[str, str, SlotPool]
+
+
+class Capacity(Rows):
+    """Show the slots of each host and model, full ones included
+
+    Used and reserved slots make up the total where none is free. On a
+    terminal, tables have bars, and the sums of each model follow.
+
+    Example::
+
+        $ sev-scheduling capacity --cloud examples/cloud.yaml --model amd-sev
+    """
+
+    columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free')
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        add_host_options(parser)
+        parser.add_argument(
+            '--model',
+            metavar='MODEL',
+            action='append',
+            default=[],
+            dest='models',
+            help='show this model only; may be repeated',
+        )
+        parser.add_argument(
+            '--prometheus',
+            metavar='FILE',
+            help="also write the numbers to FILE, for the node exporter's "
+            'textfile collector: whole or not at all',
+        )
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        for name in parsed_args.models:
+            if name not in registered_models():
+                raise InputError(
+                    f'--model {name!r} is not known; choose from '
+                    f'{", ".join(registered_models())}.'
+                )
+        with open_client(parsed_args) as client:
+            hosts = client.hosts()
+        self._pools = _pools(hosts, parsed_args.models)
+        if parsed_args.prometheus:
+            metrics.write(parsed_args.prometheus, self._pools)
+        return [
+            (host, model, pool.total, pool.reserved, pool.used, pool.free)
+            for host, model, pool in self._pools
+        ]
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Any,
+    ) -> int:
+        """Add bars where somebody looks at a whole table."""
+        stdout = self.app.stdout
+        if (
+            not data
+            or parsed_args.formatter != 'table'
+            or parsed_args.columns
+            or not stdout.isatty()
+        ):
+            return super().produce_output(parsed_args, column_names, data)
+        barred = [
+            (*row, terminal.bar(row[4], row[2] - row[3], stdout))
+            for row in data
+        ]
+        super().produce_output(parsed_args, (*column_names, 'In Use'), barred)
+        stdout.write('\n'.join(_sums(self._pools)) + '\n')
+        return 0
+
+
+def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
+    """Return the pools, by model, then by host as people count."""
+    rows = [
+        (host.name, model, pool)
+        for host in hosts
+        for model, pool in host.pools.items()
+        if not models or model in models
+    ]
+    return sorted(rows, key=lambda row: (row[1], _natural(row[0])))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Order epyc-2 before epyc-10."""
+    parts = re.split(r'([0-9]+)', name)
+    return [(int(p), '') if p.isdigit() else (-1, p) for p in parts]
+
+
+def _sums(rows: Iterable[Row]) -> list[str]:
+    total: Counter[str] = Counter()
+    used: Counter[str] = Counter()
+    full: Counter[str] = Counter()
+    hosts: Counter[str] = Counter()
+    for _, model, pool in rows:
+        total[model] += pool.total - pool.reserved
+        used[model] += pool.used
+        hosts[model] += 1
+        full[model] += pool.free == 0
+    return [
+        f'{model}: {used[model]} of {total[model]} slots in use; '
+        f'{full[model]} of {hosts[model]} hosts full'
+        for model in total
+    ]

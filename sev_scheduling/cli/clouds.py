@@ -1,0 +1,165 @@
+"""The options that say where the hosts are, and the client onto them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sev_scheduling.exceptions import InputError
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
+
+    from sev_scheduling.placement.client import PlacementClient
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        'hosts',
+        'a cloud file, a Placement, or (the default) the OpenStack cloud that '
+        'clouds.yaml or the OS_ variables configure',
+    )
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        '--cloud',
+        metavar='FILE',
+        help='a cloud file, loaded into a Placement in this process; - for '
+        'standard input',
+    )
+    source.add_argument(
+        '--placement-url',
+        metavar='URL',
+        help='the endpoint of a Placement, such as '
+        'http://controller:8778/placement',
+    )
+    source.add_argument(
+        '--os-cloud',
+        metavar='NAME',
+        help='a cloud of clouds.yaml (default: OS_CLOUD)',
+    )
+    group.add_argument(
+        '--state',
+        metavar='FILE',
+        type=Path,
+        help='keep the database of the Placement in this process, so that '
+        'the next command sees the guests of this one; once it is there, '
+        '--cloud may be left out',
+    )
+    group.add_argument(
+        '--os-token',
+        metavar='TOKEN',
+        default=os.environ.get('OS_TOKEN', 'admin'),
+        help='for --placement-url (default: OS_TOKEN, else admin, which a '
+        'Placement without Keystone takes)',
+    )
+    group.add_argument(
+        '--os-cacert',
+        metavar='FILE',
+        default=os.environ.get('OS_CACERT'),
+        help='certificates to trust, for --placement-url (default: '
+        'OS_CACERT, else those of the system)',
+    )
+
+
+@contextlib.contextmanager
+def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
+    """Give a client onto the Placement that the options name.
+
+    :raises InputError: where they name none, or one that cannot be used
+    """
+    state = parsed_args.state
+    embedded = bool(parsed_args.cloud or state)
+    if state and (parsed_args.placement_url or parsed_args.os_cloud):
+        raise InputError('--state is for --cloud only; leave it out.')
+    if embedded and not parsed_args.cloud and not state.exists():
+        raise InputError(
+            f'State file {str(state)!r} is not there; give --cloud as well.'
+        )
+    with contextlib.ExitStack() as stack:
+        if embedded:
+            adapter = stack.enter_context(_embedded(parsed_args.cloud, state))
+        elif parsed_args.placement_url:
+            adapter = _at_url(parsed_args)
+        else:
+            adapter = _configured(parsed_args.os_cloud)
+        from sev_scheduling.placement import PlacementClient
+
+        yield PlacementClient(adapter)
+
+
+@contextlib.contextmanager
+def _embedded(cloud_file: str | None, state: Path | None) -> Iterator[Adapter]:
+    from sev_scheduling.placement import (
+        embedded_placement,
+        load_cloud,
+        read_cloud_file,
+    )
+
+    # Read first: a bad file must leave no state file behind.
+    cloud = read_cloud_file(cloud_file) if cloud_file else None
+    with embedded_placement(state) as adapter:
+        if cloud is not None:
+            load_cloud(adapter, cloud)
+        yield adapter
+
+
+def _at_url(parsed_args: argparse.Namespace) -> Adapter:
+    url = parsed_args.placement_url
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ('http', 'https') and bool(parts.hostname)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InputError(
+            f'--placement-url {url!r} is no http or https URL; give such as '
+            'http://controller:8778/placement.'
+        )
+    cacert = parsed_args.os_cacert
+    if cacert and not Path(cacert).is_file():
+        raise InputError(f'--os-cacert {cacert!r} is no file.')
+
+    from keystoneauth1.adapter import Adapter
+    from keystoneauth1.session import Session
+    from keystoneauth1.token_endpoint import Token
+
+    auth = Token(endpoint=url, token=parsed_args.os_token)
+    return Adapter(
+        Session(auth=auth, verify=cacert or True),
+        service_type='placement',
+        endpoint_override=url,
+    )
+
+
+def _configured(name: str | None) -> Adapter:
+    """Return an adapter onto the Placement of the configured cloud."""
+    try:
+        import openstack
+        from openstack import exceptions
+    except ImportError as error:
+        raise InputError(
+            'Say where the hosts are: --cloud FILE or --placement-url URL; '
+            f'an OpenStack cloud needs {error.name}: pip install '
+            "'sev-scheduling[osc]'."
+        ) from None
+    from keystoneauth1 import exceptions as ks_exceptions
+
+    try:
+        adapter: Adapter = openstack.connect(cloud=name).placement
+    except (
+        exceptions.ConfigException,
+        exceptions.SDKException,
+        ks_exceptions.ClientException,
+    ) as error:
+        why = ' '.join(str(error).split())[:300]
+        raise InputError(
+            f'The OpenStack cloud {name or os.environ.get("OS_CLOUD", "")!r} '
+            f'cannot be used: {why}; name one of clouds.yaml with --os-cloud, '
+            'or give --cloud FILE or --placement-url URL.'
+        ) from None
+    return adapter

@@ -1,0 +1,58 @@
+"""The slots of each host and model, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts import SlotPool
+
+_GAUGES = {
+    'sev_scheduling_slots': ('total', 'Slots in the inventory.'),
+    'sev_scheduling_slots_reserved': (
+        'reserved',
+        'Slots that are never given to guests.',
+    ),
+    'sev_scheduling_slots_used': ('used', 'Slots that guests hold.'),
+    'sev_scheduling_slots_free': ('free', 'Slots that a guest can have now.'),
+}
+
+
+def write(path: str, pools: Iterable[tuple[str, str, SlotPool]]) -> None:
+    """Write gauges in Prometheus' text format, whole or not at all.
+
+    :param pools: host, model and pool
+    :raises InputError: where prometheus-client is not installed, or the
+        file cannot be written
+    """
+    try:
+        from prometheus_client import (
+            CollectorRegistry,
+            Gauge,
+            write_to_textfile,
+        )
+    except ImportError as error:
+        raise InputError(
+            f'--prometheus needs {error.name}; install it with pip install '
+            "'sev-scheduling[metrics]'."
+        ) from None
+    registry = CollectorRegistry()
+    gauges = {
+        field: Gauge(name, text, ('host', 'model'), registry=registry)
+        for name, (field, text) in _GAUGES.items()
+    }
+    for host, model, pool in pools:
+        for field, gauge in gauges.items():
+            gauge.labels(host, model).set(getattr(pool, field))
+    Gauge(
+        'sev_scheduling_collected_timestamp_seconds',
+        'When the slots were counted.',
+        registry=registry,
+    ).set_to_current_time()
+    try:
+        write_to_textfile(path, registry)
+    except OSError as error:
+        raise InputError(
+            f'--prometheus {path!r} cannot be written: {error.strerror}; '
+            'give a file in a folder that exists.'
+        ) from None

@@ -1,0 +1,122 @@
+"""The commands ``release`` and ``reconcile``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sev_scheduling.cli.base import Rows
+from sev_scheduling.cli.clouds import add_host_options, open_client
+from sev_scheduling.specs import shown
+
+_SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
+
+
+def instance(text: str) -> str:
+    """Read an instance's uuid; for argparse."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{shown(text)} is not a uuid'
+        ) from None
+
+
+def duration(text: str) -> int:
+    """Read such as 90, 90s, 15m, 2h or 1d into seconds; for argparse."""
+    match = re.fullmatch(r'([0-9]{1,9})([smhd]?)', text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f'{shown(text)} is not a time such as 90s, 15m, 2h or 1d'
+        )
+    return int(match[1]) * _SECONDS[match[2] or 's']
+
+
+class Release(Rows):
+    """Give back what guests hold in Placement
+
+    Exit status 1 where one of them held nothing; the others are released.
+
+    Example::
+
+        $ sev-scheduling release --state placement.db \\
+            01982f5e-7b2a-7c44-9f0e-3c1f6f0d9a11
+    """
+
+    columns = ('Instance', 'Released')
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            'instances',
+            metavar='INSTANCE',
+            type=instance,
+            nargs='+',
+            help='uuid, as "schedule" prints it',
+        )
+        add_host_options(parser)
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        with open_client(parsed_args) as client:
+            released = {
+                uuid: client.release(uuid) for uuid in parsed_args.instances
+            }
+        missing = [uuid for uuid, held in released.items() if not held]
+        if missing:
+            self.say_no(f'Nothing was held by {", ".join(missing)}.')
+        return list(released.items())
+
+
+class Reconcile(Rows):
+    """Free the slots of an owner that is dead
+
+    Look first with --dry-run. Only claims made with "schedule", or by the
+    library, tell their age.
+
+    Example::
+
+        $ sev-scheduling reconcile --owner nightly --older-than 2h --dry-run
+    """
+
+    columns = ('Instance', 'Host', 'Provider', 'Age', 'Released')
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            '--owner',
+            metavar='NAME',
+            required=True,
+            help='as given to "schedule"',
+        )
+        parser.add_argument(
+            '--older-than',
+            metavar='TIME',
+            type=duration,
+            default=duration('1h'),
+            help='since the claim: 90s, 15m, 2h, 1d (default: 1h)',
+        )
+        parser.add_argument(
+            '--dry-run',
+            action='store_true',
+            help='show the claims and free nothing',
+        )
+        add_host_options(parser)
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        with open_client(parsed_args) as client:
+            claims = client.reconcile(
+                parsed_args.owner,
+                older_than=parsed_args.older_than,
+                dry_run=parsed_args.dry_run,
+            )
+        return [
+            (
+                claim.instance,
+                claim.host,
+                claim.provider,
+                None if claim.age is None else int(claim.age),
+                not parsed_args.dry_run,
+            )
+            for claim in claims
+        ]

@@ -1,0 +1,121 @@
+"""The command ``schedule``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sev_scheduling.cli import terminal
+from sev_scheduling.cli.base import Rows
+from sev_scheduling.cli.clouds import add_host_options, open_client
+from sev_scheduling.cli.inputs import (
+    add_request_options,
+    positive,
+    read_request,
+)
+from sev_scheduling.exceptions import InvalidRequest, NoCapacity
+from sev_scheduling.explanation import Explanation, explain
+from sev_scheduling.validation import validate
+
+if TYPE_CHECKING:
+    from sev_scheduling.placement import Placement
+
+#: From so many guests on, a person at a terminal sees how far it is.
+MANY = 20
+
+
+class Schedule(Rows):
+    """Place guests and claim their slots in Placement, all or none
+
+    Prints where each guest has its slot; "release" gives it back. Exit
+    status 1 where the request is invalid or the guests do not all fit: then
+    nothing is claimed.
+
+    Example::
+
+        $ sev-scheduling schedule --cloud examples/cloud.yaml --count 3 \\
+            --flavor flavor.json --image image.json --state placement.db
+    """
+
+    columns = ('Instance', 'Host', 'Model', 'Provider')
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        add_request_options(parser)
+        parser.add_argument(
+            '--count',
+            metavar='N',
+            type=positive,
+            default=1,
+            help='how many guests (default: 1)',
+        )
+        parser.add_argument(
+            '--owner',
+            metavar='NAME',
+            default='sev-scheduling',
+            help='who holds the claims: "reconcile" finds them by it '
+            '(default: sev-scheduling)',
+        )
+        add_host_options(parser)
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        request = read_request(parsed_args)
+        try:
+            _refuse_invalid(validate(request))
+            with (
+                open_client(parsed_args) as client,
+                self._progress(parsed_args.count) as on_placed,
+            ):
+                placed = client.schedule(
+                    request,
+                    parsed_args.count,
+                    owner=parsed_args.owner,
+                    on_placed=on_placed,
+                )
+        except InvalidRequest as error:
+            self.say_no(explain(error.problems).operator())
+            return []
+        except NoCapacity as error:
+            self.say_no(no_capacity(error))
+            return []
+        return [(p.instance, p.host, p.model, p.provider) for p in placed]
+
+    @contextlib.contextmanager
+    def _progress(
+        self, count: int
+    ) -> Iterator[Callable[[Placement], None] | None]:
+        stderr = self.app.stderr
+        if count < MANY or not stderr.isatty():
+            yield None
+            return
+        done = 0
+
+        def on_placed(placement: Placement | None) -> None:
+            nonlocal done
+            done += placement is not None
+            terminal.erase_line(stderr)
+            stderr.write(f'{done} of {count} guests placed')
+            stderr.flush()
+
+        on_placed(None)
+        try:
+            yield on_placed
+        finally:
+            terminal.erase_line(stderr)
+
+
+def _refuse_invalid(problems: Sequence[Any]) -> None:
+    """Before a Placement is started for nothing.
+
+    :raises InvalidRequest: where a problem is an error
+    """
+    if any(problem.is_error for problem in problems):
+        raise InvalidRequest(tuple(problems))
+
+
+def no_capacity(error: NoCapacity) -> str:
+    """Return all that is known, in several lines."""
+    if isinstance(error.explanation, Explanation):
+        return f'{error}\n{error.explanation.operator()}'
+    return str(error)

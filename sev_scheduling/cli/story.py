@@ -1,0 +1,245 @@
+"""What the demo places, and how it tells the story."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from keystoneauth1.adapter import Adapter
+
+from sev_scheduling.cli import terminal
+from sev_scheduling.cli.explain import Findings
+from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.explanation import explain
+from sev_scheduling.hosts import Host
+from sev_scheduling.placement import Placement, PlacementClient
+from sev_scheduling.placement.textfile import read_document
+from sev_scheduling.prefilter import translate
+from sev_scheduling.request import EncryptionRequest, parse
+from sev_scheduling.validation import validate
+
+_LABEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest, or several equal ones, that the demo asks for."""
+
+    title: str
+    flavor: str
+    image: str
+    count: int = 1
+    models: tuple[str, ...] = ()
+
+
+GUESTS = (
+    Guest('A guest with AMD SEV', 'm1.sev', 'ubuntu-24.04-sev'),
+    Guest(
+        'The same flavor, and an image that is not made for it',
+        'm1.sev',
+        'legacy-appliance',
+    ),
+    Guest(
+        'An image that leaves the machine type to the hosts: four guests',
+        'm1.sev',
+        'debian-13-uefi',
+        count=4,
+    ),
+    Guest('So, three of them', 'm1.sev', 'debian-13-uefi', count=3),
+    Guest('And one more', 'm1.sev', 'debian-13-uefi'),
+    Guest(
+        'SEV-ES, which must not share a host with SEV-SNP',
+        'm1.sev-es',
+        'ubuntu-24.04-sev',
+    ),
+    Guest(
+        'SEV-SNP, whose firmware keeps no state',
+        'm1.sev-snp',
+        'ubuntu-24.04-snp',
+    ),
+    Guest(
+        'SEV-SNP on an image without UEFI, q35 and stateless firmware',
+        'm1.sev-snp',
+        'ubuntu-24.04',
+    ),
+    Guest('Intel TDX', 'm1.tdx', 'ubuntu-24.04-tdx'),
+    Guest(
+        'The flavor says no, the image says yes',
+        'm1.plain',
+        'fedora-43-encrypted',
+    ),
+    Guest(
+        'A guest that is too large for every host with a free slot',
+        'r1.sev-huge',
+        'ubuntu-24.04-sev',
+    ),
+    Guest(
+        'The best there is: SEV-SNP, else SEV',
+        'm1.sev',
+        'ubuntu-24.04-snp',
+        models=('amd-sev-snp', 'amd-sev'),
+    ),
+    Guest(
+        'A guest without encryption, which takes no slot',
+        'm1.large',
+        'ubuntu-24.04',
+    ),
+)
+
+
+class _Client(PlacementClient):
+    """Asks for a host's details once: nobody changes them while it runs."""
+
+    _known: Mapping[str | None, Host] | None = None
+
+    def hosts(self, *, details: bool = True) -> list[Host]:
+        if self._known is None:
+            hosts = super().hosts()
+            self._known = {host.uuid: host for host in hosts}
+            return hosts
+        return [
+            _detailed(host, self._known[host.uuid])
+            for host in super().hosts(details=False)
+        ]
+
+
+def _detailed(host: Host, known: Host) -> Host:
+    return replace(
+        known,
+        pools={
+            model: replace(known.pools[model], used=pool.used)
+            for model, pool in host.pools.items()
+        },
+    )
+
+
+class Story:
+    """Asks, places and tells, guest by guest.
+
+    :param adapter: onto a Placement that holds the cloud
+    :param folder: with flavors/ and images/
+    """
+
+    def __init__(self, adapter: Adapter, folder: Path, stream: TextIO) -> None:
+        self._client = _Client(adapter)
+        self._folder = folder
+        self._stream = stream
+        # Text that nobody looks at is folded all the same: it is a story.
+        self._columns = terminal.width(stream) or terminal.MAX_WIDTH
+        self._told = 0
+        self._last: dict[str, str] = {}
+
+    def begin(self) -> None:
+        hosts = self._client.hosts()
+        self._heading(f'A cloud of {len(hosts)} hosts')
+        self._line(
+            'The hosts of examples/cloud.yaml, in a real Placement in this '
+            'process.'
+        )
+        self._pools(hosts)
+
+    def tell(self, guest: Guest) -> None:
+        self._told += 1
+        self._heading(f'{self._told}. {guest.title}')
+        request = self._ask(guest)
+        problems = validate(request)
+        if problems:
+            self._field('Check', explain(problems).operator())
+        if any(problem.is_error for problem in problems):
+            self._field('Refused', 'before any host is asked', terminal.RED)
+            return
+        query = translate(request).querystring()
+        self._field('Query', query.replace('&', '\n&'))
+        findings = Findings(self._client, request, self._client.hosts())
+        self._field('Hosts', findings.operator())
+        try:
+            placed = self._client.schedule(request, guest.count)
+        except NoCapacity as error:
+            self._field('Nowhere', str(error), terminal.RED)
+            if not findings.fit:
+                self._field('User', findings.tenant())
+            return
+        self._field('Placed', _where(placed), terminal.GREEN)
+        model = placed[0].model
+        if model:
+            self._field('Left', _left(model, self._client.hosts()))
+
+    def end(self) -> None:
+        self._heading('The cloud afterwards')
+        self._pools(self._client.hosts())
+        self._line('')
+        self._line(
+            'Nothing is left behind. Now with flavors, images and hosts of '
+            'your own:\n'
+            '  sev-scheduling check --help\n'
+            '  sev-scheduling explain --help'
+        )
+
+    def _ask(self, guest: Guest) -> EncryptionRequest:
+        flavor = read_document(self._folder / f'flavors/{guest.flavor}.json')
+        image = read_document(self._folder / f'images/{guest.image}.json')
+        request = parse(flavor, image, models=guest.models)
+        size = ', '.join(
+            f'{amount} {name}' for name, amount in request.resources.items()
+        )
+        what = (
+            f'{request.model_name or "encrypted"}'
+            if request.encrypted
+            else 'not encrypted'
+        )
+        many = f'{guest.count} guests' if guest.count > 1 else 'a guest'
+        self._field(
+            'Asked',
+            f'{many} of flavor {guest.flavor} ({size}) with image '
+            f'{guest.image}: {what}',
+        )
+        return request
+
+    def _pools(self, hosts: Iterable[Host]) -> None:
+        pools = [pool for host in hosts for pool in host.pools.items()]
+        self._line('')
+        for model in sorted({model for model, _ in pools}):
+            mine = [pool for name, pool in pools if name == model]
+            used = sum(pool.used for pool in mine)
+            usable = sum(pool.total - pool.reserved for pool in mine)
+            bar = terminal.bar(used, usable, self._stream, 30)
+            self._line(
+                f'  {model:11}  {bar}  {used:3} of {usable:3} slots in use '
+                f'on {len(mine):2} hosts'
+            )
+
+    def _heading(self, text: str) -> None:
+        if self._told:
+            self._line('')
+        self._line(terminal.paint(text, terminal.BOLD, self._stream))
+        self._line(terminal.paint('-' * len(text), terminal.DIM, self._stream))
+
+    def _field(self, label: str, text: str, style: int = terminal.DIM) -> None:
+        if self._last.get(label) == text and '\n' in text:
+            text = 'as before'
+        else:
+            self._last[label] = text
+        name = terminal.paint(f'{label:{_LABEL}}', style, self._stream)
+        for line in terminal.fold(text, self._columns - _LABEL).splitlines():
+            self._line(f'{name}{line}')
+            name = ' ' * _LABEL
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f'{text}\n')
+
+
+def _where(placed: Sequence[Placement]) -> str:
+    hosts = Counter(p.host for p in placed)
+    if len(placed) == 1:
+        model = placed[0].model
+        return f'{placed[0].host}' + (f', {model}' if model else '')
+    return ', '.join(f'{count} on {host}' for host, count in hosts.items())
+
+
+def _left(model: str, hosts: Iterable[Host]) -> str:
+    pools = [host.pools[model] for host in hosts if model in host.pools]
+    free = sum(pool.free for pool in pools)
+    return f'{free} free {model} slot{"s" if free != 1 else ""}'

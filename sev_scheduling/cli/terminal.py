@@ -1,0 +1,101 @@
+"""Text for people at a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+from typing import TextIO
+
+#: Columns: longer lines are no easier to read on a wider terminal.
+MAX_WIDTH = 100
+
+GREEN, YELLOW, RED = 32, 33, 31
+BOLD, DIM = 1, 2
+
+#: From this share of slots in use on, a pool is nearly full.
+NEARLY_FULL = 0.8
+
+_EIGHTHS = ' ▏▎▍▌▋▊▉'
+
+
+def erase_line(stream: TextIO) -> None:
+    stream.write('\r\033[K')
+
+
+def width(stream: TextIO) -> int | None:
+    """Return the columns to use; None where nobody is looking."""
+    if not stream.isatty():
+        return None
+    return min(MAX_WIDTH, shutil.get_terminal_size().columns)
+
+
+def paint(text: str, style: int, stream: TextIO) -> str:
+    """Return text in a colour or weight, where the stream shows them."""
+    if (
+        not stream.isatty()
+        or os.environ.get('NO_COLOR')
+        or os.environ.get('TERM') == 'dumb'
+    ):
+        return text
+    return f'\033[{style}m{text}\033[0m'
+
+
+def fold(text: str, columns: int | None) -> str:
+    """Fold long lines, and go on below where their words begin.
+
+    A command after an arrow stays whole, to be copied.
+    """
+    if columns is None:
+        return text
+    return '\n'.join(
+        folded
+        for line in text.splitlines()
+        for folded in _folded(line, columns)
+    )
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    if len(line) <= columns:
+        return [line]
+    words = line.lstrip()
+    start = len(line) - len(words)
+    if words.startswith('-> '):
+        start += 3
+        before, colon, command = line.partition(': openstack ')
+        if colon:
+            return [f'{before}:', f'{"":{start}}openstack {command}']
+        if ' or, ' not in words and words.startswith('-> openstack '):
+            return [line]
+    elif '  ' in words:
+        # A count, and what it counts.
+        start = line.rindex('  ') + 2
+    elif words.startswith('- '):
+        start += 2
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=' ' * start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def bar(used: int, usable: int, stream: TextIO, cells: int = 20) -> str:
+    """Return a bar and a percentage; full and nearly full ones stand out."""
+    share = min(1.0, used / usable) if usable > 0 else 1.0
+    # Nothing but a full pool is at 100 %.
+    percent = 100 if share == 1.0 else min(99, round(share * 100))
+    text = f'{_blocks(share, stream, cells)} {percent:3}%'
+    if share == 1.0:
+        return paint(text, RED, stream)
+    return paint(text, YELLOW if share >= NEARLY_FULL else GREEN, stream)
+
+
+def _blocks(share: float, stream: TextIO, cells: int) -> str:
+    try:
+        f'█{_EIGHTHS}'.encode(stream.encoding or 'ascii')
+    except UnicodeEncodeError:
+        return ('#' * int(share * cells)).ljust(cells, '.')
+    full, part = divmod(int(share * cells * 8), 8)
+    return ('█' * full + _EIGHTHS[part] * bool(part)).ljust(cells)
