@@ -6,7 +6,12 @@ Explanation``
 """
 
 from sev_scheduling.actions import check_action
-from sev_scheduling.diagnosis import Cause, Diagnosis, Shortfall
+from sev_scheduling.diagnosis import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    Shortfall,
+)
 from sev_scheduling.exceptions import (
     CloudFileError,
     InputError,
@@ -43,6 +48,7 @@ __all__ = [
     'Cause',
     'CloudFileError',
     'Code',
+    'Constraint',
     'Diagnosis',
     'EncryptionModel',
     'EncryptionRequest',

@@ -17,24 +17,63 @@ class Cause(enum.StrEnum):
     Do not change a value: programs compare them.
     """
 
-    NONE = 'none'  # there are candidates
+    #: there are candidates
+    NONE = 'none'
+    #: no host offers slots of the model
     NO_MODEL = 'no-model'
+    #: hosts offer the model, and no slot of it is free
     SLOTS_USED = 'slots-used'
+    #: hosts with a free slot are short of VCPU, MEMORY_MB, DISK_GB, …
     RESOURCES_SHORT = 'resources-short'
+    #: a trait that the flavor or the image requires or forbids
     TRAIT = 'trait'
+    #: a trait that the caller requires of hosts, or forbids
+    HOST_TRAIT = 'host-trait'
+    #: an aggregate that the host must be in, or must not be in
     AGGREGATE = 'aggregate'
-    GROUP_POLICY = 'group-policy'
+    #: the caller asked for one host
+    HOST = 'host'
+    #: a request group of the flavor (``resources1:…``, ``trait1:…``)
     GROUP = 'group'
+    #: ``group_policy=isolate``
+    GROUP_POLICY = 'group-policy'
+    #: constraints of several kinds, all of which must be given up
+    SEVERAL = 'several'
+    #: constraints that hosts meet one by one and none meets together: any
+    #: one of them given up would do
     COMBINATION = 'combination'
+    #: no constraint by itself, as far as Placement tells
+    UNCLEAR = 'unclear'
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Constraint:
+    """One thing that a request asks for.
+
+    :ivar cause: the kind; never ``NONE``, ``SEVERAL``, ``COMBINATION`` or
+        ``UNCLEAR``
+    :ivar name: a resource class, trait (``CUSTOM_A or CUSTOM_B``,
+        ``!CUSTOM_C``), aggregate uuid, group suffix, model
+    :ivar requested: amount of the resource class; 0 for other kinds
+    """
+
+    cause: Cause
+    name: str
+    requested: int = 0
+
+    def __str__(self) -> str:
+        return f'{self.name}:{self.requested}' if self.requested else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """A resource that every host with a free slot is short of.
+    """A resource that hosts are short of.
 
     :ivar requested: amount asked for
-    :ivar best: the most that one such host has left
-    :ivar best_host: that host's name, for operators
+    :ivar best: what the best host has left: of the hosts that meet all
+        else, the one that is least short
+    :ivar best_host: that host's name, for operators; its uuid where the
+        name is not known
     """
 
     resource_class: str
@@ -51,25 +90,30 @@ class Shortfall:
 class Diagnosis:
     """What emptied Placement's answer to one request.
 
-    :ivar cause: the kind of constraint
-    :ivar hosts: hosts in the cloud
-    :ivar hosts_with_model: of these, hosts that offer the model
-    :ivar hosts_with_free_slot: of these, hosts with a free slot
+    A number is None where Placement does not tell it within the bound on
+    calls.
+
+    :ivar cause: the kind of what is in the way
+    :ivar constraints: what exactly: Placement has candidates once all of
+        these are given up (for ``combination``: any one of them), and none
+        with fewer given up
+    :ivar shortfalls: figures for those constraints that are amounts
+    :ivar hosts_with_free_slot: hosts with a free slot of the model; for a
+        guest without encryption, hosts with anything left
+    :ivar hosts_but_for: of these, hosts that lack nothing else
+    :ivar hosts_with_model: for ``slots-used``, hosts that offer the model
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
-    :ivar shortfalls: for ``resources-short``
-    :ivar constraints: for ``trait``, ``aggregate``, ``group``: what cannot
-        be met, such as ``!CUSTOM_GOLD`` or an aggregate's uuid
     :ivar calls: calls to Placement that it took
     """
 
     request: EncryptionRequest
     cause: Cause
-    hosts: int = 0
-    hosts_with_model: int = 0
-    hosts_with_free_slot: int = 0
-    slots_total: int = 0
-    slots_used: int = 0
+    constraints: tuple[Constraint, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()
-    constraints: tuple[str, ...] = ()
+    hosts_with_free_slot: int | None = None
+    hosts_but_for: int | None = None
+    hosts_with_model: int | None = None
+    slots_total: int | None = None
+    slots_used: int | None = None
     calls: int = 0

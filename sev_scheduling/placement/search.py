@@ -13,12 +13,19 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import os_traits
 
 from sev_scheduling.groups import RequestGroup
 
+_T = TypeVar('_T')
+
 MAX_INT = 2**31 - 1
+
+#: Ways to combine a tree's providers that are looked at; only trees with
+#: very many equal providers have more.
+MAX_COMBINATIONS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,7 @@ def _tree_options(world: World, query: Query, group: Group) -> Options:
     options: Options = {}
     for root in set.intersection(*(set(holders) for holders in by_class)):
         found: dict[frozenset[tuple[str, str]], Candidate] = {}
-        for chosen in itertools.product(*(h[root] for h in by_class)):
+        for chosen in _product(h[root] for h in by_class):
             traits = set().union(*(provider.traits for provider in chosen))
             if group.forbidden & traits or not group.meets_traits(traits):
                 continue
@@ -269,6 +276,10 @@ def _holders(
     return holders
 
 
+def _product(parts: Iterable[list[_T]]) -> Iterator[tuple[_T, ...]]:
+    return itertools.islice(itertools.product(*parts), MAX_COMBINATIONS)
+
+
 def merged(
     world: World, query: Query, options: Mapping[str, Options]
 ) -> Iterator[Candidate]:
@@ -279,7 +290,7 @@ def merged(
     seen = set()
     roots = set.intersection(*(set(by_root) for by_root in options.values()))
     for root in sorted(roots):
-        for parts in itertools.product(*(o[root] for o in options.values())):
+        for parts in _product(o[root] for o in options.values()):
             candidate = _combined(parts)
             if not (
                 _isolated(query, candidate)

@@ -1,0 +1,350 @@
+"""diagnose(): what empties Placement's answer to a request.
+
+The query is asked again relaxed, at most :data:`.questions.MAX_CALLS` calls
+in all. Placement first shows the hosts that have a free slot, whole trees
+with what is left; the constraints that each of them fails are worked out
+from that in memory, and what is named is then confirmed by Placement: with
+that given up, it has candidates.
+
+What provider summaries do not tell (``min_unit``, ``max_unit``,
+``step_size``, shared storage, hosts beyond the bound on one answer) is found
+by giving up one kind of constraint after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import os_resource_classes as orc
+import os_traits
+
+from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
+from sev_scheduling.placement.questions import (
+    MAX_CANDIDATES,
+    Client,
+    Questions,
+)
+from sev_scheduling.placement.relaxation import (
+    WideRequest,
+    amount_of_one,
+    can_be_asked,
+    constraints,
+    forbidden_aggregates_constraint,
+    member_of_constraints,
+    probe_classes,
+    slot_alone,
+    slot_constraint,
+    without,
+)
+from sev_scheduling.placement.slots import Slots, find_slots
+from sev_scheduling.placement.trees import (
+    Lack,
+    Tree,
+    lacks,
+    left,
+    share,
+    trees_of,
+)
+from sev_scheduling.prefilter import PlacementRequest, translate
+from sev_scheduling.request import EncryptionRequest
+
+_HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
+
+
+def diagnose(
+    client: Client,
+    request: EncryptionRequest,
+    *,
+    query: PlacementRequest | None = None,
+    member_of: Iterable[Iterable[str]] = (),
+    forbidden_aggregates: Iterable[str] = (),
+    root_required: Iterable[str] = (),
+    root_forbidden: Iterable[str] = (),
+    in_tree: str | None = None,
+) -> Diagnosis:
+    """Say what empties Placement's answer to a request.
+
+    :param client: a :class:`.PlacementClient`
+    :param query: what was asked; by default the request's translation
+    :param member_of: aggregates that the host must be in, AND of ORs of
+        uuids, beside those of the query
+    :param forbidden_aggregates: uuids of aggregates that must not hold it
+    :param root_required: traits that the host's root provider must have
+    :param root_forbidden: traits that it must not have
+    :param in_tree: uuid of a provider whose tree must answer
+    :raises InvalidRequest: where the request has errors, and no query is
+        given
+    :raises PlacementError: one of its children
+    """
+    asked = query or translate(request)
+    wide = WideRequest(
+        groups=asked.groups,
+        group_policy=asked.group_policy,
+        models=asked.models,
+        slot_suffix=asked.slot_suffix,
+        member_of=(*asked.member_of, *(frozenset(ors) for ors in member_of)),
+        in_tree=in_tree or asked.in_tree,
+        root_required=frozenset(root_required),
+        root_forbidden=frozenset(root_forbidden),
+        forbidden_aggregates=frozenset(forbidden_aggregates),
+    )
+    return _Inquiry(Questions(client), request, wide).diagnosis()
+
+
+class _Inquiry:
+    def __init__(
+        self,
+        questions: Questions,
+        request: EncryptionRequest,
+        query: WideRequest,
+    ) -> None:
+        self.questions = questions
+        self.request = request
+        self.query = query
+        self.trees: dict[str, Tree] = {}
+        self.hosts: int | None = None
+        # Whether the trees are all there is to know, units apart.
+        self.complete = True
+
+    def diagnosis(self) -> Diagnosis:
+        if self.questions.any(self.query):
+            return self._told(Cause.NONE)
+        if not self.query.models:
+            self._look(map(amount_of_one, probe_classes(self.query)))
+        elif not self._look([slot_alone(self.query)]):
+            return self._without_free_slot()
+        self._learn_aggregates()
+        if self.questions.providers(
+            required=os_traits.MISC_SHARES_VIA_AGGREGATE
+        ):
+            self.complete = False
+        slot = slot_constraint(self.query)
+        every = [c for c in constraints(self.query) if c != slot]
+        found = lacks(self.query, self.trees, every)
+        return self._conclude(self._confirmed(found, every))
+
+    def _look(self, queries: Iterable[WideRequest]) -> bool:
+        """Learn the trees that have candidates; return whether any has."""
+        summaries: dict[str, Mapping[str, Any]] = {}
+        for query in queries:
+            answer = self.questions.candidates(query)
+            if answer is None:
+                self.complete = False
+                continue
+            if len(answer.allocation_requests) >= MAX_CANDIDATES:
+                self.complete = False
+            summaries.update(answer.provider_summaries)
+        self.trees = trees_of(summaries)
+        if self.complete:
+            self.hosts = sum(map(_is_host, self.trees.values()))
+        return bool(self.trees)
+
+    def _learn_aggregates(self) -> None:
+        """Mark the providers that are in the aggregates of the query."""
+        marks = [
+            (constraint.name, entries)
+            for constraint, entries in member_of_constraints(
+                self.query
+            ).items()
+        ]
+        if self.query.forbidden_aggregates:
+            constraint = forbidden_aggregates_constraint(self.query)
+            marks.append((constraint.name, (self.query.forbidden_aggregates,)))
+        providers = {
+            uuid: provider
+            for tree in self.trees.values()
+            for uuid, provider in tree.items()
+        }
+        for mark, entries in marks:
+            members = self.questions.providers(
+                member_of=[f'in:{",".join(sorted(ors))}' for ors in entries]
+            )
+            if members is None:
+                self.complete = False
+            for member in members or ():
+                if member['uuid'] in providers:
+                    providers[member['uuid']].aggregates.add(mark)
+
+    def _confirmed(
+        self, found: list[Lack], every: list[Constraint]
+    ) -> list[Lack]:
+        """Return what Placement confirms: any one of these would do."""
+        hidden = any(not lack.constraints for lack in found)
+        best = [] if hidden else _least(found)
+        confirmed = [
+            lack for lack in best if self._confirms(lack) is not False
+        ]
+        if confirmed and self.complete:
+            return confirmed
+        known = {c for lack in confirmed for c in lack.constraints}
+        other = [
+            Lack(unit, ())
+            for unit in _units(every)
+            if not unit & known and self._ask(unit, self._amounts_of_one(unit))
+        ]
+        if other and any(len(lack.constraints) > 1 for lack in confirmed):
+            # Fewer will do than was worked out.
+            confirmed = []
+        return confirmed + other
+
+    def _confirms(self, lack: Lack) -> bool | None:
+        """Whether giving it up makes candidates; None where unknown."""
+        amounts = left(self.query, self._best(lack), lack.constraints)
+        some = {name: amount for name, amount in amounts.items() if amount}
+        answer = self._ask(lack.constraints, some)
+        if answer is False and some:
+            answer = self._ask(lack.constraints, {})
+        return answer
+
+    def _ask(
+        self, given_up: frozenset[Constraint], amounts: Mapping[str, int]
+    ) -> bool | None:
+        less = without(self.query, given_up, amounts)
+        if not can_be_asked(less):
+            return None
+        if less.slot_given_up and not self.questions.supports('1.36'):
+            return None
+        return self.questions.any(less)
+
+    def _amounts_of_one(self, unit: frozenset[Constraint]) -> dict[str, int]:
+        """Ask for one of a class that is the only one, else for none."""
+        group = self.query.unsuffixed
+        if group is None or len(group.resources) > 1:
+            return {}
+        return dict.fromkeys((c.name for c in unit if c.requested), 1)
+
+    def _best(self, lack: Lack) -> Tree:
+        """Return the host that is least short."""
+        amounts = {
+            c.name: c.requested for c in lack.constraints if c.requested
+        }
+        if not amounts:
+            return self.trees[lack.roots[0]]
+        return max(
+            (self.trees[root] for root in lack.roots),
+            key=lambda tree: share(
+                left(self.query, tree, lack.constraints), amounts
+            ),
+        )
+
+    def _conclude(self, alternatives: list[Lack]) -> Diagnosis:
+        if not alternatives:
+            return self._told(Cause.UNCLEAR)
+        if len(alternatives) > 1:
+            together = (_as_one(lack.constraints) for lack in alternatives)
+            return self._told(Cause.COMBINATION, together)
+        lack = alternatives[0]
+        causes = {constraint.cause for constraint in lack.constraints}
+        return self._told(
+            causes.pop() if len(causes) == 1 else Cause.SEVERAL,
+            lack.constraints,
+            lack=lack,
+        )
+
+    def _without_free_slot(self) -> Diagnosis:
+        """Say whether no host has the model, or all slots are used."""
+        slot = slot_constraint(self.query)
+        slots = find_slots(self.questions, self.query)
+        if slots.none:
+            return self._told(Cause.NO_MODEL, [slot])
+        if slots.free:
+            # One was freed this moment, or is not given out one at a time.
+            return self._told(Cause.UNCLEAR)
+        self.hosts = 0
+        lack = Lack(frozenset([slot]), ())
+        if not self._ask(lack.constraints, {}):
+            self.trees = trees_of(slots.summaries)
+            self._learn_aggregates()
+            found = lacks(self.query, self.trees, constraints(self.query))
+            for other in _least(found)[:1]:
+                if slot in other.constraints and self._confirms(other):
+                    lack = other
+        if len(lack.constraints) > 1:
+            return self._told(
+                Cause.SEVERAL, lack.constraints, lack=lack, slots=slots
+            )
+        return self._told(Cause.SLOTS_USED, [slot], slots=slots)
+
+    def _told(
+        self,
+        cause: Cause,
+        named: Iterable[Constraint] = (),
+        *,
+        lack: Lack | None = None,
+        slots: Slots | None = None,
+    ) -> Diagnosis:
+        shortfalls = tuple(self._shortfalls(lack)) if lack else ()
+        but_for = len(lack.roots) if lack and self.complete else None
+        return Diagnosis(
+            request=self.request,
+            cause=cause,
+            constraints=tuple(sorted(named)),
+            shortfalls=shortfalls,
+            hosts_with_free_slot=self.hosts,
+            hosts_but_for=but_for or None,
+            hosts_with_model=slots.hosts if slots else None,
+            slots_total=slots.total if slots else None,
+            slots_used=slots.used if slots else None,
+            calls=self.questions.calls,
+        )
+
+    def _shortfalls(self, lack: Lack) -> Iterator[Shortfall]:
+        if not lack.roots:
+            return
+        tree = self._best(lack)
+        amounts = left(self.query, tree, lack.constraints)
+        root = next(iter(tree.values())).root
+        name = ''
+        for constraint in sorted(lack.constraints):
+            best = amounts.get(constraint.name, 0)
+            if constraint.requested > best:
+                name = name or self._name(root)
+                yield Shortfall(
+                    constraint.name, constraint.requested, best, name
+                )
+
+    def _name(self, root: str) -> str:
+        found = self.questions.providers(uuid=root)
+        return found[0]['name'] if found else root
+
+
+def _is_host(tree: Tree) -> bool:
+    return any(
+        not _HOST_CLASSES.isdisjoint(provider.inventories)
+        for provider in tree.values()
+    )
+
+
+def _least(found: Iterable[Lack]) -> list[Lack]:
+    """Return the single constraints, or else one of the smallest sets."""
+    ordered = sorted(
+        found,
+        key=lambda lack: (
+            len(lack.constraints),
+            len({c.cause for c in lack.constraints}),
+            sorted(lack.constraints),
+        ),
+    )
+    single = list(
+        itertools.takewhile(lambda lack: len(lack.constraints) == 1, ordered)
+    )
+    return single or ordered[:1]
+
+
+def _units(every: Iterable[Constraint]) -> list[frozenset[Constraint]]:
+    """Return amounts one by one, and all of every other kind together."""
+    kinds: dict[object, set[Constraint]] = {}
+    for constraint in every:
+        amount = constraint.cause is Cause.RESOURCES_SHORT
+        key = constraint if amount else constraint.cause
+        kinds.setdefault(key, set()).add(constraint)
+    return [frozenset(unit) for unit in kinds.values()]
+
+
+def _as_one(unit: frozenset[Constraint]) -> Constraint:
+    if len(unit) == 1:
+        return next(iter(unit))
+    names = ' and '.join(sorted(map(str, unit)))
+    return Constraint(min(unit).cause, names)

@@ -1,0 +1,140 @@
+"""Questions to Placement, counted: a diagnosis may ask only a few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import os_resource_classes as orc
+
+from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
+from sev_scheduling.placement.candidates import Candidates
+from sev_scheduling.placement.relaxation import WideRequest, per_model
+from sev_scheduling.placement.search import Inventory
+
+#: Calls to Placement that one diagnosis may take.
+MAX_CALLS = 12
+
+#: Candidates that one answer may have; bounds memory and time.
+MAX_CANDIDATES = 5000
+
+
+_PROVIDER_KEYS = ('name', 'root_provider_uuid', 'uuid')
+
+
+class Client(Protocol):
+    """What a diagnosis needs of :class:`.PlacementClient`."""
+
+    def call(
+        self, method: str, url: str, *, microversion: str = ...
+    ) -> Any: ...
+
+    def supports(self, microversion: str) -> bool: ...
+
+
+class Questions:
+    """Questions to one Placement.
+
+    :ivar calls: calls so far
+    :ivar refused: whether Placement has never heard of a trait or a resource
+        class
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        # The version document, unless the client knows it already.
+        self.calls = 1
+        self.refused = False
+
+    @property
+    def left(self) -> int:
+        return MAX_CALLS - self.calls
+
+    def supports(self, microversion: str) -> bool:
+        return self._client.supports(microversion)
+
+    def _get(self, url: str, microversion: str) -> Any:
+        self.calls += 1
+        return self._client.call('GET', url, microversion=microversion)
+
+    def _questions(self, query: WideRequest) -> list[WideRequest]:
+        """One question, or one a model where Placement takes no more."""
+        old = not self.supports(query.microversion)
+        if len(query.models) > 1 and (old or self.refused):
+            return list(per_model(query))
+        return [query]
+
+    def candidates(
+        self, query: WideRequest, limit: int = MAX_CANDIDATES
+    ) -> Candidates | None:
+        """Return candidates; None where no calls are left to ask for them.
+
+        A question that Placement refuses, because it has never heard of a
+        trait or a resource class, has none.
+        """
+        questions = self._questions(query)
+        if len(questions) > self.left:
+            return None
+        found = Candidates((), {})
+        for question in questions:
+            url = f'/allocation_candidates?{question.querystring(limit)}'
+            try:
+                answer = self._get(url, question.microversion)
+            except PlacementRefused:
+                self.refused = True
+                continue
+            found += Candidates.from_answer(answer)
+        return found
+
+    def any(self, query: WideRequest) -> bool | None:
+        """Whether there are candidates; None where no calls are left."""
+        found = self.candidates(query, limit=1)
+        return None if found is None else bool(found)
+
+    def providers(
+        self, **params: str | list[str]
+    ) -> list[Mapping[str, str]] | None:
+        """Return providers with uuid, name, root_provider_uuid, or None."""
+        if not self.left:
+            return None
+        microversion = '1.33'
+        if str(params.get('required', '')).startswith('in:'):
+            microversion = '1.39'
+        query = urlencode(params, doseq=True, safe=':,!')
+        try:
+            answer = self._get(f'/resource_providers?{query}', microversion)
+            return [
+                {key: str(provider[key]) for key in _PROVIDER_KEYS}
+                for provider in answer['resource_providers']
+            ]
+        except PlacementRefused:
+            # It has never heard of the trait.
+            return []
+        except (KeyError, TypeError):
+            raise PlacementAnswerError(
+                'GET /resource_providers: the answer lists no providers; '
+                'check the endpoint.'
+            ) from None
+
+    def pool(self, provider: str) -> tuple[int, int] | None:
+        """Return a provider's slots and those in use, in two calls.
+
+        :returns: None where it has no inventory of slots
+        """
+        url = f'/resource_providers/{provider}'
+        name = orc.MEM_ENCRYPTION_CONTEXT
+        try:
+            slots = self._get(f'{url}/inventories', '1.33')['inventories']
+            if name not in slots:
+                return None
+            usages = self._get(f'{url}/usages', '1.33')['usages']
+            inventory = Inventory(**slots[name])
+            return inventory.capacity, int(usages[name])
+        except PlacementRefused:
+            return None  # It is gone.
+        except (KeyError, TypeError):
+            raise PlacementAnswerError(
+                f'GET {url}/inventories, usages: the answer lists none; check '
+                'the endpoint.'
+            ) from None
