@@ -15,7 +15,6 @@ from stevedore.extension import Extension
 
 from sev_scheduling.cli.shell import EXIT_NO
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.explanation import Explanation
 
 
 class _HelpFormatter(
@@ -161,13 +160,13 @@ class Words(Rows):
             self._as_text = False
         return super().run(parsed_args)
 
-    def tell(self, explanation: Explanation, text: str, *, no: bool) -> None:
+    def tell(self, text: str, *, no: bool) -> None:
         """Explain a yes or a no.
 
-        A no goes to standard error, except where standard output has the
-        words already and somebody is reading it.
+        A no goes to standard error; of words that are on standard output
+        already, the headline alone, and nothing where somebody reads them.
 
-        :param text: the view of the explanation that was asked for
+        :param text: a headline, and more lines
         """
         self._text.text = text
         if not no:
@@ -177,4 +176,4 @@ class Words(Rows):
         elif self.app.stdout.isatty():
             self.status = EXIT_NO
         else:
-            self.say_no(explanation.headline.rstrip(':') + '.')
+            self.say_no(text.splitlines()[0].rstrip(':.') + '.')

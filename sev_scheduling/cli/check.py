@@ -40,10 +40,8 @@ class Check(Words):
         problems = validate(
             read_request(parsed_args), parsed_args.machine_type
         )
-        explanation = explain(problems)
         self.tell(
-            explanation,
-            explanation.operator(),
+            explain(problems).operator(),
             no=any(problem.is_error for problem in problems),
         )
         return [

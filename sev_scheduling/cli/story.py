@@ -11,11 +11,12 @@ from typing import TextIO
 from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.cli import terminal
-from sev_scheduling.cli.explain import Findings
+from sev_scheduling.cli.explain import operator_view
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explanation import explain
 from sev_scheduling.hosts import Host
 from sev_scheduling.placement import Placement, PlacementClient
+from sev_scheduling.placement.hostreport import HostReport
 from sev_scheduling.placement.textfile import read_document
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request import EncryptionRequest, parse
@@ -153,14 +154,14 @@ class Story:
             return
         query = translate(request).querystring()
         self._field('Query', query.replace('&', '\n&'))
-        findings = Findings(self._client, request, self._client.hosts())
-        self._field('Hosts', findings.operator())
+        report = HostReport(self._client, request, self._client.hosts())
+        self._field('Hosts', operator_view(report))
         try:
             placed = self._client.schedule(request, guest.count)
         except NoCapacity as error:
             self._field('Nowhere', str(error), terminal.RED)
-            if not findings.fit:
-                self._field('User', findings.tenant())
+            if not report.fit:
+                self._field('User', report.explanation.tenant())
             return
         self._field('Placed', _where(placed), terminal.GREEN)
         model = placed[0].model

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.explanation import explain
 from sev_scheduling.hostfilter import filter_hosts
 from sev_scheduling.hosts import Host
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.placement import providers
 from sev_scheduling.placement.candidates import Candidate, Candidates
+from sev_scheduling.placement.hostreport import HostReport
 from sev_scheduling.request import EncryptionRequest
 
 if TYPE_CHECKING:
@@ -119,22 +119,14 @@ def _no_capacity(
     count: int,
     fit: int,
 ) -> NoCapacity:
-    explanation: object
-    if count > 1 and fit:
-        return NoCapacity(
+    report = HostReport(client, request, client.hosts())
+    if fit:
+        what = (
             f'Only {fit} of {count} guests fit, so none was placed; ask for '
-            f'{fit}, or free slots.',
-            explain(filter_hosts(request, client.hosts())),
+            f'{fit}, or free slots.'
         )
-    result = filter_hosts(request, client.hosts())
-    if result.accepted:
-        # Hosts have slots, so something else is short.
-        explanation = explain(client.diagnose(request))
+    elif count == 1:
+        what = 'No host can take the guest.'
     else:
-        explanation = explain(result)
-    return NoCapacity(
-        'No host can take the guest.'
-        if count == 1
-        else f'No host can take any of the {count} guests.',
-        explanation,
-    )
+        what = f'No host can take any of the {count} guests.'
+    return NoCapacity(what, report.explanation)
