@@ -123,7 +123,7 @@ def slots(report: HostReport) -> Finding:
             'misc cgroup controller, so that nova counts them.'
         )
     disputed = [
-        note
+        f'of {model.model} {note}'
         for model in report.offered
         for note in model.notes
         if note.startswith('sources disagree')
