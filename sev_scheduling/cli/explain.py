@@ -12,7 +12,7 @@ from sev_scheduling.cli.inputs import add_request_options, read_request
 from sev_scheduling.diagnosis import Cause
 from sev_scheduling.explanation import explain
 from sev_scheduling.hostfilter import Verdict, VerdictCode
-from sev_scheduling.placement.hostreport import NO_CANDIDATE, HostReport
+from sev_scheduling.placement.outlook import NO_CANDIDATE, Outlook
 from sev_scheduling.problems import Problem
 from sev_scheduling.reasons import Reason
 from sev_scheduling.validation import validate
@@ -66,27 +66,27 @@ class Explain(Words):
             self.tell(text, no=True)
             return [_problem_row(p) for p in problems if p.is_error]
         with open_client(parsed_args) as client:
-            report = HostReport(client, request, client.hosts())
+            outlook = Outlook(client, request, client.hosts())
         self.tell(
-            report.explanation.tenant() if tenant else operator_view(report),
-            no=not report.fit,
+            outlook.explanation.tenant() if tenant else operator_view(outlook),
+            no=not outlook.fit,
         )
         if tenant:
             return [
                 _reason_row(reason)
-                for reason in report.explanation.reasons
+                for reason in outlook.explanation.reasons
                 if reason.tenant_text
             ]
-        return [_row(report, verdict) for verdict in report.verdicts]
+        return [_row(outlook, verdict) for verdict in outlook.verdicts]
 
 
 def _problem_row(problem: Problem) -> Sequence[Any]:
     return None, False, str(problem.code), True, problem.message, problem.fix
 
 
-def _row(report: HostReport, verdict: Verdict) -> Sequence[Any]:
+def _row(outlook: Outlook, verdict: Verdict) -> Sequence[Any]:
     name = verdict.host.name
-    if verdict in report.lacking:
+    if verdict in outlook.lacking:
         return (
             name,
             False,
@@ -117,16 +117,16 @@ def _reason_row(reason: Reason) -> Sequence[Any]:
     )
 
 
-def operator_view(report: HostReport) -> str:
+def operator_view(outlook: Outlook) -> str:
     """Return the explanation, and where the guest fits."""
-    text = report.explanation.operator()
-    if not report.fit:
+    text = outlook.explanation.operator()
+    if not outlook.fit:
         return text
     names = [
         f'{v.host.name} ({v.free} free)' if v.model else v.host.name
-        for v in report.fit[:_MOST_NAMES]
+        for v in outlook.fit[:_MOST_NAMES]
     ]
-    more = len(report.fit) - len(names)
+    more = len(outlook.fit) - len(names)
     return (
         f'{text}\nIt fits on {", ".join(names)}'
         + (f' and {more} more' if more else '')

@@ -16,7 +16,7 @@ from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explanation import explain
 from sev_scheduling.hosts import Host
 from sev_scheduling.placement import Placement, PlacementClient
-from sev_scheduling.placement.hostreport import HostReport
+from sev_scheduling.placement.outlook import Outlook
 from sev_scheduling.placement.textfile import read_document
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request import EncryptionRequest, parse
@@ -154,14 +154,14 @@ class Story:
             return
         query = translate(request).querystring()
         self._field('Query', query.replace('&', '\n&'))
-        report = HostReport(self._client, request, self._client.hosts())
-        self._field('Hosts', operator_view(report))
+        outlook = Outlook(self._client, request, self._client.hosts())
+        self._field('Hosts', operator_view(outlook))
         try:
             placed = self._client.schedule(request, guest.count)
         except NoCapacity as error:
             self._field('Nowhere', str(error), terminal.RED)
-            if not report.fit:
-                self._field('User', report.explanation.tenant())
+            if not outlook.fit:
+                self._field('User', outlook.explanation.tenant())
             return
         self._field('Placed', _where(placed), terminal.GREEN)
         model = placed[0].model

@@ -14,7 +14,7 @@ from sev_scheduling.hosts import Host
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.placement import providers
 from sev_scheduling.placement.candidates import Candidate, Candidates
-from sev_scheduling.placement.hostreport import HostReport
+from sev_scheduling.placement.outlook import Outlook
 from sev_scheduling.request import EncryptionRequest
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _no_capacity(
     count: int,
     fit: int,
 ) -> NoCapacity:
-    report = HostReport(client, request, client.hosts())
+    outlook = Outlook(client, request, client.hosts())
     if fit:
         what = (
             f'Only {fit} of {count} guests fit, so none was placed; ask for '
@@ -129,4 +129,4 @@ def _no_capacity(
         what = 'No host can take the guest.'
     else:
         what = f'No host can take any of the {count} guests.'
-    return NoCapacity(what, report.explanation)
+    return NoCapacity(what, outlook.explanation)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NO_CANDIDATE = 'no-candidate'
 
 
-class HostReport:
+class Outlook:
     """Every host's answer to a request, from all that a scheduler knows.
 
     :ivar verdicts: what the hosts say, in their order

@@ -1,0 +1,75 @@
+import sys
+
+import pytest
+
+from sev_scheduling import InputError, SlotPool
+from sev_scheduling.cli import metrics
+
+POOLS = [
+    ('epyc-01', 'amd-sev', SlotPool(15, 1, 3)),
+    ('epyc-"2"', 'amd-sev-snp', SlotPool(64, 0, 64)),
+]
+
+
+def samples(text):
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_gauges_have_the_numbers_of_each_host_and_model(tmp_path):
+    path = tmp_path / 'slots.prom'
+    metrics.write(str(path), POOLS)
+
+    written = samples(path.read_text())
+    assert written.pop(('sev_scheduling_collected_timestamp_seconds',)) > 1e9
+    assert written == {
+        ('sev_scheduling_slots', 'epyc-01', 'amd-sev'): 15,
+        ('sev_scheduling_slots_reserved', 'epyc-01', 'amd-sev'): 1,
+        ('sev_scheduling_slots_used', 'epyc-01', 'amd-sev'): 3,
+        ('sev_scheduling_slots_free', 'epyc-01', 'amd-sev'): 11,
+        ('sev_scheduling_slots', 'epyc-"2"', 'amd-sev-snp'): 64,
+        ('sev_scheduling_slots_reserved', 'epyc-"2"', 'amd-sev-snp'): 0,
+        ('sev_scheduling_slots_used', 'epyc-"2"', 'amd-sev-snp'): 64,
+        ('sev_scheduling_slots_free', 'epyc-"2"', 'amd-sev-snp'): 0,
+    }
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / 'slots.prom'
+    path.write_text('stale ' * 10_000)
+    metrics.write(str(path), POOLS[:1])
+
+    assert 'stale' not in path.read_text()
+    assert [p.name for p in tmp_path.iterdir()] == ['slots.prom']
+
+
+@pytest.mark.parametrize(
+    ('name', 'why'),
+    [
+        pytest.param('no/such/slots.prom', 'No such file', id='no folder'),
+        pytest.param('', 'irectory', id='a folder'),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named(tmp_path, name, why):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    path = str(folder / name)
+
+    with pytest.raises(InputError, match=why) as caught:
+        metrics.write(path, POOLS)
+    assert path in str(caught.value)
+    assert list(tmp_path.rglob('*')) == [folder]
+
+
+def test_without_prometheus_client_one_line_says_what_to_install(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, 'prometheus_client', None)
+
+    with pytest.raises(InputError, match=r'sev-scheduling\[metrics\]'):
+        metrics.write(str(tmp_path / 'slots.prom'), POOLS)
