@@ -156,18 +156,21 @@ def machine_type_trait(machine_type: str) -> str:
 def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:
     """Return architecture -> default machine type, as traits publish it.
 
+    Several machine types tell nothing: nova adds the trait of a new default
+    and never takes away that of the old one.
+
     >>> machine_types_from_traits(['CUSTOM_HW_MACHINE_TYPE_Q35'])
     {'x86_64': 'q35'}
     """
     architecture = DEFAULT_ARCHITECTURE
-    machine_type = None
+    machine_types: set[str] = set()
     for trait in sorted(traits):
         if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX):
-            machine_type = trait.removeprefix(MACHINE_TYPE_TRAIT_PREFIX)
+            machine_types.add(trait.removeprefix(MACHINE_TYPE_TRAIT_PREFIX))
         elif trait.startswith(_ARCHITECTURE_TRAIT_PREFIX):
             architecture = trait.removeprefix(
                 _ARCHITECTURE_TRAIT_PREFIX
             ).lower()
-    if not machine_type:
+    if len(machine_types) != 1 or not all(machine_types):
         return {}
-    return {architecture: machine_type.lower().replace('_', '-')}
+    return {architecture: machine_types.pop().lower().replace('_', '-')}

@@ -213,11 +213,17 @@ def _cpu_models(report: HostReport, models: list[str]) -> Finding:
         for capabilities in report.facts.capabilities[:1]
         if capabilities.cpu_models.get(model) is False
     ]
-    if unusable:
+    told = (
+        f'[libvirt] cpu_models has {", ".join(unusable)}, which libvirt '
+        'cannot use on this host as it stands'
+    )
+    if unusable and not set(models) - set(others) - set(unusable):
         return failure(
-            f'[libvirt] cpu_models has {", ".join(unusable)}, which libvirt '
-            'cannot use on this host; take it out.'
+            f'{told}, and no other EPYC model; name one that "virsh '
+            'domcapabilities" calls usable, or use host-model.'
         )
+    if unusable:
+        return warning(f'{told}; take it out.')
     return success(f'[libvirt] cpu_models has {", ".join(models)}.')
 
 

@@ -80,7 +80,9 @@ def provider_config(
 def render(config: dict[str, Any]) -> str:
     """Return a provider configuration as the text of its file."""
     text: str = yaml.safe_dump(config, sort_keys=False)
-    return f"# This host's default machine type, for the scheduler.\n{text}"
+    return (
+        f'# The default machine type of this host, for the scheduler.\n{text}'
+    )
 
 
 def published_traits(text: str, origin: str) -> list[str]:

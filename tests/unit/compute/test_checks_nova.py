@@ -263,6 +263,12 @@ def test_the_default_machine_type(value, status, words):
     assert words in details
 
 
+ALL_UNUSABLE = dataclasses.replace(
+    MILAN,
+    capabilities=(
+        dataclasses.replace(MILAN.capabilities[0], cpu_models={'EPYC': False}),
+    ),
+)
 UNSUPPORTED = dataclasses.replace(
     MILAN,
     capabilities=(
@@ -332,9 +338,16 @@ UNSUPPORTED = dataclasses.replace(
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['EPYC', 'Skylake-Server']},
-            FAILURE,
+            WARNING,
             'Skylake-Server, which libvirt cannot use',
             id='custom with an unusable model',
+        ),
+        pytest.param(
+            ALL_UNUSABLE,
+            {'cpu_mode': 'custom', 'cpu_models': ['qemu64', 'EPYC']},
+            FAILURE,
+            'no other EPYC model',
+            id='custom without a usable model of EPYC',
         ),
         pytest.param(
             TDX,

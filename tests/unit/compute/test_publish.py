@@ -172,3 +172,16 @@ def test_the_files_of_a_directory_are_read(tmp_path):
 
 def test_a_missing_directory_publishes_nothing(tmp_path):
     assert list(published(Root(tmp_path), '/gone')) == []
+
+
+def test_two_published_machine_types_tell_the_scheduler_nothing():
+    # Nova adds the trait of a new default and keeps that of the old one.
+    traits = [
+        trait
+        for machine_type in ('pc', 'q35')
+        for trait in published_traits(
+            render(provider_config(machine_type)), 'provider.yaml'
+        )
+    ]
+
+    assert machine_types_from_traits(traits) == {}
