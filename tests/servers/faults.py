@@ -13,11 +13,13 @@ import itertools
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -25,6 +27,9 @@ from tests.servers.process import HOST
 
 MICROVERSION = 'OpenStack-API-Version'
 _UPSTREAM_TIMEOUT = 60
+
+# With no time to linger the kernel sends RST instead of FIN.
+_RESET = struct.pack('ii', 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,15 @@ class Exchange:
         if answer is not None:
             half = answer.body[: len(answer.body) // 2]
             handler.send_response(answer.status)
-            handler.send_header('Content-Length', str(len(answer.body) or 1))
-            handler.end_headers()
-            handler.wfile.write(half)
-        # With no time to linger the kernel sends RST instead of FIN.
+            if half:
+                handler.send_header('Content-Length', str(len(answer.body)))
+                handler.end_headers()
+                handler.wfile.write(half)
+            else:
+                # Nothing but the beginning of the head.
+                handler.flush_headers()
         handler.connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
+            socket.SOL_SOCKET, socket.SO_LINGER, _RESET
         )
         handler.close_connection = True
 
@@ -162,7 +170,8 @@ def wrong_type(exchange: Exchange) -> None:
     """A captive portal or a wrong endpoint: a page, not an answer."""
     answer = exchange.forward()
     page = b'<!DOCTYPE html><title>Welcome</title>\n'
-    exchange.reply(Answer(answer.status, page, {'Content-Type': 'text/html'}))
+    code = 200 if answer.status == 204 else answer.status
+    exchange.reply(Answer(code, page, {'Content-Type': 'text/html'}))
 
 
 def wrong_shape(exchange: Exchange) -> None:
@@ -236,15 +245,15 @@ def oldest(major: int, minor: int) -> Fault:
     return fault
 
 
-def _error(code: int, detail: str, **more: str) -> Answer:
+def _error(number: int, detail: str, **more: str) -> Answer:
     error = {
-        'status': code,
-        'title': http.client.responses[code],
+        'status': number,
+        'title': http.client.responses[number],
         'detail': detail,
         **more,
     }
     body = json.dumps({'errors': [error]}).encode()
-    return Answer(code, body, {'Content-Type': 'application/json'})
+    return Answer(number, body, {'Content-Type': 'application/json'})
 
 
 @dataclass(slots=True)
@@ -275,9 +284,7 @@ class FaultProxy:
         self.closing = threading.Event()
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((HOST, 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.proxy = self  # type: ignore[attr-defined]
+        self._server = _Server(self)
         self.url = f'http://{HOST}:{self._server.server_port}'
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={'poll_interval': 0.05}
@@ -322,13 +329,39 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._server.error is not None:
+            raise self._server.error
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.proxy = proxy
+        self.error: BaseException | None = None
+
+    def shutdown_request(self, request: Any) -> None:
+        """Do not say goodbye on a connection that is to break."""
+        linger = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        if linger == _RESET:
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def handle_error(self, *args: object) -> None:
+        """Keep what a fault raised; a client that has left is none."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.error = error
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    server: _Server
 
     def _handle(self) -> None:
-        proxy: FaultProxy = self.server.proxy  # type: ignore[attr-defined]
+        proxy: FaultProxy = self.server.proxy
         exchange = Exchange(self, proxy)
         proxy.fault_for(exchange)(exchange)
 
@@ -352,11 +385,30 @@ def jumping_clock(seconds: float = 86400) -> Iterator[None]:
 
     The monotonic clock goes on as it does, as the kernel promises.
     """
-    real = time.time
     jumps = itertools.cycle((seconds, 0.0, -seconds))
+    with _wall_clock(lambda: next(jumps)):
+        yield
 
-    def jumping() -> float:
-        return real() + next(jumps)
 
-    with mock.patch('time.time', jumping):
+@contextlib.contextmanager
+def shifted_clock(seconds: float) -> Iterator[None]:
+    """Let the wall clock be wrong by so much."""
+    with _wall_clock(lambda: seconds):
+        yield
+
+
+@contextlib.contextmanager
+def _wall_clock(error: Callable[[], float]) -> Iterator[None]:
+    seconds, nanoseconds = time.time, time.time_ns
+
+    def wrong_seconds() -> float:
+        return seconds() + error()
+
+    def wrong_nanoseconds() -> int:
+        return nanoseconds() + int(error() * 1e9)
+
+    with (
+        mock.patch('time.time', wrong_seconds),
+        mock.patch('time.time_ns', wrong_nanoseconds),
+    ):
         yield

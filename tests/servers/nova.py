@@ -36,6 +36,8 @@ _AGENT = 'tests.servers.nova_agent'
 #: it fails.
 RPC_TIMEOUT = 10
 
+_TAKES_CALLS = 'Join ServiceGroup membership for this service scheduler'
+
 _CONFIG = """\
 [DEFAULT]
 debug = false

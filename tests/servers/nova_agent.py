@@ -38,19 +38,18 @@ def create(cell1: str) -> None:
     """Make the tables of the API and two cells, and map the cells."""
     admin = context.get_admin_context()
     migration.db_sync(database='api')
+    cell0 = objects.CellMapping.CELL0_UUID
     cells = (
-        (objects.CellMapping.CELL0_UUID, 'cell0', CONF.database.connection),
-        (str(uuid.uuid4()), 'cell1', cell1),
+        (cell0, 'cell0', CONF.database.connection, 'none:///'),
+        (str(uuid.uuid4()), 'cell1', cell1, CONF.transport_url),
     )
-    for cell_uuid, name, url in cells:
+    for cell_uuid, name, url, transport in cells:
         cell = objects.CellMapping(
             admin,
             uuid=cell_uuid,
             name=name,
             database_connection=url,
-            transport_url='none:///'
-            if name == 'cell0'
-            else CONF.transport_url,
+            transport_url=transport,
         )
         cell.create()
         with context.target_cell(admin, cell) as in_cell:

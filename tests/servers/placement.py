@@ -42,6 +42,14 @@ connection = {connection}
 """
 
 
+_KEPT_TABLES = (
+    'alembic_version',
+    'consumer_types',
+    'resource_classes',
+    'traits',
+)
+
+
 def adapter_for(url: str, token: str = ADMIN_TOKEN) -> Adapter:
     """Return an adapter onto a Placement at a URL, for threads of one
     process."""
@@ -75,7 +83,7 @@ class PlacementServer:
         self.server.start(self.ready)
 
     def load(self, hosts: Sequence[Mapping[str, Any]]) -> Cloud:
-        """Fill the empty Placement with a cloud.
+        """Put a cloud in place of what Placement holds.
 
         :param hosts: the entries of a cloud file
         """
@@ -83,6 +91,7 @@ class PlacementServer:
         engine = sa.create_engine(
             self.database_url, poolclass=sa.pool.NullPool
         )
+        _empty(engine)
         # All that the loader asks of an embedded Placement.
         load_cloud(cast('EmbeddedAdapter', _WithEngine(engine)), cloud)
         if engine.dialect.name == 'postgresql':
@@ -93,6 +102,22 @@ class PlacementServer:
 @dataclass(frozen=True, slots=True)
 class _WithEngine:
     engine: sa.Engine
+
+
+def _empty(engine: sa.Engine) -> None:
+    """Remove all but traits and resource classes, which workers cache."""
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    with engine.begin() as connection:
+        # Children before parents; the key to the root is the row's own.
+        connection.execute(
+            sa.update(metadata.tables['resource_providers']).values(
+                parent_provider_id=None, root_provider_id=None
+            )
+        )
+        for table in reversed(metadata.sorted_tables):
+            if table.name not in _KEPT_TABLES:
+                connection.execute(sa.delete(table))
 
 
 def _move_sequences(engine: sa.Engine) -> None:

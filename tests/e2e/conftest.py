@@ -1,0 +1,62 @@
+"""Servers for the suites with real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.databases import Database
+from tests.servers.fixtures import (
+    mariadb_server,
+    or_skip,
+    postgresql_server,
+    rabbitmq_server,
+)
+from tests.servers.placement import PlacementServer, placement_server
+
+__all__ = ['mariadb_server', 'postgresql_server', 'rabbitmq_server']
+
+WORKERS = 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--kill-seconds',
+        type=float,
+        default=60.0,
+        help='how long claimers are killed at random, for each database',
+    )
+
+
+@pytest.fixture(scope='session')
+def placement_on_sqlite() -> Iterator[PlacementServer]:
+    with or_skip(placement_server(workers=WORKERS)) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def placement_on_postgresql(
+    postgresql_server: Database,
+) -> Iterator[PlacementServer]:
+    url = postgresql_server.create('placement')
+    with or_skip(placement_server(url, workers=WORKERS)) as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def placement_on_mariadb(
+    mariadb_server: Database,
+) -> Iterator[PlacementServer]:
+    url = mariadb_server.create('placement')
+    with or_skip(placement_server(url, workers=WORKERS)) as server:
+        yield server
+
+
+@pytest.fixture(params=['postgresql', 'mariadb'])
+def placement(request: pytest.FixtureRequest) -> PlacementServer:
+    """Placement on a server database, one test for each kind."""
+    server: PlacementServer = request.getfixturevalue(
+        f'placement_on_{request.param}'
+    )
+    return server
