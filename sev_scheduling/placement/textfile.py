@@ -10,32 +10,11 @@ from typing import IO, Any
 import yaml
 
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.placement.yamltext import MAX_DEPTH, parse_yaml
 from sev_scheduling.specs import printable, shown
 
 #: Larger than any real flavor, image or cloud file; in bytes.
 MAX_BYTES = 4 * 1024 * 1024
-
-#: Levels of lists and mappings in YAML.
-MAX_DEPTH = 50
-
-
-# The loader in C is far quicker, and not everywhere.
-_SafeLoader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-
-
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """Plain data only: no tags, no key twice."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            name = key.value if isinstance(key.value, str) else None
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'key {name!r} stands twice', key.start_mark
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
 
 
 def read_document(source: str | Path) -> Any:
@@ -50,14 +29,7 @@ def read_document(source: str | Path) -> Any:
     if not text.strip():
         raise InputError(f'{label} is empty; give a JSON or YAML document.')
     try:
-        if text.lstrip()[0] in '{[':
-            # JSON is a subset of YAML, and much quicker to read.
-            try:
-                return json.loads(text, object_pairs_hook=_unique)
-            except json.JSONDecodeError:
-                pass
-        _check_shape(text)
-        return yaml.load(text, _Loader)
+        return _parse(text)
     except _RepeatedKey as error:
         raise InputError(
             f'{label} has the key {shown(error)} twice in one object; remove '
@@ -67,32 +39,14 @@ def read_document(source: str | Path) -> Any:
         raise InputError(
             f'{label} is no JSON or YAML: {_why(error)}'
         ) from None
-    except (ValueError, RecursionError) as error:
-        # Numbers or dates out of range, or nesting without end.
+    except RecursionError:
+        raise InputError(
+            f'{label} is nested without end; give one flavor, image or cloud.'
+        ) from None
+    except ValueError as error:
+        # A number of thousands of digits.
         why = printable(str(error))[:120]
         raise InputError(f'{label} cannot be read: {why}.') from None
-
-
-def _check_shape(text: str) -> None:
-    """Refuse aliases, and nesting that would overflow the loader's stack.
-
-    The loader in C has no hook for the one and no limit for the other.
-    """
-    depth = 0
-    for event in yaml.parse(text, _SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            what = 'aliases are not allowed'
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth <= MAX_DEPTH:
-                continue
-            what = f'nested more than {MAX_DEPTH} deep'
-        else:
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            continue
-        raise yaml.constructor.ConstructorError(
-            None, None, what, event.start_mark
-        )
 
 
 def named(path: str | Path) -> str:
@@ -104,12 +58,45 @@ class _RepeatedKey(Exception):
     pass
 
 
+def _parse(text: str) -> Any:
+    # JSON is a subset of YAML, and much quicker to read.
+    if text.lstrip()[0] in '{[':
+        try:
+            document = json.loads(text, object_pairs_hook=_unique)
+        except json.JSONDecodeError:
+            pass
+        else:
+            _check_depth(document)
+            return document
+    return parse_yaml(text)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedKey(next(n for n in names if names.count(n) > 1))
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _RepeatedKey(key)
+        found[key] = value
     return found
+
+
+def _check_depth(document: Any) -> None:
+    """:raises RecursionError: where later steps could overflow the stack"""
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for container in level
+            for item in (
+                container.values()
+                if isinstance(container, dict)
+                else container
+            )
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _why(error: yaml.YAMLError) -> str:
@@ -124,7 +111,7 @@ def _why(error: yaml.YAMLError) -> str:
 def _read(source: str | Path, label: str) -> str:
     try:
         if str(source) == '-':
-            data = _bounded(sys.stdin.buffer)
+            data = _bounded(_standard_input(label))
         else:
             # A FIFO or a device would wait or never end.
             path = Path(source)
@@ -150,6 +137,13 @@ def _read(source: str | Path, label: str) -> str:
             f'{label} is not UTF-8 text (byte {error.start}); give a JSON or '
             'YAML document.'
         ) from None
+
+
+def _standard_input(label: str) -> IO[bytes]:
+    # Python has none where the shell closed it: <&-
+    if sys.stdin is None:
+        raise InputError(f'{label} is closed; give a file.')
+    return sys.stdin.buffer
 
 
 def _bounded(stream: IO[bytes]) -> bytes:

@@ -1,0 +1,106 @@
+"""What bodies of requests the in-memory Placement takes."""
+
+from __future__ import annotations
+
+import re
+import uuid as uuidlib
+from collections.abc import Collection
+from typing import Any
+
+from sev_scheduling.testing.store import Refusal
+
+_CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
+_GENERATION = 'resource_provider_generation'
+
+
+def _object(
+    body: Any,
+    required: Collection[str],
+    optional: Collection[str] = (),
+    what: str = 'JSON',
+) -> None:
+    if not isinstance(body, dict):
+        raise Refusal(400, f'{what} does not validate: no object')
+    missing = sorted(set(required) - body.keys())
+    extra = sorted(body.keys() - {*required, *optional})
+    if missing or extra:
+        raise Refusal(
+            400, f'{what} does not validate: {missing} missing, {extra} extra'
+        )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        uuidlib.UUID(value)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _check(valid: bool, what: str) -> None:
+    if not valid:
+        raise Refusal(400, f'JSON does not validate: {what}')
+
+
+def check_custom(name: str) -> None:
+    _check(bool(_CUSTOM.fullmatch(name)), name)
+
+
+def check_provider(body: Any) -> None:
+    _object(body, ['name'], ['uuid', 'parent_provider_uuid'])
+    name = body['name']
+    _check(isinstance(name, str) and 0 < len(name) <= 200, 'name')
+    for key in ('uuid', 'parent_provider_uuid'):
+        value = body.get(key)
+        _check(value is None or _is_uuid(value), key)
+
+
+def check_list(body: Any, key: str, *, uuids: bool = False) -> None:
+    _object(body, [key, _GENERATION])
+    _check(_is_whole(body[_GENERATION]), _GENERATION)
+    _check(isinstance(body[key], list), key)
+    for value in body[key]:
+        _check(isinstance(value, str) and bool(value), key)
+        _check(not uuids or _is_uuid(value), key)
+    _check(not uuids or len(set(body[key])) == len(body[key]), key)
+
+
+def check_inventories(body: Any) -> None:
+    """Check all but the inventories themselves; the store does those."""
+    _object(body, ['inventories', _GENERATION])
+    _check(_is_whole(body[_GENERATION]), _GENERATION)
+    _check(isinstance(body['inventories'], dict), 'inventories')
+    for inventory in body['inventories'].values():
+        _check(isinstance(inventory, dict), 'inventories')
+
+
+def check_allocations(body: Any, minor: int) -> None:
+    """Check what one consumer is to hold."""
+    required = ['allocations', 'project_id', 'user_id', 'consumer_generation']
+    if minor >= 38:
+        required.append('consumer_type')
+    _object(body, required, ['mappings'] if minor >= 34 else [])
+    generation = body['consumer_generation']
+    _check(generation is None or _is_whole(generation), 'consumer_generation')
+    for key in ('project_id', 'user_id'):
+        value = body[key]
+        _check(isinstance(value, str) and 0 < len(value) <= 255, key)
+    _check(isinstance(body['allocations'], dict), 'allocations')
+    for uuid, allocation in body['allocations'].items():
+        _check(_is_uuid(uuid), uuid)
+        _object(allocation, ['resources'], ['generation'])
+        resources = allocation['resources']
+        _check(isinstance(resources, dict) and bool(resources), 'resources')
+        for amount in resources.values():
+            _check(_is_whole(amount) and amount > 0, 'resources')
+
+
+def check_consumers(body: Any, minor: int) -> None:
+    _check(isinstance(body, dict) and bool(body), 'allocations')
+    for uuid, facts in body.items():
+        _check(_is_uuid(uuid), uuid)
+        check_allocations(facts, minor)

@@ -1,0 +1,115 @@
+import re
+
+import pytest
+
+COLUMNS = ['Host', 'Model', 'Total', 'Reserved', 'Used', 'Free']
+
+
+def test_every_pool_has_a_row_full_ones_included(run, cloud):
+    ran = run('capacity', '-f', 'json', '--cloud', cloud)
+
+    assert (ran.status, ran.err) == (0, '')
+    rows = ran.json()
+    assert [list(row) for row in rows] == [COLUMNS] * 5
+    assert [tuple(row.values()) for row in rows] == [
+        ('default', 'amd-sev', 15, 0, 5, 10),
+        ('epyc-1', 'amd-sev', 15, 1, 12, 2),
+        ('epyc-2', 'amd-sev', 15, 1, 12, 2),
+        ('full', 'amd-sev', 4, 0, 4, 0),
+        ('genoa', 'amd-sev-snp', 1, 0, 0, 1),
+    ]
+
+
+def test_one_model_can_be_picked(run, cloud):
+    ran = run(
+        *('capacity', '-f', 'value', '-c', 'Host', '--cloud', cloud),
+        *('--model', 'amd-sev-snp'),
+    )
+
+    assert ran.out == 'genoa\n'
+
+
+def test_hosts_are_in_the_order_in_which_people_count(run, write):
+    host = {
+        'name': 'epyc', 'count': 11, 'vcpus': 1, 'memory_mb': 1, 'disk_gb': 1,
+        'pools': {'amd-sev': {'total': 1}},
+    }  # fmt: skip
+    ran = run(
+        *('capacity', '-f', 'value', '-c', 'Host'),
+        *('--cloud', write({'hosts': [host]})),
+    )
+
+    assert ran.out.split() == [f'epyc-{n}' for n in range(1, 12)]
+
+
+def test_rows_can_be_sorted_by_what_is_free(run, cloud):
+    ran = run(
+        *('capacity', '-f', 'value', '-c', 'Free', '--cloud', cloud),
+        *('--sort-column', 'Free', '--sort-descending'),
+    )
+
+    assert ran.out.split() == ['10', '2', '2', '1', '0']
+
+
+def test_a_cloud_without_slots_has_no_rows(run, write):
+    host = {'name': 'plain', 'vcpus': 1, 'memory_mb': 1, 'disk_gb': 1}
+    args = ('capacity', '--cloud', write({'hosts': [host]}))
+
+    ran = run(*args)
+    assert (ran.status, ran.out, ran.err) == (0, '', '')
+    assert run(*args, '-f', 'json').json() == []
+
+
+def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
+    stdout = terminal('stdout')
+    run('capacity', '--cloud', cloud)
+
+    shown = stdout.getvalue()
+    plain = re.sub(r'\033\[\d+m', '', shown)
+    assert re.search(r'\| full +\| amd-sev .*█{20} 100% \|', plain)
+    assert '\033[31m' in next(
+        line for line in shown.splitlines() if '| full ' in line
+    )
+    assert max(map(len, plain.splitlines())) <= 100
+    assert plain.splitlines()[-2:] == [
+        'amd-sev: 33 of 47 slots in use; 1 of 4 hosts full',
+        'amd-sev-snp: 0 of 1 slots in use; 0 of 1 hosts full',
+    ]
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        pytest.param(['-c', 'Host'], id='a column'),
+        pytest.param(['-f', 'csv'], id='for a program'),
+    ],
+)
+def test_bars_are_in_whole_tables_only(run, cloud, terminal, options):
+    stdout = terminal('stdout')
+    run('capacity', '--cloud', cloud, *options)
+
+    assert 'full' in stdout.getvalue()
+    assert '█' not in stdout.getvalue()
+
+
+def test_prometheus_reads_the_same_numbers(run, cloud, tmp_path):
+    path = tmp_path / 'slots.prom'
+    ran = run('capacity', '--cloud', cloud, '--prometheus', path, '-f', 'json')
+
+    assert (ran.status, ran.err) == (0, '')
+    text = path.read_text()
+    for row in ran.json():
+        labels = f'{{host="{row["Host"]}",model="{row["Model"]}"}}'
+        assert f'sev_scheduling_slots{labels} {row["Total"]}.0' in text
+        assert f'sev_scheduling_slots_free{labels} {row["Free"]}.0' in text
+
+
+def test_a_prometheus_file_in_no_folder_is_told_in_one_line(
+    run, cloud, tmp_path
+):
+    path = tmp_path / 'no' / 'slots.prom'
+    ran = run('capacity', '--cloud', cloud, '--prometheus', path)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert str(path) in ran.err
+    assert ran.err.count('\n') == 1

@@ -1,0 +1,233 @@
+import re
+
+import pytest
+
+from tests.contract.cli_placement.conftest import CLOUD
+
+COLUMNS = ['Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix']
+NAMES = ['epyc', 'default', 'full', 'genoa', 'plain']
+
+
+@pytest.fixture
+def explain(run, cloud):
+    def explain(*options):
+        return run('explain', '--cloud', cloud, *options)
+
+    return explain
+
+
+@pytest.fixture
+def snp(flavor, image):
+    return [
+        *('--flavor', flavor('m1.sev-snp')),
+        *('--image', image('ubuntu-24.04-snp')),
+    ]
+
+
+def test_each_host_has_a_row_with_its_code(explain, sev):
+    ran = explain(*sev, '-f', 'json')
+
+    assert (ran.status, ran.err) == (0, '')
+    rows = ran.json()
+    assert [list(row) for row in rows] == [COLUMNS] * 6
+    assert {
+        row['Host']: (row['Fits'], row['Code'], row['Permanent'])
+        for row in rows
+    } == {
+        'epyc-1': (True, None, None),
+        'epyc-2': (True, None, None),
+        'default': (False, 'machine-type-not-q35', True),
+        'full': (False, 'no-free-slot', False),
+        'genoa': (False, 'no-pool', True),
+        'plain': (False, 'no-pool', True),
+    }
+    for row in rows:
+        assert row['Host'] in row['Message']
+        assert bool(row['Fix']) != row['Fits']
+
+
+def test_operators_read_counts_and_where_it_fits(explain, sev):
+    ran = explain(*sev)
+
+    assert (ran.status, ran.err) == (0, '')
+    assert ran.out.splitlines() == [
+        '2 of 6 hosts can run this amd-sev guest:',
+        '  2  offer no amd-sev slots',
+        '  1  defaults to machine type pc; amd-sev needs q35',
+        '     -> set hw_machine_type=q35 on the image: openstack image set '
+        '--property hw_machine_type=q35 debian-13-uefi',
+        '  1  has no free amd-sev slot (4 of 4 in use)',
+        'It fits on epyc-1 (2 free), epyc-2 (2 free).',
+    ]
+
+
+def test_tenants_read_neither_names_nor_counts(explain, flavor, write):
+    tdx = {'hw_firmware_type': 'uefi', 'hw_firmware_stateless': 'true',
+           'hw_machine_type': 'q35', 'hw_video_model': 'none'}  # fmt: skip
+    args = (
+        *('--tenant', '--flavor', flavor('m1.tdx')),
+        *('--image', write({'id': 'i', 'name': 'i', 'properties': tdx})),
+    )
+    ran = explain(*args)
+    rows = explain(*args, '-f', 'json')
+
+    assert (ran.status, rows.status) == (1, 1)
+    for text in (ran.out, ran.err, rows.out, rows.err):
+        assert not [name for name in NAMES if name in text]
+        assert not re.search(r'\b[0-9]+\b', text)
+    assert ran.err == 'No host can run this intel-tdx guest.\n'
+    assert rows.json() == [
+        {
+            'Host': None,
+            'Fits': False,
+            'Code': 'no-pool',
+            'Permanent': True,
+            'Message': 'No host offers intel-tdx memory encryption.',
+            'Fix': "Ask the cloud's operator.",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ('taken', 'code', 'permanent'),
+    [
+        pytest.param(True, 'no-free-slot', False, id='a slot may come free'),
+        pytest.param(False, None, None, id='a slot is free'),
+    ],
+)
+def test_a_taken_slot_is_not_for_ever(
+    run, explain, snp, state, taken, code, permanent
+):
+    if taken:
+        cloud = ['--cloud', state.with_name('cloud.json')]
+        assert run('schedule', *cloud, '--state', state, *snp).status == 0
+    rows = {
+        row['Host']: row
+        for row in explain(*snp, '--state', state, '-f', 'json').json()
+    }
+
+    assert rows['genoa']['Code'] == code
+    assert rows['genoa']['Permanent'] is permanent
+
+
+def large(write, memory):
+    return write(
+        {
+            'name': 'large', 'vcpus': 1, 'ram': memory, 'disk': 1,
+            'properties': {'hw:mem_encryption': 'true'},
+        },
+        'large.json',
+    )  # fmt: skip
+
+
+def test_hosts_that_are_too_small_are_counted_and_diagnosed(
+    explain, write, image
+):
+    args = (
+        *('--flavor', large(write, 257025)),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+    ran = explain(*args)
+    rows = explain(*args, '-f', 'json')
+
+    assert (ran.status, rows.status) == (1, 1)
+    assert ran.err == '0 of 6 hosts can run this amd-sev guest.\n'
+    counts = re.findall(r'^ {2,}([0-9]+)  ', ran.out, re.MULTILINE)
+    assert sum(map(int, counts)) == 6
+    assert '  3  lack something else that is asked for' in ran.out
+    # The diagnosis counts no host again.
+    (why,) = re.findall('^ +-  (.*)', ran.out, re.MULTILINE)
+    assert 'MEMORY_MB' in why
+    assert '257024' in why
+    assert [
+        row['Host'] for row in rows.json() if row['Code'] == 'no-candidate'
+    ] == ['default', 'epyc-1', 'epyc-2']
+    assert ran.out == rows.err
+
+
+def test_it_just_fits(explain, write, image):
+    ran = explain(
+        *('--flavor', large(write, 257024)),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert ran.status == 0
+
+
+def test_no_refusal_says_that_the_guest_fits(run, explain, write, image):
+    """Placement has candidates, and only on hosts that cannot run it."""
+    small = [
+        host | {'memory_mb': 4096} if host['name'] == 'epyc' else host
+        for host in CLOUD['hosts']
+    ]
+    args = (
+        *('--cloud', write({'hosts': small}, 'small.json')),
+        *('--flavor', large(write, 8192)),
+        *('--image', image('debian-13-uefi')),
+    )
+    explained = run('explain', *args)
+    scheduled = run('schedule', '-f', 'json', *args)
+    tenant = run('explain', '--tenant', *args)
+
+    assert explained.status == scheduled.status == tenant.status == 1
+    assert explained.out.startswith('0 of 6 hosts can run this amd-sev guest')
+    assert '  2  lack something else that is asked for' in explained.out
+    assert scheduled.err == (f'No host can take the guest.\n{explained.out}')
+    assert tenant.out.startswith('No host can run this amd-sev guest:\n')
+    assert 'too small or too full' in tenant.out
+
+
+def test_some_hosts_that_agree_may_lack_something_else(run, write, image):
+    hosts = [
+        host | {'name': f'{host["name"]}-{memory}', 'memory_mb': memory}
+        for host in CLOUD['hosts'][:1]
+        for memory in (4096, 8192)
+    ]
+    ran = run(
+        *('explain', '--cloud', write({'hosts': hosts}, 'mixed.json')),
+        *('--flavor', large(write, 8192)),
+        *('--image', image('debian-13-uefi')),
+    )
+
+    assert ran.status == 0
+    assert ran.out.splitlines() == [
+        '2 of 4 hosts can run this amd-sev guest:',
+        '  2  lack something else that is asked for (resources, traits, '
+        'aggregates)',
+        'It fits on epyc-8192-1 (2 free), epyc-8192-2 (2 free).',
+    ]
+
+
+def test_of_many_hosts_that_fit_some_are_named(run, write, sev):
+    host = CLOUD['hosts'][0] | {'count': 10}
+    ran = run('explain', '--cloud', write({'hosts': [host]}, 'ten'), *sev)
+
+    assert ran.out.startswith('10 of 10 hosts can run this amd-sev guest.\n')
+    assert ran.out.endswith(', epyc-7 (2 free) and 2 more.\n')
+
+
+def test_an_unencrypted_guest_fits_by_its_size_alone(explain, flavor, image):
+    ran = explain(
+        *('--flavor', flavor('m1.large'), '--image', image('ubuntu-24.04'))
+    )
+
+    assert ran.status == 0
+    assert ran.out.startswith('6 of 6 hosts can run this unencrypted guest')
+
+
+def test_an_invalid_request_asks_no_host(explain, flavor, image, state):
+    args = (
+        *('--flavor', flavor('m1.sev'), '--image', image('ubuntu-24.04')),
+        *('--state', state),
+    )
+    ran = explain(*args)
+    rows = explain(*args, '-f', 'json').json()
+    tenant = explain(*args, '--tenant')
+
+    assert (ran.status, tenant.status) == (1, 1)
+    assert ran.out.startswith('This request cannot be scheduled:\n')
+    assert 'hw_firmware_type=uefi ubuntu-24.04' in tenant.out
+    assert [(row['Host'], row['Code']) for row in rows] == [
+        (None, 'firmware-not-uefi')
+    ]
+    assert not state.exists()
