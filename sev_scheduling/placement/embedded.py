@@ -65,6 +65,10 @@ def _kept_file(path: Path) -> Iterator[bool]:
     """Lock a state file; yield whether it is new."""
     new = not path.exists()
     label = f'State file {shown(path)}'
+    if not new and not path.is_file():
+        raise InputError(
+            f'{label} is no regular file; give the path of a file.'
+        )
     try:
         stream = path.open('ab' if new else 'r+b')
     except OSError as error:
