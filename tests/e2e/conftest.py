@@ -13,7 +13,10 @@ from tests.servers.fixtures import (
     postgresql_server,
     rabbitmq_server,
 )
+from tests.servers.nova import Conductor
+from tests.servers.nova_cloud import NovaCloud, nova_cloud
 from tests.servers.placement import PlacementServer, placement_server
+from tests.servers.rabbitmq import RabbitMQ
 
 __all__ = ['mariadb_server', 'postgresql_server', 'rabbitmq_server']
 
@@ -60,3 +63,28 @@ def placement(request: pytest.FixtureRequest) -> PlacementServer:
         f'placement_on_{request.param}'
     )
     return server
+
+
+@pytest.fixture(scope='session')
+def deployed(
+    mariadb_server: Database,
+    rabbitmq_server: RabbitMQ,
+    placement_on_mariadb: PlacementServer,
+) -> Iterator[NovaCloud]:
+    with or_skip(
+        nova_cloud(mariadb_server, rabbitmq_server, placement_on_mariadb)
+    ) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(deployed: NovaCloud) -> NovaCloud:
+    """A nova without a scheduler, and nothing placed in it."""
+    deployed.clear()
+    return deployed
+
+
+@pytest.fixture(scope='session')
+def conductor(deployed: NovaCloud) -> Iterator[Conductor]:
+    with Conductor(deployed.nova) as running:
+        yield running

@@ -14,8 +14,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.servers.databases import Database
@@ -36,6 +35,7 @@ _AGENT = 'tests.servers.nova_agent'
 #: it fails.
 RPC_TIMEOUT = 10
 
+# What a worker says last before it takes calls.
 _TAKES_CALLS = 'Join ServiceGroup membership for this service scheduler'
 
 _CONFIG = """\
@@ -129,7 +129,7 @@ class Nova:
         """Write the rows of compute hosts.
 
         :param hosts: ``name`` and ``uuid`` (of the root provider),
-            ``vcpus``, ``memory_mb``, ``disk_gb``
+            ``vcpus``, ``memory_mb``, ``disk_gb``, ``ram_allocation_ratio``
         """
         self._agent('add-hosts', json.dumps(list(hosts)))
 
@@ -181,13 +181,9 @@ class Scheduler(Server):
         super().start(lambda: self._listens(seen))
 
     def _listens(self, since: int) -> bool:
-        """Look for what a worker says last before it takes calls."""
         with self.log.open(errors='replace') as log:
             log.seek(since)
-            return (
-                'Join ServiceGroup membership for this service scheduler'
-                in log.read()
-            )
+            return _TAKES_CALLS in log.read()
 
     def text(self) -> str:
         """Return its log so far, of all its lives."""
@@ -213,8 +209,6 @@ class Conductor:
                 text=True,
                 bufsize=1,
             )
-        self._lock = threading.Lock()
-        self._number = 0
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Ask for destinations; do not wait.
@@ -230,8 +224,9 @@ class Conductor:
     def receive(self) -> dict[str, Any]:
         """Return the next answer, in the order in which they come.
 
-        ``instances`` as asked, and ``hosts`` with a name for each, or
-        ``error`` (the exception's type) and ``message``.
+        ``instances`` as asked, ``seconds`` that the call took, and ``hosts``
+        with a name for each, or ``error`` (the exception's type) and
+        ``message`` (of the server's fault).
         """
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -242,8 +237,16 @@ class Conductor:
 
     def select(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Ask for destinations and wait for the answer."""
-        self.send(request)
-        return self.receive()
+        (answer,) = self.select_all([request])
+        return answer
+
+    def select_all(
+        self, requests: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Ask for many at a time and wait for all answers."""
+        for request in requests:
+            self.send(request)
+        return [self.receive() for _ in requests]
 
     def __enter__(self) -> Conductor:
         return self

@@ -19,6 +19,7 @@ monkey_patch.patch(backend='threading')
 
 import json  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 import uuid  # noqa: E402
 from concurrent.futures import ThreadPoolExecutor  # noqa: E402
 from threading import Lock  # noqa: E402
@@ -93,7 +94,7 @@ def add_hosts(hosts: list[dict[str, Any]]) -> None:
                 metrics='[]',
                 host_ip='127.0.0.1',
                 cpu_allocation_ratio=1.0,
-                ram_allocation_ratio=1.0,
+                ram_allocation_ratio=host['ram_allocation_ratio'],
                 disk_allocation_ratio=1.0,
                 supported_hv_specs=[
                     objects.HVSpec.from_list(
@@ -160,6 +161,7 @@ def conduct(threads: int) -> None:
     def select(asked: dict[str, Any]) -> None:
         admin = context.get_admin_context()
         answer: dict[str, Any] = {'instances': asked['instances']}
+        started = time.monotonic()
         try:
             selections = client.select_destinations(
                 admin,
@@ -174,6 +176,7 @@ def conduct(threads: int) -> None:
             answer['error'] = type(error).__name__.removesuffix('_Remote')
             # As a conductor writes it into the server's fault.
             answer['message'] = exception_to_dict(error)['message']
+        answer['seconds'] = time.monotonic() - started
         with lock:
             print(json.dumps(answer), flush=True)
 
