@@ -56,7 +56,8 @@ no host offers the model, all slots are used, or the rest of the request does
 not fit where slots are free.
 
 It costs one call to Placement for an encrypted guest that fits and at most
-twelve for one that does not; nothing for other guests. Turn it off where
+twelve for one that does not (twice that with pinned CPUs); nothing for other
+guests. Turn it off where
 Placement is so loaded that this matters; the fault is empty then, as in nova.
 
 Related options:

@@ -1,0 +1,162 @@
+"""What a host's aggregates and the options tell of it.
+
+A trait on its resource provider goes before its aggregates, and these before
+the options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sev_scheduling.hosts import DEFAULT_ARCHITECTURE
+from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.specs import printable, shown, whole_number
+
+#: Keys of aggregate metadata.
+MACHINE_TYPE_KEY = 'sev_scheduling:hw_machine_type'
+MAX_GUESTS_KEY = 'sev_scheduling:max_guests'
+
+Metadata = Mapping[str, str]
+
+
+def parse_machine_types(entries: Iterable[str]) -> dict[str, str]:
+    """Read nova's ``hw_machine_type`` list format.
+
+    >>> parse_machine_types(['x86_64=q35', 'aarch64=virt'])
+    {'x86_64': 'q35', 'aarch64': 'virt'}
+    >>> parse_machine_types(['q35'])
+    {'x86_64': 'q35'}
+
+    :returns: architecture -> machine type
+    :raises ValueError: where an entry is not of that format
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        architecture, equals, machine_type = entry.strip().partition('=')
+        if not equals:
+            architecture, machine_type = DEFAULT_ARCHITECTURE, architecture
+        architecture = architecture.strip()
+        machine_type = machine_type.strip()
+        if not architecture or not machine_type or '=' in machine_type:
+            raise ValueError(
+                f'{shown(entry)} is not of the form x86_64=q35 or q35'
+            )
+        if found.setdefault(architecture, machine_type) != machine_type:
+            raise ValueError(f'{shown(architecture)} stands there twice')
+    return found
+
+
+class HostFacts:
+    """Reads facts of host states; made for one call of a filter.
+
+    :param conf: the options, ``CONF.sev_scheduling``
+    """
+
+    def __init__(self, conf: Any, warnings: Warnings) -> None:
+        self._warnings = warnings
+        self._conf = conf
+        self.default_machine_types: Mapping[str, str] = {}
+        try:
+            self.default_machine_types = parse_machine_types(
+                conf.default_machine_type
+            )
+        except ValueError as error:
+            warnings.say(
+                'option', f'[sev_scheduling] default_machine_type: {error}.'
+            )
+        # Few aggregates, many hosts: each is read once.
+        self._aggregates: dict[int, Metadata] = {}
+        #: ids of aggregate objects known to tell nothing
+        self.plain_aggregates: set[int] = set()
+
+    def machine_types(self, state: Any) -> Mapping[str, str]:
+        """Return architecture -> machine type, by aggregates and options.
+
+        Aggregates that contradict each other tell nothing.
+        """
+        told: dict[str, str] = {}
+        disputed = set()
+        for name, metadata in self._metadata(state):
+            text = metadata.get(MACHINE_TYPE_KEY)
+            if text is None:
+                continue
+            try:
+                theirs = parse_machine_types(text.split(','))
+            except ValueError as error:
+                self._complain(name, MACHINE_TYPE_KEY, str(error))
+                continue
+            for architecture, machine_type in theirs.items():
+                known = told.setdefault(architecture, machine_type)
+                if known != machine_type:
+                    disputed.add(architecture)
+                    self._complain(
+                        name,
+                        MACHINE_TYPE_KEY,
+                        f'another aggregate of {state.host} says {known}',
+                    )
+        return {
+            architecture: machine_type
+            for architecture, machine_type in (
+                {**self.default_machine_types, **told}
+            ).items()
+            if architecture not in disputed
+        }
+
+    def max_guests(self, state: Any, model: str) -> int | None:
+        """Return how many guests of a model a host takes; None: no limit.
+
+        Of several aggregates, the least.
+        """
+        general: list[int] = []
+        own: list[int] = []
+        for name, metadata in self._metadata(state):
+            for limits, key in (
+                (general, MAX_GUESTS_KEY),
+                (own, f'{MAX_GUESTS_KEY}:{model}'),
+            ):
+                text = metadata.get(key)
+                if text is None:
+                    continue
+                limit = whole_number(text)
+                if limit is None:
+                    self._complain(
+                        name, key, f'{shown(text)} is not a whole number'
+                    )
+                else:
+                    limits.append(limit)
+        for limits in (own, general):
+            if limits:
+                return min(limits)
+        return self._limit_of_options(model)
+
+    def _limit_of_options(self, model: str) -> int | None:
+        per_model: Mapping[str, int] = self._conf.max_guests_per_model
+        general: int | None = self._conf.max_guests
+        return per_model.get(model, general)
+
+    def limits_every_host(self, model: str) -> bool:
+        """Say whether the options limit a model, whatever aggregates say."""
+        return self._limit_of_options(model) is not None
+
+    def _metadata(self, state: Any) -> Iterable[tuple[str, Metadata]]:
+        for aggregate in state.aggregates:
+            known = self._aggregates.get(id(aggregate))
+            if known is None:
+                known = {
+                    key: value
+                    for key, value in aggregate.metadata.items()
+                    if key.startswith('sev_scheduling:')
+                }
+                self._aggregates[id(aggregate)] = known
+                if not known:
+                    self.plain_aggregates.add(id(aggregate))
+            if known:
+                yield aggregate.name, known
+
+    def _complain(self, aggregate: str, key: str, why: str) -> None:
+        self._warnings.say(
+            f'{aggregate} {key}',
+            f'Metadata {key} of aggregate {printable(aggregate)} is not '
+            f'used: {why}.',
+        )

@@ -1,0 +1,176 @@
+"""MemoryEncryptionFilter, for ``[filter_scheduler] enabled_filters``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import nova.conf
+from nova import exception
+from nova.scheduler import filters, utils
+from oslo_log import log as logging
+
+from sev_scheduling import opts
+from sev_scheduling.exceptions import PlacementError
+from sev_scheduling.explanation import explain
+from sev_scheduling.hostfilter import FilterResult
+from sev_scheduling.hosts import Host
+from sev_scheduling.nova import requestfilter
+from sev_scheduling.nova.facts import HostFacts
+from sev_scheduling.nova.faults import host_fault
+from sev_scheduling.nova.judgement import Judgement
+from sev_scheduling.nova.lookups import Providers
+from sev_scheduling.nova.rebuild import check_slot
+from sev_scheduling.nova.requests import (
+    asks_for_encryption,
+    errors_of,
+    parse_spec,
+)
+from sev_scheduling.nova.shared import renewed_lookups
+from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.problems import Problem
+from sev_scheduling.request import EncryptionRequest
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+_UNKNOWN = (
+    'Whether a host can run this encrypted server cannot be found out now. '
+    'Try again later.'
+)
+
+
+class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
+    """Rejects hosts that cannot run a memory-encrypted guest.
+
+    Guests without encryption pass at once. Where the last host goes, the
+    reason is logged for operators, and put into the server's fault where
+    nova can take it there without leaking allocations.
+    """
+
+    #: A rebuild brings another image, which may ask for encryption.
+    RUN_ON_REBUILD = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        opts.register_opts(CONF)
+        # One filter object serves all threads.
+        self._index = threading.local()
+        self._warnings = Warnings()
+        self._lookups = renewed_lookups()
+        if CONF.sev_scheduling.request_filter:
+            requestfilter.install(self._lookups, self._warnings)
+        else:
+            requestfilter.remove()
+
+    def run_filter_for_index(self, index: int) -> bool:
+        """Note which guest of a request is placed; run for each."""
+        self._index.value = index
+        return True
+
+    def filter_all(
+        self, filter_obj_list: Iterable[Any], spec_obj: Any
+    ) -> Iterable[Any]:
+        """Return the host states that can run the guest.
+
+        :raises nova.exception.NoValidHost: where none is left, while the
+            first guest of a request is placed
+        """
+        if not asks_for_encryption(spec_obj):
+            return filter_obj_list
+        states = list(filter_obj_list)
+        request = parse_spec(spec_obj)
+        if utils.request_is_rebuild(spec_obj):
+            return self._rebuild(states, spec_obj, request)
+        providers = self._providers()
+        if providers is None and CONF.sev_scheduling.on_placement_failure == (
+            opts.REFUSE
+        ):
+            return self._none_left(_UNKNOWN)
+        judgement = self._judgement(request, providers)
+        fitting = judgement.fitting(states)
+        if states and not fitting:
+            return self._none_left(self._explained(judgement.rejected()))
+        return fitting
+
+    def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
+        """Judge one host state, for callers that ask for them singly."""
+        if not asks_for_encryption(filter_properties):
+            return True
+        request = parse_spec(filter_properties)
+        judgement = self._judgement(request, self._providers())
+        return bool(judgement.fitting([host_state]))
+
+    def _judgement(
+        self, request: EncryptionRequest, providers: Providers | None
+    ) -> Judgement:
+        conf = CONF.sev_scheduling
+        return Judgement(
+            request,
+            HostFacts(conf, self._warnings),
+            providers,
+            self._slots,
+            require_known_machine_type=conf.require_known_machine_type,
+        )
+
+    def _providers(self) -> Providers | None:
+        try:
+            return self._lookups.providers()
+        except PlacementError as error:
+            self._failed(error)
+            return None
+
+    def _slots(self) -> Mapping[str, Host] | None:
+        try:
+            return self._lookups.slots()
+        except PlacementError as error:
+            self._failed(error)
+            return None
+
+    def _failed(self, error: PlacementError) -> None:
+        self._warnings.say(
+            'placement',
+            f'Look-ups for encrypted guests fail, and on_placement_failure '
+            f'is {CONF.sev_scheduling.on_placement_failure}: {error}',
+        )
+
+    def _rebuild(
+        self, states: list[Any], spec: Any, request: EncryptionRequest
+    ) -> list[Any]:
+        """Return the server's host, where the new image can run there."""
+        conf = CONF.sev_scheduling
+        problems: tuple[Problem, ...] = ()
+        if conf.request_filter:
+            problems = errors_of(request, conf)
+        try:
+            problems = problems or check_slot(
+                self._lookups, spec.instance_uuid, request
+            )
+        except PlacementError as error:
+            self._failed(error)
+            if conf.on_placement_failure != opts.PASS:
+                return self._none_left(_UNKNOWN)
+        if problems:
+            return self._none_left(self._explained(problems))
+        judgement = self._judgement(request, self._providers())
+        fitting = [state for state in states if judgement.can_rebuild(state)]
+        if states and not fitting:
+            return self._none_left(self._explained(judgement.rejected()))
+        return fitting
+
+    def _explained(self, finding: FilterResult | tuple[Problem, ...]) -> str:
+        """Log why not, and return it for the server's fault."""
+        explanation = explain(finding)
+        LOG.info('%s', explanation.operator())
+        return host_fault(explanation)
+
+    def _none_left(self, reason: str) -> list[Any]:
+        """Say why no host is left.
+
+        Raised for a later guest of a request, it would skip nova's clean-up
+        and leak the allocations of the guests before.
+        """
+        if getattr(self._index, 'value', None) == 0:
+            raise exception.NoValidHost(reason=reason)
+        return []

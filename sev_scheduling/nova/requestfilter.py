@@ -1,0 +1,215 @@
+"""What is known to fail before any host is tried.
+
+Nova has no hook for request filters: :func:`install` appends to its list,
+when the host filter is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import nova.conf
+import os_resource_classes as orc
+from nova import exception
+from nova.scheduler import request_filter
+from oslo_log import log as logging
+
+from sev_scheduling.diagnosis import Cause, Diagnosis
+from sev_scheduling.exceptions import PlacementError
+from sev_scheduling.explanation import explain
+from sev_scheduling.groups import RequestGroup
+from sev_scheduling.hosts import machine_type_trait
+from sev_scheduling.nova.faults import request_fault
+from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.requests import (
+    as_warnings,
+    asks_for_encryption,
+    errors_of,
+    mentions_encryption,
+    parse_spec,
+    raw_image_encryption,
+)
+from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.prefilter import PlacementRequest, translate
+from sev_scheduling.problems import Problem
+from sev_scheduling.request import EncryptionRequest
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class RequestFilter:
+    """Refuses requests that no host can take, with the reason."""
+
+    # trace_request_filter tells it in nova's debug log.
+    __name__ = 'memory_encryption_request_filter'
+
+    def __init__(self, lookups: Lookups, warnings: Warnings) -> None:
+        self._lookups = lookups
+        self._warnings = warnings
+
+    def __call__(self, context: Any, spec: Any) -> bool:
+        """Check a ``nova.objects.RequestSpec``; add what it needs of hosts.
+
+        :returns: whether the request concerned this filter
+        :raises nova.exception.RequestFilterFailed: where it cannot be placed
+        """
+        if not mentions_encryption(spec):
+            return False
+        raw = raw_image_encryption(context, spec)
+        request = parse_spec(spec, raw)
+        problems = errors_of(request, CONF.sev_scheduling)
+        if problems:
+            raise self._refusal(problems)
+        if not asks_for_encryption(spec):
+            return False
+        try:
+            self._require_machine_type(spec, request)
+            if CONF.sev_scheduling.explain_no_candidates:
+                self._look_for_candidates(spec, request)
+        except PlacementError as error:
+            # Nova asks Placement next, and the filter decides what a lasting
+            # failure means.
+            self._warnings.say(
+                'request filter',
+                f'Encrypted guests are scheduled without a look-up: {error}',
+            )
+        return True
+
+    def _refusal(
+        self, finding: tuple[Problem, ...] | Diagnosis
+    ) -> exception.RequestFilterFailed:
+        explanation = explain(finding)
+        LOG.info('%s', explanation.operator())
+        return exception.RequestFilterFailed(reason=request_fault(explanation))
+
+    def _require_machine_type(
+        self, spec: Any, request: EncryptionRequest
+    ) -> None:
+        """Send an image without a machine type to hosts that publish q35.
+
+        Only where any host does: else nova's own choice stands.
+        """
+        if request.machine_type or request.model is None:
+            return
+        trait = machine_type_trait(request.model.machine_type)
+        if trait in self._lookups.providers().published:
+            spec.root_required.add(trait)
+
+    def _look_for_candidates(
+        self, spec: Any, request: EncryptionRequest
+    ) -> None:
+        """:raises nova.exception.RequestFilterFailed: where there are none"""
+        query = _with_ports(
+            translate(request, as_warnings=as_warnings(CONF.sev_scheduling)),
+            spec,
+        )
+        constraints = dict(_constraints(spec))
+
+        def ask(client: PlacementClient) -> Diagnosis:
+            found = diagnose(client, request, query=query, **constraints)
+            if found.cause is Cause.NONE or not _falls_back(query):
+                return found
+            # Nova asks once more, for shared CPUs.
+            shared = _with_shared_cpus(query)
+            other = diagnose(client, request, query=shared, **constraints)
+            return other if other.cause is Cause.NONE else found
+
+        diagnosis = self._lookups.within_timeout(ask)
+        if diagnosis.cause is not Cause.NONE:
+            raise self._refusal(diagnosis)
+
+
+def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what nova's other request filters ask of hosts."""
+    destination = (
+        spec.requested_destination if 'requested_destination' in spec else None
+    )
+    if destination is not None:
+        if 'aggregates' in destination and destination.aggregates:
+            yield (
+                'member_of',
+                [ored.split(',') for ored in destination.aggregates],
+            )
+        if (
+            'forbidden_aggregates' in destination
+            and destination.forbidden_aggregates
+        ):
+            yield 'forbidden_aggregates', destination.forbidden_aggregates
+    yield 'root_required', spec.root_required
+    yield 'root_forbidden', spec.root_forbidden
+
+
+def _with_ports(query: PlacementRequest, spec: Any) -> PlacementRequest:
+    """Add the groups of ports, such as guaranteed bandwidth."""
+    requested = (
+        spec.requested_resources if 'requested_resources' in spec else None
+    )
+    groups = tuple(
+        RequestGroup(
+            suffix=group.requester_id,
+            resources=dict(group.resources),
+            required=tuple(
+                frozenset((trait,)) for trait in sorted(group.required_traits)
+            ),
+            forbidden=frozenset(group.forbidden_traits),
+        )
+        for group in requested or ()
+        if group.requester_id and group.resources
+    )
+    if not groups:
+        return query
+    return replace(
+        query,
+        groups=query.groups + groups,
+        group_policy=query.group_policy or 'none',
+    )
+
+
+def _falls_back(query: PlacementRequest) -> bool:
+    """Say whether nova would ask for shared CPUs instead of pinned ones."""
+    return (
+        orc.PCPU in _unsuffixed(query)
+        and not CONF.workarounds.disable_fallback_pcpu_query
+    )
+
+
+def _unsuffixed(query: PlacementRequest) -> Mapping[str, int]:
+    for group in query.groups:
+        if not group.suffix:
+            return group.resources
+    return {}
+
+
+def _with_shared_cpus(query: PlacementRequest) -> PlacementRequest:
+    def shared(group: RequestGroup) -> RequestGroup:
+        if group.suffix:
+            return group
+        resources = dict(group.resources)
+        cpus = resources.pop(orc.PCPU) + resources.get(orc.VCPU, 0)
+        return replace(group, resources={**resources, orc.VCPU: cpus})
+
+    return replace(query, groups=tuple(map(shared, query.groups)))
+
+
+def install(lookups: Lookups, warnings: Warnings) -> None:
+    """Make nova run the request filter, once, after its own."""
+    remove()
+    traced = request_filter.trace_request_filter(
+        RequestFilter(lookups, warnings)
+    )
+    traced.of_sev_scheduling = True
+    request_filter.ALL_REQUEST_FILTERS.append(traced)
+
+
+def remove() -> None:
+    """Make nova run it no more."""
+    request_filter.ALL_REQUEST_FILTERS[:] = [
+        known
+        for known in request_filter.ALL_REQUEST_FILTERS
+        if not hasattr(known, 'of_sev_scheduling')
+    ]

@@ -1,0 +1,84 @@
+"""MemoryEncryptionWeigher, for ``[filter_scheduler] weight_classes``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import nova.conf
+from nova.scheduler import utils, weights
+
+from sev_scheduling import opts
+from sev_scheduling.exceptions import PlacementError
+from sev_scheduling.nova.requests import asks_for_encryption, parse_spec
+from sev_scheduling.nova.shared import shared_lookups
+from sev_scheduling.nova.warnings import Warnings
+
+CONF = nova.conf.CONF
+
+
+class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
+    """Keeps other guests off hosts with slots, while others fit.
+
+    Encrypted guests it spreads or stacks, by the free slots of their model.
+    """
+
+    # Weights of other guests are 0 or 1, and stay so.
+    minval = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        opts.register_opts(CONF)
+        # One weigher object serves all threads; nova tells the multiplier
+        # nothing but the host.
+        self._local = threading.local()
+        self._warnings = Warnings()
+
+    def weight_multiplier(self, host_state: Any) -> float:
+        """Return the option, or what an aggregate of the host has."""
+        name = getattr(self._local, 'option', opts.WEIGHT_MULTIPLIER)
+        value: float = utils.get_weight_multiplier(
+            host_state, name, CONF.sev_scheduling[name]
+        )
+        return value
+
+    def weigh_objects(
+        self, weighed_obj_list: Iterable[Any], weight_properties: Any
+    ) -> list[float]:
+        """Return a weight for each host state."""
+        states = [weighed.obj for weighed in weighed_obj_list]
+        encrypted = asks_for_encryption(weight_properties)
+        self._local.option = (
+            opts.WEIGHT_MULTIPLIER if encrypted else opts.AVOIDANCE_MULTIPLIER
+        )
+        if not any(map(self.weight_multiplier, states)):
+            return [0.0] * len(states)
+        try:
+            if encrypted:
+                return self._free_slots(states, weight_properties)
+            shared = shared_lookups().providers().with_slots()
+        except PlacementError as error:
+            self._warnings.say(
+                'weigher', f'Hosts are not weighed by their slots: {error}'
+            )
+            return [0.0] * len(states)
+        return [float(state.uuid not in shared) for state in states]
+
+    def _free_slots(self, states: list[Any], spec: Any) -> list[float]:
+        """Return how many slots of the model each host has free.
+
+        Of several guests of one request, nova has claimed the slots of those
+        before; Placement is asked for each.
+        """
+        model = parse_spec(spec).model
+        hosts: Mapping[str, Any] = shared_lookups().slots()
+        free = []
+        for state in states:
+            host = hosts.get(state.uuid)
+            pool = host.pools.get(model.name) if host and model else None
+            free.append(float(pool.free if pool else 0))
+        return free
+
+    def _weigh_object(self, host_state: Any, weight_properties: Any) -> float:
+        raise NotImplementedError('weigh_objects() weighs all at once')
