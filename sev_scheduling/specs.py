@@ -6,12 +6,17 @@ amounts are whole numbers. What they mean is for :mod:`.request` to say.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sev_scheduling.exceptions import SpecError
+from sev_scheduling.shapes import (
+    facts_of,
+    is_nova_object,
+    nova_facts,
+    split_pairs,
+)
 
 #: Placement and nova keep amounts in signed 32-bit columns.
 MAX_AMOUNT = 2**31 - 1
@@ -22,14 +27,17 @@ IMAGE_PROPERTIES = (
     'hw_architecture',
     'hw_cdrom_bus',
     'hw_cpu_policy',
+    'hw_cpu_realtime_mask',
     'hw_cpu_thread_policy',
     'hw_disk_bus',
     'hw_firmware_stateless',
     'hw_firmware_type',
     'hw_machine_type',
+    'hw_maxphysaddr_mode',
     'hw_mem_encryption',
     'hw_mem_encryption_model',
     'hw_mem_page_size',
+    'hw_pci_numa_affinity_policy',
     'hw_scsi_model',
     'hw_tpm_model',
     'hw_tpm_version',
@@ -41,11 +49,6 @@ TRAIT_PREFIX = 'trait:'
 
 _MAX_NAME = 255
 _MAX_TEXT = 65535
-
-# What `openstack … show` prints where properties come as one string.
-_PAIR = re.compile(
-    r"([^\s='\",]+)=(?:'(.*?)')?(?:, (?=[^\s='\",]+=)|\Z)", re.DOTALL
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class FlavorView:
     root_gb: int = 0
     ephemeral_gb: int = 0
     swap_mb: int = 0
-    extra_specs: Mapping[str, str] = field(default_factory=dict)
+    extra_specs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class ImageView:
     """
 
     name: str | None = None
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict, hash=False)
     of_volume: bool = field(default=False, compare=False)
 
 
@@ -134,8 +137,8 @@ def image_view(image: Any) -> ImageView:
     if 'vcpus' in facts and 'disk_format' not in facts:
         raise SpecError(f'{label} is a flavor; give an image here.')
     nested = facts.get('properties')
-    if _is_nova_object(nested):
-        nested = _nova_facts(nested, (*IMAGE_PROPERTIES, 'traits_required'))
+    if is_nova_object(nested):
+        nested = nova_facts(nested, (*IMAGE_PROPERTIES, 'traits_required'))
     # openstacksdk lifts some properties out of the nested mapping.
     properties = _known(facts, label) | _known(
         _pairs(nested, label, 'properties'), label
@@ -148,64 +151,14 @@ def image_view(image: Any) -> ImageView:
 
 
 def _facts(source: Any, kind: str) -> Mapping[str, Any]:
-    """Return the top-level names of any shape as a mapping."""
-    if _is_nova_object(source):
-        return _nova_facts(source, _NOVA_FIELDS)
-    if hasattr(source, '_body_mapping'):
-        # An openstacksdk resource: a dict whose items are not its facts.
-        facts: Mapping[str, Any] = source.to_dict(
-            computed=False, original_names=True
-        )
-    elif isinstance(source, Mapping):
-        facts = source
-    else:
+    facts = facts_of(source)
+    if facts is None:
         raise SpecError(
             f'{kind} is {type(source).__name__}, not a mapping; give the '
             f'JSON object that `openstack {kind.lower()} show -f json` '
             'prints.'
         )
-    data = facts.get('nova_object.data')
-    if isinstance(data, Mapping):
-        return _unwrapped(data)
     return facts
-
-
-_NOVA_FIELDS = (
-    'ephemeral_gb',
-    'extra_specs',
-    'flavorid',
-    'id',
-    'memory_mb',
-    'name',
-    'properties',
-    'root_gb',
-    'swap',
-    'vcpus',
-)
-
-
-def _is_nova_object(source: Any) -> bool:
-    return hasattr(source, 'obj_attr_is_set')
-
-
-def _nova_get(source: Any, name: str) -> Any:
-    # An unset field would be loaded from the database, or raise.
-    return getattr(source, name) if source.obj_attr_is_set(name) else None
-
-
-def _nova_facts(source: Any, names: Iterable[str]) -> dict[str, Any]:
-    fields = source.fields
-    return {name: _nova_get(source, name) for name in names if name in fields}
-
-
-def _unwrapped(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Take nova's object primitives apart."""
-    return {
-        key: _unwrapped(value['nova_object.data'])
-        if isinstance(value, Mapping) and 'nova_object.data' in value
-        else value
-        for key, value in data.items()
-    }
 
 
 def _first(facts: Mapping[str, Any], *names: str) -> Any:
@@ -219,9 +172,17 @@ def _first(facts: Mapping[str, Any], *names: str) -> Any:
 def _name(facts: Mapping[str, Any], *names: str) -> str | None:
     for name in names:
         value = facts.get(name)
-        if isinstance(value, (str, int)) and str(value).strip():
-            return printable(str(value)[:_MAX_NAME])
+        if isinstance(value, (str, int)) and (text := _str(value).strip()):
+            return printable(text[:_MAX_NAME])
     return None
+
+
+def _str(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        # Python writes no number of thousands of decimal digits.
+        return hex(value) if isinstance(value, int) else type(value).__name__
 
 
 def printable(text: str) -> str:
@@ -233,7 +194,7 @@ def printable(text: str) -> str:
 
 def shown(value: object) -> str:
     """Return a value for a message: quoted, on one line, not too long."""
-    text = str(value)
+    text = _str(value)
     if len(text) > 60:
         text = text[:57] + '...'
     return f"'{printable(text)}'"
@@ -247,15 +208,13 @@ def _amount(
 ) -> int:
     value = _first(facts, *names)
     name = next((n for n in names if facts.get(n) is not None), names[0])
-    if value is None and required:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        if not required:
+            return 0
         raise SpecError(
             f'{label} has no {name}; give the flavor as '
             '`openstack flavor show -f json` prints it.'
         )
-    if value is None or (isinstance(value, str) and not value.strip()):
-        if required:
-            raise SpecError(f'{label} has an empty {name}; give a number.')
-        return 0
     amount = whole_number(value)
     if amount is None or amount > MAX_AMOUNT:
         raise SpecError(
@@ -296,10 +255,10 @@ def _known(facts: Mapping[str, Any], label: str) -> dict[str, str]:
     adapter = facts.get('vmware_adaptertype')
     if adapter == 'ide':
         properties.setdefault('hw_disk_bus', 'ide')
-    elif adapter is not None and 'hw_disk_bus' not in properties:
-        properties['hw_disk_bus'] = 'scsi'
-        properties['hw_scsi_model'] = _text(
-            adapter, label, 'vmware_adaptertype'
+    elif adapter:
+        properties.setdefault('hw_disk_bus', 'scsi')
+        properties.setdefault(
+            'hw_scsi_model', _text(adapter, label, 'vmware_adaptertype')
         )
     traits = facts.get('traits_required')
     if isinstance(traits, (list, tuple)):
@@ -313,7 +272,13 @@ def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:
     if source is None:
         return {}
     if isinstance(source, str):
-        return dict(_split(source, label, what))
+        try:
+            return dict(split_pairs(source))
+        except ValueError as error:
+            raise SpecError(
+                f'{label} has {what} {shown(error)}, which cannot be read; '
+                "give key='value', key='value' or a mapping."
+            ) from None
     if not isinstance(source, Mapping):
         raise SpecError(
             f'{label} has {what} of type {type(source).__name__}; give a '
@@ -327,32 +292,14 @@ def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:
     return source
 
 
-def _split(source: str, label: str, what: str) -> Iterator[tuple[str, str]]:
-    text = source.strip()
-    position = 0
-    while position < len(text):
-        match = _PAIR.match(text, position)
-        if match is None:
-            raise SpecError(
-                f'{label} has {what} {shown(text[position:])}, which cannot '
-                "be read; give key='value', key='value' or a mapping."
-            )
-        if match[2] is not None:
-            yield match[1], match[2]
-        position = match.end()
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, (str, bool, int, float))
-
-
 def _text(value: object, label: str, key: str) -> str:
     if isinstance(value, bool):
         return 'true' if value else 'false'
-    if not _is_scalar(value) or len(str(value)) > _MAX_TEXT:
+    text = _str(value) if isinstance(value, (str, int, float)) else None
+    if text is None or len(text) > _MAX_TEXT:
         raise SpecError(
             f'{label} has {printable(key)[:80]} of type '
             f'{type(value).__name__}; give text of up to {_MAX_TEXT} '
             'characters.'
         )
-    return str(value)
+    return text

@@ -1,0 +1,44 @@
+"""Flavors and images as the tests of the core write them down."""
+
+from sev_scheduling import parse
+
+#: An image that meets the demands of every model.
+READY = {
+    'hw_firmware_type': 'uefi',
+    'hw_firmware_stateless': 'true',
+    'hw_machine_type': 'q35',
+    'hw_video_model': 'none',
+}
+ON = {'hw:mem_encryption': 'true'}
+
+
+def flavor(extra_specs=None, **fields):
+    """Return a flavor as Nova's API shows it."""
+    return {
+        'name': 'm1',
+        'vcpus': 4,
+        'ram': 8192,
+        'disk': 40,
+        'extra_specs': {} if extra_specs is None else extra_specs,
+        **fields,
+    }
+
+
+def image(properties=None, **fields):
+    """Return an image as Glance's API shows it."""
+    return {'name': 'ubuntu', 'id': 'cafe', **(properties or {}), **fields}
+
+
+def encrypted(extra_specs=None, properties=None, *, model=None, **kwargs):
+    """Return a request for an encrypted guest that breaks no rule."""
+    specs = {**ON, **(extra_specs or {})}
+    if model:
+        specs['hw:mem_encryption_model'] = model
+    return parse(
+        flavor(specs), image({**READY, **(properties or {})}), **kwargs
+    )
+
+
+def plain(extra_specs=None, properties=None, **kwargs):
+    """Return a request for a guest that is not encrypted."""
+    return parse(flavor(extra_specs), image(properties), **kwargs)
