@@ -37,6 +37,13 @@ def owner(request: EncryptionRequest, where: str) -> str:
     return request.image_label
 
 
+def named(request: EncryptionRequest, where: str) -> str:
+    """Return such as ``Extra spec 'trait:GOLD' of flavor m1``."""
+    source, _, key = where.partition(':')
+    kind = 'Extra spec' if source == 'flavor' else 'Property'
+    return f'{kind} {shown(key)} of {owner(request, where)}'
+
+
 def sentence(text: str) -> str:
     """Return text with a capital first letter, the rest as it is."""
     return text[:1].upper() + text[1:]

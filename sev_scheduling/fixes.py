@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from sev_scheduling.request import EncryptionRequest
 
@@ -29,9 +30,15 @@ def _command(request: EncryptionRequest, verb: str, values: list[str]) -> str:
     return f'openstack {command} {verb} {options} {name}'
 
 
-def set_flavor(request: EncryptionRequest, key: str, value: str) -> str:
-    """Say how to set an extra spec of the flavor."""
-    return f'openstack flavor set --property {key}={value} {_flavor(request)}'
+def set_flavor(
+    request: EncryptionRequest, extra_specs: Mapping[str, str]
+) -> str:
+    """Say how to set extra specs of the flavor."""
+    options = ' '.join(
+        f'--property {shlex.quote(f"{key}={value}")}'
+        for key, value in extra_specs.items()
+    )
+    return f'openstack flavor set {options} {_flavor(request)}'
 
 
 def unset_flavor(request: EncryptionRequest, *keys: str) -> str:

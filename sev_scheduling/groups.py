@@ -18,12 +18,14 @@ from sev_scheduling.specs import (
     MAX_AMOUNT,
     TRAIT_PREFIX,
     FlavorView,
+    printable,
     shown,
     whole_number,
 )
 
 _KEY = re.compile(r'(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)', re.DOTALL)
 _CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
+_CPUS = frozenset({orc.VCPU, orc.PCPU})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,15 @@ class ResourceAsk:
 class Unusable:
     """An extra spec or property that asks for nothing Placement knows.
 
+    :ivar what: what is wrong, in words that follow its name
+    :ivar remedy: how to correct it, in words
     :ivar ignored: nova passes over it with a warning in its log; else
         Placement refuses the whole request
     """
 
     where: str
-    message: str
-    fix: str
+    what: str
+    remedy: str
     ignored: bool
 
 
@@ -109,7 +113,7 @@ def _flavor_asks(extra_specs: Mapping[str, str]) -> Iterator[Ask]:
         if match is None:
             continue
         kind, suffix, name = match.groups(default='')
-        where = f'flavor:{key}'
+        where = f'flavor:{printable(key)}'
         if kind == 'trait':
             yield _trait_ask(where, suffix, name, value)
         else:
@@ -120,22 +124,22 @@ def _image_asks(properties: Mapping[str, str]) -> Iterator[Ask]:
     for key, value in properties.items():
         if key.startswith(TRAIT_PREFIX):
             trait = key.removeprefix(TRAIT_PREFIX)
-            yield _trait_ask(f'image:{key}', '', trait, value)
+            yield _trait_ask(f'image:{printable(key)}', '', trait, value)
 
 
 def _trait_ask(where: str, suffix: str, trait: str, value: str) -> Ask:
     if value not in ('required', 'forbidden'):
         return Unusable(
             where,
-            f'{shown(where)} is {shown(value)}, so it is ignored.',
-            'Use required or forbidden, or remove it.',
+            f'is {shown(value)}, so it is ignored',
+            'Use required or forbidden',
             ignored=True,
         )
     if trait not in _standard_traits() and not _CUSTOM.fullmatch(trait):
         return Unusable(
             where,
-            f'{shown(where)} names a trait that os-traits does not know.',
-            'Correct the name, use a CUSTOM_ trait, or update os-traits.',
+            'names a trait that os-traits does not know',
+            'Correct the name, use a CUSTOM_ trait, update os-traits',
             ignored=False,
         )
     return TraitAsk(where, suffix, trait, value == 'required')
@@ -146,16 +150,16 @@ def _resource_ask(where: str, suffix: str, name: str, value: str) -> Ask:
         # Nova takes any CUSTOM_ name, and Placement then refuses it.
         return Unusable(
             where,
-            f'{shown(where)} names a resource class that does not exist.',
-            'Correct the name or remove the extra spec.',
+            'names a resource class that does not exist',
+            'Correct the name',
             ignored=not name.startswith(orc.CUSTOM_NAMESPACE),
         )
     amount = whole_number(value)
     if amount is None or amount > MAX_AMOUNT:
         return Unusable(
             where,
-            f'{shown(where)} is {shown(value)}, which is no amount.',
-            f'Give a whole number from 0 to {MAX_AMOUNT}.',
+            f'is {shown(value)}, which is no amount',
+            f'Give a whole number from 0 to {MAX_AMOUNT}',
             ignored=amount is None,
         )
     return ResourceAsk(where, suffix, name, amount)
@@ -164,16 +168,17 @@ def _resource_ask(where: str, suffix: str, name: str, value: str) -> Ask:
 def build_groups(
     flavor: FlavorView,
     asks: Iterable[Ask],
-    implied: Mapping[str, bool],
-    cpus: Mapping[str, int],
+    traits: Mapping[str, bool],
+    implied: Mapping[str, int],
     *,
     boot_from_volume: bool,
 ) -> tuple[RequestGroup, ...]:
     """Put amounts and traits together, the unsuffixed group first.
 
-    :param implied: trait -> required, for traits that other extra specs
+    :param traits: trait -> required, for traits that other extra specs
         and properties ask for
-    :param cpus: VCPU and PCPU amounts where nobody asks for them by class
+    :param implied: amounts that other extra specs and properties ask for;
+        VCPU and PCPU count where nobody asks for them by class
     :param boot_from_volume: the root disk takes no local space
     """
     resources: dict[str, dict[str, int]] = {'': {}}
@@ -184,17 +189,19 @@ def build_groups(
             group = resources.setdefault(ask.suffix, {})
             group[ask.resource_class] = ask.amount
         elif isinstance(ask, TraitAsk):
-            traits = required if ask.required else forbidden
-            traits.setdefault(ask.suffix, set()).add(ask.trait)
+            wanted = required if ask.required else forbidden
+            wanted.setdefault(ask.suffix, set()).add(ask.trait)
     named = {name for group in resources.values() for name in group}
-    if orc.VCPU not in named and orc.PCPU not in named:
-        resources[''].update(cpus)
+    explicit_cpus = not named.isdisjoint(_CPUS)
+    for name, amount in implied.items():
+        if not (explicit_cpus and name in _CPUS):
+            resources[''][name] = amount
     if orc.MEMORY_MB not in named:
         resources[''][orc.MEMORY_MB] = flavor.memory_mb
     if orc.DISK_GB not in named:
         resources[''][orc.DISK_GB] = disk_gb(flavor, boot_from_volume)
-    for trait, wanted in implied.items():
-        (required if wanted else forbidden).setdefault('', set()).add(trait)
+    for trait, needed in traits.items():
+        (required if needed else forbidden).setdefault('', set()).add(trait)
     groups = (
         RequestGroup(
             suffix,

@@ -51,15 +51,15 @@ def machine_type_not_q35(
     """the machine type (the image's, else the host's default where it is
     known) does not contain ``q35``"""
     image_type = request.machine_type
-    known = image_type or machine_type
-    if not known or model.machine_type in known:
+    known = (machine_type or None) if image_type is None else image_type
+    if known is None or model.machine_type in known:
         return
     yield error(
         Code.MACHINE_TYPE_NOT_Q35,
         'image:hw_machine_type',
         f'{asked(request)} {request.image_label} has hw_machine_type='
         f'{shown(image_type)}; {model} needs {model.machine_type}.'
-        if image_type
+        if image_type is not None
         else f'{asked(request)} {request.image_label} has no '
         f'hw_machine_type and the host defaults to {shown(known)}; '
         f'{model} needs {model.machine_type}.',
@@ -73,7 +73,7 @@ def machine_type_unset(
     machine_type: str | None,
 ) -> Problems:
     """no machine type is known yet, so each host's default decides"""
-    if not request.machine_type and not machine_type:
+    if request.machine_type is None and not machine_type:
         image = fixes.set_image(request, hw_machine_type=model.machine_type)
         hosts = ','.join(
             f'{arch}={model.machine_type}' for arch in model.architectures
@@ -112,7 +112,7 @@ def disk_bus_unsupported(
     """``hw_disk_bus`` is other than ``virtio``, ``sata``, or ``scsi`` with
     ``hw_scsi_model=virtio-scsi``"""
     bus, scsi = request.disk_bus, request.scsi_model
-    if bus == 'scsi' and (scsi or '').lower() != 'virtio-scsi':
+    if bus == 'scsi' and scsi != 'virtio-scsi':
         yield error(
             Code.DISK_BUS_UNSUPPORTED,
             'image:hw_scsi_model',
@@ -131,15 +131,15 @@ def disk_bus_unsupported(
 
 
 def cdrom_bus_unsupported(
-    request: EncryptionRequest, _: EncryptionModel, __: str | None
+    request: EncryptionRequest, model: EncryptionModel, _: str | None
 ) -> Problems:
     """``hw_cdrom_bus`` is ``ide`` (q35 has no IDE controller)"""
-    if request.cdrom_bus == 'ide':
+    if (request.cdrom_bus or '').strip().lower() == 'ide':
         yield error(
             Code.CDROM_BUS_UNSUPPORTED,
             'image:hw_cdrom_bus',
             f'{asked(request)} {request.image_label} has hw_cdrom_bus=ide, '
-            'and q35 has no IDE controller.',
+            f'and {model.machine_type} has no IDE controller.',
             fixes.set_image(request, hw_cdrom_bus='sata'),
         )
 

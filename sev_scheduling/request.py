@@ -11,7 +11,13 @@ from oslo_utils import strutils
 
 from sev_scheduling import implied
 from sev_scheduling.exceptions import SpecError
-from sev_scheduling.groups import Ask, RequestGroup, build_groups, read_asks
+from sev_scheduling.groups import (
+    Ask,
+    RequestGroup,
+    ResourceAsk,
+    build_groups,
+    read_asks,
+)
 from sev_scheduling.models import (
     DEFAULT_MODEL,
     EncryptionModel,
@@ -23,11 +29,19 @@ from sev_scheduling.specs import (
     ImageView,
     flavor_view,
     image_view,
+    printable,
     shown,
 )
 
 #: Nova's own names for an architecture (``nova.objects.fields``).
-_ARCHITECTURE_ALIASES = {'amd64': 'x86_64'}
+_ARCHITECTURE_ALIASES = {
+    'amd64': 'x86_64',
+    'i386': 'i686',
+    'i486': 'i686',
+    'i586': 'i686',
+    'x86_32': 'i686',
+    'x86_32p': 'i686',
+}
 
 _DEVICE_EXTRA_SPECS = ('pci_passthrough:alias', 'accel:device_profile')
 _DEVICE_CLASSES = frozenset(
@@ -100,7 +114,8 @@ class EncryptionRequest:
         """The model that is asked for, registered or not."""
         if self.models:
             return ' or '.join(model.name for model in self.models)
-        return self.image_model or self.flavor_model
+        name = self.image_model or self.flavor_model
+        return printable(name[:60]) if name else None
 
     @property
     def resources(self) -> Mapping[str, int]:
@@ -145,12 +160,13 @@ def parse(
     specs = flavor_facts.extra_specs
     properties = image_facts.properties
     requesters = _requesters(flavor_facts, image_facts)
+    choice = _known_models(models)
     asks = read_asks(specs, properties)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
     policy = specs.get('group_policy')
     return EncryptionRequest(
         encrypted=bool(requesters),
-        models=_models(specs, properties, models) if requesters else (),
+        models=_models(specs, properties, choice) if requesters else (),
         requesters=requesters,
         flavor_name=flavor_facts.name,
         image_name=image_facts.name,
@@ -163,12 +179,12 @@ def parse(
         firmware_stateless=stateless,
         architecture=_architecture(properties.get('hw_architecture')),
         disk_bus=properties.get('hw_disk_bus'),
-        scsi_model=properties.get('hw_scsi_model'),
+        scsi_model=_lowered(properties.get('hw_scsi_model')),
         cdrom_bus=properties.get('hw_cdrom_bus'),
         video_model=properties.get('hw_video_model'),
         mem_page_size=implied.either(specs, properties, 'mem_page_size'),
         host_devices=(
-            *_flavor_devices(specs),
+            *_flavor_devices(specs, asks),
             *(('request', device) for device in host_devices),
         ),
         asks=asks,
@@ -178,7 +194,7 @@ def parse(
             implied.implied_traits(
                 specs, properties, stateless_firmware=stateless
             ),
-            implied.implied_cpus(flavor_facts, properties),
+            implied.implied_resources(flavor_facts, properties),
             boot_from_volume=boot_from_volume,
         ),
         group_policy=policy if policy in ('none', 'isolate') else None,
@@ -219,14 +235,18 @@ def _requesters(flavor: FlavorView, image: ImageView) -> tuple[str, ...]:
 def _models(
     specs: Mapping[str, str],
     properties: Mapping[str, str],
-    preferred: Iterable[str],
+    choice: tuple[EncryptionModel, ...],
 ) -> tuple[EncryptionModel, ...]:
     named = implied.either(specs, properties, 'mem_encryption_model')
     if named:
         model = find_model(named)
         return (model,) if model else ()
-    models = []
-    for name in preferred or (DEFAULT_MODEL,):
+    return choice or _known_models((DEFAULT_MODEL,))
+
+
+def _known_models(names: Iterable[str]) -> tuple[EncryptionModel, ...]:
+    models: list[EncryptionModel] = []
+    for name in (names,) if isinstance(names, str) else names:
         model = find_model(name)
         if model is None:
             raise SpecError(
@@ -245,15 +265,24 @@ def _architecture(name: str | None) -> str | None:
     return _ARCHITECTURE_ALIASES.get(name, name)
 
 
-def _flavor_devices(specs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _lowered(name: str | None) -> str | None:
+    return None if name is None else name.lower()
+
+
+def _flavor_devices(
+    specs: Mapping[str, str], asks: Iterable[Ask]
+) -> Iterator[tuple[str, str]]:
     for key in _DEVICE_EXTRA_SPECS:
         if specs.get(key):
             yield f'flavor:{key}', f'{key}={specs[key]}'
-    for key, value in sorted(specs.items()):
-        if not key.startswith('resources') or value == '0':
-            continue
-        resource_class = key.partition(':')[2]
-        if resource_class in _DEVICE_CLASSES or resource_class.startswith(
-            _PCI_CLASS_PREFIX
+    for ask in asks:
+        if (
+            isinstance(ask, ResourceAsk)
+            and ask.amount
+            and (
+                ask.resource_class in _DEVICE_CLASSES
+                or ask.resource_class.startswith(_PCI_CLASS_PREFIX)
+            )
         ):
-            yield f'flavor:{key}', f'{key}={value}'
+            what = ask.where.removeprefix('flavor:')
+            yield ask.where, f'{what}={ask.amount}'

@@ -16,12 +16,14 @@ from sev_scheduling.findings import (
     Problems,
     asked,
     error,
+    named,
     owner,
     sentence,
     warning,
 )
 from sev_scheduling.groups import ResourceAsk, TraitAsk, Unusable
 from sev_scheduling.models import (
+    DEFAULT_MODEL,
     EncryptionModel,
     model_traits,
     registered_models,
@@ -32,6 +34,7 @@ from sev_scheduling.specs import shown
 
 _FLAVOR_SWITCH = 'hw:mem_encryption'
 _IMAGE_SWITCH = 'hw_mem_encryption'
+_FLAVOR_MODEL = 'hw:mem_encryption_model'
 
 
 def invalid_boolean(request: EncryptionRequest) -> Problems:
@@ -44,7 +47,7 @@ def invalid_boolean(request: EncryptionRequest) -> Problems:
             f'flavor:{_FLAVOR_SWITCH}',
             f'Extra spec {_FLAVOR_SWITCH} of {request.flavor_label} is '
             f'{shown(value)}, which is neither true nor false.',
-            fixes.set_flavor(request, _FLAVOR_SWITCH, 'true'),
+            fixes.set_flavor(request, {_FLAVOR_SWITCH: 'true'}),
         )
     value = request.image_encryption
     if value is not None and as_boolean(value) is None:
@@ -76,7 +79,7 @@ def encryption_conflict(request: EncryptionRequest) -> Problems:
             f'flavor:{_FLAVOR_SWITCH}',
             f'{asked(request)} extra spec {_FLAVOR_SWITCH} of '
             f'{request.flavor_label} forbids it.',
-            fixes.set_flavor(request, _FLAVOR_SWITCH, 'true'),
+            fixes.set_flavor(request, {_FLAVOR_SWITCH: 'true'}),
         )
 
 
@@ -92,21 +95,26 @@ def unknown_model(request: EncryptionRequest) -> Problems:
                 where,
                 f'{asked(request)} {label} names the model {shown(name)}, '
                 'which is not known.',
-                f'Use one of {", ".join(known)}.',
+                _set_model(request, where, DEFAULT_MODEL)
+                + f' (or another of {", ".join(known)})',
             )
 
 
 def model_conflict(request: EncryptionRequest) -> Problems:
     """flavor and image name different models"""
     flavor, image = request.flavor_model, request.image_model
-    if request.encrypted and flavor and image and flavor != image:
+    if not request.encrypted or flavor is None or image is None:
+        return
+    if flavor != image:
         yield error(
             Code.MODEL_CONFLICT,
             'image:hw_mem_encryption_model',
             f'{asked(request)} {request.flavor_label} names the model '
             f'{shown(flavor)} and {request.image_label} names '
             f'{shown(image)}.',
-            fixes.set_image(request, hw_mem_encryption_model=flavor),
+            fixes.set_image(request, hw_mem_encryption_model=flavor)
+            if flavor in registered_models()
+            else fixes.unset_flavor(request, _FLAVOR_MODEL),
         )
 
 
@@ -118,10 +126,16 @@ def model_without_encryption(request: EncryptionRequest) -> Problems:
             where,
             f'The model {shown(name)} is named by {label}, but nobody asks '
             'for memory encryption, so the guest is not encrypted.',
-            fixes.set_flavor(request, _FLAVOR_SWITCH, 'true')
+            fixes.set_flavor(request, {_FLAVOR_SWITCH: 'true'})
             if where.startswith('flavor')
             else fixes.set_image(request, hw_mem_encryption='true'),
         )
+
+
+def _set_model(request: EncryptionRequest, where: str, model: str) -> str:
+    if where.startswith('flavor'):
+        return fixes.set_flavor(request, {_FLAVOR_MODEL: model})
+    return fixes.set_image(request, hw_mem_encryption_model=model)
 
 
 def _named_models(
@@ -129,7 +143,7 @@ def _named_models(
 ) -> Iterator[tuple[str, str, str]]:
     if request.flavor_model:
         yield (
-            'flavor:hw:mem_encryption_model',
+            f'flavor:{_FLAVOR_MODEL}',
             request.flavor_label,
             request.flavor_model,
         )
@@ -169,18 +183,20 @@ def trait_without_encryption(request: EncryptionRequest) -> Problems:
     """a model's trait is required, but encryption is not asked for: the
     guest would land on such a host unencrypted"""
     for ask in request.asks:
-        if (
-            isinstance(ask, TraitAsk)
-            and ask.required
-            and ask.trait in model_traits()
-        ):
+        if not isinstance(ask, TraitAsk) or not ask.required:
+            continue
+        model = model_traits().get(ask.trait)
+        if model is not None:
+            extra_specs = {_FLAVOR_SWITCH: 'true'}
+            if model.name != DEFAULT_MODEL:
+                extra_specs[_FLAVOR_MODEL] = model.name
             yield warning(
                 Code.TRAIT_WITHOUT_ENCRYPTION,
                 ask.where,
                 f'{sentence(owner(request, ask.where))} requires trait '
                 f'{ask.trait}, but nobody asks for memory encryption, so '
                 'the guest runs on such a host unencrypted.',
-                fixes.set_flavor(request, _FLAVOR_SWITCH, 'true'),
+                fixes.set_flavor(request, extra_specs),
             )
 
 
@@ -212,7 +228,7 @@ def explicit_slot(request: EncryptionRequest) -> Problems:
                 f'{ask.where.removeprefix("flavor:")}, but nobody asks for '
                 'memory encryption, so the guest is not encrypted.',
                 f'{fixes.unset(request, ask.where)} and '
-                f'{fixes.set_flavor(request, _FLAVOR_SWITCH, "true")}',
+                f'{fixes.set_flavor(request, {_FLAVOR_SWITCH: "true"})}',
             )
 
 
@@ -223,7 +239,11 @@ def invalid_resource_request(request: EncryptionRequest) -> Problems:
         if isinstance(ask, Unusable):
             report = warning if ask.ignored else error
             yield report(
-                Code.INVALID_RESOURCE_REQUEST, ask.where, ask.message, ask.fix
+                Code.INVALID_RESOURCE_REQUEST,
+                ask.where,
+                f'{named(request, ask.where)} {ask.what}.',
+                f'{ask.remedy}, or remove it: '
+                f'{fixes.unset(request, ask.where)}',
             )
     for group in request.groups:
         where = f'flavor:trait{group.suffix}'

@@ -1,6 +1,7 @@
 """Directives that make the rules' tables from the code."""
 
 import inspect
+import re
 
 from docutils import nodes, statemachine
 from sphinx.util.docutils import SphinxDirective
@@ -10,9 +11,10 @@ from sev_scheduling.problems import Code
 
 
 def _severities(rule):
-    """Return what a rule's own code yields."""
-    source = inspect.getsource(rule)
-    found = [s for s in ('error', 'warning') if f'{s}(' in source]
+    """Return what a rule's own code, not its docstring, yields."""
+    source = inspect.getsource(rule).replace(rule.__doc__, '')
+    words = set(re.findall(r'\w+', source))
+    found = [s for s in ('error', 'warning') if s in words]
     return ' or '.join(found)
 
 
