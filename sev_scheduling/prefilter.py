@@ -11,7 +11,6 @@ import os_resource_classes as orc
 from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.groups import RequestGroup
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.problems import Severity
 from sev_scheduling.request import EncryptionRequest
 from sev_scheduling.validation import usable_models, validate
 
@@ -109,48 +108,77 @@ def translate(
     :raises InvalidRequest: where a problem is an error
     """
     problems = validate(request, as_warnings=as_warnings)
-    if any(problem.severity is Severity.ERROR for problem in problems):
+    if any(problem.is_error for problem in problems):
         raise InvalidRequest(problems)
-    suffixed = [group.suffix for group in request.groups if group.suffix]
     if not request.encrypted:
-        policy = request.group_policy if suffixed else None
-        if len(suffixed) > 1:
-            policy = policy or 'none'
-        return PlacementRequest(request.groups, policy)
-
-    models = usable_models(request, as_warnings=as_warnings)
-    traits = frozenset(model.trait for model in models)
-    suffix = SLOT_SUFFIX
-    while suffix in suffixed:
-        suffix += '_'
-    slot = RequestGroup(suffix, {orc.MEM_ENCRYPTION_CONTEXT: 1}, (traits,))
-    policy = 'none' if suffixed else None
-    if len(suffixed) > 1 and request.group_policy:
-        # A policy is about the flavor's groups among themselves; with only
-        # one of them it must not keep the slot off a flat provider.
-        policy = request.group_policy
-    return PlacementRequest(
-        (*_without_own_traits(request.groups, traits), slot),
-        policy,
-        models,
-        suffix,
-    )
-
-
-def _without_own_traits(
-    groups: tuple[RequestGroup, ...], traits: frozenset[str]
-) -> tuple[RequestGroup, ...]:
-    """Take the model's trait out of the unsuffixed group.
-
-    The slot's group has it; the providers of VCPU and MEMORY_MB need not,
-    and with nested pools they do not.
-    """
-    return tuple(
-        group
-        if group.suffix
-        else replace(
-            group,
-            required=tuple(ors for ors in group.required if not ors <= traits),
+        return PlacementRequest(
+            request.groups, _policy(request.groups, request)
         )
-        for group in groups
+    models = usable_models(request, as_warnings=as_warnings)
+    if not models:
+        # Whatever the caller takes for a warning: without a model, no slot.
+        raise InvalidRequest(validate(request))
+    others, slot = _split_slot(request.groups, models)
+    # A policy is about the flavor's groups among themselves; with only one
+    # of them it must not keep the slot off a flat provider.
+    policy = _policy(others, request, few=1)
+    return PlacementRequest((*others, slot), policy, models, slot.suffix)
+
+
+def _policy(
+    groups: tuple[RequestGroup, ...],
+    request: EncryptionRequest,
+    few: int = 0,
+) -> str | None:
+    """Return the group policy, which Placement demands beside two groups.
+
+    :param few: up to so many groups of the flavor, its policy says nothing
+    """
+    suffixed = sum(bool(group.suffix) for group in groups)
+    if suffixed > few and request.group_policy:
+        return request.group_policy
+    return 'none' if suffixed + few > 1 else None
+
+
+def _split_slot(
+    groups: tuple[RequestGroup, ...], models: tuple[EncryptionModel, ...]
+) -> tuple[tuple[RequestGroup, ...], RequestGroup]:
+    """Return the flavor's groups without slots, and the slot's own group.
+
+    A group of the flavor that asks for nothing but slots becomes one with
+    the slot's group, so that its traits still count.
+    """
+    traits = frozenset(model.trait for model in models)
+    others: list[RequestGroup] = []
+    required = [traits]
+    forbidden: set[str] = set()
+    for group in groups:
+        resources = {
+            name: amount
+            for name, amount in group.resources.items()
+            if name != orc.MEM_ENCRYPTION_CONTEXT
+        }
+        beside = tuple(ors for ors in group.required if not ors <= traits)
+        if not resources:
+            required.extend(beside)
+            forbidden |= group.forbidden
+            continue
+        # The providers of VCPU and MEMORY_MB need not have the model's
+        # trait, and with nested pools they do not.
+        others.append(
+            replace(
+                group,
+                resources=resources,
+                required=group.required if group.suffix else beside,
+            )
+        )
+    taken = {group.suffix for group in others}
+    suffix = SLOT_SUFFIX
+    while suffix in taken:
+        suffix += '_'
+    return tuple(others), RequestGroup(
+        suffix,
+        {orc.MEM_ENCRYPTION_CONTEXT: 1},
+        tuple(dict.fromkeys(required)),
+        frozenset(forbidden),
     )

@@ -1,0 +1,332 @@
+import pytest
+
+from sev_scheduling import (
+    InvalidRequest,
+    PlacementRequest,
+    RequestGroup,
+    parse,
+    translate,
+)
+from sev_scheduling.models import BUILTIN_MODELS
+from tests.unit.facts import ON, encrypted, flavor, plain
+
+SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
+BASE = 'resources=DISK_GB:40,MEMORY_MB:8192,VCPU:4'
+SLOT = 'resources_MEM_ENCRYPTION=MEM_ENCRYPTION_CONTEXT:1'
+STATELESS = 'required=COMPUTE_SECURITY_STATELESS_FIRMWARE'
+TRAIT = 'required_MEM_ENCRYPTION=HW_CPU_X86_'
+#: Firmware that is not stateless asks for no trait.
+STATEFUL = {'hw_firmware_stateless': None}
+NIC = 'CUSTOM_NIC'
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'parts'),
+    [
+        pytest.param(
+            {}, [BASE, SLOT, f'{TRAIT}AMD_SEV'], id='the slot has a group'
+        ),
+        pytest.param(
+            {'trait:HW_CPU_X86_AMD_SEV': 'required'},
+            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            id="the model's own trait is not asked of providers of VCPU",
+        ),
+        pytest.param(
+            {'trait:CUSTOM_A': 'required', 'trait:CUSTOM_B': 'forbidden'},
+            [BASE, 'required=CUSTOM_A,!CUSTOM_B', SLOT, f'{TRAIT}AMD_SEV'],
+            id='traits go along',
+        ),
+        pytest.param(
+            {'trait:HW_CPU_X86_AMD_SEV_ES': 'forbidden'},
+            [
+                BASE,
+                'required=!HW_CPU_X86_AMD_SEV_ES',
+                SLOT,
+                f'{TRAIT}AMD_SEV',
+            ],
+            id='another model may be forbidden',
+        ),
+        pytest.param(
+            {f'resources1:{NIC}': '1', 'trait1:CUSTOM_FAST': 'required'},
+            [
+                BASE,
+                f'resources1={NIC}:1',
+                'required1=CUSTOM_FAST',
+                SLOT,
+                f'{TRAIT}AMD_SEV',
+                'group_policy=none',
+            ],
+            id='a group of the flavor makes a policy necessary',
+        ),
+        pytest.param(
+            {f'resources1:{NIC}': '1', 'group_policy': 'isolate'},
+            [
+                BASE,
+                f'resources1={NIC}:1',
+                SLOT,
+                f'{TRAIT}AMD_SEV',
+                'group_policy=none',
+            ],
+            id='isolating one group from none must not isolate the slot',
+        ),
+        pytest.param(
+            {
+                f'resources1:{NIC}': '1',
+                f'resources2:{NIC}': '1',
+                'group_policy': 'isolate',
+            },
+            [
+                BASE,
+                f'resources1={NIC}:1',
+                f'resources2={NIC}:1',
+                SLOT,
+                f'{TRAIT}AMD_SEV',
+                'group_policy=isolate',
+            ],
+            id='isolating two groups',
+        ),
+        pytest.param(
+            {'group_policy': 'isolate'},
+            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            id='a policy about nothing is left out',
+        ),
+        pytest.param(
+            {
+                f'resources_MEM_ENCRYPTION:{NIC}': '1',
+                f'resources_MEM_ENCRYPTION_:{NIC}': '1',
+            },
+            [
+                BASE,
+                f'resources_MEM_ENCRYPTION={NIC}:1',
+                f'resources_MEM_ENCRYPTION_={NIC}:1',
+                'resources_MEM_ENCRYPTION__=MEM_ENCRYPTION_CONTEXT:1',
+                'required_MEM_ENCRYPTION__=HW_CPU_X86_AMD_SEV',
+                'group_policy=none',
+            ],
+            id='a suffix that the flavor uses is not used again',
+        ),
+    ],
+)
+def test_an_encrypted_guest(extra_specs, parts):
+    query = translate(encrypted(extra_specs, STATEFUL))
+
+    assert query.querystring() == '&'.join(parts)
+    assert query.microversion == '1.33'
+    assert query.models == (SEV,)
+    assert query.slot_suffix == query.groups[-1].suffix
+
+
+def test_models_that_need_stateless_firmware_ask_for_its_trait():
+    query = translate(encrypted(model='intel-tdx'))
+
+    assert query.querystring() == '&'.join(
+        [BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX']
+    )
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'groups', 'policy'),
+    [
+        pytest.param({}, [BASE], None, id='amounts alone'),
+        pytest.param({'group_policy': 'none'}, [BASE], None, id='no groups'),
+        pytest.param(
+            {f'resources1:{NIC}': '1'},
+            [BASE, f'resources1={NIC}:1'],
+            None,
+            id='one group needs no policy',
+        ),
+        pytest.param(
+            {f'resources1:{NIC}': '1', 'group_policy': 'isolate'},
+            [BASE, f'resources1={NIC}:1'],
+            'isolate',
+            id='the policy of one group',
+        ),
+        pytest.param(
+            {f'resources1:{NIC}': '1', f'resources2:{NIC}': '1'},
+            [BASE, f'resources1={NIC}:1', f'resources2={NIC}:1'],
+            'none',
+            id='two groups need a policy',
+        ),
+        pytest.param(
+            {
+                f'resources1:{NIC}': '1',
+                f'resources2:{NIC}': '1',
+                'group_policy': 'isolate',
+            },
+            [BASE, f'resources1={NIC}:1', f'resources2={NIC}:1'],
+            'isolate',
+            id='two groups with a policy',
+        ),
+        pytest.param(
+            {'resources:MEM_ENCRYPTION_CONTEXT': '2'},
+            ['resources=DISK_GB:40,MEMORY_MB:8192,'
+             'MEM_ENCRYPTION_CONTEXT:2,VCPU:4'],
+            None,
+            id='slots that the flavor holds without encrypting',
+        ),
+    ],
+)  # fmt: skip
+def test_a_guest_without_encryption_goes_the_same_way(
+    extra_specs, groups, policy
+):
+    query = translate(plain(extra_specs))
+    parts = [*groups, *([f'group_policy={policy}'] if policy else [])]
+
+    assert query.querystring() == '&'.join(parts)
+    assert query.group_policy == policy
+    assert (query.models, query.slot_suffix) == ((), '')
+    assert query.microversion == '1.33'
+
+
+@pytest.mark.parametrize(
+    ('properties', 'traits', 'microversion', 'models'),
+    [
+        pytest.param(
+            {},
+            'in:HW_CPU_X86_AMD_SEV,HW_CPU_X86_AMD_SEV_ES',
+            '1.39',
+            (SEV_ES, SEV),
+            id='any of two needs 1.39',
+        ),
+        pytest.param(
+            {'trait:HW_CPU_X86_AMD_SEV': 'required'},
+            'HW_CPU_X86_AMD_SEV',
+            '1.33',
+            (SEV,),
+            id='one that is left does not',
+        ),
+    ],
+)
+def test_any_of_several_models(properties, traits, microversion, models):
+    query = translate(
+        encrypted({}, properties, models=['amd-sev-es', 'amd-sev'])
+    )
+
+    assert query.groups[-1].required == (
+        frozenset(model.trait for model in models),
+    )
+    assert f'required_MEM_ENCRYPTION={traits}' in query.querystring()
+    assert query.microversion == microversion
+    assert query.models == models
+
+
+DOWNGRADED = {'as_warnings': {'explicit-slot'}}
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'parts'),
+    [
+        pytest.param(
+            {'resources:MEM_ENCRYPTION_CONTEXT': '1'},
+            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            id='in the unsuffixed group',
+        ),
+        pytest.param(
+            {'resources_S:MEM_ENCRYPTION_CONTEXT': '3'},
+            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            id='in a group of its own',
+        ),
+        pytest.param(
+            {
+                'resources_S:MEM_ENCRYPTION_CONTEXT': '1',
+                'trait_S:HW_CPU_X86_AMD_SEV': 'required',
+                'trait_S:CUSTOM_A': 'required',
+                'trait_S:CUSTOM_B': 'forbidden',
+            },
+            [BASE, SLOT, f'{TRAIT}AMD_SEV,CUSTOM_A,!CUSTOM_B'],
+            id='with traits, which still count',
+        ),
+        pytest.param(
+            {
+                'resources_S:MEM_ENCRYPTION_CONTEXT': '1',
+                f'resources_S:{NIC}': '1',
+                'trait_S:HW_CPU_X86_AMD_SEV': 'required',
+            },
+            [
+                BASE,
+                f'resources_S={NIC}:1',
+                'required_S=HW_CPU_X86_AMD_SEV',
+                SLOT,
+                f'{TRAIT}AMD_SEV',
+                'group_policy=none',
+            ],
+            id='beside another resource',
+        ),
+        pytest.param(
+            {'resources_MEM_ENCRYPTION:MEM_ENCRYPTION_CONTEXT': '1'},
+            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            id='by the same suffix',
+        ),
+    ],
+)
+def test_exactly_one_slot_is_carried_whatever_the_flavor_repeats(
+    extra_specs, parts
+):
+    request = encrypted(extra_specs, STATEFUL)
+
+    with pytest.raises(InvalidRequest):
+        translate(request)
+    query = translate(request, **DOWNGRADED)
+
+    assert query.querystring() == '&'.join(parts)
+    assert query.querystring().count('MEM_ENCRYPTION_CONTEXT:') == 1
+
+
+def test_boot_from_volume_takes_no_disk():
+    query = translate(parse(flavor(), None, boot_from_volume=True))
+
+    assert query.querystring() == 'resources=MEMORY_MB:8192,VCPU:4'
+
+
+def test_a_flavor_without_amounts_is_a_slot_alone():
+    request = parse(
+        flavor(ON, vcpus=0, ram=0, disk=0),
+        {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
+    )
+
+    assert translate(request).querystring() == f'{SLOT}&{TRAIT}AMD_SEV'
+
+
+def test_an_invalid_request_is_refused_with_all_its_problems():
+    request = encrypted(
+        {}, {'hw_firmware_type': None, 'hw_machine_type': None}
+    )
+
+    with pytest.raises(InvalidRequest) as raised:
+        translate(request)
+
+    assert [p.code for p in raised.value.problems] == [
+        'firmware-not-uefi',
+        'machine-type-unset',
+    ]
+    assert str(raised.value) == raised.value.problems[0].message
+
+
+def test_warnings_refuse_nothing():
+    assert translate(plain({'hw:mem_encryption_model': 'amd-sev'}))
+
+
+def test_a_guest_without_a_known_model_is_never_translated():
+    request = encrypted(model='arm-cca')
+
+    with pytest.raises(InvalidRequest, match="'arm-cca', which is not known"):
+        translate(request, as_warnings={'unknown-model'})
+
+
+def test_a_limit_on_candidates_is_put_last():
+    query = translate(plain())
+
+    assert query.querystring(limit=10) == f'{BASE}&limit=10'
+
+
+def test_aggregates_and_a_tree_narrow_the_query():
+    query = PlacementRequest(
+        (RequestGroup('', {'VCPU': 1}), RequestGroup('1', {NIC: 1})),
+        member_of=(frozenset({'b', 'a'}), frozenset({'c'})),
+        in_tree='root',
+    )
+
+    assert query.querystring() == (
+        'resources=VCPU:1&in_tree=root&member_of=in:a,b&member_of=in:c'
+        f'&resources1={NIC}:1&in_tree1=root'
+    )
