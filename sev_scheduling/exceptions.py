@@ -72,7 +72,13 @@ class NoCapacity(SevSchedulingError):
 
 
 class PlacementError(SevSchedulingError):
-    """Placement did not do what it was asked."""
+    """Placement did not do what it was asked.
+
+    :ivar instances: uuids of the guests whose claim may have been made all
+        the same, since Placement's answer was lost; release them
+    """
+
+    instances: tuple[str, ...] = ()
 
 
 class PlacementUnavailable(PlacementError):

@@ -52,28 +52,31 @@ class Candidates:
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Candidates:
         """:raises PlacementAnswerError: where it has another shape"""
+        requests: Any = answer.get('allocation_requests')
+        summaries: Any = answer.get('provider_summaries')
         try:
-            requests = answer['allocation_requests']
-            summaries = answer['provider_summaries']
-            for request in requests:
-                for allocation in request['allocations'].values():
-                    dict(allocation['resources'].items())
-            for summary in summaries.values():
-                summary['root_provider_uuid']
-                list(summary['traits'])
-                for amounts in summary['resources'].values():
-                    amounts['capacity'] - amounts['used']
-        except (AttributeError, KeyError, TypeError) as error:
-            raise PlacementAnswerError(
-                'GET /allocation_candidates: the answer lacks '
-                f'{error}; check the endpoint and its microversion.'
-            ) from None
-        return cls(tuple(requests), summaries)
+            if all(map(_is_request, requests)) and all(
+                map(_is_summary, summaries.values())
+            ):
+                return cls(tuple(requests), summaries)
+        except (AttributeError, KeyError, TypeError):
+            pass
+        raise PlacementAnswerError(
+            'GET /allocation_candidates: the answer has no allocation '
+            'requests and provider summaries, or strange ones; check the '
+            'endpoint.'
+        )
 
     def __add__(self, other: Candidates) -> Candidates:
         return Candidates(
             self.allocation_requests + other.allocation_requests,
             {**self.provider_summaries, **other.provider_summaries},
+        )
+
+    def limited_to(self, limit: int | None) -> Candidates:
+        """Return the first of them; the summaries stay as they are."""
+        return Candidates(
+            self.allocation_requests[:limit], self.provider_summaries
         )
 
     def __bool__(self) -> bool:
@@ -94,14 +97,7 @@ class Candidates:
                 provider: dict(allocation['resources'])
                 for provider, allocation in request['allocations'].items()
             }
-            provider = next(
-                (
-                    provider
-                    for provider, amounts in allocations.items()
-                    if orc.MEM_ENCRYPTION_CONTEXT in amounts
-                ),
-                None,
-            )
+            provider = _holder(allocations, orc.MEM_ENCRYPTION_CONTEXT)
             model = None
             if models:
                 model = self._model(provider, models)
@@ -122,18 +118,7 @@ class Candidates:
         return next((m for m in models if m.trait in traits), None)
 
     def _root(self, allocations: Allocations) -> str:
-        # A sharing provider (storage) has a root of its own; the host is
-        # the one that gives the CPUs or the slot.
-        telling = (orc.MEM_ENCRYPTION_CONTEXT, orc.VCPU, orc.PCPU)
-        provider = next(
-            (
-                provider
-                for name in telling
-                for provider, amounts in allocations.items()
-                if name in amounts
-            ),
-            next(iter(allocations)),
-        )
+        provider = telling_provider(allocations)
         summary = self.provider_summaries.get(provider, {})
         return str(summary.get('root_provider_uuid', provider))
 
@@ -146,3 +131,43 @@ class Candidates:
             }
             for provider, summary in self.provider_summaries.items()
         }
+
+
+def telling_provider(allocations: Allocations) -> str:
+    """Return the provider that tells on which host a guest is.
+
+    A sharing provider (storage) has a root of its own; the host is the one
+    that gives the slot or the CPUs.
+    """
+    found = (
+        _holder(allocations, name)
+        for name in (orc.MEM_ENCRYPTION_CONTEXT, orc.VCPU, orc.PCPU)
+    )
+    return next(filter(None, found), next(iter(allocations)))
+
+
+def _holder(allocations: Allocations, name: str) -> str | None:
+    return next(
+        (p for p, amounts in allocations.items() if name in amounts), None
+    )
+
+
+def _is_request(request: Any) -> bool:
+    allocations = request['allocations']
+    return bool(allocations) and all(
+        isinstance(amount, int)
+        for allocation in allocations.values()
+        for amount in allocation['resources'].values()
+    )
+
+
+def _is_summary(summary: Any) -> bool:
+    return (
+        isinstance(summary['root_provider_uuid'], str)
+        and all(isinstance(trait, str) for trait in summary['traits'])
+        and all(
+            isinstance(amounts['capacity'], int)
+            and isinstance(amounts['used'], int)
+            for amounts in summary['resources'].values()
+        )
+    )

@@ -11,21 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tenacity
 
-from sev_scheduling.exceptions import (
-    InputError,
-    PlacementAnswerError,
-    PlacementConflict,
-    PlacementError,
-    PlacementUnavailable,
-)
+from sev_scheduling.exceptions import InputError, PlacementConflict
 from sev_scheduling.placement import owners, providers
-from sev_scheduling.placement.candidates import Candidate
-from sev_scheduling.placement.choice import choose
-from sev_scheduling.prefilter import PlacementRequest, translate
+from sev_scheduling.placement.attempt import Attempt
+from sev_scheduling.placement.candidates import Candidate, telling_provider
+from sev_scheduling.placement.choice import Chooser
+from sev_scheduling.prefilter import translate
 from sev_scheduling.request import EncryptionRequest
 from sev_scheduling.specs import shown
 
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
 
 #: Holds the claims of callers that name no owner.
 OWNER = 'sev-scheduling'
-_PROJECT = 'sev-scheduling'
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +61,25 @@ def schedule(
     query = translate(request)
     if count < 1:
         raise InputError(f'count {count} is not 1 or more.')
+    own = instances is None
     if instances is None:
         instances = tuple(owners.new_instance() for _ in range(count))
-    elif len(set(instances)) != count:
+    if len(instances) != count or len(set(instances)) != count:
         raise InputError(
-            f'{len(set(instances))} instance uuids were given for {count} '
-            'guests; give one each.'
+            f'{len(instances)} instance uuids ({len(set(instances))} '
+            f'different ones) were given for {count} guests; give one each.'
         )
+    for instance in instances:
+        owners.check_instance(instance)
     names = providers.names(client)
-    claim = _Attempt(client, request, query, instances, owner, names)
+    claim = Attempt(
+        client=client,
+        query=query,
+        chooser=Chooser(client, request, names),
+        instances=instances,
+        owner=owner,
+        own=own,
+    )
     chosen = _retrying(patience)(claim)
     return tuple(
         _placement(instance, candidate, names)
@@ -104,107 +108,21 @@ def _retrying(patience: float) -> tenacity.Retrying:
     )
 
 
-class _Attempt:
-    """One claim, tried again from the start after each conflict."""
-
-    def __init__(
-        self,
-        client: PlacementClient,
-        request: EncryptionRequest,
-        query: PlacementRequest,
-        instances: tuple[str, ...],
-        owner: str,
-        names: Mapping[str, str],
-        *,
-        avoid: str | None = None,
-        held: dict[str, Any] | None = None,
-    ) -> None:
-        self.client = client
-        self.request = request
-        self.query = query
-        self.instances = instances
-        self.owner = owner
-        self.names = names
-        self.avoid = avoid
-        self.held = held
-        self.tried = 0
-
-    def __call__(self) -> Sequence[Candidate]:
-        answer = self.client.candidates(self.query)
-        chosen = choose(
-            self.client,
-            self.request,
-            answer,
-            len(self.instances),
-            names=self.names,
-            avoid=self.avoid,
-            # Claimers that collide must not collide again.
-            shuffle=self.tried > 0,
-        )
-        self.tried += 1
-        body = {
-            instance: {
-                'allocations': candidate.payload(),
-                'project_id': (self.held or {}).get('project_id', _PROJECT),
-                'user_id': (self.held or {}).get('user_id', self.owner),
-                'consumer_generation': (self.held or {}).get(
-                    'consumer_generation'
-                ),
-            }
-            for instance, candidate in zip(self.instances, chosen, strict=True)
-        }
-        try:
-            self.client.call('POST', '/allocations', json=body)
-        except (PlacementUnavailable, PlacementAnswerError) as error:
-            self._settle(error, body)
-        return chosen
-
-    def _settle(self, error: PlacementError, body: dict[str, Any]) -> None:
-        """Find out whether a claim with a lost answer was made.
-
-        A claim that arrives late finds the consumers' generations changed,
-        so asking for the same again does no harm: either one is refused.
-        """
-        for attempt in range(3):
-            try:
-                if attempt:
-                    self.client.call('POST', '/allocations', json=body)
-                    return
-                if self._made(body):
-                    return
-            except PlacementConflict:
-                if self._made(body):
-                    return
-                raise
-            except (PlacementUnavailable, PlacementAnswerError):
-                continue
-        names = ', '.join(body)
-        raise type(error)(
-            f'{error} Whether the claim was made is not known; release '
-            f'{names[:200]} once Placement answers.'
-        ) from error
-
-    def _made(self, body: dict[str, Any]) -> bool:
-        # All or nothing, so one of them tells.
-        instance, claim = next(iter(body.items()))
-        held = owners.allocations_of(self.client, instance)['allocations']
-        return {
-            provider: allocation['resources']
-            for provider, allocation in held.items()
-        } == {
-            provider: allocation['resources']
-            for provider, allocation in claim['allocations'].items()
-        }
-
-
 def release(
-    client: PlacementClient, instance: str, *, patience: float
+    client: PlacementClient,
+    instance: str,
+    *,
+    patience: float,
+    owner: str | None = None,
 ) -> bool:
-    """See :meth:`.PlacementClient.release`."""
+    """See :meth:`.PlacementClient.release`.
+
+    :param owner: leave it to anybody else who has it by now
+    """
 
     def attempt() -> bool:
         held = owners.allocations_of(client, instance)
-        if not held['allocations']:
+        if not held['allocations'] or owner not in (None, held['user_id']):
             return False
         client.call(
             'PUT',
@@ -230,28 +148,28 @@ def move(
 ) -> Placement:
     """See :meth:`.PlacementClient.move`."""
     query = translate(request)
-    names = providers.names(client)
+    known = providers.list_providers(client)
+    names = {provider['uuid']: provider['name'] for provider in known}
+    roots = {p['uuid']: p['root_provider_uuid'] for p in known}
+    claim = Attempt(
+        client=client,
+        query=query,
+        chooser=Chooser(client, request, names),
+        instances=(instance,),
+        owner=OWNER,
+    )
 
     def attempt() -> Sequence[Candidate]:
-        held = owners.allocations_of(client, instance)
-        if not held['allocations']:
+        # Its generation, and where it is: both may have changed.
+        claim.held = owners.allocations_of(client, instance)
+        held = owners.amounts(claim.held)
+        if not held:
             raise InputError(
                 f'Instance {shown(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        known = providers.list_providers(client)
-        roots = {p['uuid']: p['root_provider_uuid'] for p in known}
-        first = next(iter(held['allocations']))
-        claim = _Attempt(
-            client,
-            request,
-            query,
-            (instance,),
-            OWNER,
-            names,
-            avoid=roots.get(first, first),
-            held=held,
-        )
+        provider = telling_provider(held)
+        claim.avoid = roots.get(provider, provider)
         return claim()
 
     chosen = _retrying(patience)(attempt)
@@ -274,5 +192,5 @@ def reconcile(
     ]
     if not dry_run:
         for claim in found:
-            release(client, claim.instance, patience=patience)
+            release(client, claim.instance, owner=owner, patience=patience)
     return found

@@ -20,7 +20,7 @@ from sev_scheduling.hosts import Host
 from sev_scheduling.placement import claims, owners, providers
 from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.claims import Placement
-from sev_scheduling.placement.http import TIMEOUT, call
+from sev_scheduling.placement.http import TIMEOUT, UnknownName, call
 from sev_scheduling.prefilter import MICROVERSION, PlacementRequest
 from sev_scheduling.request import EncryptionRequest
 
@@ -109,17 +109,26 @@ class PlacementClient:
         """Ask for allocation candidates.
 
         Where any of several models will do and Placement is older than
-        1.39, that is one question a model; the answer is the same.
+        1.39, or has never heard of one of them, that is one question a
+        model; the answer is the same. A trait or a resource class that it
+        has never heard of is one that no host has.
 
-        :param limit: how many candidates to answer with at most
+        :param limit: how many candidates to answer with at most; of several
+            models, Placement may leave out any
         :raises PlacementError: one of its children
         """
-        if self.supports(query.microversion):
-            return self._ask(query, limit)
+        try:
+            if self.supports(query.microversion) or len(query.models) < 2:
+                return self._ask(query, limit)
+        except UnknownName:
+            # Of one model, which says nothing of the others.
+            if len(query.models) < 2:
+                return Candidates((), {})
         found = Candidates((), {})
         for variant in _variants(query):
-            found += self._ask(variant, limit)
-        return found
+            if limit is None or len(found.allocation_requests) < limit:
+                found += self.candidates(variant, limit)
+        return found.limited_to(limit)
 
     def _ask(self, query: PlacementRequest, limit: int | None) -> Candidates:
         return Candidates.from_answer(
@@ -156,7 +165,10 @@ class PlacementClient:
         :param count: how many guests
         :param owner: who holds the claims; :meth:`reconcile` finds by it
         :param instances: uuids of the guests; made up where not given
-        :param on_placed: called for each guest once all are claimed
+        :param on_placed: called for each guest once all are claimed; where
+            it raises, all are released again
+        :raises InputError: where the instances are not uuids, one a guest,
+            or one of them holds something already
         :raises InvalidRequest: where a problem is an error
         :raises NoCapacity: where they do not all fit
         :raises PlacementConflict: where others kept claiming the same
@@ -170,10 +182,23 @@ class PlacementClient:
             instances=None if instances is None else tuple(instances),
             patience=self._patience,
         )
-        for placement in placed:
-            if on_placed is not None:
-                on_placed(placement)
+        if on_placed is not None:
+            self._tell(placed, on_placed)
         return placed
+
+    def _tell(
+        self,
+        placed: tuple[Placement, ...],
+        on_placed: Callable[[Placement], None],
+    ) -> None:
+        try:
+            for placement in placed:
+                on_placed(placement)
+        except BaseException:
+            # Nobody will know of them.
+            for placement in placed:
+                self.release(placement.instance)
+            raise
 
     def claims(self, *, owner: str | None = None) -> list[owners.Claim]:
         """Return the claims of guests that hold slots.
@@ -187,13 +212,15 @@ class PlacementClient:
         """Free what a guest holds; return whether it held anything.
 
         :param instance: the guest's uuid
+        :raises InputError: where it is no uuid
         :raises PlacementError: one of its children
         """
         return claims.release(self, instance, patience=self._patience)
 
     def move(self, instance: str, request: EncryptionRequest) -> Placement:
-        """Give a guest room on another host in place of what it holds.
+        """Give a guest room on another host in place of all that it holds.
 
+        :raises InputError: where it holds nothing
         :raises NoCapacity: where no other host can take it; it then keeps
             what it has
         :raises PlacementError: one of its children
@@ -205,9 +232,13 @@ class PlacementClient:
     ) -> list[owners.Claim]:
         """Free slots that a dead owner left; return those claims.
 
+        Look at them first: ``dry_run`` is the default.
+
         :param owner: as in :meth:`schedule`
         :param older_than: seconds since the claim was made
         :param dry_run: free nothing, only tell
+        :raises PlacementError: one of its children; what was freed by then
+            stays free
         """
         return claims.reconcile(
             self,

@@ -49,7 +49,7 @@ def load_cloud(adapter: EmbeddedAdapter, cloud: Cloud) -> None:
     """
     from placement.db.sqlalchemy import models
 
-    providers = [p for host in cloud.hosts for p in _providers(host)]
+    providers = [p for host in cloud.hosts for p in providers_of(host)]
     with adapter.engine.begin() as connection:
 
         def column(of: Any, *names: str) -> list[Any]:
@@ -150,8 +150,12 @@ def _rows(
     return rows
 
 
-def _providers(host: CloudHost) -> Iterator[dict[str, Any]]:
-    """Yield the root, then the nested pools."""
+def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
+    """Yield the root, then the nested pools, as Placement is told them.
+
+    Each has name, uuid, traits, inventories, the number of slots that are
+    used and, where nested, parent_provider_uuid.
+    """
     root: dict[str, Any] = {
         'name': host.name,
         'uuid': host.uuid,

@@ -7,6 +7,7 @@ import fcntl
 import logging
 import sqlite3
 import tempfile
+import threading
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from keystoneauth1.adapter import Adapter
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.specs import shown
 
+_ONE_AT_A_TIME = threading.Lock()
 _SQLITE_MAGIC = b'SQLite format 3\0'
 
 
@@ -48,8 +50,12 @@ def embedded_placement(
         here is removed again where the body raises.
     :raises InputError: where openstack-placement is not installed, or
         ``state`` is not a database of Placement or is in use
+    :raises RuntimeError: where one runs in this process already
     """
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise RuntimeError('An embedded Placement runs in this process.')
     with contextlib.ExitStack() as stack:
+        stack.callback(_ONE_AT_A_TIME.release)
         if state is None:
             folder = tempfile.TemporaryDirectory(prefix='sev-scheduling-')
             path = Path(stack.enter_context(folder)) / 'placement.db'
@@ -123,6 +129,7 @@ def _running(path: Path, new: bool, synced: bool) -> Iterator[EmbeddedAdapter]:
             from placement import db_api, deploy, policy
             from placement.db.sqlalchemy import migration
             from placement.objects import resource_class, trait
+            from sqlalchemy.engine import URL
             from wsgi_intercept.interceptor import RequestsInterceptor
     except ImportError as error:
         raise InputError(
@@ -137,7 +144,8 @@ def _running(path: Path, new: bool, synced: bool) -> Iterator[EmbeddedAdapter]:
 
     conf = cfg.ConfigOpts()
     placement_conf.register_opts(conf)
-    url = f'sqlite:///{path}'
+    # A path may hold what means something in a URL: ? and %.
+    url = str(URL.create('sqlite', database=str(path)))
     conf.set_override('connection', url, 'placement_database')
     conf.set_override('auth_strategy', 'noauth2', 'api')
     # Neither the machine's placement.conf nor this program's arguments.

@@ -23,6 +23,10 @@ from sev_scheduling.specs import printable
 TIMEOUT = 30.0
 
 
+class UnknownName(PlacementRefused):
+    """Placement has never heard of a trait or a resource class."""
+
+
 def call(
     adapter: Adapter,
     method: str,
@@ -37,10 +41,12 @@ def call(
     :param url: path and query below the endpoint
     :param microversion: None for the version document alone
     :param timeout: seconds; see :data:`TIMEOUT`
-    :raises PlacementUnavailable: no answer in time, or a 5xx status
+    :raises PlacementUnavailable: no answer in time, a 5xx status, or one that
+        says to come again (408, 429)
     :raises PlacementDenied: 401 or 403
     :raises PlacementTooOld: 406, the microversion is missing
     :raises PlacementConflict: 409
+    :raises UnknownName: 400 about a trait or a resource class
     :raises PlacementRefused: any other 4xx status
     :raises PlacementAnswerError: no JSON object, or a status unheard of
     """
@@ -50,6 +56,8 @@ def call(
             url,
             method,
             microversion=microversion,
+            # Adapters onto an endpoint often name no service.
+            microversion_service_type='placement',
             json=json,
             raise_exc=False,
             timeout=timeout,
@@ -85,7 +93,7 @@ def call(
         return {}
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise PlacementAnswerError(
@@ -117,9 +125,12 @@ def _fault(
             f'{what}: the answer is 404 and not from Placement; check the '
             'endpoint.'
         )
-    if 400 <= status < 500:
+    if status == 400 and 'No such ' in detail:
+        # It has no code of its own; the contract tests watch the words.
+        return UnknownName(f'{what}: Placement answered {status}{detail}')
+    if 400 <= status < 500 and status not in (408, 429):
         return PlacementRefused(f'{what}: Placement answered {status}{detail}')
-    if status >= 500:
+    if status >= 400:
         return PlacementUnavailable(
             f'{what}: Placement answered {status}{detail}; see its log.'
         )
@@ -131,10 +142,12 @@ def _fault(
 def _detail(response: Any) -> str:
     """Return Placement's own words for a fault, with a colon before."""
     try:
-        detail = response.json()['errors'][0]['detail']
-    except (ValueError, LookupError, TypeError):
+        detail = str(response.json()['errors'][0]['detail'])
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ''
-    return f': {_one_line(detail)}'
+    # WebOb's sentence about the status comes first.
+    _, _, words = detail.partition('\n\n')
+    return f': {_one_line(words or detail)}'
 
 
 def _one_line(text: object) -> str:

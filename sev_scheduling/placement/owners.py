@@ -7,20 +7,27 @@ are of version 7, RFC 9562).
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.exceptions import InputError, PlacementAnswerError
+from sev_scheduling.exceptions import (
+    InputError,
+    PlacementAnswerError,
+    PlacementRefused,
+)
 from sev_scheduling.specs import shown
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
+
+_UUID = re.compile('-'.join(f'[0-9a-fA-F]{{{n}}}' for n in (8, 4, 4, 4, 12)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +59,48 @@ def _made_at(instance: str) -> float | None:
     return (value.int >> 80) / 1000 if value.version == 7 else None
 
 
+def check_instance(instance: str) -> None:
+    """:raises InputError: where it is no uuid as Placement writes them"""
+    if not isinstance(instance, str) or not _UUID.fullmatch(instance):
+        raise InputError(f'Instance {shown(instance)} is no uuid.')
+
+
 def allocations_of(client: PlacementClient, instance: str) -> dict[str, Any]:
+    """Return what a guest holds, as Placement answers it.
+
+    Where it holds something: ``allocations``, ``project_id``, ``user_id``,
+    ``consumer_generation``; else an empty ``allocations``.
+    """
+    check_instance(instance)
+    url = f'/allocations/{instance}'
+    answer: dict[str, Any] = client.call('GET', url)
     try:
-        uuid.UUID(instance)
-    except ValueError:
-        raise InputError(f'Instance {shown(instance)} is no uuid.') from None
-    answer = client.call('GET', f'/allocations/{instance}')
-    if not isinstance(answer.get('allocations'), dict):
+        amounts(answer)
+        if answer['allocations']:
+            str.encode(answer['user_id'])
+            str.encode(answer['project_id'])
+            answer['consumer_generation']
+    except (AttributeError, KeyError, TypeError):
         raise PlacementAnswerError(
-            f'GET /allocations/{instance}: the answer has no allocations; '
+            f'GET {url}: the answer has no allocations, or strange ones; '
             'check the endpoint.'
-        )
-    return dict(answer)
+        ) from None
+    return answer
+
+
+def amounts(held: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return provider uuid -> resource class -> amount."""
+    return {
+        provider: dict(allocation['resources'].items())
+        for provider, allocation in held['allocations'].items()
+    }
+
+
+def held_by(
+    client: PlacementClient, instance: str
+) -> dict[str, dict[str, int]]:
+    """Return the same, for a guest."""
+    return amounts(allocations_of(client, instance))
 
 
 def list_claims(client: PlacementClient, *, owner: str | None) -> list[Claim]:
@@ -84,22 +121,46 @@ def _find_claims(
 ) -> Iterator[Claim]:
     now = time.time()
     for host in client.hosts(details=False):
+        # A flat provider may count for several models.
         used = {
-            pool.provider_uuid: pool
+            pool.provider_uuid
             for pool in host.pools.values()
             if pool.used and pool.provider_uuid
         }
-        for provider in used:
-            answer = client.call(
-                'GET', f'/resource_providers/{provider}/allocations'
-            )
-            for instance, held in answer.get('allocations', {}).items():
-                if orc.MEM_ENCRYPTION_CONTEXT not in held['resources']:
-                    continue
+        for provider in sorted(used):
+            for instance in _guests_on(client, provider):
                 made_at = _made_at(instance)
                 if made_at is None and owner is not None:
                     continue
-                who = allocations_of(client, instance).get('user_id', '')
+                held = allocations_of(client, instance)
+                # It may be gone by now, or moved on.
+                if not _holds_slot(amounts(held).get(provider, {})):
+                    continue
+                who = held['user_id']
                 if owner in (None, who):
                     age = None if made_at is None else now - made_at
                     yield Claim(instance, who, host.name, provider, age)
+
+
+def _guests_on(client: PlacementClient, provider: str) -> list[str]:
+    """Return the guests that hold slots of a provider."""
+    url = f'/resource_providers/{provider}/allocations'
+    try:
+        return [
+            instance
+            for instance, held in client.call('GET', url)[
+                'allocations'
+            ].items()
+            if _holds_slot(held['resources']) and uuid.UUID(instance)
+        ]
+    except PlacementRefused:
+        return []  # It is gone.
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise PlacementAnswerError(
+            f'GET {url}: the answer has no allocations, or strange ones; '
+            'check the endpoint.'
+        ) from None
+
+
+def _holds_slot(amounts: Mapping[str, int]) -> bool:
+    return orc.MEM_ENCRYPTION_CONTEXT in amounts

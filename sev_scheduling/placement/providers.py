@@ -8,12 +8,13 @@ asked for by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import os_resource_classes as orc
 
-from sev_scheduling.exceptions import PlacementAnswerError
+from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
 from sev_scheduling.hosts import Host
 from sev_scheduling.models import model_traits
 from sev_scheduling.placement.candidates import Candidates
@@ -32,26 +33,21 @@ _ASKED = (
 #: A tree with none of these is no host (shared storage, network).
 _HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
 
+_PROVIDER_KEYS = ('name', 'root_provider_uuid', 'uuid')
+
+_T = TypeVar('_T')
+
 Summaries = dict[str, dict[str, Any]]
 
 
-def list_providers(client: PlacementClient) -> list[Mapping[str, Any]]:
+def list_providers(client: PlacementClient) -> list[Mapping[str, str]]:
     """Return all providers, with name, uuid and root_provider_uuid."""
-    answer = client.call('GET', '/resource_providers')
-    try:
+    url = '/resource_providers'
+    with _shaped(url):
         return [
-            {
-                'uuid': str(provider['uuid']),
-                'name': str(provider['name']),
-                'root_provider_uuid': str(provider['root_provider_uuid']),
-            }
-            for provider in answer['resource_providers']
+            {key: str(provider[key]) for key in _PROVIDER_KEYS}
+            for provider in client.call('GET', url)['resource_providers']
         ]
-    except (KeyError, TypeError):
-        raise PlacementAnswerError(
-            'GET /resource_providers: the answer lists no providers; check '
-            'the endpoint.'
-        ) from None
 
 
 def names(client: PlacementClient) -> dict[str, str]:
@@ -75,10 +71,8 @@ def hosts(client: PlacementClient, *, details: bool) -> list[Host]:
             answer
         ).provider_summaries.items():
             summaries.setdefault(uuid, dict(s))
-    seen = {s['root_provider_uuid'] for s in summaries.values()}
-    for provider in known:
-        if provider['root_provider_uuid'] not in seen:
-            summaries[provider['uuid']] = _ask_provider(client, provider)
+    unseen = roots - {s['root_provider_uuid'] for s in summaries.values()}
+    summaries |= _ask_one_by_one(client, known, unseen)
     trees = _compute_trees(summaries)
     ratios: dict[str, float] = {}
     if details:
@@ -105,42 +99,88 @@ def _compute_trees(summaries: Mapping[str, Mapping[str, Any]]) -> set[str]:
     }
 
 
-def _ask_provider(
-    client: PlacementClient, provider: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return a summary of a provider that no candidate showed."""
-    url = f'/resource_providers/{provider["uuid"]}'
-    inventories = inventories_of(client, provider['uuid'])
-    resources = {}
-    if inventories:
-        usages = client.call('GET', f'{url}/usages').get('usages', {})
-        resources = {
-            name: {
-                'capacity': int(
-                    (i['total'] - i['reserved']) * i['allocation_ratio']
-                ),
-                'used': usages.get(name, 0),
+def _ask_one_by_one(
+    client: PlacementClient,
+    known: Iterable[Mapping[str, str]],
+    roots: set[str],
+) -> Summaries:
+    """Return the trees that no candidate showed, if they are hosts."""
+    summaries: Summaries = {}
+    for provider in known:
+        if provider['root_provider_uuid'] in roots:
+            inventories = inventories_of(client, provider['uuid'])
+            summaries[provider['uuid']] = {
+                'resources': {
+                    name: {
+                        'capacity': int(
+                            (i['total'] - i['reserved'])
+                            * i['allocation_ratio']
+                        )
+                    }
+                    for name, i in inventories.items()
+                },
+                'root_provider_uuid': provider['root_provider_uuid'],
             }
-            for name, i in inventories.items()
-        }
-    return {
-        'resources': resources,
-        'traits': client.call('GET', f'{url}/traits').get('traits', []),
-        'root_provider_uuid': provider['root_provider_uuid'],
+    trees = _compute_trees(summaries)
+    # Not the usages and traits of thousands of bare metal nodes, too.
+    summaries = {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary['root_provider_uuid'] in trees
     }
+    for uuid, summary in summaries.items():
+        used: dict[str, int] = _ask(client, uuid, 'usages', {})
+        for name, amounts in summary['resources'].items():
+            amounts['used'] = used.get(name, 0)
+        summary['traits'] = _ask(client, uuid, 'traits', [])
+    return summaries
 
 
 def inventories_of(
     client: PlacementClient, provider: str
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return a provider's inventories: class -> total, reserved, …"""
-    url = f'/resource_providers/{provider}/inventories'
-    inventories = client.call('GET', url).get('inventories')
-    if not isinstance(inventories, dict):
-        raise PlacementAnswerError(
-            f'GET {url}: the answer has no inventories; check the endpoint.'
-        )
+    inventories: dict[str, dict[str, Any]] = _ask(
+        client, provider, 'inventories', {}
+    )
+    with _shaped(f'/resource_providers/{provider}/inventories'):
+        for inventory in inventories.values():
+            for key in ('total', 'reserved', 'allocation_ratio'):
+                inventory[key] + 0
     return inventories
+
+
+def ram_allocation_ratio(client: PlacementClient, root: str) -> float:
+    """Return by how much a host overcommits memory; 1.0 is not at all."""
+    memory = inventories_of(client, root).get(orc.MEMORY_MB)
+    return float(memory['allocation_ratio']) if memory else 1.0
+
+
+def _ask(client: PlacementClient, provider: str, what: str, missing: _T) -> _T:
+    """Return inventories, usages or traits of a provider.
+
+    :param missing: for a provider that is gone; the answer is of its type
+    """
+    url = f'/resource_providers/{provider}/{what}'
+    try:
+        answer = client.call('GET', url).get(what)
+    except PlacementRefused:
+        return missing
+    with _shaped(url):
+        if not isinstance(answer, type(missing)):
+            raise TypeError
+    return answer
+
+
+@contextlib.contextmanager
+def _shaped(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError):
+        raise PlacementAnswerError(
+            f'GET {url}: the answer lists no {url.rpartition("/")[2]}, or '
+            'strange ones; check the endpoint.'
+        ) from None
 
 
 def _add_details(

@@ -10,6 +10,7 @@ import os_resource_classes as orc
 
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
 from sev_scheduling.placement.candidates import Candidates
+from sev_scheduling.placement.http import UnknownName
 from sev_scheduling.placement.relaxation import WideRequest, per_model
 from sev_scheduling.placement.search import Inventory
 
@@ -70,8 +71,8 @@ class Questions:
     ) -> Candidates | None:
         """Return candidates; None where no calls are left to ask for them.
 
-        A question that Placement refuses, because it has never heard of a
-        trait or a resource class, has none.
+        A question about a trait or a resource class that Placement has
+        never heard of has none.
         """
         questions = self._questions(query)
         if len(questions) > self.left:
@@ -81,8 +82,11 @@ class Questions:
             url = f'/allocation_candidates?{question.querystring(limit)}'
             try:
                 answer = self._get(url, question.microversion)
-            except PlacementRefused:
+            except UnknownName:
                 self.refused = True
+                if len(question.models) > 1:
+                    # Of one model, which says nothing of the others.
+                    return self.candidates(query, limit)
                 continue
             found += Candidates.from_answer(answer)
         return found
@@ -108,8 +112,7 @@ class Questions:
                 {key: str(provider[key]) for key in _PROVIDER_KEYS}
                 for provider in answer['resource_providers']
             ]
-        except PlacementRefused:
-            # It has never heard of the trait.
+        except UnknownName:
             return []
         except (KeyError, TypeError):
             raise PlacementAnswerError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -113,9 +114,8 @@ def _read(source: str | Path, label: str) -> str:
         if str(source) == '-':
             data = _bounded(_standard_input(label))
         else:
-            # A FIFO or a device would wait or never end.
             path = Path(source)
-            if path.exists() and not (path.is_file() or path.is_dir()):
+            if not _ends(path):
                 raise InputError(f'{label} is no regular file; give one.')
             with path.open('rb') as stream:
                 data = _bounded(stream)
@@ -137,6 +137,16 @@ def _read(source: str | Path, label: str) -> str:
             f'{label} is not UTF-8 text (byte {error.start}); give a JSON or '
             'YAML document.'
         ) from None
+
+
+def _ends(path: Path) -> bool:
+    """Return False for what would wait or never end: a FIFO, a device.
+
+    A pipe that the shell opened is fine: ``<(openstack flavor show …)``.
+    """
+    if not path.exists() or path.is_file() or path.is_dir():
+        return True
+    return path.is_fifo() and '/fd/pipe:' in os.path.realpath(path)
 
 
 def _standard_input(label: str) -> IO[bytes]:

@@ -1,0 +1,162 @@
+"""One claim of several guests: what is asked for, sent, and found made.
+
+Placement takes it whole or not at all, and answers once. Where the answer
+is lost, the guests' allocations tell whether it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sev_scheduling.exceptions import (
+    InputError,
+    NoCapacity,
+    PlacementAnswerError,
+    PlacementConflict,
+    PlacementError,
+    PlacementUnavailable,
+)
+from sev_scheduling.placement import owners
+from sev_scheduling.placement.candidates import Candidate
+from sev_scheduling.placement.choice import Chooser
+from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.specs import shown
+
+if TYPE_CHECKING:
+    from sev_scheduling.placement.client import PlacementClient
+
+_MOST_NAMES = 3
+
+#: For whom guests are claimed that are new to Placement.
+_PROJECT = 'sev-scheduling'
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """A claim, tried anew from the start after each conflict.
+
+    :ivar instances: uuids of the guests
+    :ivar own: they were made up here, so that nobody else has claimed them
+    :ivar held: what the one guest holds that is to move, as Placement
+        answers it
+    :ivar avoid: root uuid of the host that it must leave
+    """
+
+    client: PlacementClient
+    query: PlacementRequest
+    chooser: Chooser
+    instances: tuple[str, ...]
+    owner: str
+    own: bool = True
+    held: Mapping[str, Any] = field(default_factory=dict)
+    avoid: str | None = None
+    _tried: int = 0
+    _lost: list[Sequence[Candidate]] = field(default_factory=list)
+    _error: PlacementError | None = None
+
+    def __call__(self) -> Sequence[Candidate]:
+        """Claim; return the candidate that each guest has.
+
+        :raises NoCapacity: where they do not all fit
+        :raises PlacementConflict: where others changed something meanwhile
+        """
+        try:
+            return self._claimed()
+        except (PlacementConflict, NoCapacity):
+            # Not with another claimer, but with an own call that came late?
+            late = self._found()
+            if late is None:
+                self._refuse_taken()
+                raise
+            return late
+
+    def _claimed(self) -> Sequence[Candidate]:
+        chosen = self.chooser.choose(
+            self.client.candidates(self.query),
+            len(self.instances),
+            avoid=self.avoid,
+            # Claimers that collide must not collide again.
+            shuffle=self._tried > 0,
+        )
+        self._tried += 1
+        try:
+            self._send(chosen)
+        except (PlacementUnavailable, PlacementAnswerError) as error:
+            self._error = error
+            self._lost.append(chosen)
+            return self._settled(chosen)
+        return chosen
+
+    def _send(self, chosen: Sequence[Candidate]) -> None:
+        body = {
+            instance: {
+                'allocations': candidate.payload(),
+                'project_id': self.held.get('project_id', _PROJECT),
+                'user_id': self.held.get('user_id', self.owner),
+                'consumer_generation': self.held.get('consumer_generation'),
+            }
+            for instance, candidate in zip(self.instances, chosen, strict=True)
+        }
+        self.client.call('POST', '/allocations', json=body)
+
+    def _settled(self, chosen: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Find out whether a claim with a lost answer was made.
+
+        A claim that arrives late finds the consumers' generations changed,
+        so asking for the same again does no harm: either one is refused.
+        """
+        with contextlib.suppress(PlacementError):
+            found = self._found()
+            if found is not None:
+                return found
+        for _ in range(2):
+            try:
+                self._send(chosen)
+            except PlacementConflict:
+                raise
+            except PlacementError:
+                continue
+            return chosen
+        raise self._unknown()
+
+    def _found(self) -> Sequence[Candidate] | None:
+        """Return which of the claims with a lost answer was made."""
+        if not self._lost:
+            return None
+        try:
+            # All or nothing, so one guest tells.
+            held = owners.held_by(self.client, self.instances[0])
+        except PlacementError as error:
+            raise self._unknown() from error
+        return next((c for c in self._lost if held == c[0].allocations), None)
+
+    def _refuse_taken(self) -> None:
+        """Say at once what no other answer of Placement would mend.
+
+        :raises InputError: where a guest that is new holds something
+        """
+        if self.own or self.held or self._lost or self._tried != 1:
+            return
+        for instance in self.instances:
+            if owners.held_by(self.client, instance):
+                raise InputError(
+                    f'Instance {shown(instance)} holds something already; '
+                    'release or move it.'
+                )
+
+    def _unknown(self) -> PlacementError:
+        error = self._error or PlacementError()
+        names = ', '.join(self.instances[:_MOST_NAMES])
+        more = len(self.instances) - _MOST_NAMES
+        if more > 0:
+            names += f' and {more} more (reconcile finds them by their owner)'
+        unknown = type(error)(
+            f'{error} Whether the claim was made is not known; release '
+            f'{names} once Placement answers.'
+        )
+        unknown.instances = self.instances
+        unknown.__cause__ = error
+        return unknown

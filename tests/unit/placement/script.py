@@ -1,0 +1,225 @@
+"""A Placement that answers by a script, under the real keystoneauth1."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+
+from sev_scheduling import parse
+
+URL = 'http://placement.test/placement'
+
+SLOT = 'MEM_ENCRYPTION_CONTEXT'
+SEV = 'HW_CPU_X86_AMD_SEV'
+
+
+class Answer:
+    """What one call is answered with."""
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: Any = None,
+        *,
+        content: bytes | None = None,
+        content_type: str = 'application/json',
+    ) -> None:
+        self.status = status
+        if content is None:
+            content = b'' if body is None else json.dumps(body).encode()
+        self.content = content
+        self.content_type = content_type
+
+
+def fault(status: int, detail: str = 'because') -> Answer:
+    """Answer as Placement does when it refuses."""
+    error = {
+        'status': status,
+        'title': 'Title',
+        'detail': f'WebOb says so.\n\n {detail}  ',
+        'code': 'placement.undefined_code',
+    }
+    return Answer(status, {'errors': [error]})
+
+
+#: An answer, an exception to raise, or the body of a 200.
+Step = Answer | Exception | dict[str, Any]
+
+
+class Script(requests.adapters.BaseAdapter):
+    """A transport that answers by method and path.
+
+    A list is used up one by one, and its last step stays; a callable gets
+    the request. What no route knows is answered with Placement's own 404.
+
+    :ivar calls: (method, path) of each call so far
+    :ivar requests: the requests themselves
+    """
+
+    def __init__(
+        self, routes: Mapping[str, Step | list[Step] | Callable[..., Step]]
+    ) -> None:
+        super().__init__()
+        versions = {'versions': [{'max_version': '1.39'}]}
+        self.routes: dict[str, Any] = {'GET /': versions, **routes}
+        self.calls: list[str] = []
+        self.requests: list[requests.PreparedRequest] = []
+
+    def send(
+        self, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:
+        path = urlsplit(request.url).path.removeprefix('/placement')
+        call = f'{request.method} {path}'
+        self.calls.append(call)
+        self.requests.append(request)
+        step = self.routes.get(call, fault(404))
+        if isinstance(step, list):
+            step = step.pop(0) if len(step) > 1 else step[0]
+        if callable(step):
+            step = step(request)
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, dict):
+            step = Answer(200, step)
+        response = requests.Response()
+        response.status_code = step.status
+        response.headers['content-type'] = step.content_type
+        response.raw = io.BytesIO(step.content)
+        response.request = request
+        response.url = request.url
+        return response
+
+    def close(self) -> None:
+        pass
+
+    def bodies(self, call: str) -> list[Any]:
+        """Return what was sent by each of one kind of call."""
+        return [
+            json.loads(request.body)
+            for name, request in zip(self.calls, self.requests, strict=True)
+            if name == call
+        ]
+
+    def session(self, auth: Any = None) -> Session:
+        transport = requests.Session()
+        transport.mount('http://', self)
+        return Session(
+            auth=auth or Token(endpoint=URL, token='t'), session=transport
+        )
+
+    def adapter(self, **kwargs: Any) -> Adapter:
+        return Adapter(
+            self.session(), **{'service_type': 'placement', **kwargs}
+        )
+
+
+def uuid_of(number: int) -> str:
+    return f'00000000-0000-0000-0000-{number:012}'
+
+
+def host_tree(
+    number: int,
+    *,
+    free: int = 1,
+    total: int = 15,
+    trait: str = SEV,
+    traits: tuple[str, ...] = ('CUSTOM_HW_MACHINE_TYPE_Q35',),
+) -> dict[str, Any]:
+    """Return the provider summaries of a host with a nested pool."""
+    root, pool = uuid_of(number), uuid_of(1000 + number)
+    return {
+        root: {
+            'resources': {
+                'VCPU': {'capacity': 64, 'used': 0},
+                'MEMORY_MB': {'capacity': 65536, 'used': 0},
+                'DISK_GB': {'capacity': 1000, 'used': 0},
+            },
+            'traits': list(traits),
+            'root_provider_uuid': root,
+            'parent_provider_uuid': None,
+        },
+        pool: {
+            'resources': {SLOT: {'capacity': total, 'used': total - free}},
+            'traits': [trait],
+            'root_provider_uuid': root,
+            'parent_provider_uuid': root,
+        },
+    }
+
+
+def allocations(number: int) -> dict[str, Any]:
+    """Return what a guest takes on that host."""
+    return {
+        uuid_of(number): {'resources': {'VCPU': 1, 'MEMORY_MB': 512}},
+        uuid_of(1000 + number): {'resources': {SLOT: 1}},
+    }
+
+
+def candidates_answer(*hosts: int, **facts: Any) -> dict[str, Any]:
+    """Answer with one candidate a host."""
+    return {
+        'allocation_requests': [
+            {'allocations': allocations(n)} for n in hosts
+        ],
+        'provider_summaries': {
+            uuid: summary
+            for n in hosts
+            for uuid, summary in host_tree(n, **facts).items()
+        },
+    }
+
+
+def providers_answer(*hosts: int) -> dict[str, Any]:
+    return {
+        'resource_providers': [
+            provider
+            for n in hosts
+            for provider in (
+                {
+                    'uuid': uuid_of(n),
+                    'name': f'host-{n}',
+                    'root_provider_uuid': uuid_of(n),
+                },
+                {
+                    'uuid': uuid_of(1000 + n),
+                    'name': f'host-{n}_amd_sev',
+                    'root_provider_uuid': uuid_of(n),
+                },
+            )
+        ]
+    }
+
+
+def inventories_answer(ratio: float = 1.0) -> dict[str, Any]:
+    return {
+        'inventories': {
+            'MEMORY_MB': {
+                'total': 65536,
+                'reserved': 0,
+                'allocation_ratio': ratio,
+            }
+        }
+    }
+
+
+def sev_request(**extra_specs: str) -> Any:
+    """Return a valid request for an amd-sev guest."""
+    return parse(
+        {
+            'name': 'm1.sev',
+            'vcpus': 1,
+            'ram': 512,
+            'disk': 0,
+            'extra_specs': {'hw:mem_encryption': 'true', **extra_specs},
+        },
+        {'name': 'debian', 'hw_firmware_type': 'uefi',
+         'hw_machine_type': 'q35'},
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""Placement's answers of every shape, and what candidates tell."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from sev_scheduling.exceptions import PlacementAnswerError
+from sev_scheduling.models import registered_models
+from sev_scheduling.placement.candidates import Candidates, telling_provider
+from tests.unit.placement.script import (
+    SLOT,
+    allocations,
+    candidates_answer,
+    uuid_of,
+)
+
+SEV = registered_models()['amd-sev']
+ES = registered_models()['amd-sev-es']
+SNP = registered_models()['amd-sev-snp']
+
+
+def broken(*path, value):
+    """Return an answer with one value replaced."""
+    answer = candidates_answer(1)
+    place = answer
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return answer
+
+
+ROOT, POOL = uuid_of(1), uuid_of(1001)
+SUMMARY = ('provider_summaries', ROOT)
+REQUEST = ('allocation_requests', 0)
+
+SHAPES = {
+    'nothing': {},
+    'no summaries': {'allocation_requests': []},
+    'no requests': {'provider_summaries': {}},
+    'requests that are a mapping': broken(
+        'allocation_requests', value={'a': 1}
+    ),
+    'requests that are a number': broken('allocation_requests', value=7),
+    'summaries that are a list': broken('provider_summaries', value=[]),
+    'a request that is null': broken(*REQUEST, value=None),
+    'a request without allocations': broken(*REQUEST, value={}),
+    'a request that takes nothing': broken(*REQUEST, 'allocations', value={}),
+    'allocations that are a list': broken(
+        *REQUEST, 'allocations', value=[{'resources': {}}]
+    ),
+    'an allocation without resources': broken(
+        *REQUEST, 'allocations', value={ROOT: {}}
+    ),
+    'an amount that is text': broken(
+        *REQUEST, 'allocations', ROOT, 'resources', 'VCPU', value='1'
+    ),
+    'a summary that is null': broken(*SUMMARY, value=None),
+    'a summary without a root': broken(
+        *SUMMARY, 'root_provider_uuid', value=None
+    ),
+    'traits that are null': broken(*SUMMARY, 'traits', value=None),
+    'a trait that is a number': broken(*SUMMARY, 'traits', value=[1]),
+    'resources that are a list': broken(*SUMMARY, 'resources', value=[]),
+    'a capacity that is null': broken(
+        *SUMMARY, 'resources', 'VCPU', 'capacity', value=None
+    ),
+    'a usage that is missing': broken(
+        *SUMMARY, 'resources', 'VCPU', value={'capacity': 1}
+    ),
+}
+
+
+@pytest.mark.parametrize('answer', SHAPES.values(), ids=SHAPES)
+def test_an_answer_of_another_shape_is_refused(answer):
+    with pytest.raises(PlacementAnswerError, match='allocation_candidates'):
+        Candidates.from_answer(answer)
+
+
+def test_the_answers_model_is_the_slots():
+    answer = candidates_answer(1, 2)
+    answer['provider_summaries'][uuid_of(1002)]['traits'] = [ES.trait]
+    found = Candidates.from_answer(answer)
+    assert [(c.root, c.model) for c in found.candidates([ES, SEV])] == [
+        (uuid_of(1), SEV),
+        (uuid_of(2), ES),
+    ]
+    assert [c.slot_provider for c in found.candidates([SEV])] == [POOL]
+    assert list(found.candidates([SNP])) == []
+
+
+def test_of_a_flat_providers_models_the_best_is_taken():
+    answer = candidates_answer(1)
+    answer['provider_summaries'][POOL]['traits'] = [SEV.trait, ES.trait]
+    found = Candidates.from_answer(answer)
+    assert [c.model for c in found.candidates([ES, SEV])] == [ES]
+    assert [c.model for c in found.candidates([SEV, ES])] == [SEV]
+
+
+def test_without_models_every_candidate_is_yielded():
+    (found,) = Candidates.from_answer(candidates_answer(1)).candidates(())
+    assert found.model is None
+    assert found.payload() == allocations(1)
+
+
+def test_a_slot_of_a_provider_that_no_summary_tells_of_has_no_model():
+    answer = candidates_answer(1)
+    del answer['provider_summaries'][POOL]
+    found = Candidates.from_answer(answer)
+    assert list(found.candidates([SEV])) == []
+    assert [c.root for c in found.candidates(())] == [POOL]
+
+
+@pytest.mark.parametrize(
+    ('allocations', 'telling'),
+    [
+        ({'disk': {'DISK_GB': 1}, 'pool': {SLOT: 1}, 'cpu': {'VCPU': 1}},
+         'pool'),
+        ({'disk': {'DISK_GB': 1}, 'cpu': {'VCPU': 1}}, 'cpu'),
+        ({'disk': {'DISK_GB': 1}, 'cpu': {'PCPU': 1}}, 'cpu'),
+        ({'disk': {'DISK_GB': 1}, 'ram': {'MEMORY_MB': 1}}, 'disk'),
+    ],
+)  # fmt: skip
+def test_shared_storage_does_not_tell_the_host(allocations, telling):
+    assert telling_provider(allocations) == telling
+
+
+def test_room_is_what_is_left():
+    room = Candidates.from_answer(candidates_answer(1, free=4)).room()
+    assert room[POOL] == {SLOT: 4}
+    assert room[ROOT]['VCPU'] == 64
+
+
+def test_answers_add_up():
+    one, two = (Candidates.from_answer(candidates_answer(n)) for n in (1, 2))
+    both = one + two
+    assert [c.root for c in both.candidates([SEV])] == [uuid_of(1), uuid_of(2)]
+    assert {host.uuid for host in both.hosts()} == {uuid_of(1), uuid_of(2)}
+    assert both
+    assert not Candidates((), both.provider_summaries)
+    assert len(both.limited_to(1).allocation_requests) == 1
+    assert both.limited_to(None) == both
+
+
+def test_what_was_given_out_is_a_copy():
+    answer = candidates_answer(1)
+    before = copy.deepcopy(answer)
+    (found,) = Candidates.from_answer(answer).candidates([SEV])
+    found.allocations[POOL][SLOT] = 7
+    assert answer == before

@@ -1,0 +1,423 @@
+"""Claims: all or nothing, tried anew, and never made in silence."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from sev_scheduling.exceptions import (
+    InputError,
+    InvalidRequest,
+    NoCapacity,
+    PlacementAnswerError,
+    PlacementConflict,
+    PlacementDenied,
+    PlacementError,
+    PlacementRefused,
+    PlacementUnavailable,
+)
+from sev_scheduling.placement import Placement, PlacementClient
+from tests.unit.placement.script import (
+    SLOT,
+    Answer,
+    Script,
+    allocations,
+    candidates_answer,
+    fault,
+    inventories_answer,
+    providers_answer,
+    sev_request,
+    uuid_of,
+)
+
+CANDIDATES = 'GET /allocation_candidates'
+POST = 'POST /allocations'
+GUEST = uuid_of(7)
+HELD = f'GET /allocations/{GUEST}'
+FREE = f'PUT /allocations/{GUEST}'
+LOST = requests.exceptions.ReadTimeout('slow')
+CONFLICT = fault(409, 'generation conflict')
+NOTHING = {'allocations': {}}
+GONE = {
+    f'GET /resource_providers/{uuid_of(1001)}/inventories': fault(404),
+}
+
+
+def holding(number, **more):
+    return {
+        'allocations': allocations(number),
+        'project_id': 'a-project',
+        'user_id': 'a-user',
+        'consumer_generation': 3,
+        **more,
+    }
+
+
+def cloud(*hosts, ratio=1.0, free=5, **routes):
+    """Hosts with a pool each, and what claims are answered with."""
+    return Script(
+        {
+            'GET /resource_providers': providers_answer(*hosts),
+            CANDIDATES: candidates_answer(*hosts, free=free),
+            POST: {},
+            HELD: NOTHING,
+            **{
+                f'GET /resource_providers/{uuid_of(n)}/inventories': (
+                    inventories_answer(ratio)
+                )
+                for n in hosts
+            },
+            **routes,
+        }
+    )
+
+
+def client_of(script, **kwargs):
+    return PlacementClient(script.adapter(), **kwargs)
+
+
+def schedule(script, count=1, **kwargs):
+    if count == 1:
+        kwargs.setdefault('instances', [GUEST])
+    return client_of(script).schedule(sev_request(), count, **kwargs)
+
+
+class TestSchedule:
+    def test_what_a_guest_gets(self):
+        script = cloud(1)
+        assert schedule(script, owner='me') == (
+            Placement(
+                instance=GUEST,
+                host='host-1',
+                host_uuid=uuid_of(1),
+                model='amd-sev',
+                provider=uuid_of(1001),
+            ),
+        )
+        assert script.bodies(POST) == [
+            {
+                GUEST: {
+                    'allocations': allocations(1),
+                    'project_id': 'sev-scheduling',
+                    'user_id': 'me',
+                    'consumer_generation': None,
+                }
+            }
+        ]
+
+    def test_a_group_is_one_call(self):
+        script = cloud(1)
+        placed = schedule(script, 3)
+        (body,) = script.bodies(POST)
+        assert list(body) == [p.instance for p in placed]
+        assert len(set(body)) == 3
+
+    @pytest.mark.parametrize('count', [0, -1])
+    def test_no_guests_are_refused(self, count):
+        with pytest.raises(InputError, match='1 or more'):
+            schedule(cloud(1), count)
+
+    @pytest.mark.parametrize(
+        ('count', 'instances'),
+        [
+            (2, [GUEST]),
+            (1, [GUEST, uuid_of(8)]),
+            (2, [GUEST, GUEST]),
+            (2, [GUEST, GUEST, uuid_of(8)]),
+            (1, []),
+        ],
+    )
+    def test_uuids_must_be_one_a_guest(self, count, instances):
+        script = cloud(1)
+        with pytest.raises(InputError, match='give one each'):
+            schedule(script, count, instances=instances)
+        assert script.calls == []
+
+    @pytest.mark.parametrize(
+        'instance', ['', 'web-1', GUEST[:-1], f'{GUEST}/', 'a' * 32,
+                     f'{{{GUEST}}}', None, 7]
+    )  # fmt: skip
+    def test_what_is_no_uuid_is_refused_before_any_call(self, instance):
+        script = cloud(1)
+        with pytest.raises(InputError, match='is no uuid'):
+            schedule(script, instances=[instance])
+        assert script.calls == []
+
+    def test_an_invalid_request_is_refused_before_any_call(self):
+        script = cloud(1)
+        with pytest.raises(InvalidRequest):
+            client_of(script).schedule(
+                sev_request(**{'hw:mem_encryption_model': 'none-such'})
+            )
+        assert script.calls == []
+
+    @pytest.mark.parametrize(
+        ('error', 'name'),
+        [
+            (fault(400, 'bad project'), PlacementRefused),
+            (fault(401), PlacementDenied),
+            (fault(403), PlacementDenied),
+        ],
+    )
+    def test_a_refusal_is_told_at_once(self, error, name):
+        script = cloud(1, **{POST: error})
+        with pytest.raises(name) as caught:
+            schedule(script)
+        assert script.calls.count(POST) == 1
+        assert caught.value.instances == ()
+
+
+class TestConflicts:
+    def test_one_is_tried_anew_from_a_new_answer(self, clock):
+        script = cloud(
+            1,
+            **{
+                CANDIDATES: [candidates_answer(1), candidates_answer(1)],
+                POST: [CONFLICT, CONFLICT, {}],
+            },
+        )
+        schedule(script)
+        assert script.calls.count(CANDIDATES) == 3
+        assert len(clock.slept) == 2
+
+    def test_a_host_is_asked_for_its_memory_once(self):
+        script = cloud(1, **{POST: [CONFLICT, CONFLICT, {}]})
+        schedule(script, instances=None)
+        inventories = f'GET /resource_providers/{uuid_of(1)}/inventories'
+        assert script.calls.count(inventories) == 1
+
+    def test_a_storm_ends_with_patience(self, clock):
+        script = cloud(1, **{POST: CONFLICT})
+        with pytest.raises(PlacementConflict, match='generation conflict'):
+            client_of(script, patience=10).schedule(sev_request())
+        assert 10 <= sum(clock.slept) < 10 + 2
+        assert script.calls.count(POST) == len(clock.slept) + 1
+
+    def test_pauses_grow_and_vary_within_bounds(self, clock):
+        script = cloud(1, **{POST: CONFLICT})
+        for _ in range(3):
+            with pytest.raises(PlacementConflict):
+                client_of(script, patience=100).schedule(sev_request())
+        assert max(clock.slept) <= 2
+        assert max(clock.slept) > 1
+        assert min(clock.slept) < 0.5
+        assert len(set(clock.slept)) > len(clock.slept) / 2
+
+    def test_a_guest_that_holds_something_is_refused_at_once(self, clock):
+        """Each answer would be a conflict, until patience ends."""
+        script = cloud(1, **{POST: CONFLICT, HELD: holding(1)})
+        with pytest.raises(InputError, match='holds something already'):
+            schedule(script)
+        assert clock.slept == []
+
+    def test_other_guests_are_asked_for_once_only(self):
+        script = cloud(1, **{POST: [CONFLICT, CONFLICT, CONFLICT, {}]})
+        schedule(script)
+        assert script.calls.count(HELD) == 1
+
+    def test_slots_that_others_took_meanwhile_are_no_capacity(self):
+        script = cloud(
+            1,
+            **{
+                CANDIDATES: [candidates_answer(1), candidates_answer()],
+                POST: CONFLICT,
+                **GONE,
+            },
+        )
+        with pytest.raises(NoCapacity):
+            schedule(script)
+
+
+class TestLostAnswers:
+    """The claim may have been made; Placement is asked."""
+
+    def test_one_that_was_made_is_told_of(self):
+        script = cloud(1, **{POST: LOST, HELD: holding(1)})
+        assert [p.instance for p in schedule(script)] == [GUEST]
+        assert script.calls.count(POST) == 1
+
+    @pytest.mark.parametrize(
+        'lost', [LOST, fault(500), fault(503), Answer(content=b'<html>')]
+    )
+    def test_one_that_was_not_made_is_made(self, lost):
+        script = cloud(1, **{POST: [lost, {}]})
+        assert [p.instance for p in schedule(script)] == [GUEST]
+        first, second = script.bodies(POST)
+        assert first == second
+
+    def test_one_that_comes_late_is_found(self):
+        """It arrives after it was looked for, before it is sent again."""
+        script = cloud(
+            1, **{POST: [LOST, CONFLICT], HELD: [NOTHING, holding(1)]}
+        )
+        assert [p.host for p in schedule(script)] == ['host-1']
+
+    def test_one_that_comes_later_still_is_found(self, clock):
+        """It arrives while a third one, onto another host, is sent."""
+        script = cloud(
+            1,
+            **{
+                POST: [LOST, CONFLICT, CONFLICT],
+                HELD: [NOTHING, NOTHING, holding(1)],
+                CANDIDATES: [candidates_answer(1), candidates_answer(2)],
+                f'GET /resource_providers/{uuid_of(2)}/inventories': (
+                    inventories_answer()
+                ),
+            },
+        )
+        assert [p.host for p in schedule(script)] == ['host-1']
+        assert len(clock.slept) == 1
+
+    def test_one_that_took_the_last_slot_is_found(self):
+        """Of a claim that nobody knows of, NoCapacity would say nothing."""
+        script = cloud(
+            1,
+            **{
+                POST: [LOST, CONFLICT],
+                HELD: [NOTHING, NOTHING, holding(1)],
+                CANDIDATES: [candidates_answer(1), candidates_answer()],
+                **GONE,
+            },
+        )
+        assert [p.host for p in schedule(script)] == ['host-1']
+
+    def test_one_that_lost_against_others_is_tried_anew(self, clock):
+        script = cloud(1, **{POST: [LOST, CONFLICT, {}]})
+        assert [p.instance for p in schedule(script)] == [GUEST]
+        assert len(clock.slept) == 1
+
+    @pytest.mark.parametrize(
+        'after', [LOST, fault(500), fault(401), Answer(content=b'[]'),
+                  {'allocations': 7}]
+    )  # fmt: skip
+    @pytest.mark.parametrize('again', [LOST, fault(401), CONFLICT])
+    def test_one_that_nobody_can_tell_of_names_the_guest(self, after, again):
+        script = cloud(1, **{POST: [LOST, again], HELD: after})
+        with pytest.raises(PlacementUnavailable) as caught:
+            schedule(script)
+        assert f'release {GUEST} once' in str(caught.value)
+        assert caught.value.instances == (GUEST,)
+        assert 'timed out' in str(caught.value)
+
+    def test_a_large_group_is_named_in_full_for_programs(self):
+        instances = [uuid_of(n) for n in range(100, 150)]
+        script = cloud(
+            1,
+            free=50,
+            **{POST: LOST, f'GET /allocations/{instances[0]}': fault(500)},
+        )
+        with pytest.raises(PlacementError, match='47 more') as caught:
+            schedule(script, 50, instances=instances)
+        assert caught.value.instances == tuple(instances)
+        assert len(str(caught.value)) < 500
+
+
+class TestMove:
+    def move(self, script, **kwargs):
+        return client_of(script, **kwargs).move(GUEST, sev_request())
+
+    def test_to_another_host_in_one_call(self):
+        script = cloud(1, 2, **{HELD: holding(1)})
+        assert self.move(script).host == 'host-2'
+        (body,) = script.bodies(POST)
+        assert body == {GUEST: {**holding(1), 'allocations': allocations(2)}}
+
+    def test_the_host_is_not_where_its_disk_is(self):
+        """The first of its allocations was taken to be on its host."""
+        shared = {'resources': {'DISK_GB': 1}}
+        held = holding(1, allocations={uuid_of(99): shared, **allocations(1)})
+        script = cloud(1, 2, **{HELD: held})
+        assert self.move(script).host == 'host-2'
+
+    def test_a_guest_that_holds_nothing_cannot_move(self):
+        with pytest.raises(InputError, match='holds nothing; schedule it'):
+            self.move(cloud(1, 2))
+
+    def test_what_is_no_uuid_is_refused(self):
+        with pytest.raises(InputError, match='is no uuid'):
+            client_of(cloud(1)).move('web-1', sev_request())
+
+    def test_with_no_other_host_it_keeps_what_it_has(self):
+        script = cloud(1, **{HELD: holding(1)})
+        with pytest.raises(NoCapacity, match='No other host'):
+            self.move(script)
+        assert POST not in script.calls
+
+    def test_a_conflict_is_tried_anew_from_what_it_holds_then(self, clock):
+        script = cloud(
+            1,
+            2,
+            3,
+            **{
+                HELD: [holding(1), holding(2, consumer_generation=4)],
+                POST: [CONFLICT, {}],
+            },
+        )
+        assert self.move(script).host != 'host-2'
+        assert [
+            body[GUEST]['consumer_generation'] for body in script.bodies(POST)
+        ] == [3, 4]
+        assert len(clock.slept) == 1
+
+    def test_movers_that_collide_do_not_collide_for_ever(self, monkeypatch):
+        """After a conflict, hosts are taken in any order."""
+        monkeypatch.setattr('random.random', iter([0.9, 0.1] * 9).__next__)
+        script = cloud(1, 2, 3, **{HELD: holding(1), POST: [CONFLICT, {}]})
+        assert self.move(script).host == 'host-3'
+
+    def test_a_lost_answer_is_looked_for(self):
+        script = cloud(
+            1, 2, **{HELD: [holding(1), holding(2)], POST: [LOST, {}]}
+        )
+        assert self.move(script).host == 'host-2'
+        assert script.calls.count(POST) == 1
+
+
+class TestRelease:
+    def test_what_it_holds_is_freed(self):
+        script = cloud(**{HELD: holding(1), FREE: {}})
+        assert client_of(script).release(GUEST)
+        assert script.bodies(FREE) == [holding(1, allocations={})]
+
+    def test_a_guest_that_holds_nothing(self):
+        script = cloud()
+        assert not client_of(script).release(GUEST)
+        assert FREE not in script.calls
+
+    def test_a_conflict_is_tried_anew(self, clock):
+        script = cloud(
+            **{
+                HELD: [holding(1), holding(1, consumer_generation=4)],
+                FREE: [CONFLICT, {}],
+            }
+        )
+        assert client_of(script).release(GUEST)
+        assert script.bodies(FREE)[-1]['consumer_generation'] == 4
+        assert len(clock.slept) == 1
+
+    def test_what_is_no_uuid_is_refused(self):
+        with pytest.raises(InputError, match="'web-1' is no uuid"):
+            client_of(cloud()).release('web-1')
+
+    @pytest.mark.parametrize(
+        'answer',
+        [
+            {},
+            {'allocations': None},
+            {'allocations': []},
+            {'allocations': {uuid_of(1): None}},
+            {'allocations': {uuid_of(1): {'resources': [SLOT]}}},
+            {'allocations': allocations(1)},
+            {k: v for k, v in holding(1).items() if k != 'user_id'},
+            {k: v for k, v in holding(1).items() if k != 'project_id'},
+            {
+                k: v
+                for k, v in holding(1).items()
+                if k != 'consumer_generation'
+            },
+            holding(1, user_id=7),
+        ],
+    )
+    def test_a_strange_answer_is_no_answer(self, answer):
+        with pytest.raises(PlacementAnswerError, match='check the endpoint'):
+            client_of(cloud(**{HELD: answer})).release(GUEST)

@@ -1,0 +1,205 @@
+"""Every fault between client and Placement has its exception."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
+
+from sev_scheduling import exceptions
+from sev_scheduling.placement.http import UnknownName, call
+from tests.unit.placement.script import URL, Answer, Script, fault
+
+
+def ask(step, method='GET', **kwargs):
+    script = Script({f'{method} /things': step})
+    kwargs.setdefault('microversion', '1.33')
+    return call(script.adapter(), method, '/things?a=1', **kwargs)
+
+
+NESTED = b'[' * 100_000
+
+FAULTS = {
+    '400': (fault(400), 'PlacementRefused', 'because'),
+    '401': (fault(401), 'PlacementDenied', 'because'),
+    '403': (fault(403), 'PlacementDenied', 'because'),
+    '404 from Placement': (fault(404), 'PlacementRefused', 'because'),
+    '404 from elsewhere': (
+        Answer(404, content=b'<html>', content_type='text/html'),
+        'PlacementAnswerError',
+        'not from Placement',
+    ),
+    '405': (fault(405), 'PlacementRefused', '405'),
+    '406': (fault(406), 'PlacementTooOld', '1.33'),
+    '408': (fault(408), 'PlacementUnavailable', '408'),
+    '409': (fault(409), 'PlacementConflict', 'because'),
+    '429': (fault(429), 'PlacementUnavailable', '429'),
+    '500': (fault(500), 'PlacementUnavailable', 'see its log'),
+    '502': (Answer(502, content=b'bad gateway'), 'PlacementUnavailable', ''),
+    '503': (Answer(503), 'PlacementUnavailable', '503'),
+    '599': (Answer(599), 'PlacementUnavailable', '599'),
+    '302 without a place': (Answer(304), 'PlacementAnswerError', '304'),
+    'an unknown trait': (
+        fault(400, 'No such trait(s): CUSTOM_X.'),
+        'UnknownName',
+        'No such trait(s): CUSTOM_X.',
+    ),
+    'a fault nested without end': (
+        Answer(400, content=NESTED),
+        'PlacementRefused',
+        '400',
+    ),
+    'errors of another shape': (
+        Answer(400, {'errors': {'0': 'x'}}),
+        'PlacementRefused',
+        '400',
+    ),
+    'no JSON': (
+        Answer(content=b'<html>hello', content_type='text/html'),
+        'PlacementAnswerError',
+        'text/html',
+    ),
+    'truncated JSON': (
+        Answer(content=b'{"versions": [{"max'),
+        'PlacementAnswerError',
+        'no JSON object',
+    ),
+    'a JSON list': (Answer(content=b'[]'), 'PlacementAnswerError', '2 bytes'),
+    'JSON null': (Answer(content=b'null'), 'PlacementAnswerError', 'JSON'),
+    'JSON nested without end': (
+        Answer(content=NESTED),
+        'PlacementAnswerError',
+        '100000 bytes',
+    ),
+    'connection refused': (
+        requests.exceptions.ConnectionError('refused'),
+        'PlacementUnavailable',
+        'refused',
+    ),
+    'reset in the middle of an answer': (
+        requests.exceptions.ChunkedEncodingError('broken'),
+        'PlacementUnavailable',
+        'broken',
+    ),
+    'no connection in time': (
+        requests.exceptions.ConnectTimeout('slow'),
+        'PlacementUnavailable',
+        'check that it runs',
+    ),
+    'no answer in time': (
+        requests.exceptions.ReadTimeout('slow'),
+        'PlacementUnavailable',
+        'check that it runs',
+    ),
+    'a certificate that is not trusted': (
+        requests.exceptions.SSLError('self-signed'),
+        'PlacementUnavailable',
+        'self-signed',
+    ),
+    'refused credentials': (
+        ks_exceptions.Unauthorized('who are you?'),
+        'PlacementDenied',
+        'who are you?',
+    ),
+    'a role that is missing': (
+        ks_exceptions.Forbidden('no'),
+        'PlacementDenied',
+        'no',
+    ),
+    'no such service': (
+        ks_exceptions.EndpointNotFound('placement is not in the catalog'),
+        'PlacementUnavailable',
+        'catalog',
+    ),
+    'a Keystone that is down': (
+        ks_exceptions.ServiceUnavailable('Keystone'),
+        'PlacementUnavailable',
+        'Keystone',
+    ),
+    'anything else of keystoneauth': (
+        ks_exceptions.ClientException('strange'),
+        'PlacementError',
+        'strange',
+    ),
+    'words on several lines': (
+        fault(400, 'one\ntwo\x1b[31m'),
+        'PlacementRefused',
+        'one two?[31m',
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ('step', 'name', 'words'), FAULTS.values(), ids=FAULTS
+)
+def test_each_fault_has_its_exception_of_one_line(step, name, words):
+    with pytest.raises(exceptions.PlacementError) as caught:
+        ask(step)
+    assert type(caught.value).__name__ == name
+    message = str(caught.value)
+    assert message.startswith('GET /things: ')
+    assert words in message
+    assert message.isprintable()
+    assert 'WebOb' not in message
+
+
+def test_an_unknown_name_is_a_refusal():
+    assert issubclass(UnknownName, exceptions.PlacementRefused)
+
+
+def test_a_fault_that_is_not_of_the_network_is_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        ask(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    'step', [Answer(204), Answer(204, {'a': 1}), Answer(200, None)]
+)
+def test_an_answer_without_a_body_is_empty(step):
+    assert ask(step, 'PUT', json={}) == {}
+
+
+def test_the_answer_is_what_the_object_says():
+    assert ask({'a': [1]}) == {'a': [1]}
+
+
+def test_what_is_sent():
+    script = Script({'POST /things': {}})
+    call(script.adapter(), 'POST', '/things', '1.36', json={'a': 1}, timeout=7)
+    (request,) = script.requests
+    headers = request.headers
+    assert headers['OpenStack-API-Version'] == 'placement 1.36'
+    assert headers['Accept'] == 'application/json'
+    assert script.bodies('POST /things') == [{'a': 1}]
+
+
+@pytest.mark.parametrize('service_type', [None, 'placement', 'other'])
+def test_the_microversion_is_placements_whatever_the_adapter_is_for(
+    service_type,
+):
+    """An adapter onto an endpoint alone was refused with a TypeError."""
+    script = Script({'GET /things': {}})
+    adapter = script.adapter(
+        service_type=service_type, endpoint_override='http://placement.test/'
+    )
+    assert call(adapter, 'GET', 'things', '1.33') == {}
+    (request,) = script.requests
+    assert request.headers['OpenStack-API-Version'] == 'placement 1.33'
+
+
+def test_credentials_that_keystone_refuses():
+    script = Script({'POST /v3/auth/tokens': fault(401)})
+    keystone = f'{URL}/v3'
+    auth = Password(keystone, username='u', password='p')
+    adapter = Adapter(script.session(auth), service_type='placement')
+    with pytest.raises(exceptions.PlacementDenied, match='credentials'):
+        call(adapter, 'GET', '/things', '1.33')
+    assert script.calls == ['POST /v3/auth/tokens']
+
+
+def test_no_credentials_at_all():
+    with pytest.raises(exceptions.PlacementDenied):
+        call(Adapter(Session(), service_type='placement'), 'GET', '/', None)
