@@ -276,11 +276,13 @@ class FaultProxy:
 
     :ivar url: where clients reach it
     :ivar calls: (method, path and query) of every request so far
+    :ivar microversions: what they asked for
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.calls: list[tuple[str, str]] = []
+        self.microversions: list[tuple[int, int]] = []
         self.closing = threading.Event()
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
@@ -310,10 +312,12 @@ class FaultProxy:
         with self._lock:
             self._rules.clear()
             self.calls.clear()
+            self.microversions.clear()
 
     def fault_for(self, exchange: Exchange) -> Fault:
         with self._lock:
             self.calls.append((exchange.method, exchange.path))
+            self.microversions.append(exchange.microversion)
             for rule in self._rules:
                 if rule.takes(exchange):
                     rule.left -= 1
