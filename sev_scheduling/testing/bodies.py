@@ -9,6 +9,7 @@ from typing import Any
 
 from sev_scheduling.testing.store import Refusal
 
+_NAME = re.compile(r'[A-Z0-9_]+')
 _CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
 _GENERATION = 'resource_provider_generation'
 
@@ -54,9 +55,9 @@ def check_provider(body: Any) -> None:
     _object(body, ['name'], ['uuid', 'parent_provider_uuid'])
     name = body['name']
     _check(isinstance(name, str) and 0 < len(name) <= 200, 'name')
-    for key in ('uuid', 'parent_provider_uuid'):
-        value = body.get(key)
-        _check(value is None or _is_uuid(value), key)
+    _check('uuid' not in body or _is_uuid(body['uuid']), 'uuid')
+    parent = body.get('parent_provider_uuid')
+    _check(parent is None or _is_uuid(parent), 'parent_provider_uuid')
 
 
 def check_list(body: Any, key: str, *, uuids: bool = False) -> None:
@@ -93,10 +94,35 @@ def check_allocations(body: Any, minor: int) -> None:
     for uuid, allocation in body['allocations'].items():
         _check(_is_uuid(uuid), uuid)
         _object(allocation, ['resources'], ['generation'])
+        _check(_is_whole(allocation.get('generation', 0)), 'generation')
         resources = allocation['resources']
         _check(isinstance(resources, dict) and bool(resources), 'resources')
-        for amount in resources.values():
-            _check(_is_whole(amount) and amount > 0, 'resources')
+        for name, amount in resources.items():
+            _check(bool(_NAME.fullmatch(name)), name)
+            _check(_is_whole(amount) and amount > 0, name)
+    _check_mappings(body.get('mappings', {'': []}))
+    consumer_type = body.get('consumer_type', 'INSTANCE')
+    _check(
+        isinstance(consumer_type, str)
+        and bool(_NAME.fullmatch(consumer_type))
+        and len(consumer_type) <= 255,
+        'consumer_type',
+    )
+
+
+def _check_mappings(mappings: Any) -> None:
+    _check(isinstance(mappings, dict) and bool(mappings), 'mappings')
+    for suffix, uuids in mappings.items():
+        # Placement does not look at what serves the unsuffixed group.
+        _check(
+            not suffix
+            or (
+                isinstance(uuids, list)
+                and bool(uuids)
+                and all(map(_is_uuid, uuids))
+            ),
+            f'mappings {suffix}',
+        )
 
 
 def check_consumers(body: Any, minor: int) -> None:

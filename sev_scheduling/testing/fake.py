@@ -5,19 +5,23 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
+from requests.structures import CaseInsensitiveDict
 
+from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement.client import PlacementClient
-from sev_scheduling.testing.handlers import ROUTES, Call
+from sev_scheduling.testing.calls import Call
 from sev_scheduling.testing.queries import parse_params
+from sev_scheduling.testing.routes import ROUTES
 from sev_scheduling.testing.store import Refusal, Store
 
-_MICROVERSION = re.compile(r'(?:placement )?1\.(\d{1,3})')
+_VERSION = re.compile(r'(\d{1,3})\.(\d{1,3})')
 OLDEST = 33
 NEWEST = 39
 
@@ -29,16 +33,23 @@ class FakePlacement(Adapter):
     the real one does: the contract tests of this project hold both together.
     Anything else is answered with 404 or 405, and microversions other than
     1.33 to 1.39 with 406. It raises no exceptions for these, unless a call
-    has ``raise_exc=True``. It is not safe to share by threads.
+    has ``raise_exc=True``. Threads may share it.
 
     :param max_microversion: pretend to be an older Placement
+    :raises InputError: where it is not of the form 1.39
     :ivar calls: method and URL of every call so far
     """
 
     def __init__(self, max_microversion: str = f'1.{NEWEST}') -> None:
         super().__init__(Session(), service_type='placement', raise_exc=False)
-        self._newest = _minor(max_microversion)
+        match = _VERSION.fullmatch(max_microversion)
+        if match is None or match[1] != '1':
+            raise InputError(
+                f'Microversion {max_microversion!r} is not of the form 1.39.'
+            )
+        self._newest = int(match[2])
         self._store = Store()
+        self._lock = threading.Lock()
         self.calls: list[tuple[str, str]] = []
 
     def client(self) -> PlacementClient:
@@ -51,14 +62,22 @@ class FakePlacement(Adapter):
         """Answer one call.
 
         :param kwargs: ``microversion``, ``json`` and ``raise_exc`` as
-            keystoneauth1 has them; others change nothing
+            keystoneauth1 has them, and the header OpenStack-API-Version;
+            others change nothing
         """
-        self.calls.append((method, url))
-        microversion = kwargs.get('microversion') or self.default_microversion
+        method = method.upper()
+        headers = CaseInsensitiveDict(kwargs.get('headers') or {})
+        microversion = (
+            kwargs.get('microversion')
+            or headers.get('openstack-api-version')
+            or self.default_microversion
+        )
         try:
-            status, body = self._answer(
-                url, method, microversion, kwargs.get('json')
-            )
+            with self._lock:
+                self.calls.append((method, url))
+                status, body = self._answer(
+                    url, method, microversion, kwargs.get('json')
+                )
         except Refusal as refusal:
             status = refusal.status
             error = {'status': status, 'detail': refusal.detail}
@@ -90,21 +109,20 @@ class FakePlacement(Adapter):
         raise Refusal(404, f'{path} could not be found.')
 
     def _minor_of(self, microversion: str | None) -> int:
-        minor = _minor(microversion or '1.0')
-        if not OLDEST <= minor <= self._newest:
+        microversion = (microversion or '1.0').removeprefix('placement ')
+        if microversion == 'latest':
+            return self._newest
+        match = _VERSION.fullmatch(microversion)
+        if match is None:
+            raise Refusal(400, f'invalid version string: {microversion}')
+        major, minor = int(match[1]), int(match[2])
+        if major != 1 or not OLDEST <= minor <= self._newest:
             raise Refusal(
                 406,
                 f'Microversion {microversion} is not acceptable; this '
                 f'Placement has 1.{OLDEST} to 1.{self._newest}.',
             )
         return minor
-
-
-def _minor(microversion: str) -> int:
-    match = _MICROVERSION.fullmatch(microversion)
-    if match is None:
-        raise Refusal(400, f'invalid version string: {microversion}')
-    return int(match[1])
 
 
 def _response(status: int, body: Any) -> requests.Response:

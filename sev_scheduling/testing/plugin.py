@@ -1,21 +1,21 @@
-"""Fixtures for pytest, there wherever sev-scheduling is installed."""
+"""Fixtures for pytest.
+
+Switch them on in the ``conftest.py`` at the top of your tests::
+
+    pytest_plugins = ['sev_scheduling.testing.plugin']
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from sev_scheduling.placement import PlacementClient
-    from sev_scheduling.testing import FakePlacement
+from sev_scheduling.placement import PlacementClient
+from sev_scheduling.testing import FakePlacement
 
 
 @pytest.fixture
 def fake_placement() -> FakePlacement:
     """A Placement in memory, without hosts."""
-    from sev_scheduling.testing import FakePlacement
-
     return FakePlacement()
 
 

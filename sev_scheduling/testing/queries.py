@@ -146,6 +146,8 @@ def read_query(params: Params, minor: int) -> tuple[Query, int | None]:
         if key == 'same_subtree'
     )
     roots = _last(params, 'root_required')
+    if sum(key == 'root_required' for key, _ in params) > 1:
+        raise Refusal(400, 'root_required may be specified only once.')
     required, forbidden = (
         _traits([roots], 0) if roots is not None else ((), frozenset())
     )
@@ -254,3 +256,23 @@ def find_providers(store: Store, params: Params, minor: int) -> list[Provider]:
 _PROVIDER_KEYS = frozenset(
     ('name', 'uuid', 'in_tree', 'member_of', 'required', 'resources')
 )
+
+
+def find_traits(store: Store, params: Params) -> set[str]:
+    """Answer ``GET /traits``.
+
+    :raises Refusal: 400
+    """
+    found = set(store.traits)
+    for key, value in params:
+        how, _, names = value.partition(':')
+        if key == 'name' and how == 'in':
+            found &= set(names.split(','))
+        elif key == 'name' and how == 'startswith':
+            found = {t for t in found if t.startswith(names)}
+        elif key == 'associated' and value.lower() in ('true', 'false'):
+            held = {t for p in store.providers.values() for t in p.traits}
+            found = found & held if value.lower() == 'true' else found - held
+        else:
+            raise Refusal(400, f'Invalid query string parameter {key}')
+    return found

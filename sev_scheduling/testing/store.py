@@ -15,7 +15,7 @@ from typing import Any
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.placement.search import Inventory, Provider
+from sev_scheduling.placement.search import MAX_INT, Inventory, Provider
 
 
 class Refusal(Exception):
@@ -184,6 +184,12 @@ class Store:
             uuid: dict(self.providers[uuid].used)
             for uuid in self._touched(wanted)
         }
+        # One that is told to hold nothing, and never did, is remembered.
+        unheard_of = {
+            uuid
+            for uuid, consumer in consumers.items()
+            if not (consumer.amounts or wanted[uuid]['allocations'])
+        }
         written: set[str] = set()
         for uuid, consumer in consumers.items():
             written.update(wanted[uuid]['allocations'] or consumer.amounts)
@@ -193,9 +199,9 @@ class Store:
                 amounts = dict(allocation['resources'])
                 self._take(self.providers[name], amounts, before[name])
                 consumer.amounts[name] = amounts
-            consumer.generation += 1
+            consumer.generation += uuid not in unheard_of
             self.consumers.pop(uuid, None)
-            if consumer.amounts:
+            if consumer.amounts or uuid in unheard_of:
                 self.consumers[uuid] = consumer
         for name in written:
             self.providers[name].generation += 1
@@ -239,10 +245,11 @@ class Store:
 
     def release(self, uuid: str) -> None:
         """Take all that a consumer holds, whatever its generation."""
-        consumer = self.consumers.pop(uuid, None)
-        if consumer is None:
+        consumer = self.consumers.get(uuid)
+        if consumer is None or not consumer.amounts:
             raise Refusal(404, f'No allocations for consumer {uuid}')
         self._give_back(consumer)
+        del self.consumers[uuid]
 
     def _give_back(self, consumer: Consumer) -> None:
         for uuid, amounts in consumer.amounts.items():
@@ -252,20 +259,22 @@ class Store:
         consumer.amounts = {}
 
 
+_MAX_RATIO = 3.40282e38
 _INVENTORY_FIELDS = tuple(f.name for f in fields(Inventory))
 
 
 def _inventory(name: str, facts: Mapping[str, Any]) -> Inventory:
-    known = {*_INVENTORY_FIELDS, 'resource_provider_generation'}
-    lowest = {'reserved': 0}
     for key, value in facts.items():
-        number = (int, float) if key == 'allocation_ratio' else int
-        if (
-            key not in known
-            or isinstance(value, bool)
-            or not isinstance(value, number)
-            or (number is int and value < lowest.get(key, 1))
-        ):
+        if key == 'allocation_ratio':
+            valid = isinstance(value, int | float) and value <= _MAX_RATIO
+        else:
+            lowest = 0 if key == 'reserved' else 1
+            valid = (
+                key in _INVENTORY_FIELDS
+                and isinstance(value, int)
+                and lowest <= value <= MAX_INT
+            )
+        if not valid or isinstance(value, bool):
             raise Refusal(400, f'{key} {value!r} of {name} is not valid.')
     if 'total' not in facts:
         raise Refusal(400, f'The inventory of {name} has no total.')

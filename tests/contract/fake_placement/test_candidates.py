@@ -59,9 +59,7 @@ def queries(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]]]:
     """Draw a microversion and the parameters of a query."""
     microversion = draw(st.sampled_from(['1.33', '1.36', '1.39']))
     params: list[tuple[str, str]] = []
-    chosen = draw(
-        st.lists(st.sampled_from(SUFFIXES), min_size=1, unique=True)
-    )
+    chosen = draw(st.lists(st.sampled_from(SUFFIXES), min_size=1, unique=True))
     asked: list[str] = []
     for suffix in chosen:
         resourceless = suffix and draw(st.integers(0, 9)) == 0
@@ -84,9 +82,9 @@ def queries(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]]]:
     if draw(st.integers(0, 5)) == 0:
         params.append(('root_required', draw(joined(TRAIT, 2))))
     if draw(st.integers(0, 3)) == 0:
-        params.append(('same_subtree', draw(joined(
-            st.sampled_from(SUFFIXES[1:]), 2
-        ))))
+        params.append(
+            ('same_subtree', draw(joined(st.sampled_from(SUFFIXES[1:]), 2)))
+        )
     return microversion, params
 
 

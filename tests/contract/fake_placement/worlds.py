@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sev_scheduling.placement.search import Inventory, Provider
 from sev_scheduling.testing import FakePlacement
+from sev_scheduling.testing.store import Consumer
 
 GOLD, OLD, FAST = 'CUSTOM_GOLD', 'CUSTOM_OLD', 'CUSTOM_FAST'
 SEV = os_traits.HW_CPU_X86_AMD_SEV
@@ -31,6 +32,11 @@ def uuid_of(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
+def guest_of(provider: Provider) -> str:
+    """Return the uuid of the consumer of all that is used at the start."""
+    return uuid_of(f'{provider.uuid} guest')
+
+
 def prepare(adapter: Any) -> None:
     """Make the custom names known, as both need them."""
     for trait in CUSTOM_TRAITS:
@@ -46,6 +52,10 @@ def fake_of(world: list[Provider], **kwargs: Any) -> FakePlacement:
     for provider in world:
         own = replace(provider, used=dict(provider.used))
         fake._store.providers[provider.uuid] = own
+        used = {name: n for name, n in provider.used.items() if n}
+        if used:
+            guest = Consumer('tests', 'tests', None, 1, {provider.uuid: used})
+            fake._store.consumers[guest_of(provider)] = guest
     fake.calls.clear()
     return fake
 
@@ -132,11 +142,11 @@ def write(adapter: Any, world: list[Provider]) -> None:
                 for p in world
                 for name, i in p.inventories.items()
             ],
-            'Project': [{'id': 1, 'external_id': 'tests'}],
-            'User': [{'id': 1, 'external_id': 'tests'}],
+            'Project': [{'id': 1, 'external_id': 'tests'}] * bool(world),
+            'User': [{'id': 1, 'external_id': 'tests'}] * bool(world),
             'Consumer': [
                 {
-                    'uuid': uuid_of(f'{p.uuid} guest'),
+                    'uuid': guest_of(p),
                     'project_id': 1,
                     'user_id': 1,
                     'generation': 1,
@@ -147,7 +157,7 @@ def write(adapter: Any, world: list[Provider]) -> None:
             'Allocation': [
                 {
                     'resource_provider_id': numbers[p.uuid],
-                    'consumer_id': uuid_of(f'{p.uuid} guest'),
+                    'consumer_id': guest_of(p),
                     'resource_class_id': classes[name],
                     'used': amount,
                 }
@@ -255,3 +265,37 @@ def worlds(draw: st.DrawFn, most: int = 4) -> list[Provider]:
         storage.aggregates = draw(subsets(*AGGREGATES))
         found.append(storage)
     return found
+
+
+def same(
+    real: Any,
+    fake: FakePlacement,
+    method: str,
+    url: str,
+    json: Any = None,
+    microversion: str = '1.39',
+) -> Any:
+    """Ask both the same; return the answer after comparing the two."""
+    answers = []
+    for adapter in (real, fake):
+        response = adapter.request(
+            url, method, json=json, microversion=microversion, raise_exc=False
+        )
+        body = None
+        if response.status_code < 300 and response.content:
+            body = _comparable(response.json())
+        answers.append((response.status_code, body))
+    expected, found = answers
+    assert found == expected, f'{microversion} {method} {url} {json}'
+    return found
+
+
+def _comparable(body: dict[str, Any]) -> dict[str, Any]:
+    for key in ('traits', 'aggregates'):
+        if key in body:
+            body[key] = sorted(body[key])
+    shown = body.get('resource_providers', [body])
+    for provider in shown:
+        provider.pop('links', None)
+    shown.sort(key=lambda provider: str(provider.get('uuid')))
+    return body
