@@ -23,9 +23,9 @@ from sev_scheduling.nova.judgement import Judgement
 from sev_scheduling.nova.lookups import Providers
 from sev_scheduling.nova.rebuild import check_slot
 from sev_scheduling.nova.requests import (
+    Reading,
     asks_for_encryption,
-    errors_of,
-    parse_spec,
+    read_spec,
 )
 from sev_scheduling.nova.shared import renewed_lookups
 from sev_scheduling.nova.warnings import Warnings
@@ -80,15 +80,15 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if not asks_for_encryption(spec_obj):
             return filter_obj_list
         states = list(filter_obj_list)
-        request = parse_spec(spec_obj)
+        reading = read_spec(spec_obj, CONF.sev_scheduling)
         if utils.request_is_rebuild(spec_obj):
-            return self._rebuild(states, spec_obj, request)
+            return self._rebuild(states, spec_obj, reading)
         providers = self._providers()
         if providers is None and CONF.sev_scheduling.on_placement_failure == (
             opts.REFUSE
         ):
             return self._none_left(_UNKNOWN)
-        judgement = self._judgement(request, providers)
+        judgement = self._judgement(reading.request, providers)
         fitting = judgement.fitting(states)
         if states and not fitting:
             return self._none_left(self._explained(judgement.rejected()))
@@ -98,8 +98,8 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         """Judge one host state, for callers that ask for them singly."""
         if not asks_for_encryption(filter_properties):
             return True
-        request = parse_spec(filter_properties)
-        judgement = self._judgement(request, self._providers())
+        reading = read_spec(filter_properties, CONF.sev_scheduling)
+        judgement = self._judgement(reading.request, self._providers())
         return bool(judgement.fitting([host_state]))
 
     def _judgement(
@@ -136,13 +136,12 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         )
 
     def _rebuild(
-        self, states: list[Any], spec: Any, request: EncryptionRequest
+        self, states: list[Any], spec: Any, reading: Reading
     ) -> list[Any]:
         """Return the server's host, where the new image can run there."""
         conf = CONF.sev_scheduling
-        problems: tuple[Problem, ...] = ()
-        if conf.request_filter:
-            problems = errors_of(request, conf)
+        request = reading.request
+        problems = reading.errors if conf.request_filter else ()
         try:
             problems = problems or check_slot(
                 self._lookups, spec.instance_uuid, request

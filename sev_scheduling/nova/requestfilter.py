@@ -25,11 +25,9 @@ from sev_scheduling.nova.faults import request_fault
 from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.nova.requests import (
     as_warnings,
-    asks_for_encryption,
-    errors_of,
     mentions_encryption,
-    parse_spec,
     raw_image_encryption,
+    read_spec,
 )
 from sev_scheduling.nova.warnings import Warnings
 from sev_scheduling.placement.client import PlacementClient
@@ -61,16 +59,15 @@ class RequestFilter:
         if not mentions_encryption(spec):
             return False
         raw = raw_image_encryption(context, spec)
-        request = parse_spec(spec, raw)
-        problems = errors_of(request, CONF.sev_scheduling)
-        if problems:
-            raise self._refusal(problems)
-        if not asks_for_encryption(spec):
+        reading = read_spec(spec, CONF.sev_scheduling, raw)
+        if reading.errors:
+            raise self._refusal(reading.errors)
+        if not reading.request.encrypted:
             return False
         try:
-            self._require_machine_type(spec, request)
+            self._require_machine_type(spec, reading.request)
             if CONF.sev_scheduling.explain_no_candidates:
-                self._look_for_candidates(spec, request)
+                self._look_for_candidates(spec, reading.request)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nova import exception, objects
@@ -52,37 +53,109 @@ def mentions_encryption(spec: Any) -> bool:
     ) or image_encryption(spec) is not None
 
 
-def parse_spec(
-    spec: Any, raw_image_encryption: str | None = None
-) -> EncryptionRequest:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a RequestSpec asks for, and what is wrong with that.
+
+    :ivar errors: the problems that refuse it
+    """
+
+    request: EncryptionRequest
+    errors: tuple[Problem, ...]
+
+
+def read_spec(spec: Any, conf: Any, raw: str | None = None) -> Reading:
     """Read a ``nova.objects.RequestSpec``.
 
-    :param raw_image_encryption: ``hw_mem_encryption`` as the image's owner
-        wrote it, which the spec has lost
-    """
-    request = parse(
-        spec.flavor,
-        spec.image if 'image' in spec else None,
-        boot_from_volume=bool('is_bfv' in spec and spec.is_bfv),
-        host_devices=_port_devices(spec),
-    )
-    if raw_image_encryption is None:
-        return request
-    return replace(request, image_encryption=raw_image_encryption)
-
-
-def errors_of(request: EncryptionRequest, conf: Any) -> tuple[Problem, ...]:
-    """Return the problems that refuse a request.
+    Few flavors and images make many servers, so readings are remembered, by
+    all that they depend on.
 
     :param conf: the options, ``CONF.sev_scheduling``
+    :param raw: see :func:`raw_image_encryption`
     """
-    problems = validate(request, as_warnings=as_warnings(conf))
-    return tuple(problem for problem in problems if problem.is_error)
+    return _read(_Facts(spec, as_warnings(conf), raw))
 
 
 def as_warnings(conf: Any) -> tuple[Code, ...]:
     """Return the codes of problems that the operator lets pass."""
     return (Code.HOST_DEVICE,) if conf.allow_host_devices else ()
+
+
+class _Facts:
+    """All that a reading depends on; equal where that is equal."""
+
+    __slots__ = (
+        'as_warnings',
+        'boot_from_volume',
+        'devices',
+        'flavor',
+        'image',
+        'key',
+        'raw',
+    )
+
+    def __init__(
+        self, spec: Any, as_warnings: tuple[Code, ...], raw: str | None
+    ) -> None:
+        self.as_warnings = as_warnings
+        self.boot_from_volume = bool('is_bfv' in spec and spec.is_bfv)
+        self.devices = tuple(_port_devices(spec))
+        self.flavor = spec.flavor
+        self.image = spec.image if 'image' in spec else None
+        self.raw = raw
+        self.key = (
+            _state(self.flavor),
+            self.image and _image_state(self.image),
+            self.boot_from_volume,
+            self.devices,
+            as_warnings,
+            raw,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Facts) and self.key == other.key
+
+
+def _state(thing: Any) -> tuple[Any, ...]:
+    """Return a nova object's state, hashable.
+
+    To ask a nova object for its fields one by one costs more than to read
+    them all anew.
+    """
+    return tuple(
+        [
+            (name, value if value.__hash__ else repr(value))
+            for name, value in vars(thing).items()
+            if name not in _NO_FACTS
+        ]
+    )
+
+
+#: What a nova object has beside its fields, and what is taken apart.
+_NO_FACTS = frozenset({'_changed_fields', '_context', '_obj_properties'})
+
+
+def _image_state(image: Any) -> tuple[Any, ...]:
+    if 'properties' not in image:
+        return _state(image)
+    return _state(image) + _state(image.properties)
+
+
+@functools.lru_cache(maxsize=256)
+def _read(facts: _Facts) -> Reading:
+    request = parse(
+        facts.flavor,
+        facts.image,
+        boot_from_volume=facts.boot_from_volume,
+        host_devices=facts.devices,
+    )
+    if facts.raw is not None:
+        request = replace(request, image_encryption=facts.raw)
+    problems = validate(request, as_warnings=facts.as_warnings)
+    return Reading(request, tuple(p for p in problems if p.is_error))
 
 
 def _port_devices(spec: Any) -> Iterator[str]:

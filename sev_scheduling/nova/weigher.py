@@ -11,7 +11,7 @@ from nova.scheduler import utils, weights
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.nova.requests import asks_for_encryption, parse_spec
+from sev_scheduling.nova.requests import asks_for_encryption, read_spec
 from sev_scheduling.nova.shared import shared_lookups
 from sev_scheduling.nova.warnings import Warnings
 
@@ -71,7 +71,7 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         Of several guests of one request, nova has claimed the slots of those
         before; Placement is asked for each.
         """
-        model = parse_spec(spec).model
+        model = read_spec(spec, CONF.sev_scheduling).request.model
         hosts: Mapping[str, Any] = shared_lookups().slots()
         free = []
         for state in states:
