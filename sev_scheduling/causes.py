@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sev_scheduling import fixes
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
+from sev_scheduling.hosts import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.reasons import ASK_OPERATOR, TRY_LATER, Reason
 
 
@@ -98,6 +100,8 @@ _LABELS = {
 
 def _tenant_label(constraint: Constraint) -> str:
     """Return a constraint without what only operators may know."""
+    if _is_machine_type(constraint):
+        return 'the default machine type'
     hidden = _HIDDEN.get(constraint.cause)
     if hidden:
         return hidden
@@ -180,7 +184,31 @@ def _trait(diagnosis: Diagnosis) -> CauseWords:
     )
 
 
+def _is_machine_type(constraint: Constraint) -> bool:
+    return constraint.cause is Cause.HOST_TRAIT and constraint.name.startswith(
+        MACHINE_TYPE_TRAIT_PREFIX
+    )
+
+
+def _machine_type(diagnosis: Diagnosis) -> CauseWords:
+    """The image left it open, so hosts that default to it were asked for."""
+    model = diagnosis.request.model
+    wanted = model.machine_type if model else ''
+    command = fixes.set_image(diagnosis.request, hw_machine_type=wanted)
+    hosts, text = _would_do(diagnosis, 'their default machine type')
+    return (
+        hosts,
+        text,
+        f'set hw_machine_type={wanted} on the image: {command}',
+        f'The image names no machine type, and no {_host(diagnosis)} '
+        f'defaults to {wanted}.',
+        f'Set it: {command}',
+    )
+
+
 def _host_trait(diagnosis: Diagnosis) -> CauseWords:
+    if all(map(_is_machine_type, diagnosis.constraints)):
+        return _machine_type(diagnosis)
     names = ', '.join(c.name for c in diagnosis.constraints)
     hosts, text = _would_do(diagnosis, f'what is asked of every host: {names}')
     return (
