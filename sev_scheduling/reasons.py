@@ -70,7 +70,8 @@ def host_reasons(
         )
         # Hosts without the model are nothing that a tenant can change,
         # unless there are no others.
-        if not for_tenant or (code is VerdictCode.NO_POOL and len(groups) > 1):
+        others = len(groups) > 1 or result.accepted
+        if not for_tenant or (code is VerdictCode.NO_POOL and others):
             tenant_text = tenant_fix = ''
         reasons.append(
             Reason(code, len(group), text, fix, tenant_text, tenant_fix)
@@ -137,7 +138,7 @@ def _machine_type(request: EncryptionRequest, group: list[Verdict]) -> Words:
     wanted = model.machine_type if model else ''
     command = fixes.set_image(request, hw_machine_type=wanted)
     fix = f'set hw_machine_type={wanted} on the image: {command}'
-    if request.machine_type:
+    if request.machine_type is not None:
         what = _plural(group, 'was', 'were') + f' asked for {machine_type}'
         tenant = f'The image asks for machine type {machine_type}'
     elif machine_type is None:
@@ -179,7 +180,7 @@ def _overcommitted(request: EncryptionRequest, group: list[Verdict]) -> Words:
 def _no_free_slot(request: EncryptionRequest, group: list[Verdict]) -> Words:
     model = group[0].model
     used = sum(v.used for v in group)
-    usable = sum(v.total - v.reserved for v in group)
+    usable = sum(max(0, v.total - v.reserved) for v in group)
     reserved = sum(v.reserved for v in group)
     kept = f', {reserved} reserved' if reserved else ''
     return (

@@ -13,6 +13,7 @@ from cliff.formatters.base import ListFormatter
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
+from sev_scheduling.cli import terminal
 from sev_scheduling.cli.shell import EXIT_NO
 from sev_scheduling.exceptions import InputError
 
@@ -61,7 +62,8 @@ class _Answers(display.DisplayCommandBase[Any]):
     def say_no(self, explanation: str) -> None:
         """Explain a no on standard error; the status becomes 1."""
         self.status = EXIT_NO
-        print(explanation, file=self.app.stderr)
+        stderr = self.app.stderr
+        print(terminal.fold(explanation, terminal.width(stderr)), file=stderr)
 
 
 class Rows(_Answers, lister.Lister, Plain):
@@ -132,7 +134,7 @@ class _TextFormatter(ListFormatter):
         stdout: TextIO,
         parsed_args: argparse.Namespace,
     ) -> None:
-        stdout.write(f'{self.text}\n')
+        stdout.write(f'{terminal.fold(self.text, terminal.width(stdout))}\n')
 
 
 class Words(Rows):

@@ -79,6 +79,11 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
             'one of them.'
         )
     flavor = read_document(flavor_file)
+    if flavor is None:
+        raise InputError(
+            f'File {flavor_file!r} holds nothing; give the JSON object that '
+            "'openstack flavor show -f json' prints."
+        )
     image: Any = None
     of_volume = False
     if image_file is not None:

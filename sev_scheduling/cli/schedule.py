@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sev_scheduling.cli import terminal
 from sev_scheduling.cli.base import Rows
@@ -19,11 +21,11 @@ from sev_scheduling.exceptions import InvalidRequest, NoCapacity
 from sev_scheduling.explanation import Explanation, explain
 from sev_scheduling.validation import validate
 
-if TYPE_CHECKING:
-    from sev_scheduling.placement import Placement
-
-#: From so many guests on, a person at a terminal sees how far it is.
+#: From so many guests on, a person at a terminal sees that it goes on.
 MANY = 20
+
+#: Seconds between two looks at the clock.
+TICK = 1.0
 
 
 class Schedule(Rows):
@@ -65,13 +67,12 @@ class Schedule(Rows):
             _refuse_invalid(validate(request))
             with (
                 open_client(parsed_args) as client,
-                self._progress(parsed_args.count) as on_placed,
+                self._progress(parsed_args.count),
             ):
                 placed = client.schedule(
                     request,
                     parsed_args.count,
                     owner=parsed_args.owner,
-                    on_placed=on_placed,
                 )
         except InvalidRequest as error:
             self.say_no(explain(error.problems).operator())
@@ -82,27 +83,39 @@ class Schedule(Rows):
         return [(p.instance, p.host, p.model, p.provider) for p in placed]
 
     @contextlib.contextmanager
-    def _progress(
-        self, count: int
-    ) -> Iterator[Callable[[Placement], None] | None]:
+    def _progress(self, count: int) -> Iterator[None]:
+        """Show that it goes on, and for how long.
+
+        Placement takes all guests in one step and tells nothing before its
+        end, so that there is no number to count up.
+        """
         stderr = self.app.stderr
         if count < MANY or not stderr.isatty():
-            yield None
+            yield
             return
-        done = 0
+        done = threading.Event()
 
-        def on_placed(placement: Placement | None) -> None:
-            nonlocal done
-            done += placement is not None
+        def show() -> None:
+            began = time.monotonic()
+            going_on = True
+            while going_on:
+                terminal.erase_line(stderr)
+                stderr.write(
+                    f'Placing {count} guests, all or none: '
+                    f'{time.monotonic() - began:.0f} s'
+                )
+                stderr.flush()
+                going_on = not done.wait(TICK)
             terminal.erase_line(stderr)
-            stderr.write(f'{done} of {count} guests placed')
             stderr.flush()
 
-        on_placed(None)
+        clock = threading.Thread(target=show, daemon=True)
+        clock.start()
         try:
-            yield on_placed
+            yield
         finally:
-            terminal.erase_line(stderr)
+            done.set()
+            clock.join()
 
 
 def _refuse_invalid(problems: Sequence[Any]) -> None:

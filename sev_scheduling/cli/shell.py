@@ -5,7 +5,7 @@
 1     a clean no: an invalid request, no host fits
 2     bad usage; a file, standard output or Placement that cannot be used
 70    a defect of this program (``EX_SOFTWARE``); ``--debug`` shows where
-130   interrupted (Ctrl-C)
+129   ended by SIGHUP; 130 by SIGINT (Ctrl-C), 143 by SIGTERM
 141   whoever read the output went away
 ====  ======================================================================
 
@@ -16,10 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
+import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 from sev_scheduling.exceptions import (
     InvalidRequest,
@@ -32,8 +37,9 @@ NAME = 'sev-scheduling'
 EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_DEFECT = 70
-EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 _FULL = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 
@@ -43,21 +49,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments after the program's name
     """
+    if sys.stderr is None:
+        # Or print() would take standard output for it.
+        sys.stderr = io.StringIO()
+    if sys.stdout is None:
+        return _say('Standard output is closed; send it somewhere.')
+    with contextlib.suppress(AttributeError, ValueError):
+        # Names have any letters; not every terminal has.
+        sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
+    try:
+        with _ending_cleanly():
+            return _run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt as ended:
+        return 128 + getattr(ended, 'signal', signal.SIGINT)
+
+
+def _run(argv: list[str]) -> int:
     try:
         from sev_scheduling.cli.app import Shell
     except ImportError as error:
         return _say(
             f'The command line needs {error.name}; install it with '
-            "pip install 'sev-scheduling[cli]'.",
-            EXIT_USAGE,
+            "pip install 'sev-scheduling[cli]'."
         )
     shell = Shell()
-    with contextlib.suppress(AttributeError, ValueError):
-        # Names have any letters; not every terminal has.
-        sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     try:
         try:
-            status = shell.run(sys.argv[1:] if argv is None else list(argv))
+            status = shell.run(argv)
         except SystemExit as error:
             # argparse: 2 for bad usage, which it has told; 0 after --help.
             status = error.code if isinstance(error.code, int) else 0
@@ -66,8 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         status = EXIT_BROKEN_PIPE
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
     except Exception as error:
         if shell.debug:
             traceback.print_exc()
@@ -75,6 +91,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         shell.close()
     return status
+
+
+class _Ended(KeyboardInterrupt):
+    """Somebody wants this process to end, and has it clean up first."""
+
+    signal = signal.SIGINT
+
+
+@contextlib.contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """Have signals that end a process leave nothing behind."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = {
+        number: signal.signal(number, _end)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # nohup ignores SIGHUP, and whoever calls main() may have their own.
+        if ours and signal.getsignal(number) in _DEFAULTS
+    }
+    hook, sys.unraisablehook = sys.unraisablehook, _once_more
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        logging.disable(logging.NOTSET)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    # What breaks now is no news.
+    logging.disable()
+    ended = _Ended()
+    ended.signal = signal.Signals(number)
+    raise ended
+
+
+def _once_more(lost: Any) -> None:
+    """Send a signal again that ended a finalizer instead of the command."""
+    if isinstance(lost.exc_value, _Ended):
+        number = lost.exc_value.signal
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _told(error: Exception) -> tuple[str, int]:
@@ -94,7 +153,7 @@ def _told(error: Exception) -> tuple[str, int]:
     )
 
 
-def _say(what: str, status: int) -> int:
+def _say(what: str, status: int = EXIT_USAGE) -> int:
     with contextlib.suppress(OSError):
         print(f'{NAME}: {what}', file=sys.stderr)
     return status

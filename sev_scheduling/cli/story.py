@@ -183,19 +183,12 @@ class Story:
         flavor = read_document(self._folder / f'flavors/{guest.flavor}.json')
         image = read_document(self._folder / f'images/{guest.image}.json')
         request = parse(flavor, image, models=guest.models)
-        size = ', '.join(
-            f'{amount} {name}' for name, amount in request.resources.items()
-        )
-        what = (
-            f'{request.model_name or "encrypted"}'
-            if request.encrypted
-            else 'not encrypted'
-        )
         many = f'{guest.count} guests' if guest.count > 1 else 'a guest'
+        model = request.model_name or 'not encrypted'
         self._field(
             'Asked',
-            f'{many} of flavor {guest.flavor} ({size}) with image '
-            f'{guest.image}: {what}',
+            f'{many} of flavor {guest.flavor} and image {guest.image}: '
+            f'{model}',
         )
         return request
 

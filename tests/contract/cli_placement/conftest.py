@@ -1,10 +1,8 @@
-import io
-
 import pytest
 
-from tests.unit.cli.conftest import flavor, image, run, write
+from tests.unit.cli.conftest import flavor, image, run, terminal, write
 
-__all__ = ['flavor', 'image', 'run', 'write']
+__all__ = ['flavor', 'image', 'run', 'terminal', 'write']
 
 #: Small, and quick to load: one host of each kind.
 CLOUD = {
@@ -53,25 +51,3 @@ def sev(flavor, image):
 @pytest.fixture
 def state(tmp_path):
     return tmp_path / 'state.db'
-
-
-class Terminal(io.StringIO):
-    encoding = 'utf-8'
-
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Make a standard stream a terminal of 100 columns."""
-    monkeypatch.setenv('COLUMNS', '100')
-    monkeypatch.setenv('TERM', 'xterm')
-    monkeypatch.delenv('NO_COLOR', raising=False)
-
-    def terminal(name):
-        stream = Terminal()
-        monkeypatch.setattr(f'sys.{name}', stream)
-        return stream
-
-    return terminal

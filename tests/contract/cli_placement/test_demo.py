@@ -1,31 +1,35 @@
+import contextlib
+import io
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(sys.executable).with_name('sev-scheduling')
+from sev_scheduling.cli.shell import main
 
 
 @pytest.fixture(scope='module')
 def told(tmp_path_factory):
-    """What the installed command prints, from any directory."""
-    ran = subprocess.run(
-        [SCRIPT, 'demo'],
-        cwd=tmp_path_factory.mktemp('elsewhere'),
-        capture_output=True,
-        text=True,
-    )
-    assert (ran.returncode, ran.stderr) == (0, '')
-    return ran.stdout
+    """What the command prints, from any directory."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    elsewhere = tmp_path_factory.mktemp('elsewhere')
+    with (
+        contextlib.chdir(elsewhere),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        assert (main(['demo']), stderr.getvalue()) == (0, '')
+    assert list(elsewhere.iterdir()) == []
+    return stdout.getvalue()
 
 
 @pytest.mark.parametrize(
     'words',
     [
         pytest.param('A cloud of 41 hosts', id='the cloud'),
-        pytest.param('Asked   3 guests of flavor m1.sev', id='what was asked'),
+        pytest.param(
+            'Asked   3 guests of flavor m1.sev and image debian-13-uefi: ',
+            id='what was asked',
+        ),
         pytest.param(
             '&required_MEM_ENCRYPTION=HW_CPU_X86_AMD_SEV_ES',
             id='the query',

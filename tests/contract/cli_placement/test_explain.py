@@ -231,3 +231,30 @@ def test_an_invalid_request_asks_no_host(explain, flavor, image, state):
         (None, 'firmware-not-uefi')
     ]
     assert not state.exists()
+
+
+def test_a_model_that_some_hosts_offer_is_not_said_to_be_missing(
+    run, flavor, write
+):
+    host = {
+        'name': 'epyc', 'vcpus': 64, 'memory_mb': 64256, 'disk_gb': 1000,
+        'machine_types': {'x86_64': 'q35'}, 'pools': {'amd-sev': {'total': 9}},
+    }  # fmt: skip
+    plain = {'name': 'plain', 'vcpus': 8, 'memory_mb': 64256, 'disk_gb': 500}
+    image = {
+        'id': 'i',
+        'name': 'i',
+        'properties': {
+            'hw_firmware_type': 'uefi',
+            'trait:HW_CPU_X86_AVX512F': 'required',
+        },
+    }
+    ran = run(
+        *('explain', '--tenant', '--flavor', flavor('m1.sev')),
+        *('--image', write(image)),
+        *('--cloud', write({'hosts': [host, plain]}, 'cloud.json')),
+    )
+
+    assert ran.status == 1
+    assert 'HW_CPU_X86_AVX512F' in ran.out
+    assert 'No host offers' not in ran.out

@@ -1,6 +1,8 @@
 """The command as a process of its own: pipes, and a disk that is full."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +38,31 @@ def test_a_reader_who_leaves_is_no_reason_to_complain(flavor):
     _, stderr = process.communicate()
 
     assert (process.returncode, stderr) == (141, b'')
+
+
+@pytest.mark.parametrize(
+    ('number', 'status'),
+    [
+        pytest.param(signal.SIGINT, 130, id='Ctrl-C'),
+        pytest.param(signal.SIGTERM, 143, id='an order to end'),
+    ],
+)
+def test_a_command_that_is_ended_leaves_nothing_behind(
+    tmp_path, number, status
+):
+    with subprocess.Popen(
+        [SCRIPT, 'demo'],
+        env={**os.environ, 'TMPDIR': tmp_path, 'PYTHONUNBUFFERED': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b'A cloud of 41 hosts\n'
+        assert list(tmp_path.iterdir())
+        process.send_signal(number)
+        _, stderr = process.communicate()
+
+    assert (process.returncode, stderr) == (status, b'')
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import json
 import pathlib
 
@@ -57,3 +58,25 @@ def write(tmp_path):
         return path
 
     return write
+
+
+class Terminal(io.StringIO):
+    encoding = 'utf-8'
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Make a standard stream a terminal of 100 columns."""
+    monkeypatch.setenv('COLUMNS', '100')
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+
+    def terminal(name):
+        stream = Terminal()
+        monkeypatch.setattr(f'sys.{name}', stream)
+        return stream
+
+    return terminal

@@ -205,3 +205,34 @@ def test_standard_input_is_read_where_the_file_is_a_dash(
         )
 
     assert (ran.status, ran.err) == (0, '')
+
+
+def test_words_are_folded_for_the_terminal_that_shows_them(
+    run, terminal, flavor, image
+):
+    stdout = terminal('stdout')
+    run(
+        'check',
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+
+    lines = stdout.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert (
+        '  -  error: Memory encryption is requested by extra spec' in lines[1]
+    )
+    assert lines[2].startswith('     ')
+
+
+def test_an_explanation_on_standard_error_is_folded_too(
+    run, terminal, flavor, image
+):
+    stderr = terminal('stderr')
+    ran = run(
+        *('check', '-f', 'json', '--flavor', flavor('m1.sev')),
+        *('--image', image('legacy-appliance')),
+    )
+
+    assert len(ran.json()) == 4
+    assert max(map(len, stderr.getvalue().splitlines())) <= 100

@@ -1,3 +1,5 @@
+import json
+import os
 import time
 
 import pytest
@@ -70,6 +72,24 @@ def test_a_missing_file_is_named(check, tmp_path):
 
 def test_a_directory_is_named(check, tmp_path):
     assert_one_line(check(tmp_path), names=[str(tmp_path), 'directory'])
+
+
+def test_a_fifo_that_nobody_may_ever_write_to_is_refused(check, tmp_path):
+    path = tmp_path / 'fifo'
+    os.mkfifo(path)
+
+    assert_one_line(check(path), names=[str(path), 'no regular file'])
+
+
+def test_a_pipe_that_the_shell_opened_is_read(run):
+    # As <(openstack flavor show -f json m1.sev) does.
+    reader, writer = os.pipe()
+    os.write(writer, json.dumps(FLAVOR).encode())
+    os.close(writer)
+    ran = run('check', '--flavor', f'/dev/fd/{reader}')
+    os.close(reader)
+
+    assert (ran.status, ran.err) == (0, '')
 
 
 @pytest.mark.parametrize(

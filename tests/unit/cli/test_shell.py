@@ -2,8 +2,10 @@ import errno
 import importlib.metadata
 import io
 import logging
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -317,6 +319,115 @@ def test_a_standard_error_that_is_closed_changes_nothing(monkeypatch):
     monkeypatch.setattr(sys, 'stderr', Closed())
 
     assert shell.main(['chekc']) == shell.EXIT_USAGE
+
+
+def test_a_closed_standard_error_does_not_spoil_the_output(run, monkeypatch):
+    # As 2>&- leaves it; print() would then take standard output.
+    monkeypatch.setattr(sys, 'stderr', None)
+    ran = run('check', '--flavor', 'missing')
+
+    assert (ran.status, ran.out) == (2, '')
+
+
+def test_a_closed_standard_output_is_told_before_anything_is_done(
+    run, monkeypatch
+):
+    monkeypatch.setattr(sys, 'stdout', None)
+    ran = run('check', '--flavor', 'missing')
+
+    assert ran.status == 2
+    assert ran.err == (
+        'sev-scheduling: Standard output is closed; send it somewhere.\n'
+    )
+
+
+ENDING = [
+    pytest.param(signal.SIGHUP, 129, id='the terminal is gone'),
+    pytest.param(signal.SIGINT, 130, id='Ctrl-C'),
+    pytest.param(signal.SIGTERM, 143, id='an order to end'),
+]
+
+
+class Finalized:
+    """Something that gets a signal while nobody can raise."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize(('number', 'status'), ENDING)
+@pytest.mark.parametrize('finalizer', [False, True], ids=['now', 'lost'])
+def test_a_signal_ends_a_command_after_it_has_cleaned_up(
+    run, monkeypatch, flavor, number, status, finalizer
+):
+    cleaned = []
+
+    def rows(*args):
+        try:
+            if finalizer:
+                Finalized(number)
+                threading.Event().wait(30)
+            signal.raise_signal(number)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setattr(check.Check, 'rows', rows)
+    before = [signal.getsignal(n.values[0]) for n in ENDING]
+    hook = sys.unraisablehook
+    ran = run('check', '--flavor', flavor('m1.sev'))
+
+    assert (ran.status, ran.out, ran.err) == (status, '', '')
+    assert cleaned
+    assert [signal.getsignal(n.values[0]) for n in ENDING] == before
+    assert sys.unraisablehook is hook
+
+
+def test_a_signal_that_is_ignored_stays_so(run, monkeypatch, flavor):
+    def rows(*args):
+        signal.raise_signal(signal.SIGHUP)
+        return []
+
+    monkeypatch.setattr(check.Check, 'rows', rows)
+    # As nohup does.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ran = run('check', '-f', 'json', '--flavor', flavor('m1.sev'))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert (ran.status, ran.out) == (0, '[]\n')
+
+
+def test_what_else_a_finalizer_raises_is_told(run, monkeypatch, flavor):
+    class Broken:
+        def __del__(self):
+            raise ValueError('broken')
+
+    def rows(*args):
+        Broken()
+        return []
+
+    monkeypatch.setattr(check.Check, 'rows', rows)
+    ran = run('check', '-f', 'json', '--flavor', flavor('m1.sev'))
+
+    assert ran.status == 0
+    assert 'ValueError: broken' in ran.err
+
+
+def test_a_thread_may_run_a_command(run, flavor):
+    ran = []
+    thread = threading.Thread(
+        target=lambda: ran.append(
+            run('check', '-f', 'json', '--flavor', flavor('m1.plain')).status
+        )
+    )
+    thread.start()
+    thread.join()
+
+    assert ran == [0]
 
 
 HEAVY = ('keystoneauth1', 'openstack', 'placement', 'prometheus_client',
