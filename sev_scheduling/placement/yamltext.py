@@ -60,7 +60,7 @@ def _events(text: str) -> Iterator[Any]:
     values = itertools.count(1)
     for event in yaml.parse(text, _Parser):
         if isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
-            if next(values) > 2 * MAX_VALUES:
+            if isinstance(event, yaml.NodeEvent) and next(values) > MAX_VALUES:
                 raise _refused(
                     event, 'there are too many values; use JSON, or fewer'
                 )

@@ -1,0 +1,350 @@
+"""Cloud files: what they may say, and one line for all else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sev_scheduling.exceptions import CloudFileError, InputError
+from sev_scheduling.hosts import SlotPool
+from sev_scheduling.models import registered_models
+from sev_scheduling.placement import Cloud, read_cloud_file
+from sev_scheduling.placement.cloudfile import parse_cloud
+
+EXAMPLE = Path(__file__).parents[3] / 'examples' / 'cloud.yaml'
+
+HOST = {'name': 'epyc', 'vcpus': 8, 'memory_mb': 4096, 'disk_gb': 10}
+ALL_KEYS = {
+    **HOST,
+    'count': 2,
+    'ram_allocation_ratio': 1.5,
+    'machine_types': {'x86_64': 'q35'},
+    'layout': 'nested',
+    'traits': ['CUSTOM_GOLD'],
+    'pools': {'amd-sev': {'total': 15, 'used': 3, 'reserved': 1}},
+}
+
+
+def parse(*entries):
+    return parse_cloud({'hosts': list(entries)}, 'Cloud file x')
+
+
+def refusal(*entries):
+    return refused({'hosts': list(entries)})
+
+
+def refused(document):
+    """Return the one line that a document is refused with."""
+    with pytest.raises(CloudFileError) as caught:
+        parse_cloud(document, 'Cloud file x')
+    message = str(caught.value)
+    assert message.isprintable()
+    assert message.startswith('Cloud file x')
+    assert len(message) < 400
+    return message
+
+
+class TestWhatIsRead:
+    def test_every_key(self):
+        first, second = parse(ALL_KEYS).hosts
+        assert (first.name, second.name) == ('epyc-1', 'epyc-2')
+        assert first.vcpus == 8
+        assert first.memory_mb == 4096
+        assert first.disk_gb == 10
+        assert first.ram_allocation_ratio == 1.5
+        assert first.machine_types == {'x86_64': 'q35'}
+        assert first.nested
+        assert first.traits == ('CUSTOM_GOLD',)
+        assert first.pools == {'amd-sev': SlotPool(15, 1, 3)}
+        assert first.uuid != second.uuid
+
+    def test_the_least(self):
+        (host,) = parse(HOST).hosts
+        assert host.name == 'epyc'
+        assert host.ram_allocation_ratio == 1.0
+        assert host.nested
+        assert (host.traits, host.pools, host.machine_types) == ((), {}, {})
+
+    @pytest.mark.parametrize('key', ['traits', 'pools', 'machine_types'])
+    def test_a_key_with_nothing_after_it_is_empty(self, key):
+        assert parse({**HOST, key: None}) == parse(HOST)
+
+    def test_a_uuid_changes_with_the_facts_and_only_then(self):
+        (first,) = parse(HOST).hosts
+        (same,) = parse(dict(reversed(HOST.items()))).hosts
+        (other,) = parse({**HOST, 'vcpus': 9}).hosts
+        assert first.uuid == same.uuid != other.uuid
+
+    @pytest.mark.parametrize(
+        ('count', 'names'),
+        [
+            (None, ['epyc']),
+            (1, ['epyc-1']),
+            (3, ['epyc-1', 'epyc-2', 'epyc-3']),
+        ],
+    )
+    def test_count_names_hosts_from_1_on(self, count, names):
+        entry = HOST if count is None else {**HOST, 'count': count}
+        assert [host.name for host in parse(entry).hosts] == names
+
+    @pytest.mark.parametrize(
+        'changed',
+        [
+            {'disk_gb': 0},
+            {'vcpus': 1},
+            {'vcpus': 2**31 - 1},
+            {'ram_allocation_ratio': 1000},
+            {'ram_allocation_ratio': 0.001},
+            {'name': 'a' * 128},
+            {'name': '0.example.org'},
+            {'layout': 'flat', 'pools': {'intel-tdx': {'total': 0}}},
+            {'pools': {'amd-sev': {'total': 2, 'used': 1, 'reserved': 1}}},
+            {'machine_types': {'aarch64': 'virt'}},
+            {'traits': ['HW_CPU_X86_AMD_SEV', 'CUSTOM_A', 'CUSTOM_A']},
+        ],
+    )
+    def test_what_is_allowed(self, changed):
+        assert len(parse({**HOST, **changed}).hosts) == 1
+
+    def test_the_names_of_a_hosts_providers(self):
+        pools = {name: {'total': 1} for name in registered_models()}
+        (host,) = parse({**HOST, 'pools': pools}).hosts
+        assert host.provider_names == [
+            'epyc',
+            'epyc_amd_sev',
+            'epyc_amd_sev_es',
+            'epyc_amd_sev_snp',
+            'epyc_intel_tdx',
+        ]
+
+    def test_the_example(self):
+        cloud = read_cloud_file(EXAMPLE)
+        assert isinstance(cloud, Cloud)
+        assert 35 < len(cloud.hosts) < 45
+        assert cloud.label == f"Cloud file '{EXAMPLE}'"
+
+
+@pytest.mark.parametrize(
+    ('document', 'words'),
+    [
+        (None, 'is no mapping'),
+        ([], 'is no mapping'),
+        ('hosts', 'is no mapping'),
+        (7, 'is no mapping'),
+        ({}, 'no list of hosts'),
+        ({'hosts': None}, 'no list of hosts'),
+        ({'hosts': []}, 'no list of hosts'),
+        ({'hosts': {}}, 'no list of hosts'),
+        ({'hosts': 'epyc'}, 'no list of hosts'),
+        ({'hosts': [HOST], 'host': []}, "the key 'host'; only hosts"),
+        ({'hosts': [HOST], None: []}, "the key 'None'"),
+    ],
+)
+def test_a_document_that_is_no_cloud(document, words):
+    assert words in refused(document)
+
+
+@pytest.mark.parametrize('entry', [None, [], 'epyc', 7, True])
+def test_an_entry_that_is_no_host(entry):
+    assert 'host 2 is no mapping' in refusal(HOST, entry)
+
+
+POOL = {'total': 15}
+
+#: Key -> values that it must not have, and where the line finds the fault.
+WRONG = [
+    ('name', None, 'name is missing'),
+    *(('name', v, f"name '{v}'") for v in (7, True, '', ' a', 'a b', '-a')),
+    ('name', [], "name '[]'"),
+    ('name', 'a' * 129, "name 'aaa"),
+    ('name', 'a\nb', "name 'a?b'"),
+    *(('count', v, f"count '{v}'") for v in (0, -1, 1.5, True, '2', None)),
+    ('count', 10**9, 'count 1000000000 makes more than 10000 hosts'),
+    ('count', 10_001, 'count 10001 makes more than 10000 hosts'),
+    ('count', 10**30, "count '1000"),
+    *(('vcpus', v, f"vcpus '{v}'") for v in (0, -1, 1.5, True, '8', None)),
+    ('vcpus', 2**31, "vcpus '2147483648'"),
+    ('vcpus', [], "vcpus '[]'"),
+    *(('memory_mb', v, f"memory_mb '{v}'") for v in (0, -1, 'much', None)),
+    *(('disk_gb', v, f"disk_gb '{v}'") for v in (-1, '10 GB', None, {})),
+    *(
+        ('ram_allocation_ratio', v, f"ram_allocation_ratio '{v}'")
+        for v in (0, -1, 1000.1, True, '1.0', None, float('inf'), float('nan'))
+    ),
+    ('ram_allocation_ratio', 10**400, "ram_allocation_ratio '1000"),
+    *(('layout', v, f"layout '{v}'") for v in ('deep', 7, None, True, '')),
+    ('layout', ['flat'], 'layout'),
+    *(
+        ('machine_types', v, f"machine_types '{v}'")
+        for v in ('q35', 7, False, 0, '')
+    ),
+    ('machine_types', [], "machine_types '[]'"),
+    ('machine_types', {'amd64': 'q35'}, "machine_types 'amd64'"),
+    ('machine_types', {7: 'q35'}, "machine_types '7'"),
+    ('machine_types', {'x86_64': 7}, "machine_types x86_64 '7'"),
+    ('machine_types', {'x86_64': None}, "machine_types x86_64 'None'"),
+    ('machine_types', {'x86_64': 'q 35'}, "machine_types x86_64 'q 35'"),
+    (
+        'machine_types',
+        {'x86_64': 'q35', 'aarch64': 'virt'},
+        'machine_types has several architectures',
+    ),
+    *(('traits', v, f"traits '{v}'") for v in ('GOLD', 7, False, 0, '')),
+    ('traits', {}, "traits '{}'"),
+    ('traits', ['GOLD'], "traits 'GOLD'"),
+    ('traits', ['CUSTOM_gold'], "traits 'CUSTOM_gold'"),
+    ('traits', [None], "traits 'None'"),
+    ('traits', [['CUSTOM_A']], 'traits'),
+    *(('pools', v, f"pools '{v}'") for v in ('amd-sev', 7, False, 0, '')),
+    ('pools', [], "pools '[]'"),
+    ('pools', {'sev': POOL}, "pools 'sev' is no known model; use amd-sev,"),
+    ('pools', {None: POOL}, "pools 'None'"),
+    ('pools', {'amd-sev': None}, "pools amd-sev 'None' is no mapping"),
+    ('pools', {'amd-sev': 15}, "pools amd-sev '15' is no mapping"),
+    ('pools', {'amd-sev': {}}, 'pools amd-sev total is missing'),
+    ('pools', {'amd-sev': {'used': 1}}, 'pools amd-sev total is missing'),
+    *(
+        ('pools', {'amd-sev': {**POOL, key: v}}, f"pools amd-sev {key} '{v}'")
+        for key in ('total', 'used', 'reserved')
+        for v in (-1, 1.5, True, '1', None, 2**31)
+    ),
+    (
+        'pools',
+        {'amd-sev': {**POOL, 'usde': 1}},
+        "pools amd-sev 'usde' is not known; use reserved, total, used",
+    ),
+    (
+        'pools',
+        {'amd-sev': {'total': 15, 'used': 16}},
+        'pools amd-sev has used 16 and reserved 0, above total 15',
+    ),
+    (
+        'pools',
+        {'amd-sev': {'total': 15, 'used': 10, 'reserved': 6}},
+        'pools amd-sev has used 10 and reserved 6, above total 15',
+    ),
+    ('vcpu', 8, "'vcpu' is not known; use count, disk_gb,"),
+    (None, 8, "'None' is not known"),
+]
+
+
+@pytest.mark.parametrize(('key', 'value', 'words'), WRONG)
+def test_a_wrong_value_names_file_entry_and_key(key, value, words):
+    message = refusal(HOST, {**HOST, 'name': 'second', key: value})
+    assert message.startswith('Cloud file x, host 2')
+    assert words in message
+    if key != 'name':
+        assert 'host 2 (second): ' in message
+
+
+@pytest.mark.parametrize('key', HOST)
+def test_a_missing_key_is_named(key):
+    entry = {k: v for k, v in HOST.items() if k != key}
+    assert f'{key} is missing' in refusal(entry)
+
+
+def test_a_flat_host_has_one_pool():
+    pools = {'amd-sev': POOL, 'amd-sev-es': POOL}
+    parse({**HOST, 'pools': pools})
+    assert 'pools has several models' in refusal(
+        {**HOST, 'layout': 'flat', 'pools': pools}
+    )
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        'entries',
+        [
+            [HOST, HOST],
+            [{**HOST, 'name': 'a', 'count': 2}, {**HOST, 'name': 'a-2'}],
+            [{**HOST, 'name': 'a', 'count': 2}] * 2,
+        ],
+    )
+    def test_a_name_must_not_stand_twice(self, entries):
+        assert 'stands twice' in refusal(*entries)
+
+    @pytest.mark.parametrize('swapped', [False, True])
+    def test_a_host_must_not_be_named_as_a_pool(self, swapped):
+        """Placement's names are unique: loading such a cloud failed."""
+        entries = [
+            {**HOST, 'pools': {'amd-sev': POOL}},
+            {**HOST, 'name': 'epyc_amd_sev'},
+        ]
+        if swapped:
+            entries.reverse()
+        assert "'epyc_amd_sev' stands twice" in refusal(*entries)
+
+    def test_a_flat_pool_has_no_name(self):
+        parse(
+            {**HOST, 'layout': 'flat', 'pools': {'amd-sev': POOL}},
+            {**HOST, 'name': 'epyc_amd_sev'},
+        )
+
+
+class TestBounds:
+    def test_on_hosts(self):
+        assert len(parse({**HOST, 'count': 10_000}).hosts) == 10_000
+        assert 'host 2 (more): count 1 makes more than 10000' in refusal(
+            {**HOST, 'count': 10_000}, {**HOST, 'name': 'more'}
+        )
+
+    def test_on_used_slots(self):
+        """Each is a row, so that a line could ask for billions of them."""
+        parse({**HOST, 'pools': {'amd-sev': {'total': 10**5, 'used': 10**5}}})
+        full = {'amd-sev': {'total': 10**9, 'used': 10**9}}
+        assert 'more than 100000 slots' in refusal({**HOST, 'pools': full})
+        few = {'amd-sev': {'total': 100, 'used': 100}}
+        assert 'host 1: pools: more than 100000 slots' in refusal(
+            {**HOST, 'pools': few, 'count': 1001}
+        )
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(['amd-sev', 'q35', 'x86_64', 'flat', 'CUSTOM_A']),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*ALL_KEYS, 'total', 'amd-sev', 'x86_64'])
+            | st.text(max_size=9),
+            children,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(entry=st.dictionaries(st.sampled_from([*ALL_KEYS]), json_values))
+def test_whatever_an_entry_says_it_is_read_or_refused_in_a_line(entry):
+    said = 'Cloud file x, host 1'
+    try:
+        parse({**ALL_KEYS, **entry})
+    except CloudFileError as error:
+        said = str(error)
+    assert said.isprintable()
+    assert said.startswith('Cloud file x, host 1')
+
+
+class TestFiles:
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(InputError, match='cannot be read'):
+            read_cloud_file(tmp_path / 'none.yaml')
+
+    def test_a_fault_names_the_file(self, tmp_path):
+        path = tmp_path / 'cloud.json'
+        path.write_text(json.dumps({'hosts': [{**HOST, 'vcpus': 0}]}))
+        with pytest.raises(CloudFileError) as caught:
+            read_cloud_file(str(path))
+        assert str(caught.value).startswith(
+            f"Cloud file '{path}', host 1 (epyc): vcpus '0' is no whole number"
+        )
