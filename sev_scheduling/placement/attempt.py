@@ -22,6 +22,7 @@ from sev_scheduling.exceptions import (
 from sev_scheduling.placement import owners
 from sev_scheduling.placement.candidates import Candidate
 from sev_scheduling.placement.choice import Chooser
+from sev_scheduling.placement.oversold import find_oversold, give_back
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.specs import shown
 
@@ -55,6 +56,7 @@ class Attempt:
     avoid: str | None = None
     _tried: int = 0
     _lost: list[Sequence[Candidate]] = field(default_factory=list)
+    _summaries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _error: PlacementError | None = None
 
     def __call__(self) -> Sequence[Candidate]:
@@ -64,24 +66,32 @@ class Attempt:
         :raises PlacementConflict: where others changed something meanwhile
         """
         try:
-            return self._claimed()
+            chosen = self._claimed()
         except (PlacementConflict, NoCapacity):
             # Not with another claimer, but with an own call that came late?
             late = self._found()
             if late is None:
                 self._refuse_taken()
                 raise
-            return late
+            chosen = late
+        self._give_back_excess(chosen)
+        return chosen
 
     def _claimed(self) -> Sequence[Candidate]:
+        answer = self.client.candidates(self.query)
         chosen = self.chooser.choose(
-            self.client.candidates(self.query),
+            answer,
             len(self.instances),
             avoid=self.avoid,
             # Claimers that collide must not collide again.
             shuffle=self._tried > 0,
         )
         self._tried += 1
+        self._summaries.update(
+            (provider, answer.provider_summaries[provider])
+            for candidate in chosen
+            for provider in candidate.allocations
+        )
         try:
             self._send(chosen)
         except (PlacementUnavailable, PlacementAnswerError) as error:
@@ -132,6 +142,25 @@ class Attempt:
         except PlacementError as error:
             raise self._unknown() from error
         return next((c for c in self._lost if held == c[0].allocations), None)
+
+    def _give_back_excess(self, chosen: Sequence[Candidate]) -> None:
+        """:raises PlacementConflict: where Placement gave more than it has"""
+        try:
+            excess = find_oversold(self.client, chosen, self._summaries)
+            if excess:
+                give_back(self.client, self.instances, self.held)
+        except PlacementConflict:
+            raise
+        except PlacementError as error:
+            self._error = error
+            raise self._unknown() from error
+        if excess:
+            raise PlacementConflict(
+                f'POST /allocations: Placement accepted more claims than '
+                f'there is room for ({excess}), so this one was given back; '
+                'set [placement] allocation_conflict_retry_count = 1 in '
+                'placement.conf.'
+            )
 
     def _refuse_taken(self) -> None:
         """Say at once what no other answer of Placement would mend.

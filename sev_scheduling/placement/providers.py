@@ -129,7 +129,7 @@ def _ask_one_by_one(
         if summary['root_provider_uuid'] in trees
     }
     for uuid, summary in summaries.items():
-        used: dict[str, int] = _ask(client, uuid, 'usages', {})
+        used = usages_of(client, uuid)
         for name, amounts in summary['resources'].items():
             amounts['used'] = used.get(name, 0)
         summary['traits'] = _ask(client, uuid, 'traits', [])
@@ -148,6 +148,15 @@ def inventories_of(
             for key in ('total', 'reserved', 'allocation_ratio'):
                 inventory[key] + 0
     return inventories
+
+
+def usages_of(client: PlacementClient, provider: str) -> Mapping[str, int]:
+    """Return what is used of a provider: class -> amount."""
+    used: dict[str, int] = _ask(client, provider, 'usages', {})
+    with _shaped(f'/resource_providers/{provider}/usages'):
+        for amount in used.values():
+            amount + 0
+    return used
 
 
 def ram_allocation_ratio(client: PlacementClient, root: str) -> float:

@@ -1,0 +1,202 @@
+"""Who holds slots, how old a claim is, and what a dead owner left."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from sev_scheduling.exceptions import InputError, PlacementAnswerError
+from sev_scheduling.placement import Claim, PlacementClient, owners
+from tests.unit.placement.script import (
+    SLOT,
+    Script,
+    allocations,
+    candidates_answer,
+    fault,
+    providers_answer,
+    uuid_of,
+)
+
+NOW = 1_800_000_000.0
+POOL = uuid_of(1001)
+ON_POOL = f'GET /resource_providers/{POOL}/allocations'
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch):
+    monkeypatch.setattr('time.time_ns', lambda: int(NOW * 10**9))
+    monkeypatch.setattr('time.time', lambda: NOW)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Return the uuid of a guest that was made some seconds ago."""
+
+    def made(seconds):
+        with monkeypatch.context() as patch:
+            patch.setattr('time.time_ns', lambda: int((NOW - seconds) * 10**9))
+            return owners.new_instance()
+
+    return made
+
+
+def held(owner='dead', number=1, **more):
+    return {
+        'allocations': allocations(number),
+        'project_id': 'p',
+        'user_id': owner,
+        'consumer_generation': 1,
+        **more,
+    }
+
+
+def slots(*instances, resources=None):
+    return {
+        'allocations': {
+            instance: {'resources': resources or {SLOT: 1}}
+            for instance in instances
+        }
+    }
+
+
+def script_of(guests, **routes):
+    """One host whose slots these guests hold: instance -> answer."""
+    return Script(
+        {
+            'GET /resource_providers': providers_answer(1),
+            'GET /allocation_candidates': candidates_answer(1),
+            ON_POOL: slots(*guests),
+            **{f'GET /allocations/{i}': held for i, held in guests.items()},
+            **{f'PUT /allocations/{i}': {} for i in guests},
+            **routes,
+        }
+    )
+
+
+def client_of(script):
+    return PlacementClient(script.adapter())
+
+
+class TestInstances:
+    def test_a_uuid_tells_when_it_was_made(self):
+        made = uuid.UUID(owners.new_instance())
+        assert made.version == 7
+        assert made.variant == uuid.RFC_4122
+        assert made.int >> 80 == int(NOW * 1000)
+
+    def test_no_two_are_the_same_and_their_order_is_times(self, made):
+        older, newer = made(10), made(5)
+        assert older < newer < owners.new_instance() != owners.new_instance()
+
+    @pytest.mark.parametrize(
+        'instance', [uuid_of(1), str(uuid.uuid4()).upper()]
+    )
+    def test_any_uuid_will_do(self, instance):
+        owners.check_instance(instance)
+
+    @pytest.mark.parametrize(
+        'instance', ['', 'web', None, 7, uuid_of(1) + '0']
+    )
+    def test_anything_else_will_not(self, instance):
+        with pytest.raises(InputError, match='is no uuid'):
+            owners.check_instance(instance)
+
+
+class TestClaims:
+    def test_all_of_them_by_host_and_instance(self, made):
+        guest, other = made(60), str(uuid.uuid4())
+        script = script_of({guest: held(), other: held('nova')})
+        assert sorted(client_of(script).claims(), key=lambda c: c.owner) == [
+            Claim(guest, 'dead', 'host-1', POOL, 60.0),
+            Claim(other, 'nova', 'host-1', POOL, None),
+        ]
+
+    def test_an_owners_are_those_made_here(self, made):
+        """A uuid that tells no time was not made by this library."""
+        guest, other = made(60), str(uuid.uuid4())
+        script = script_of({guest: held(), other: held()})
+        found = client_of(script).claims(owner='dead')
+        assert [claim.instance for claim in found] == [guest]
+        assert f'GET /allocations/{other}' not in script.calls
+
+    def test_a_guest_that_left_meanwhile_is_left_out(self, made):
+        """It stood there with an owner of no name."""
+        gone, moved = made(60), made(50)
+        script = script_of({gone: {'allocations': {}}, moved: held(number=2)})
+        assert client_of(script).claims() == []
+
+    def test_a_pool_that_is_gone_holds_nothing(self, made):
+        script = script_of({made(60): held()}, **{ON_POOL: fault(404)})
+        assert client_of(script).claims() == []
+
+    def test_a_pool_without_guests_is_not_asked(self):
+        script = script_of({})
+        script.routes['GET /allocation_candidates'] = candidates_answer(
+            1, free=15
+        )
+        assert client_of(script).claims() == []
+        assert ON_POOL not in script.calls
+
+    def test_a_guest_that_takes_no_slot_is_left_out(self, made):
+        """On a flat provider every guest of the host stands there."""
+        script = script_of(
+            {}, **{ON_POOL: slots(made(60), resources={'VCPU': 1})}
+        )
+        assert client_of(script).claims() == []
+
+    @pytest.mark.parametrize(
+        'answer',
+        [
+            {},
+            {'allocations': None},
+            {'allocations': []},
+            {'allocations': {uuid_of(1): None}},
+            {'allocations': {uuid_of(1): {}}},
+            {'allocations': {'web-1': {'resources': {SLOT: 1}}}},
+        ],
+    )
+    def test_a_strange_answer_is_no_answer(self, answer):
+        script = script_of({}, **{ON_POOL: answer})
+        with pytest.raises(PlacementAnswerError, match='allocations'):
+            client_of(script).claims()
+
+
+class TestReconcile:
+    def test_it_frees_nothing_unless_told_to(self, made):
+        guest = made(60)
+        script = script_of({guest: held()})
+        found = client_of(script).reconcile('dead')
+        assert [claim.instance for claim in found] == [guest]
+        assert not [c for c in script.calls if c.startswith('PUT')]
+
+    @pytest.mark.parametrize(
+        ('older_than', 'freed'), [(0, 3), (60, 2), (60.5, 1), (3601, 0)]
+    )
+    def test_by_age(self, made, older_than, freed):
+        script = script_of({made(age): held() for age in (3600, 60, 59)})
+        found = client_of(script).reconcile(
+            'dead', older_than=older_than, dry_run=False
+        )
+        assert len(found) == freed
+        assert [c for c in script.calls if c.startswith('PUT')] == [
+            f'PUT /allocations/{claim.instance}'
+            for claim in sorted(found, key=lambda c: c.instance)
+        ]
+
+    def test_by_owner(self, made):
+        guest, other = made(60), made(50)
+        script = script_of({guest: held(), other: held('alive')})
+        found = client_of(script).reconcile('dead', dry_run=False)
+        assert [claim.instance for claim in found] == [guest]
+        assert f'PUT /allocations/{other}' not in script.calls
+
+    def test_a_guest_from_the_future_is_young(self, made):
+        script = script_of({made(-60): held()})
+        assert client_of(script).reconcile('dead', dry_run=False) == []
+
+    def test_a_guest_that_changed_hands_meanwhile_is_left_alone(self, made):
+        guest = made(60)
+        script = script_of({guest: [held(), held('heir')]})
+        client_of(script).reconcile('dead', dry_run=False)
+        assert not [c for c in script.calls if c.startswith('PUT')]
