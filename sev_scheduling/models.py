@@ -90,6 +90,12 @@ BUILTIN_MODELS = (
 )
 
 _NAME = re.compile(r'[a-z0-9]+(-[a-z0-9]+)*')
+_SUFFIX = re.compile(r'[a-z0-9]+(_[a-z0-9]+)*')
+_CUSTOM_TRAIT = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
+
+#: What the values of a plug-in's model must be.
+_TEXTS = ('name', 'trait', 'provider_suffix', 'firmware_type', 'machine_type')
+_LISTS = ('architectures', 'hypervisor_types')
 
 
 def _check(model: object, origin: str) -> EncryptionModel:
@@ -98,12 +104,33 @@ def _check(model: object, origin: str) -> EncryptionModel:
             f'{origin} is {type(model).__name__}, not an EncryptionModel; '
             'let the entry point name an EncryptionModel instance.'
         )
+    for name in _TEXTS:
+        value = getattr(model, name)
+        if not isinstance(value, str) or not value:
+            raise ModelError(
+                f'{origin} has {name}={value!r}; give text that is not empty.'
+            )
+    for name in (*_LISTS, 'excluded_by'):
+        value = getattr(model, name)
+        if not (
+            isinstance(value, tuple)
+            and all(isinstance(item, str) and item for item in value)
+            and (value or name not in _LISTS)
+        ):
+            raise ModelError(
+                f'{origin} has {name}={value!r}; give a tuple of texts.'
+            )
     if not _NAME.fullmatch(model.name):
         raise ModelError(
             f'{origin} has the name {model.name!r}; use lower case words '
             'joined by dashes, such as arm-cca.'
         )
-    if not os_traits.is_custom(model.trait) and (
+    if not _SUFFIX.fullmatch(model.provider_suffix):
+        raise ModelError(
+            f'{origin} has the provider suffix {model.provider_suffix!r}; '
+            'use lower case words joined by underscores, such as arm_cca.'
+        )
+    if not _CUSTOM_TRAIT.fullmatch(model.trait) and (
         model.trait not in os_traits.get_traits()
     ):
         raise ModelError(
@@ -117,8 +144,9 @@ def _check(model: object, origin: str) -> EncryptionModel:
 def registered_models() -> Mapping[str, EncryptionModel]:
     """Return every model, built in or from a plug-in, by its name.
 
-    :raises ModelError: where a plug-in's model is no model, has a bad name
-        or trait, or takes the name or trait of another
+    :raises ModelError: where a plug-in cannot be loaded, or its model is no
+        model, has an unusable value, or takes the name, trait or provider
+        suffix of another
     """
     # Most requests are unencrypted and never need this.
     from stevedore import ExtensionManager
@@ -139,11 +167,13 @@ def registered_models() -> Mapping[str, EncryptionModel]:
         origin = f'Encryption model {extension.entry_point_target}'
         model = _check(extension.plugin, origin)
         for other in models.values():
-            if model.name == other.name or model.trait == other.trait:
-                raise ModelError(
-                    f'{origin} takes the name or trait of {other.name}; '
-                    'choose another.'
-                )
+            for name in ('name', 'trait', 'provider_suffix'):
+                value = getattr(model, name)
+                if value == getattr(other, name):
+                    raise ModelError(
+                        f'{origin} has {name}={value!r}, which is taken by '
+                        f'{other.name}; choose another.'
+                    )
         models[model.name] = model
     return MappingProxyType(models)
 
