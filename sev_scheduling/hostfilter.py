@@ -10,6 +10,7 @@ from sev_scheduling import fixes
 from sev_scheduling.hosts import Host, SlotPool
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.specs import printable, shown
 from sev_scheduling.validation import usable_models
 
 
@@ -176,9 +177,10 @@ def _judge(
     pool = host.pools.get(model.name)
     if pool is None or pool.total <= 0:
         return _no_pool(host, model, model.name)
-    machine_type = request.machine_type or _default_machine_type(
-        request, host, model
-    )
+    machine_type = request.machine_type
+    if machine_type is None:
+        architecture = request.architecture or model.architectures[0]
+        machine_type = host.machine_types.get(architecture) or None
     refusal = _refusal(
         request, host, model, pool, machine_type, require_known_machine_type
     )
@@ -197,19 +199,12 @@ def _judge(
         total=pool.total,
         reserved=pool.reserved,
         used=pool.used,
-        machine_type=machine_type,
+        machine_type=None if machine_type is None else printable(machine_type),
         ram_allocation_ratio=host.ram_allocation_ratio,
         provider_uuid=pool.provider_uuid,
         message=message,
         fix=fix,
     )
-
-
-def _default_machine_type(
-    request: EncryptionRequest, host: Host, model: EncryptionModel
-) -> str | None:
-    architecture = request.architecture or model.architectures[0]
-    return host.machine_types.get(architecture)
 
 
 def _refusal(
@@ -251,8 +246,12 @@ def _refusal(
         return (
             VerdictCode.MACHINE_TYPE_NOT_Q35,
             f'{host.name} '
-            f'{"was asked for" if request.machine_type else "defaults to"} '
-            f'machine type {machine_type}; {model} needs '
+            + (
+                'defaults to'
+                if request.machine_type is None
+                else 'was asked for'
+            )
+            + f' machine type {shown(machine_type)}; {model} needs '
             f'{model.machine_type}.',
             fixes.set_image(request, hw_machine_type=model.machine_type),
         )
@@ -273,7 +272,8 @@ def _refusal(
         return (
             VerdictCode.NO_FREE_SLOT,
             f'{host.name} has no free {model} slot ({pool.used} of '
-            f'{pool.total - pool.reserved} in use).',
+            f'{max(0, pool.total - pool.reserved)} in use'
+            + (f', {pool.reserved} reserved).' if pool.reserved else ').'),
             f'Wait until a guest on {host.name} is deleted, or add hosts.',
         )
     return None

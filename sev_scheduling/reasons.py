@@ -142,7 +142,10 @@ def _machine_type(request: EncryptionRequest, group: list[Verdict]) -> Words:
         what = _plural(group, 'was', 'were') + f' asked for {machine_type}'
         tenant = f'The image asks for machine type {machine_type}'
     elif machine_type is None:
-        what = _plural(group, 'does', 'do') + ' not tell the default'
+        what = (
+            _plural(group, 'does not tell its', 'do not tell their')
+            + ' default machine type'
+        )
         tenant = 'The image names no machine type'
     else:
         what = (

@@ -1,0 +1,45 @@
+import pytest
+
+from sev_scheduling import Cause, Constraint, Shortfall
+
+
+@pytest.mark.parametrize(
+    ('constraint', 'text'),
+    [
+        (Constraint(Cause.TRAIT, '!CUSTOM_OLD'), '!CUSTOM_OLD'),
+        (Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8), 'VCPU:8'),
+        (Constraint(Cause.SLOTS_USED, 'amd-sev'), 'amd-sev'),
+    ],
+)
+def test_a_constraint_is_what_the_query_says(constraint, text):
+    assert str(constraint) == text
+
+
+def test_constraints_are_sorted_by_kind_and_name():
+    vcpu = Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8)
+    disk = Constraint(Cause.RESOURCES_SHORT, 'DISK_GB', 40)
+    gold = Constraint(Cause.TRAIT, 'CUSTOM_GOLD')
+
+    assert sorted([gold, vcpu, disk]) == [disk, vcpu, gold]
+
+
+def test_what_is_missing_is_told():
+    assert Shortfall('VCPU', 8, 3, 'epyc-1').missing == 5
+
+
+def test_causes_are_frozen():
+    assert [str(cause) for cause in Cause] == [
+        'none',
+        'no-model',
+        'slots-used',
+        'resources-short',
+        'trait',
+        'host-trait',
+        'aggregate',
+        'host',
+        'group',
+        'group-policy',
+        'several',
+        'combination',
+        'unclear',
+    ]
