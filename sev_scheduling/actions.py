@@ -24,20 +24,31 @@ ALLOWED = frozenset(
     {
         'backup',
         'cold-migrate',
+        'confirm-resize',
         'console',
         'delete',
+        'detach-interface',
+        'detach-volume',
         'evacuate',
         'lock',
         'migrate',
         'pause',
+        'rdp-console',
         'reboot',
+        'restore',
+        'revert-resize',
+        'serial-console',
         'shelve',
+        'shelve-offload',
         'snapshot',
+        'spice-console',
         'start',
         'stop',
         'unlock',
         'unpause',
+        'unrescue',
         'unshelve',
+        'vnc-console',
     }
 )
 
@@ -121,8 +132,8 @@ def actions() -> tuple[str, ...]:
 def _attach_volume(
     request: EncryptionRequest, action: str, disk_bus: str | None
 ) -> Problem | None:
-    bus = disk_bus or request.disk_bus
-    if not request.encrypted or (bus or '').lower() != 'ide':
+    bus = disk_bus or request.disk_bus or ''
+    if not request.encrypted or bus.strip().lower() != 'ide':
         return None
     return error(
         Code.DISK_BUS_UNSUPPORTED,
@@ -135,7 +146,7 @@ def _attach_volume(
 def _attach_interface(
     request: EncryptionRequest, action: str, vnic_type: str | None
 ) -> Problem | None:
-    if (vnic_type or '').lower() not in _PASSTHROUGH_VNIC_TYPES:
+    if (vnic_type or '').strip().lower() not in _PASSTHROUGH_VNIC_TYPES:
         return None
     return _attach_device(request, action, f'a port of type {vnic_type}')
 
@@ -158,7 +169,9 @@ def _rebuild(
     request: EncryptionRequest, new: EncryptionRequest
 ) -> Problem | None:
     if not new.encrypted:
-        return None
+        # What nova takes as "off" would boot unencrypted; a rebuild asks
+        # Placement for nothing, so other problems do not matter.
+        return _first_error(new, Code.INVALID_BOOLEAN)
     if not request.encrypted:
         return error(
             Code.REBUILD_NEEDS_SLOT,
@@ -200,9 +213,13 @@ def _resize(
     return _first_error(new)
 
 
-def _first_error(request: EncryptionRequest) -> Problem | None:
-    problems = validate(request)
-    return problems[0] if problems and problems[0].is_error else None
+def _first_error(
+    request: EncryptionRequest, code: Code | None = None
+) -> Problem | None:
+    for problem in validate(request):
+        if problem.is_error and code in (None, problem.code):
+            return problem
+    return None
 
 
 _WITH_NEW: dict[
