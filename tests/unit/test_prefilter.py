@@ -330,3 +330,11 @@ def test_aggregates_and_a_tree_narrow_the_query():
         'resources=VCPU:1&in_tree=root&member_of=in:a,b&member_of=in:c'
         f'&resources1={NIC}:1&in_tree1=root'
     )
+
+
+def test_a_group_of_traits_alone_is_written_down():
+    query = PlacementRequest(
+        (RequestGroup('', required=(frozenset({'CUSTOM_A'}),)),)
+    )
+
+    assert query.querystring() == 'required=CUSTOM_A'

@@ -312,3 +312,12 @@ def test_a_volume_and_an_image_with_the_same_facts_ask_for_the_same():
 
     assert from_volume == from_image
     assert from_volume.image_of_volume
+
+
+def test_amounts_of_a_suffixed_group_are_not_those_of_the_guest():
+    request = parse(
+        flavor({'resources1:CUSTOM_NIC': '1'}, vcpus=0, ram=0, disk=0)
+    )
+
+    assert [group.suffix for group in request.groups] == ['1']
+    assert request.resources == {}

@@ -483,3 +483,19 @@ def test_a_number_without_end_is_shown_in_part():
 
 def test_printable_text_stays_as_it_is():
     assert printable('größe 1') == 'größe 1'
+
+
+class Properties:
+    """What nova's ImageMetaProps lets itself be asked."""
+
+    fields = dict.fromkeys(['hw_disk_bus', 'hw_firmware_type', 'hw_vif_model'])
+    hw_disk_bus, hw_vif_model = 'sata', 'virtio'
+
+    def obj_attr_is_set(self, name):
+        return name in ('hw_disk_bus', 'hw_vif_model')
+
+
+def test_properties_of_a_nova_object_are_read():
+    assert image_view({'properties': Properties()}) == ImageView(
+        properties={'hw_disk_bus': 'sata'}
+    )

@@ -1,0 +1,126 @@
+import dataclasses
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sev_scheduling
+from sev_scheduling import groups, reasons, specs
+
+ROOT = Path(sev_scheduling.__file__).parent
+API_PAGE = ROOT.parent / 'doc/source/reference/api.rst'
+
+#: DESIGN's functions, and what callers compare, catch and build.
+CONTRACT = {
+    *('parse', 'validate', 'translate', 'judge', 'filter_hosts', 'explain'),
+    *('check_action', 'registered_models'),
+    *('EncryptionRequest', 'EncryptionModel', 'Problem', 'Code', 'Severity'),
+    *('PlacementRequest', 'RequestGroup', 'Host', 'SlotPool', 'Verdict'),
+    *('VerdictCode', 'FilterResult', 'Explanation', 'Diagnosis', 'Cause'),
+    *('Constraint', 'Shortfall'),
+}
+
+
+def test_the_public_names_are_the_contract_and_the_exceptions():
+    errors = {
+        name
+        for name, value in vars(sev_scheduling.exceptions).items()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    }
+
+    assert set(sev_scheduling.__all__) == CONTRACT | errors
+    assert [*sev_scheduling.__all__] == sorted(sev_scheduling.__all__)
+
+
+def test_every_public_name_exists_and_has_a_docstring():
+    for name in sev_scheduling.__all__:
+        assert inspect.getdoc(getattr(sev_scheduling, name)), name
+
+
+def test_every_public_name_is_documented():
+    page = API_PAGE.read_text()
+
+    assert re.search(
+        r'^\.\. automodule:: sev_scheduling\n   :members:$', page, re.MULTILINE
+    )
+
+
+def test_no_public_name_hides_a_module():
+    modules = {module.name for module in pkgutil.iter_modules([str(ROOT)])}
+
+    assert modules.isdisjoint(sev_scheduling.__all__)
+
+
+DATACLASSES = [
+    value
+    for module in (sev_scheduling, groups, reasons, specs)
+    for value in vars(module).values()
+    if inspect.isclass(value) and dataclasses.is_dataclass(value)
+]
+
+
+@pytest.mark.parametrize(
+    'class_', dict.fromkeys(DATACLASSES), ids=lambda class_: class_.__name__
+)
+def test_dataclasses_are_frozen_and_have_slots(class_):
+    assert class_.__dataclass_params__.frozen
+    assert '__slots__' in vars(class_)
+    assert class_.__doc__
+    assert not class_.__doc__.startswith(f'{class_.__name__}(')
+
+
+def test_types_are_marked_as_checked():
+    assert (ROOT / 'py.typed').exists()
+
+
+def test_importing_the_package_is_cheap():
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            'import sys, sev_scheduling; print(*sys.modules, sep="\\n")',
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    heavy = {
+        *('nova', 'placement', 'openstack', 'sqlalchemy'),
+        *('requests', 'urllib3', 'keystoneauth1', 'http.client', 'ssl'),
+        *('yaml', 'cliff', 'stevedore', 'oslo_config', 'eventlet'),
+        *('prometheus_client', 'tenacity', 'asyncio', 'sqlite3'),
+        *('sev_scheduling.placement', 'sev_scheduling.opts'),
+    }
+
+    assert 'sev_scheduling.explanation' in loaded
+    assert heavy.intersection(loaded) == set()
+
+
+def test_a_request_can_be_judged_without_http_or_yaml():
+    code = """
+import sys
+from sev_scheduling import *
+request = parse(
+    {'vcpus': 1, 'ram': 1, 'extra_specs': {'hw:mem_encryption': 'true'}},
+    {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
+)
+translate(request)
+assert explain(filter_hosts(request, [Host(name='a')])).tenant()
+print(*sys.modules, sep='\\n')
+"""
+    loaded = subprocess.run(
+        [sys.executable, '-c', code],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    # stevedore looks for models of other packages here.
+    assert 'stevedore' in loaded
+    assert {'nova', 'requests', 'keystoneauth1', 'yaml', 'cliff'}.isdisjoint(
+        loaded
+    )
