@@ -129,8 +129,11 @@ class Shell(App):
     def not_a_command(self, argv: list[str]) -> str:
         """Return one line about words that name no command."""
         asked = ' '.join(_command_words(argv))
-        close = self.get_fuzzy_matches(asked) if asked else []
-        hint = f' did you mean {" or ".join(close[:3])}?' if close else ''
+        close = [name for name, _ in self.command_manager]
+        close = sorted(name for name in close if name.startswith(f'{asked} '))
+        if asked and not close:
+            close = self.get_fuzzy_matches(asked)[:3]
+        hint = f' did you mean {" or ".join(close)}?' if close else ''
         return f"{asked!r} is not a command;{hint} See '{NAME} --help'."
 
 

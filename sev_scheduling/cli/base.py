@@ -33,6 +33,11 @@ class Plain(command.Command):
         self.add_options(parser)
         return parser
 
+    def get_epilog(self) -> str:
+        # cliff reads the metadata of all that is installed, which takes
+        # half a second, to name the distribution of a plug-in's command.
+        return ''
+
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's options; none here."""
 
@@ -67,7 +72,12 @@ class _Answers(display.DisplayCommandBase[Any]):
 
 
 class Rows(_Answers, lister.Lister, Plain):
-    """A command that prints rows."""
+    """A command that prints rows.
+
+    :cvar nothing: what to say on standard error in place of an empty table
+    """
+
+    nothing = ''
 
     @abc.abstractmethod
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
@@ -89,7 +99,10 @@ class Rows(_Answers, lister.Lister, Plain):
             and parsed_args.formatter == 'table'
             and not parsed_args.print_empty
         ):
-            return 0  # cliff prints an empty line
+            # cliff prints an empty line
+            if self.nothing:
+                print(self.nothing, file=self.app.stderr)
+            return 0
         return super().produce_output(parsed_args, column_names, data)
 
 

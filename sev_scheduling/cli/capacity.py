@@ -6,7 +6,7 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
 from sev_scheduling.cli.base import Rows
@@ -30,6 +30,7 @@ class Capacity(Rows):
     """
 
     columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free')
+    nothing = 'No host offers slots.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_host_options(parser)
@@ -80,8 +81,9 @@ class Capacity(Rows):
             or not stdout.isatty()
         ):
             return super().produce_output(parsed_args, column_names, data)
+        cells = _cells((column_names, *data), stdout)
         barred = [
-            (*row, terminal.bar(row[4], row[2] - row[3], stdout))
+            (*row, terminal.bar(row[4], row[2] - row[3], stdout, cells))
             for row in data
         ]
         super().produce_output(parsed_args, (*column_names, 'In Use'), barred)
@@ -98,6 +100,20 @@ def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
         if not models or model in models
     ]
     return sorted(rows, key=lambda row: (row[1], _natural(row[0])))
+
+
+def _cells(rows: Sequence[Sequence[Any]], stream: TextIO) -> int:
+    """Return how long bars may be for a table to fit the terminal.
+
+    :returns: 20 at most; 0, which leaves the percentage, where bars would be
+        too short to tell anything
+    """
+    columns = zip(*rows, strict=True)
+    widths = [max(len(str(cell)) for cell in column) for column in columns]
+    # A cell has a line and two spaces; a last line ends the table.
+    taken = sum(width + 3 for width in widths) + 3 + len(' 100%') + 1
+    cells = min(20, (terminal.width(stream) or 0) - taken)
+    return cells if cells >= 5 else 0
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

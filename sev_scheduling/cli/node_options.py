@@ -72,7 +72,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action='append',
         default=[],
-        help='a directory of nova.conf pieces (*.conf); may be repeated',
+        help='a directory with pieces of nova.conf, named such as '
+        '50-libvirt.conf; may be repeated',
     )
     parser.add_argument(
         '--nova-release',

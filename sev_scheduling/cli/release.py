@@ -81,6 +81,7 @@ class Reconcile(Rows):
     """
 
     columns = ('Instance', 'Host', 'Provider', 'Age', 'Released')
+    nothing = 'There is no such claim.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(

@@ -173,8 +173,9 @@ class Story:
         self._pools(self._client.hosts())
         self._line('')
         self._line(
-            'Nothing is left behind. Now with flavors, images and hosts of '
-            'your own:\n'
+            'Nothing is left behind. What was read is in\n'
+            f'  {self._folder}\n'
+            'Now with flavors, images and hosts of your own:\n'
             '  sev-scheduling check --help\n'
             '  sev-scheduling explain --help'
         )

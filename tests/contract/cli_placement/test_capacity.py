@@ -56,7 +56,8 @@ def test_a_cloud_without_slots_has_no_rows(run, write):
     args = ('capacity', '--cloud', write({'hosts': [host]}))
 
     ran = run(*args)
-    assert (ran.status, ran.out, ran.err) == (0, '', '')
+    assert (ran.status, ran.out) == (0, '')
+    assert ran.err == 'No host offers slots.\n'
     assert run(*args, '-f', 'json').json() == []
 
 
@@ -75,6 +76,27 @@ def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
         'amd-sev: 33 of 47 slots in use; 1 of 4 hosts full',
         'amd-sev-snp: 0 of 1 slots in use; 0 of 1 hosts full',
     ]
+
+
+@pytest.mark.parametrize(
+    ('columns', 'shown'),
+    [
+        pytest.param(200, '█' * 20 + ' 100%', id='wide'),
+        pytest.param(71, '█' * 5 + ' 100%', id='narrow'),
+        pytest.param(70, ' 100%', id='too narrow for bars'),
+    ],
+)
+def test_bars_are_as_long_as_the_terminal_allows(
+    run, cloud, terminal, monkeypatch, columns, shown
+):
+    stdout = terminal('stdout')
+    monkeypatch.setenv('COLUMNS', str(columns))
+    run('capacity', '--cloud', cloud)
+
+    lines = re.sub(r'\033\[\d+m', '', stdout.getvalue()).splitlines()
+    assert max(map(len, lines)) <= columns
+    (full,) = [line for line in lines if line.startswith('| full ')]
+    assert full.split('|')[-2].strip() == shown.strip()
 
 
 @pytest.mark.parametrize(

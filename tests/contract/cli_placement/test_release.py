@@ -71,6 +71,9 @@ def test_an_owner_s_claims_are_freed_once(reconcile, placed):
     assert len(reconcile('--owner', 'daytime', '--older-than', '0')) == 1
 
 
-def test_claims_that_are_young_stay(reconcile):
+def test_claims_that_are_young_stay(run, reconcile, state):
     assert reconcile('--owner', 'nightly') == []
+    ran = run('reconcile', '--state', state, '--owner', 'nightly')
+    assert (ran.status, ran.out) == (0, '')
+    assert ran.err == 'There is no such claim.\n'
     assert reconcile('--owner', 'nightly', '--older-than', '10m') == []

@@ -110,6 +110,12 @@ def test_debug_shows_where(run_raising, error, status):
             id='a command that nearly is one',
         ),
         pytest.param(
+            ['node', '--root', '/'],
+            "sev-scheduling: 'node' is not a command; did you mean node check "
+            'or node detect or node provider-config or node reserve? See ',
+            id='the first word of several commands',
+        ),
+        pytest.param(
             ['help', 'nothing', 'such'],
             "sev-scheduling: 'nothing such' is not a command;",
             id='help for no command',
