@@ -1,0 +1,1 @@
+"""The core against the real nova, openstacksdk and Placement."""
