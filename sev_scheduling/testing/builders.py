@@ -69,12 +69,19 @@ def make_flavor(
 
 
 def make_image(
-    name: str = 'ubuntu-24.04', **properties: str
+    name: str = 'ubuntu-24.04', **properties: str | None
 ) -> dict[str, Any]:
-    """Return an image as Glance shows it; any model can boot from it."""
-    return {
-        'name': name,
+    """Return an image as Glance shows it; ``amd-sev`` can boot from it.
+
+    :param properties: more of them, or others; None leaves one out, as in
+        ``make_image(hw_machine_type=None)``
+    """
+    defaults = {
         'hw_firmware_type': 'uefi',
         'hw_machine_type': 'q35',
-        **properties,
+    }
+    shown = {**defaults, **properties}
+    return {
+        'name': name,
+        **{key: value for key, value in shown.items() if value is not None},
     }

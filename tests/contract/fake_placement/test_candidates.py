@@ -120,7 +120,7 @@ def ask(adapter: Any, microversion: str, params: Any) -> Any:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -135,7 +135,7 @@ def take(real: Any, fake: FakePlacement, step: tuple[Any, ...]) -> None:
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

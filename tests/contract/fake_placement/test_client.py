@@ -25,7 +25,12 @@ from sev_scheduling.testing import (
     make_flavor,
     make_image,
 )
-from tests.contract.fake_placement.worlds import GOLD, uuid_of, write
+from tests.contract.fake_placement.worlds import (
+    GOLD,
+    prepare,
+    uuid_of,
+    write,
+)
 
 STATELESS = os_traits.COMPUTE_SECURITY_STATELESS_FIRMWARE
 EXAMPLE = Path(__file__).parents[3] / 'examples' / 'cloud.yaml'
@@ -88,7 +93,7 @@ def requests(draw: st.DrawFn) -> Any:
         extra_specs=draw(st.sampled_from([specs, specs, specs, {}])),
     )
     image = make_image()
-    if model == 'amd-sev-snp':
+    if model == 'amd-sev-snp' or draw(st.integers(0, 3)) == 0:
         image = make_image(hw_firmware_stateless='true')
     return parse(flavor, image)
 
@@ -147,6 +152,7 @@ def test_guests_are_placed_and_refused_alike(
     write(real, [])
     load_cloud(real, parse_cloud(cloud, 'Cloud'))
     fake = FakePlacement(max_microversion)
+    prepare(fake)
     add_cloud(fake, cloud)
     expected = trial(
         PlacementClient(real, max_microversion=max_microversion),
