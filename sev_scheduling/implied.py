@@ -85,7 +85,7 @@ def implied_resources(
     elif policy == 'mixed':
         pinned = _pinned(flavor, properties)
     amounts = {orc.VCPU: flavor.vcpus - pinned}
-    if pinned:
+    if policy in ('dedicated', 'mixed'):
         isolate = specs.get('hw:emulator_threads_policy') == 'isolate'
         amounts[orc.PCPU] = pinned + isolate
     for label in specs.get('hw:pmem', '').split(','):

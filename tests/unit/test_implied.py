@@ -154,6 +154,13 @@ MIXED = {'hw:cpu_policy': 'mixed'}
             MIXED | {'hw:cpu_realtime': 'yes'}, {}, 0, 8, id='all realtime'
         ),
         pytest.param(
+            MIXED | {'hw:emulator_threads_policy': 'isolate'},
+            {},
+            8,
+            1,
+            id='a CPU for the emulator alone, as nova has it',
+        ),
+        pytest.param(
             MIXED | {'hw:cpu_realtime_mask': '0'}, {}, 8, 0, id='not realtime'
         ),
     ],
@@ -209,7 +216,7 @@ def test_a_mask_of_a_flavor_without_cpus_has_none():
         'm1', 0, 512, extra_specs=MIXED | {'hw:cpu_dedicated_mask': '^0'}
     )
 
-    assert implied_resources(flavor, {}) == {'VCPU': 0}
+    assert implied_resources(flavor, {}) == {'VCPU': 0, 'PCPU': 0}
 
 
 def test_a_mask_of_an_absurd_flavor_costs_nothing():
