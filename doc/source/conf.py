@@ -30,6 +30,9 @@ openstackdocs_repo_name = 'sev_scheduling'
 openstackdocs_pdf_link = False
 html_theme_options = {'show_other_versions': False}
 
+# They would make a dash of the two of --option.
+smartquotes = False
+
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 # nova is not installed where the documentation is built.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from sev_scheduling.exceptions import InputError
@@ -49,8 +50,14 @@ def write(path: str, pools: Iterable[tuple[str, str, SlotPool]]) -> None:
         'When the slots were counted.',
         registry=registry,
     ).set_to_current_time()
+    # It is renamed into place: not over a device, and not over a link.
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise InputError(
+            f'--prometheus {path!r} is no regular file; give one.'
+        )
     try:
-        write_to_textfile(path, registry)
+        write_to_textfile(target, registry)
     except OSError as error:
         raise InputError(
             f'--prometheus {path!r} cannot be written: {error.strerror}; '

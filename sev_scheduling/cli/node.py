@@ -13,7 +13,9 @@ from sev_scheduling.cli.node_options import (
     add_libvirt,
     add_output,
     add_root,
+    known,
     load_compute,
+    read_root,
 )
 from sev_scheduling.exceptions import InputError
 
@@ -63,8 +65,8 @@ class Detect(Rows):
 
     def rows(self, parsed_args: argparse.Namespace) -> list[tuple[Any, ...]]:
         compute = load_compute()
+        root = read_root(compute, parsed_args)
         libvirt = LibvirtInput(parsed_args)
-        root = compute.Root(parsed_args.root)
         gathered = compute.gather(
             root,
             capabilities=libvirt.capabilities,
@@ -73,7 +75,7 @@ class Detect(Rows):
         errors = [*gathered.errors]
         if libvirt.error:
             errors.append(libvirt.error)
-        nova = None
+        models = compute.detect(gathered.facts)
         if parsed_args.config_file or parsed_args.config_dir:
             try:
                 nova = compute.read_settings(
@@ -82,9 +84,9 @@ class Detect(Rows):
                     parsed_args.config_dir,
                     parsed_args.nova_release,
                 )
+                models = compute.detect(gathered.facts, nova)
             except InputError as error:
                 errors.append(str(error))
-        models = compute.detect(gathered.facts, nova)
         if errors:
             self.status = 2
         elif not any(model.offered for model in models):
@@ -100,8 +102,8 @@ def _detected(model: ModelSupport) -> tuple[Any, ...]:
     return (
         model.model,
         model.offered,
-        model.slots if model.offered else 0,
-        *(_cell(evidence) for evidence in model.evidence),
+        known(model.slots if model.offered else 0),
+        *(known(_cell(evidence)) for evidence in model.evidence),
         Lines(list(model.notes)),
         Lines(
             [
@@ -157,7 +159,7 @@ class ProviderConfig(Plain):
         machine_type = parsed_args.machine_type
         if machine_type is None:
             machine_type = compute.read_settings(
-                compute.Root(parsed_args.root),
+                read_root(compute, parsed_args),
                 parsed_args.config_file,
                 parsed_args.config_dir,
                 parsed_args.nova_release,

@@ -17,6 +17,7 @@ from sev_scheduling.cli.node_options import (
     add_root,
     load_compute,
     missing_extra,
+    read_root,
 )
 from sev_scheduling.exceptions import SevSchedulingError
 from sev_scheduling.specs import printable
@@ -79,11 +80,12 @@ class Check(Plain):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         compute = load_compute()
+        root = read_root(compute, parsed_args)
         libvirt = LibvirtInput(parsed_args)
         try:
             results = compute.check(
                 compute.survey(
-                    compute.Root(parsed_args.root),
+                    root,
                     capabilities=libvirt.capabilities,
                     qemu_version=libvirt.qemu_version,
                     libvirt_error=libvirt.error,

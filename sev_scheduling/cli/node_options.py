@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
 
@@ -16,7 +16,7 @@ from sev_scheduling.specs import shown
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import DomainCapabilities
+    from sev_scheduling.compute import DomainCapabilities, Root
 
 _STDIN = '-'
 
@@ -26,6 +26,18 @@ class Lines(FormattableColumn[list[str]]):
 
     def human_readable(self) -> str:
         return '\n'.join(self._value)
+
+
+class _Unknown(FormattableColumn[None]):
+    """What nothing tells: null to machines, a dash to people."""
+
+    def human_readable(self) -> str:
+        return '-'
+
+
+def known(value: Any) -> Any:
+    """Return what a cell shows of a value that may be None."""
+    return _Unknown(None) if value is None else value
 
 
 def load_compute() -> ModuleType:
@@ -42,7 +54,8 @@ def load_compute() -> ModuleType:
 
 def missing_extra(error: ImportError) -> InputError:
     return InputError(
-        f'The node commands need {error.name}; install sev-scheduling[node].'
+        f'The node commands need {error.name}; install it with '
+        "pip install 'sev-scheduling[node]'."
     )
 
 
@@ -55,6 +68,21 @@ def add_root(parser: argparse.ArgumentParser) -> None:
         help='read the files of another root: a copied /sys, the mount of '
         'a host in a container (default: /)',
     )
+
+
+def read_root(compute: ModuleType, parsed_args: argparse.Namespace) -> Root:
+    """Return what ``--root`` names.
+
+    :raises InputError: where that is no directory, lest a host that was not
+        looked at be told to lack everything
+    """
+    root: Path = parsed_args.root
+    if not root.is_dir():
+        raise InputError(
+            f'--root {shown(root)} is no directory; name the root of a host.'
+        )
+    found: Root = compute.Root(root)
+    return found
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

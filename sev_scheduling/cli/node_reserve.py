@@ -11,14 +11,20 @@ from sev_scheduling.cli.node_options import (
     Lines,
     add_output,
     add_root,
+    known,
     load_compute,
+    read_root,
 )
 from sev_scheduling.exceptions import InputError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import ModelSupport, Reservation
+    from sev_scheduling.compute import (
+        HostMemory,
+        ModelSupport,
+        Reservation,
+    )
 
 
 class Reserve(Fields):
@@ -110,11 +116,10 @@ class Reserve(Fields):
 
     def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any]:
         compute = load_compute()
-        root = compute.Root(parsed_args.root)
+        root = read_root(compute, parsed_args)
         host_mb = parsed_args.host_memory
         if host_mb is None:
-            memory = compute.read_memory(root)
-            host_mb = memory.total_mb
+            host_mb = self._host_memory(compute.read_memory(root))
         reservation: Reservation = compute.reserve(
             parsed_args.guests,
             base_mb=parsed_args.base,
@@ -127,13 +132,22 @@ class Reserve(Fields):
             reservation.guest_kib,
             reservation.guest_mb,
             reservation.base_mb,
-            reservation.host_mb,
+            known(reservation.host_mb),
             reservation.reserved_host_memory_mb,
-            reservation.machine_slice_mb,
-            *_limits(compute, root, reservation, parsed_args),
+            known(reservation.machine_slice_mb),
+            *map(known, _limits(compute, root, reservation, parsed_args)),
             Lines(compute.arithmetic(reservation)),
-            _file(compute, reservation, parsed_args),
+            known(_file(compute, reservation, parsed_args)),
         )
+
+    def _host_memory(self, memory: HostMemory) -> int | None:
+        if memory.total_mb is None:
+            why = memory.errors or ('/proc/meminfo is missing.',)
+            print(
+                f'{why[0]} Give --host-memory for what depends on it.',
+                file=self.app.stderr,
+            )
+        return memory.total_mb
 
 
 def _limits(

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -48,11 +49,29 @@ def test_a_file_is_replaced_as_a_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['slots.prom']
 
 
+def test_a_link_stays_a_link(tmp_path):
+    path, link = tmp_path / 'slots.prom', tmp_path / 'link'
+    link.symlink_to(path)
+    metrics.write(str(link), POOLS)
+
+    assert link.is_symlink()
+    assert 'epyc-01' in path.read_text()
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    fifo = tmp_path / 'fifo'
+    os.mkfifo(fifo)
+
+    with pytest.raises(InputError, match='no regular file'):
+        metrics.write(str(fifo), POOLS)
+    assert fifo.is_fifo()
+
+
 @pytest.mark.parametrize(
     ('name', 'why'),
     [
         pytest.param('no/such/slots.prom', 'No such file', id='no folder'),
-        pytest.param('', 'irectory', id='a folder'),
+        pytest.param('', 'no regular file', id='a folder'),
     ],
 )
 def test_a_file_that_cannot_be_written_is_named(tmp_path, name, why):

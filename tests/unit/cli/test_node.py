@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import sys
 import types
 
@@ -117,6 +118,32 @@ class TestDetect:
         assert outcome.status == 0
         assert outcome.json[0]['Offered'] is True
         assert outcome.json[0]['Slots'] is None
+
+    def test_what_nothing_tells_is_a_dash_to_people(self, run):
+        out = run(node.Detect, *host('naples-kernel-5.4-libvirt-7.0')).out
+
+        assert 'None' not in out
+        assert re.search(r'\| amd-sev +\| True +\| - +\| - +\| yes ', out)
+
+    def test_a_bad_option_leaves_the_other_sources(self, run, tmp_path):
+        path = tmp_path / 'nova.conf'
+        path.write_text('[libvirt]\nnum_memory_encrypted_guests = -4\n')
+
+        outcome = run(
+            node.Detect,
+            *host(samples.MILAN),
+            '--config-file',
+            path,
+            '--nova-release',
+            33,
+            '-f',
+            'json',
+        )
+
+        assert outcome.status == 2
+        assert outcome.err.startswith('[libvirt] num_memory_encrypted_guests')
+        assert outcome.err.count('\n') == 1
+        assert outcome.json[0]['Slots'] == 410
 
     def test_a_host_without_models_is_a_clean_no(self, run):
         outcome = run(node.Detect, *host(samples.INTEL), '-f', 'json')
@@ -292,8 +319,21 @@ class TestReserve:
 
         assert found['host_mb'] == 515072
 
-    def test_an_unknown_memory_is_null(self, run, tmp_path):
-        found = run(
+    @pytest.mark.parametrize(
+        ('meminfo', 'said'),
+        [
+            (None, '/proc/meminfo is missing. '),
+            ('MemTotal: lots kB', '/proc/meminfo has no MemTotal in kB; '),
+        ],
+    )
+    def test_an_unknown_memory_is_null_and_said(
+        self, run, tmp_path, meminfo, said
+    ):
+        if meminfo:
+            (tmp_path / 'proc').mkdir()
+            (tmp_path / 'proc/meminfo').write_text(meminfo)
+
+        outcome = run(
             node_reserve.Reserve,
             '--guests',
             1,
@@ -301,8 +341,11 @@ class TestReserve:
             tmp_path,
             '-f',
             'json',
-        ).json
+        )
 
+        found = outcome.json
+        assert outcome.err.startswith(said)
+        assert 'Give --host-memory' in outcome.err
         assert found['host_mb'] is found['machine_slice_mb'] is None
 
     @pytest.mark.parametrize(
@@ -528,6 +571,28 @@ class TestCheck:
 
         with pytest.raises(InputError, match='a line'):
             run(node_check.Check, *host(samples.MILAN))
+
+
+class TestRoot:
+    @pytest.mark.parametrize(
+        ('command', 'arguments'),
+        [
+            (node.Detect, ()),
+            (node.ProviderConfig, ()),
+            (node_check.Check, ()),
+            (node_reserve.Reserve, ('--guests', 1)),
+        ],
+    )
+    @pytest.mark.parametrize('made', [True, False])
+    def test_a_root_that_is_no_directory_is_no_empty_host(
+        self, run, tmp_path, command, arguments, made
+    ):
+        root = tmp_path / 'root'
+        if made:
+            root.write_text('a file')
+
+        with pytest.raises(InputError, match=r'--root .* is no directory'):
+            run(command, *arguments, '--root', root)
 
 
 class TestExtra:
