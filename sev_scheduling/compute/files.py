@@ -74,21 +74,30 @@ def decode(data: bytes, origin: str, *, limit: int = MAX_BYTES) -> str:
 
 def _unreadable(path: object, error: Exception) -> str:
     reason = getattr(error, 'strerror', None) or str(error)
-    return f'{printable(str(path))} cannot be read: {printable(reason)}.'
+    return (
+        f'{printable(str(path))} cannot be read: {printable(reason)}; give '
+        'the right file.'
+    )
 
 
 def write_text(path: Path, text: str, *, force: bool = False) -> None:
     """Write a file so that it is there whole or not at all.
 
     :param force: replace a file that exists
-    :raises InputError: where it exists already, or cannot be written
+    :raises InputError: where it exists already, is no regular file, or
+        cannot be written
     """
     if path.is_dir():
         raise InputError(f'{path} is a directory; name a file in it.')
+    if path.exists() and not path.is_file():
+        # To replace /dev/null breaks a host.
+        raise InputError(f'{path} is a pipe or a device; name a file.')
+    # A link stays, and what it leads to is written.
+    target = os.path.realpath(path)
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f'.{path.name}.'
+            dir=os.path.dirname(target), prefix=f'.{path.name}.'
         )
         with os.fdopen(handle, 'w', encoding='utf-8') as file:
             file.write(text)
@@ -97,11 +106,11 @@ def write_text(path: Path, text: str, *, force: bool = False) -> None:
             os.fchmod(handle, 0o644)
             os.fsync(handle)
         if force:
-            os.replace(temporary, path)
+            os.replace(temporary, target)
             temporary = None
         else:
             # Unlike a rename, a link never replaces.
-            os.link(temporary, path)
+            os.link(temporary, target)
     except FileExistsError as error:
         raise InputError(
             f'{path} exists; give --force to replace it.'

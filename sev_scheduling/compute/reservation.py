@@ -180,7 +180,7 @@ def parse_meminfo(text: str, origin: str) -> int:
     found = re.search(r'^MemTotal:\s+([0-9]{1,15}) kB$', text, re.MULTILINE)
     if not found:
         raise InputError(
-            f'{origin} has no MemTotal in kB; give --host-memory.'
+            f'{origin} has no MemTotal in kB; give the right file.'
         )
     return int(found[1]) // _KIB_PER_MB
 

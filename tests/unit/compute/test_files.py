@@ -68,7 +68,35 @@ def test_a_pipe_is_read_only_where_the_user_names_it(tmp_path):
 
 def test_an_endless_device_is_cut_off():
     with pytest.raises(InputError, match='larger than'):
-        read_text('/dev/zero')
+        read_text('/dev/urandom')
+
+
+@pytest.mark.parametrize('force', [False, True])
+def test_a_pipe_is_never_replaced(tmp_path, force):
+    path = tmp_path / 'pipe'
+    os.mkfifo(path)
+
+    with pytest.raises(InputError, match='is a pipe or a device'):
+        write_text(path, 'text', force=force)
+
+    assert path.is_fifo()
+    assert os.listdir(tmp_path) == ['pipe']
+
+
+def test_a_link_stays_one(tmp_path):
+    path = tmp_path / 'link'
+    target = tmp_path / 'elsewhere' / 'file'
+    target.parent.mkdir()
+    target.write_text('old')
+    path.symlink_to(target)
+
+    with pytest.raises(InputError, match='link exists; give --force'):
+        write_text(path, 'new')
+    write_text(path, 'new', force=True)
+
+    assert path.is_symlink()
+    assert target.read_text() == 'new'
+    assert os.listdir(target.parent) == ['file']
 
 
 def test_a_file_is_written_for_all_to_read(tmp_path):
