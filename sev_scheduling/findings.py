@@ -10,6 +10,9 @@ from sev_scheduling.specs import shown
 
 Problems = Iterator[Problem]
 
+#: How a message about an encrypted guest begins.
+ASKED = 'Memory encryption is requested by'
+
 
 def error(code: Code, where: str, message: str, fix: str) -> Problem:
     return Problem(code, Severity.ERROR, where, message, fix)
@@ -22,7 +25,7 @@ def warning(code: Code, where: str, message: str, fix: str) -> Problem:
 def asked(request: EncryptionRequest) -> str:
     """Return the words that begin a message about an encrypted guest."""
     who = ' and '.join(request.requesters)
-    return f'Memory encryption is requested by {who}, but'
+    return f'{ASKED} {who}, but'
 
 
 def has(name: str, value: str | None) -> str:

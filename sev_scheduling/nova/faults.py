@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from sev_scheduling.explanation import Explanation
+from sev_scheduling.findings import ASKED, sentence
 from sev_scheduling.reasons import Reason
 
 _FAULT_BYTES = 255
@@ -37,8 +38,9 @@ def _fit(reasons: Iterable[Reason], limit: int) -> str:
     told = [reason for reason in reasons if reason.tenant_text]
     brief = list(_brief(told))
     for parts in (
-        [_sentences(reason) for reason in told],
-        [reason.tenant_text for reason in told[:1]] + brief,
+        [_sentences(reason.tenant_text, reason) for reason in told],
+        [_sentences(_without_asker(reason), reason) for reason in told],
+        [_without_asker(reason) for reason in told[:1]] + brief,
         brief,
     ):
         text = ' '.join(parts)
@@ -47,8 +49,16 @@ def _fit(reasons: Iterable[Reason], limit: int) -> str:
     return _cut(' '.join(brief), limit)
 
 
-def _sentences(reason: Reason) -> str:
-    return f'{reason.tenant_text} {reason.tenant_fix}'.rstrip()
+def _sentences(text: str, reason: Reason) -> str:
+    return f'{text} {reason.tenant_fix}'.rstrip()
+
+
+def _without_asker(reason: Reason) -> str:
+    """Leave out who asked for encryption: long names, and known to him."""
+    asker, but, rest = reason.tenant_text.partition(', but ')
+    if but and asker.startswith(ASKED):
+        return sentence(rest)
+    return reason.tenant_text
 
 
 def _brief(reasons: Iterable[Reason]) -> Iterator[str]:
