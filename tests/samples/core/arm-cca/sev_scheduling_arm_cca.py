@@ -1,0 +1,11 @@
+"""What the Arm Confidential Compute Architecture demands."""
+
+from sev_scheduling import EncryptionModel
+
+ARM_CCA = EncryptionModel(
+    name='arm-cca',
+    trait='CUSTOM_HW_CPU_ARM_CCA',
+    provider_suffix='arm_cca',
+    machine_type='virt',
+    architectures=('aarch64',),
+)
