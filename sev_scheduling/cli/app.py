@@ -23,6 +23,9 @@ _DESCRIPTION = (
 )
 
 
+_CHATTY = ('keystoneauth', 'openstack', 'stevedore')
+
+
 class Shell(App):
     """Finds the command and runs it; :mod:`.shell` has the exit statuses."""
 
@@ -31,6 +34,9 @@ class Shell(App):
 
     def __init__(self) -> None:
         self._handlers: list[logging.Handler] = []
+        self._chatty = {
+            logger: logger.level for logger in map(logging.getLogger, _CHATTY)
+        }
         self._root_level = logging.getLogger().level
         super().__init__(
             description=_DESCRIPTION,
@@ -96,11 +102,16 @@ class Shell(App):
         root.setLevel(level)
         for handler in self._handlers:
             root.addHandler(handler)
+        for logger in self._chatty:
+            # They warn of what they then raise.
+            logger.setLevel(logging.ERROR if verbosity < 2 else level)
 
     def close(self) -> None:
         """Leave logging as it was."""
         root = logging.getLogger()
         root.setLevel(self._root_level)
+        for logger, level in self._chatty.items():
+            logger.setLevel(level)
         for handler in self._handlers:
             root.removeHandler(handler)
             handler.close()

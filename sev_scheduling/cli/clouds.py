@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.specs import printable, shown
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -108,18 +110,33 @@ def _embedded(cloud_file: str | None, state: Path | None) -> Iterator[Adapter]:
         yield adapter
 
 
-def _at_url(parsed_args: argparse.Namespace) -> Adapter:
-    url = parsed_args.placement_url
+def _endpoint(url: str) -> str:
+    """Check a URL.
+
+    :raises InputError: where it is no endpoint
+    """
+    such = 'give such as http://controller:8778/placement.'
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ('http', 'https') and bool(parts.hostname)
+        _ = parts.port  # raises
     except ValueError:
         valid = False
-    if not valid:
+    if not valid or re.search(r'[\s?#]', url):
         raise InputError(
-            f'--placement-url {url!r} is no http or https URL; give such as '
-            'http://controller:8778/placement.'
+            f'--placement-url {shown(url)} is no http or https URL of an '
+            f'endpoint; {such}'
         )
+    if '@' in parts.netloc:
+        # Not shown: there may be a password in it.
+        raise InputError(
+            f'--placement-url has a user in it; use --os-token, and {such}'
+        )
+    return url
+
+
+def _at_url(parsed_args: argparse.Namespace) -> Adapter:
+    url = _endpoint(parsed_args.placement_url)
     cacert = parsed_args.os_cacert
     if cacert and not Path(cacert).is_file():
         raise InputError(f'--os-cacert {cacert!r} is no file.')
@@ -140,26 +157,30 @@ def _configured(name: str | None) -> Adapter:
     """Return an adapter onto the Placement of the configured cloud."""
     try:
         import openstack
-        from openstack import exceptions
     except ImportError as error:
         raise InputError(
             'Say where the hosts are: --cloud FILE or --placement-url URL; '
             f'an OpenStack cloud needs {error.name}: pip install '
             "'sev-scheduling[osc]'."
         ) from None
-    from keystoneauth1 import exceptions as ks_exceptions
-
+    name = name or os.environ.get('OS_CLOUD')
     try:
         adapter: Adapter = openstack.connect(cloud=name).placement
-    except (
-        exceptions.ConfigException,
-        exceptions.SDKException,
-        ks_exceptions.ClientException,
-    ) as error:
-        why = ' '.join(str(error).split())[:300]
-        raise InputError(
-            f'The OpenStack cloud {name or os.environ.get("OS_CLOUD", "")!r} '
-            f'cannot be used: {why}; name one of clouds.yaml with --os-cloud, '
-            'or give --cloud FILE or --placement-url URL.'
-        ) from None
+        # It has done nothing so far; this asks for a token.
+        endpoint = adapter.get_endpoint()
+    except Exception as error:
+        # Of what is wrong in clouds.yaml openstacksdk makes any exception.
+        raise _unusable(name, str(error)) from error
+    if not endpoint:
+        raise _unusable(name, 'its catalog has no Placement')
     return adapter
+
+
+def _unusable(name: str | None, why: str) -> InputError:
+    cloud = f'cloud {shown(name)}' if name else 'cloud that is configured'
+    why = printable(' '.join(why.split()))[:300].rstrip('.')
+    return InputError(
+        f'The OpenStack {cloud} cannot be used: {why}; -v tells more. Name '
+        'one of clouds.yaml with --os-cloud, or give --cloud FILE or '
+        '--placement-url URL.'
+    )

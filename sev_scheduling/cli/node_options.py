@@ -178,6 +178,9 @@ def _read(compute: ModuleType, name: str) -> tuple[str, str]:
     if name != _STDIN:
         return compute.read_text(name), name
     origin = 'standard input'
+    # Python has none where the shell closed it: <&-
+    if sys.stdin is None:
+        raise InputError('Standard input is closed; give a file.')
     data = sys.stdin.buffer.read(compute.MAX_BYTES + 1)
     return compute.decode(data, origin), origin
 

@@ -1,4 +1,5 @@
 import sys
+from unittest import mock
 
 import pytest
 
@@ -58,6 +59,17 @@ def assert_one_line(ran, *names):
             id='half an address',
         ),
         pytest.param(
+            ['--placement-url', 'http://c:65536'],
+            ["'http://c:65536'"],
+            id='a port just too large',
+        ),
+        pytest.param(
+            ['--placement-url', 'http://a b'], ["'http://a b'"], id='a space'
+        ),
+        pytest.param(
+            ['--placement-url', 'http://c/?x=y'], ['/?x=y'], id='a query'
+        ),
+        pytest.param(
             ['--placement-url', 'https://c', '--os-cacert', '/nowhere/ca'],
             ["--os-cacert '/nowhere/ca' is no file"],
             id='certificates that are not there',
@@ -66,6 +78,13 @@ def assert_one_line(ran, *names):
 )
 def test_hosts_that_cannot_be_had_are_told_in_one_line(run, options, names):
     assert_one_line(run('capacity', *options), *names)
+
+
+def test_a_password_in_a_url_is_not_repeated(run):
+    ran = run('capacity', '--placement-url', 'http://me:secret@controller')
+
+    assert_one_line(ran, '--os-token')
+    assert 'secret' not in ran.err
 
 
 def test_nobody_listening_is_told_in_one_line(run, unused_port):
@@ -116,6 +135,57 @@ def test_a_cloud_that_is_not_configured_is_told_in_one_line(
     run, options, names
 ):
     assert_one_line(run('capacity', *options), *names)
+
+
+def test_a_catalog_without_placement_is_told_in_one_line(run, monkeypatch):
+    openstack = pytest.importorskip('openstack')
+    connection = mock.Mock()
+    connection.placement.get_endpoint.return_value = None
+    monkeypatch.setattr(openstack, 'connect', lambda cloud: connection)
+
+    assert_one_line(run('capacity', '--os-cloud', 'x'), 'no Placement')
+
+
+NOBODY = 'http://127.0.0.1:9'
+USER = {'username': 'u', 'password': 'p', 'project_name': 'x',
+        'user_domain_name': 'Default'}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('clouds', 'told'),
+    [
+        pytest.param(
+            {'here': {'auth': USER | {'auth_url': NOBODY}}},
+            'Unable to establish connection',
+            id='Keystone that is away',
+        ),
+        pytest.param(
+            {'here': {'auth': {'auth_url': NOBODY}}},
+            "'here'",
+            id='no password',
+        ),
+        pytest.param(
+            {'here': {'auth': USER | {'auth_url': 'fish'}}},
+            "'here'",
+            id='no URL',
+        ),
+        pytest.param({'here': {'auth_type': 'fish'}}, 'fish', id='no plug-in'),
+        pytest.param(
+            {'here': {'auth_type': 'token', 'auth': {'auth_url': NOBODY}}},
+            "'here'",
+            id='no token',
+        ),
+        pytest.param(['here'], "'here'", id='a list of clouds'),
+    ],
+)
+def test_a_cloud_that_is_misconfigured_is_told_in_one_line(
+    run, write, monkeypatch, clouds, told
+):
+    pytest.importorskip('openstack')
+    path = write({'clouds': clouds}, 'clouds.yaml')
+    monkeypatch.setenv('OS_CLIENT_CONFIG_FILE', str(path))
+
+    assert_one_line(run('capacity', '--os-cloud', 'here'), told, '-v')
 
 
 def test_an_unknown_model_is_told_before_any_host_is_asked(run):

@@ -573,6 +573,25 @@ class TestCheck:
             run(node_check.Check, *host(samples.MILAN))
 
 
+class TestStandardInput:
+    def test_a_closed_one_leaves_the_other_sources(self, run, monkeypatch):
+        monkeypatch.setattr(sys, 'stdin', None)
+
+        outcome = run(
+            node.Detect,
+            '--root',
+            samples.DIRECTORY / samples.MILAN,
+            '--domain-capabilities',
+            '-',
+            '-f',
+            'json',
+        )
+
+        assert outcome.status == 2
+        assert outcome.err == 'Standard input is closed; give a file.\n'
+        assert outcome.json[0]['Slots'] == 410
+
+
 class TestRoot:
     @pytest.mark.parametrize(
         ('command', 'arguments'),
