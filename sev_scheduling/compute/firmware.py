@@ -82,7 +82,7 @@ def parse_descriptor(text: str, path: str) -> Descriptor:
             'while it is there, so mend or empty it.'
         ) from error
     try:
-        mapping = data['mapping']
+        mapping = _object(_object(data)['mapping'])
         device = _text(mapping['device'])
         return Descriptor(
             path=path,
@@ -94,17 +94,24 @@ def parse_descriptor(text: str, path: str) -> Descriptor:
             files=_files(mapping),
             machines=tuple(
                 machine
-                for target in data['targets']
+                for target in map(_object, data['targets'])
                 if _text(target['architecture']) == 'x86_64'
                 for machine in _texts(target['machines'])
             ),
             features=frozenset(_texts(data['features'])),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError) as error:
+        missing = ' is missing' if isinstance(error, KeyError) else ''
         raise InputError(
-            f'{path} is no firmware descriptor ({error}); libvirt chooses '
-            'no firmware while it is there, so mend or empty it.'
+            f'{path} is no firmware descriptor ({error}{missing}); libvirt '
+            'chooses no firmware while it is there, so mend or empty it.'
         ) from error
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f'{shown(value)} is no object')
+    return value
 
 
 def _text(value: Any) -> str:
@@ -125,7 +132,7 @@ def _files(mapping: Any) -> tuple[str, ...]:
     parts = [mapping['executable']]
     if mapping.get('mode', 'split') == 'split':
         parts.append(mapping['nvram-template'])
-    return tuple(_text(part['filename']) for part in parts)
+    return tuple(_text(_object(part)['filename']) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
