@@ -1,0 +1,576 @@
+"""The filter in nova's own filter handler: which hosts are left, and why."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+from nova import exception
+
+from sev_scheduling.hosts import SlotPool
+from tests.unit.nova.world import (
+    ES,
+    ES_TRAIT,
+    ON,
+    ON_ES,
+    ON_SNP,
+    PC_TRAIT,
+    Q35,
+    Q35_TRAIT,
+    READY,
+    SEV,
+    SEV_TRAIT,
+    SNP,
+    SNP_TRAIT,
+    UEFI,
+    aggregate,
+    load_filter,
+    passing,
+    rebuild_spec,
+    spec,
+)
+
+NO_HOST = 'No valid host was found. '
+TYPE = 'sev_scheduling:hw_machine_type'
+LIMIT = 'sev_scheduling:max_guests'
+
+
+class Untouchable:
+    """A list of hosts that nobody may look at."""
+
+    def __iter__(self):
+        raise AssertionError('looked at')
+
+    __len__ = __bool__ = __getitem__ = __iter__
+
+
+@pytest.mark.parametrize(
+    'request_',
+    [
+        pytest.param(lambda: spec({}, {}), id='nobody says anything'),
+        pytest.param(lambda: spec({}, Q35), id='an image with q35'),
+        pytest.param(
+            lambda: spec({'hw:mem_encryption': 'false'}),
+            id='the flavor says no',
+        ),
+        pytest.param(
+            lambda: spec({'hw:mem_encryption': 'maybe'}),
+            id='a flavor that nova takes as off',
+        ),
+        pytest.param(
+            lambda: spec({}, {'hw_mem_encryption': 'false'}),
+            id='the image says no',
+        ),
+        pytest.param(
+            lambda: spec({'hw:mem_encryption_model': SEV}),
+            id='a model without encryption',
+        ),
+        pytest.param(lambda: spec({}, image=None), id='there is no image'),
+        pytest.param(lambda: rebuild_spec({}, {}), id='a rebuild'),
+    ],
+)
+def test_an_unencrypted_guest_is_let_through_without_a_look(world, request_):
+    hosts = Untouchable()
+    assert load_filter().filter_all(hosts, request_()) is hosts
+    assert world.calls == []
+
+
+STATELESS = 'COMPUTE_SECURITY_STATELESS_FIRMWARE'
+
+#: id -> (host, extra specs, image, options, None or a part of the fault)
+HOSTS = {
+    'a nested pool with a free slot': ({}, ON, Q35, {}, None),
+    'a flat host with a free slot': ({'nested': False}, ON, Q35, {}, None),
+    # The machine type.
+    'nobody tells the machine type': ({}, ON, UEFI, {}, None),
+    'nobody tells it, and it must be known': (
+        *({}, ON, UEFI, {'require_known_machine_type': True}),
+        'names no machine type',
+    ),
+    'it must be known, and the image names it': (
+        *({}, ON, Q35, {'require_known_machine_type': True}),
+        None,
+    ),
+    'it must be known, and the host publishes it': (
+        {'machine_type': 'q35'},
+        *(ON, UEFI, {'require_known_machine_type': True}),
+        None,
+    ),
+    'it must be known, and the host publishes pc': (
+        {'machine_type': 'pc'},
+        *(ON, UEFI, {'require_known_machine_type': True}),
+        'hosts give it pc',
+    ),
+    'the host publishes pc': (
+        *({'machine_type': 'pc'}, ON, UEFI, {}),
+        'hosts give it pc',
+    ),
+    'the host publishes pc, and the image names q35': (
+        *({'machine_type': 'pc'}, ON, Q35, {}),
+        None,
+    ),
+    'the host publishes a versioned q35': (
+        *({'machine_type': 'pc-q35-8.2'}, ON, UEFI, {}),
+        None,
+    ),
+    'the option says pc': (
+        *({}, ON, UEFI, {'default_machine_type': ['pc']}),
+        'hosts give it pc',
+    ),
+    'the option says q35 of another architecture': (
+        *({}, ON, UEFI, {'default_machine_type': ['aarch64=q35']}),
+        None,
+    ),
+    'the option says pc, the trait q35': (
+        {'machine_type': 'q35'},
+        *(ON, UEFI, {'default_machine_type': ['x86_64=pc']}),
+        None,
+    ),
+    'the option says q35, the trait pc': (
+        {'machine_type': 'pc'},
+        *(ON, UEFI, {'default_machine_type': ['q35']}),
+        'hosts give it pc',
+    ),
+    'the option is not of its format': (
+        *({}, ON, UEFI, {'default_machine_type': ['x86_64=']}),
+        None,
+    ),
+    'the aggregate says pc': (
+        {'aggregates': [aggregate(**{TYPE: 'pc'})]},
+        *(ON, UEFI, {}),
+        'hosts give it pc',
+    ),
+    'the aggregate says pc, the trait q35': (
+        {'aggregates': [aggregate(**{TYPE: 'pc'})], 'machine_type': 'q35'},
+        *(ON, UEFI, {}),
+        None,
+    ),
+    'the aggregate says q35, the trait pc': (
+        {'aggregates': [aggregate(**{TYPE: 'q35'})], 'machine_type': 'pc'},
+        *(ON, UEFI, {}),
+        'hosts give it pc',
+    ),
+    'the aggregate says q35, the option pc': (
+        {'aggregates': [aggregate(**{TYPE: 'x86_64=q35,aarch64=virt'})]},
+        *(ON, UEFI, {'default_machine_type': ['pc']}),
+        None,
+    ),
+    'the aggregate says pc, the option q35': (
+        {'aggregates': [aggregate(**{TYPE: 'pc'})]},
+        *(ON, UEFI, {'default_machine_type': ['q35']}),
+        'hosts give it pc',
+    ),
+    'the aggregate speaks of another architecture': (
+        {'aggregates': [aggregate(**{TYPE: 'aarch64=virt'})]},
+        *(ON, UEFI, {'default_machine_type': ['pc']}),
+        'hosts give it pc',
+    ),
+    'the aggregate is not of the format, the option says pc': (
+        {'aggregates': [aggregate(**{TYPE: '=q35'})]},
+        *(ON, UEFI, {'default_machine_type': ['pc']}),
+        'hosts give it pc',
+    ),
+    'an aggregate that says nothing, the option says pc': (
+        {'aggregates': [aggregate(ssd='true')]},
+        *(ON, UEFI, {'default_machine_type': ['pc']}),
+        'hosts give it pc',
+    ),
+    'two aggregates disagree, whatever the option says': (
+        {
+            'aggregates': [
+                aggregate('a', **{TYPE: 'pc'}),
+                aggregate('b', **{TYPE: 'q35'}),
+            ]
+        },
+        *(ON, UEFI, {'default_machine_type': ['pc']}),
+        None,
+    ),
+    'two aggregates disagree, and it must be known': (
+        {
+            'aggregates': [
+                aggregate('a', **{TYPE: 'q35'}),
+                aggregate('b', **{TYPE: 'pc'}),
+            ]
+        },
+        *(ON, UEFI, {'require_known_machine_type': True}),
+        'names no machine type',
+    ),
+    'two aggregates agree on pc': (
+        {
+            'aggregates': [
+                aggregate('a', **{TYPE: 'pc'}),
+                aggregate('b', **{TYPE: 'pc'}),
+            ]
+        },
+        *(ON, UEFI, {}),
+        'hosts give it pc',
+    ),
+    # Memory.
+    'memory is overcommitted by a hair': (
+        *({'ram_allocation_ratio': 1.01}, ON, Q35, {}),
+        'not set up for encrypted guests',
+    ),
+    'memory is undercommitted': (
+        *({'ram_allocation_ratio': 0.9}, ON, Q35, {}),
+        None,
+    ),
+    'memory is overcommitted, but the guest has huge pages': (
+        {'ram_allocation_ratio': 1.5},
+        *({**ON, 'hw:mem_page_size': 'large'}, Q35, {}),
+        None,
+    ),
+    'memory is overcommitted, and the model does not pin it': (
+        {
+            'ram_allocation_ratio': 1.5,
+            'pools': {SNP: 5},
+            'traits': [STATELESS],
+        },
+        *(ON_SNP, READY, {}),
+        None,
+    ),
+    # The hypervisor.
+    'the hypervisor is spelt otherwise': (
+        *({'hypervisor_type': 'qemu'}, ON, Q35, {}),
+        None,
+    ),
+    'the hypervisor is not told': (
+        *({'hypervisor_type': None}, ON, Q35, {}),
+        None,
+    ),
+    'the hypervisor is another one': (
+        *({'hypervisor_type': 'VMware vCenter Server'}, ON, Q35, {}),
+        'cannot run encrypted guests',
+    ),
+    # Other models beside it.
+    'SEV-ES beside SEV-SNP': (
+        {'pools': {ES: 5, SNP: 5}},
+        *(ON_ES, Q35, {}),
+        'CVE-2025-48514',
+    ),
+    'SEV-SNP beside SEV-ES': (
+        {'pools': {ES: 5, SNP: 5}, 'traits': [STATELESS]},
+        *(ON_SNP, READY, {}),
+        None,
+    ),
+    'SEV beside SEV-SNP': (
+        {'pools': {SEV: 5, SNP: 5}},
+        *(ON, Q35, {}),
+        None,
+    ),
+    # Limits lower than the inventory; 3 slots are used.
+    'the limit is one more than used': (
+        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 4}),
+        None,
+    ),
+    'the limit is reached': (
+        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 3}),
+        'All amd-sev slots that it could use are taken',
+    ),
+    'the limit is exceeded': (
+        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 2}),
+        'All amd-sev slots that it could use are taken',
+    ),
+    'the limit is none at all': (
+        *({}, ON, Q35, {'max_guests': 0}),
+        'No host offers amd-sev',
+    ),
+    'reserved slots do not count to the limit': (
+        {'pools': {SEV: SlotPool(9, used=3, reserved=2)}},
+        *(ON, Q35, {'max_guests': 4}),
+        None,
+    ),
+    'the limit of another model': (
+        {'pools': {SEV: SlotPool(9, used=3)}},
+        *(ON, Q35, {'max_guests_per_model': {ES: 1}}),
+        None,
+    ),
+    'the limit of the model goes before the general one': (
+        {'pools': {SEV: SlotPool(9, used=3)}},
+        *(ON, Q35, {'max_guests': 9, 'max_guests_per_model': {SEV: 3}}),
+        'are taken',
+    ),
+    'a flat host has a limit': (
+        {'pools': {SEV: SlotPool(9, used=3)}, 'nested': False},
+        *(ON, Q35, {'max_guests': 3}),
+        'are taken',
+    ),
+    'the aggregate limits it': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [aggregate(**{LIMIT: '3'})],
+        },
+        *(ON, Q35, {}),
+        'are taken',
+    ),
+    'the aggregate allows what the option does not': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [aggregate(**{LIMIT: '4'})],
+        },
+        *(ON, Q35, {'max_guests': 3, 'max_guests_per_model': {SEV: 3}}),
+        None,
+    ),
+    'the aggregate limits the model': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [
+                aggregate(**{LIMIT: '9', f'{LIMIT}:{SEV}': '3'}),
+            ],
+        },
+        *(ON, Q35, {}),
+        'are taken',
+    ),
+    'the aggregate limits another model': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [aggregate(**{f'{LIMIT}:{ES}': '3'})],
+        },
+        *(ON, Q35, {}),
+        None,
+    ),
+    'of two aggregates, the lower limit counts': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [
+                aggregate('a', **{LIMIT: '9'}),
+                aggregate('b', **{LIMIT: '3'}),
+            ],
+        },
+        *(ON, Q35, {}),
+        'are taken',
+    ),
+    'a limit that is no number is none': (
+        {
+            'pools': {SEV: SlotPool(9, used=3)},
+            'aggregates': [aggregate(**{LIMIT: '-1'})],
+        },
+        *(ON, Q35, {}),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize('case', HOSTS)
+def test_a_host(world, configured, case):
+    host, extra_specs, properties, options, told = HOSTS[case]
+    configured(**options)
+    world.host('alpha', **host)
+    request = spec(extra_specs, properties)
+    plugin, states = load_filter(), world.hosts_for(request)
+    assert states
+
+    if told is None:
+        assert passing(plugin, states, request) == ['alpha']
+    else:
+        with pytest.raises(exception.NoValidHost) as raised:
+            passing(plugin, states, request)
+        assert told in str(raised.value)
+        assert 'alpha' not in str(raised.value)
+
+    # The answer is the same beside a host that fits without doubt.
+    world.host(
+        'beta',
+        machine_type='q35',
+        pools={extra_specs.get('hw:mem_encryption_model', SEV): 9},
+        traits=[STATELESS],
+        aggregates=[aggregate('beta', **{LIMIT: '9', f'{LIMIT}:{SEV}': '9'})],
+    )
+    states = world.hosts_for(request)
+    left = passing(load_filter(), states, request)
+    assert left == (['beta'] if told else ['alpha', 'beta'])
+
+
+def test_two_published_machine_types_tell_nothing(world, configured):
+    root = world.host()
+    world.set_traits(root, Q35_TRAIT, PC_TRAIT)
+    request = spec(ON, UEFI)
+    states = world.hosts_for(request)
+
+    assert passing(load_filter(), states, request) == ['alpha']
+    configured(default_machine_type=['pc'])
+    with pytest.raises(exception.NoValidHost, match='hosts give it pc'):
+        passing(load_filter(), states, request)
+
+
+def test_no_guest_gets_a_slot_of_another_model(world):
+    """A stale trait on the root lets any pool of the host answer."""
+    root = world.host(pools={SEV: 1, ES: 5})
+    world.set_traits(root, SEV_TRAIT)
+    own = world.pool(root)
+    request = spec()
+
+    (state,) = world.hosts_for(request)
+    assert len(state.allocation_candidates) == 2
+    assert passing(load_filter(), [state], request) == ['alpha']
+    (left,) = state.allocation_candidates
+    assert own in left['allocations']
+
+    # And where the pool of the model is full, no candidate is left.
+    world.claim(own)
+    (state,) = world.hosts_for(request)
+    assert len(state.allocation_candidates) == 1
+    with pytest.raises(exception.NoValidHost, match=r'slots .* are taken'):
+        passing(load_filter(), [state], request)
+    assert state.allocation_candidates == []
+
+
+def test_a_stale_trait_where_the_host_has_no_pool_of_the_model(world):
+    root = world.host(pools={ES: 5})
+    world.set_traits(root, SEV_TRAIT)
+    request = spec()
+    with pytest.raises(exception.NoValidHost, match='amd-sev'):
+        passing(load_filter(), world.hosts_for(request), request)
+
+
+def test_a_stale_trait_of_an_excluding_model_does_not_exclude(world):
+    root = world.host(pools={ES: 5})
+    world.set_traits(root, SNP_TRAIT)
+    request = spec(ON_ES)
+    states = world.hosts_for(request)
+    assert passing(load_filter(), states, request) == ['alpha']
+
+
+def test_a_flat_host_with_both_models_excludes_the_older_one(world):
+    root = world.host(pools={ES: 5}, nested=False)
+    world.set_traits(root, ES_TRAIT, SNP_TRAIT)
+    request = spec(ON_ES)
+    with pytest.raises(exception.NoValidHost, match='CVE-2025-48514'):
+        passing(load_filter(), world.hosts_for(request), request)
+
+
+def test_hosts_in_mid_upgrade_stand_beside_each_other_in_order(world):
+    for name, nested in (('c', True), ('a', False), ('b', True)):
+        world.host(name, nested=nested)
+    request = spec()
+    states = world.hosts_for(request)
+    assert passing(load_filter(), states, request) == ['c', 'a', 'b']
+
+
+def test_candidates_beyond_the_first_are_kept(world):
+    """A host can serve a guest in several ways."""
+    root = world.host()
+    request = spec()
+    (state,) = world.hosts_for(request)
+    state.allocation_candidates *= 3
+    assert passing(load_filter(), [state], request) == ['alpha']
+    assert len(state.allocation_candidates) == 3
+    assert world.pool(root) in state.allocation_candidates[2]['allocations']
+
+
+def test_without_hosts_there_is_nothing_to_ask_or_to_explain(world):
+    plugin = load_filter()
+    for request in (spec(), rebuild_spec()):
+        assert passing(plugin, [], request) == []
+        assert plugin.filter_all(iter(()), request) == []
+    assert world.calls == []
+
+
+def test_the_reason_is_logged_for_operators(world, caplog, configured):
+    configured(default_machine_type=['pc'])
+    world.host('alpha')
+    world.host('beta', ram_allocation_ratio=2.0, machine_type='q35')
+    world.host('gamma')
+    request = spec(ON, UEFI)
+    with caplog.at_level(logging.INFO), pytest.raises(exception.NoValidHost):
+        passing(load_filter(), world.hosts_for(request), request)
+    (record,) = [
+        r for r in caplog.records if r.name == 'sev_scheduling.nova.filter'
+    ]
+    assert record.levelname == 'INFO'
+    assert record.getMessage().splitlines() == [
+        '0 of 3 hosts can run this amd-sev guest:',
+        '  2  default to machine type pc; amd-sev needs q35',
+        '     -> set hw_machine_type=q35 on the image: openstack image set '
+        '--property hw_machine_type=q35 ubuntu',
+        '  1  overcommits memory (ram_allocation_ratio 2); amd-sev pins it',
+        '     -> set ram_allocation_ratio = 1.0 in nova.conf of beta.test',
+    ]
+
+
+@pytest.mark.parametrize('index', [1, 2, 99])
+def test_for_a_later_guest_the_list_is_empty_so_that_nova_cleans_up(
+    world, configured, index
+):
+    configured(default_machine_type=['pc'])
+    world.host()
+    request = spec(ON, UEFI)
+    states = world.hosts_for(request)
+    plugin = load_filter()
+    with pytest.raises(exception.NoValidHost):
+        passing(plugin, states, request, index=0)
+    assert passing(plugin, states, request, index=index) == []
+    # Nor is it raised for who has told no index.
+    assert load_filter().filter_all(states, request) == []
+
+
+def test_each_thread_has_its_own_index(world, configured):
+    configured(default_machine_type=['pc'])
+    world.host()
+    request = spec(ON, UEFI)
+    states = world.hosts_for(request)
+    plugin = load_filter()
+    both = threading.Barrier(2)
+    outcome = {}
+
+    def place(index):
+        plugin.run_filter_for_index(index)
+        both.wait(timeout=10)
+        try:
+            outcome[index] = plugin.filter_all(states, request)
+        except exception.NoValidHost:
+            outcome[index] = 'raised'
+
+    threads = [threading.Thread(target=place, args=(i,)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcome == {0: 'raised', 1: []}
+
+
+def test_one_host_is_judged_as_many_are(world, configured):
+    configured(default_machine_type=['pc'])
+    world.host('alpha')
+    world.host('beta', machine_type='q35')
+    request = spec(ON, UEFI)
+    plugin = load_filter()
+    alpha, beta = world.hosts_for(request)
+    assert plugin.host_passes(beta, request)
+    assert not plugin.host_passes(alpha, request)
+    plugin.run_filter_for_index(0)
+    assert not plugin.host_passes(alpha, request)
+    assert plugin.host_passes(alpha, spec({}, UEFI))
+
+
+def test_the_request_is_read_once_however_many_hosts_there_are(
+    world, monkeypatch
+):
+    for number in range(5):
+        # Each of them is judged by itself.
+        world.host(f'host-{number}', nested=False)
+    request = spec()
+    states = world.hosts_for(request)
+    read = []
+    from sev_scheduling.nova import filter as module
+
+    original = module.read_spec
+    monkeypatch.setattr(
+        module,
+        'read_spec',
+        lambda *args: read.append(args) or original(*args),
+    )
+    assert len(passing(load_filter(), states, request)) == 5
+    assert len(read) == 1
+
+
+def test_it_runs_for_rebuilds_and_for_each_guest_of_a_request():
+    plugin = load_filter()
+    assert plugin.RUN_ON_REBUILD
+    assert all(plugin.run_filter_for_index(index) for index in range(3))
+
+
+def test_it_is_named_as_nova_finds_it():
+    from sev_scheduling.nova import MemoryEncryptionFilter
+
+    assert type(load_filter()) is MemoryEncryptionFilter

@@ -1,0 +1,256 @@
+"""A Placement in memory, and nova's real objects around it."""
+
+from __future__ import annotations
+
+import uuid as uuidlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+pytest.importorskip('nova', reason='nova is not installed')
+
+import nova.conf
+from nova import context as nova_context
+from nova import objects
+from nova.scheduler import filters, host_manager, utils, weights
+
+from sev_scheduling import opts
+from sev_scheduling.testing import FakePlacement, add_host
+
+objects.register_all()
+CONF = nova.conf.CONF
+opts.register_opts(CONF)
+
+SLOT = 'MEM_ENCRYPTION_CONTEXT'
+SEV, ES, SNP, TDX = 'amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx'
+SEV_TRAIT = 'HW_CPU_X86_AMD_SEV'
+ES_TRAIT = 'HW_CPU_X86_AMD_SEV_ES'
+SNP_TRAIT = 'HW_CPU_X86_AMD_SEV_SNP'
+Q35_TRAIT = 'CUSTOM_HW_MACHINE_TYPE_Q35'
+PC_TRAIT = 'CUSTOM_HW_MACHINE_TYPE_PC'
+
+ON = {'hw:mem_encryption': 'true'}
+ON_ES = {**ON, 'hw:mem_encryption_model': ES}
+ON_SNP = {**ON, 'hw:mem_encryption_model': SNP}
+UEFI = {'hw_firmware_type': 'uefi'}
+Q35 = {**UEFI, 'hw_machine_type': 'q35'}
+READY = {**Q35, 'hw_firmware_stateless': True}
+
+SERVER = '11111111-2222-3333-4444-555555555555'
+
+
+def flavor(
+    extra_specs: Mapping[str, str] | None = None, **fields: Any
+) -> objects.Flavor:
+    """Return a flavor; it asks for encryption where nothing is said."""
+    return objects.Flavor(
+        **{
+            'name': 'm1.sev',
+            'flavorid': '1',
+            'vcpus': 2,
+            'memory_mb': 4096,
+            'root_gb': 20,
+            'ephemeral_gb': 0,
+            'swap': 0,
+            'extra_specs': dict(ON if extra_specs is None else extra_specs),
+            **fields,
+        }
+    )
+
+
+def image(
+    properties: Mapping[str, Any] | None = None, **fields: Any
+) -> objects.ImageMeta:
+    """Return an image, its properties read as nova reads Glance's."""
+    return objects.ImageMeta.from_dict(
+        {
+            'id': '99999999-2222-3333-4444-555555555555',
+            'name': 'ubuntu',
+            'properties': dict(Q35 if properties is None else properties),
+            **fields,
+        }
+    )
+
+
+def spec(
+    extra_specs: Mapping[str, str] | None = None,
+    properties: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> objects.RequestSpec:
+    """Return what nova's scheduler gets for one server."""
+    return objects.RequestSpec(
+        nova_context.get_admin_context(),
+        **{
+            'flavor': flavor(extra_specs),
+            'image': image(properties),
+            'instance_uuid': SERVER,
+            'num_instances': 1,
+            'ignore_hosts': None,
+            'force_hosts': None,
+            'force_nodes': None,
+            'is_bfv': False,
+            'numa_topology': None,
+            'pci_requests': objects.InstancePCIRequests(requests=[]),
+            'requested_destination': None,
+            'requested_resources': [],
+            'scheduler_hints': {},
+            **fields,
+        },
+    )
+
+
+def rebuild_spec(*args: Any, **fields: Any) -> objects.RequestSpec:
+    """Return what it gets for a rebuild."""
+    return spec(
+        *args, scheduler_hints={'_nova_check_type': ['rebuild']}, **fields
+    )
+
+
+def aggregate(name: str = 'gold', **metadata: str) -> objects.Aggregate:
+    """Return an aggregate; ``__`` in a key stands for a colon."""
+    return objects.Aggregate(
+        name=name,
+        uuid=str(uuidlib.uuid5(uuidlib.NAMESPACE_DNS, name)),
+        metadata={k.replace('__', ':'): v for k, v in metadata.items()},
+    )
+
+
+class World:
+    """A cloud, whose Placement the plug-in asks.
+
+    :ivar placement: a Placement in memory
+    """
+
+    def __init__(self, placement: Any | None = None) -> None:
+        self.placement = FakePlacement() if placement is None else placement
+        self.states: dict[str, host_manager.HostState] = {}
+
+    def host(
+        self,
+        name: str = 'alpha',
+        *,
+        aggregates: Iterable[objects.Aggregate] = (),
+        hypervisor_type: str | None = 'QEMU',
+        **facts: Any,
+    ) -> str:
+        """Add a host, as :func:`.add_host` does; return its root's uuid.
+
+        It publishes no machine type, unless ``machine_type`` is given.
+        """
+        facts.setdefault('machine_type', None)
+        root = add_host(self.placement, name, **facts)
+        state = host_manager.HostState(name, f'{name}.test', SERVER)
+        state.uuid = root
+        state.hypervisor_type = hypervisor_type
+        state.ram_allocation_ratio = facts.get('ram_allocation_ratio', 1.0)
+        state.aggregates = list(aggregates)
+        self.states[root] = state
+        return root
+
+    def call(self, method: str, url: str, json: Any = None) -> Any:
+        response = self.placement.request(
+            url, method, microversion='1.36', json=json
+        )
+        assert response.status_code < 300, response.text
+        return response.json() if response.content else None
+
+    def set_traits(self, provider: str, *traits: str) -> None:
+        for trait in traits:
+            if trait.startswith('CUSTOM_'):
+                self.call('PUT', f'/traits/{trait}')
+        url = f'/resource_providers/{provider}'
+        generation = self.call('GET', url)['generation']
+        self.call(
+            'PUT',
+            f'{url}/traits',
+            {
+                'traits': list(traits),
+                'resource_provider_generation': generation,
+            },
+        )
+
+    def pool(self, root: str, suffix: str = 'amd_sev') -> str:
+        """Return the uuid of a host's nested provider of slots."""
+        (found,) = [
+            provider['uuid']
+            for provider in self.call(
+                'GET', f'/resource_providers?in_tree={root}'
+            )['resource_providers']
+            if provider['name'].endswith(f'_{suffix}')
+        ]
+        return found
+
+    def claim(self, provider: str, server: str = SERVER) -> None:
+        """Give a server a slot."""
+        self.call(
+            'PUT',
+            f'/allocations/{server}',
+            {
+                'allocations': {provider: {'resources': {SLOT: 1}}},
+                'project_id': 'tests',
+                'user_id': 'tests',
+                'consumer_generation': None,
+            },
+        )
+
+    def hosts_for(
+        self, request: objects.RequestSpec
+    ) -> list[host_manager.HostState]:
+        """Return the hosts that nova's own question to Placement finds."""
+        asked = utils.ResourceRequest.from_request_spec(request)
+        answer = self.call(
+            'GET', f'/allocation_candidates?{asked.to_querystring()}'
+        )
+        for state in self.states.values():
+            state.allocation_candidates = []
+        for candidate in answer['allocation_requests']:
+            for provider in candidate['allocations']:
+                if provider in self.states:
+                    self.states[provider].allocation_candidates.append(
+                        candidate
+                    )
+        return [s for s in self.states.values() if s.allocation_candidates]
+
+    @property
+    def calls(self) -> list[str]:
+        return [f'{method} {url}' for method, url in self.placement.calls]
+
+
+_FILTERS = filters.HostFilterHandler()
+_WEIGHERS = weights.HostWeightHandler()
+
+
+def load_filter() -> Any:
+    """Return a filter, as nova finds it by its name."""
+    (found,) = _FILTERS.get_matching_classes(
+        ['sev_scheduling.nova.MemoryEncryptionFilter']
+    )
+    return found()
+
+
+def load_weigher() -> Any:
+    (found,) = _WEIGHERS.get_matching_classes(
+        ['sev_scheduling.nova.MemoryEncryptionWeigher']
+    )
+    return found()
+
+
+def passing(
+    plugin: Any, states: Iterable[Any], request: Any, index: int = 0
+) -> list[str]:
+    """Return the names of the hosts that nova is left with."""
+    left = _FILTERS.get_filtered_objects([plugin], states, request, index)
+    return [state.host for state in left]
+
+
+def weighed(
+    weigher: Any, states: Iterable[Any], request: Any
+) -> dict[str, float]:
+    """Return host -> weight, the heaviest host first."""
+    return {
+        found.obj.host: found.weight
+        for found in _WEIGHERS.get_weighed_objects(
+            [weigher], list(states), request
+        )
+    }
