@@ -93,7 +93,8 @@ class HostFacts:
                     self._complain(
                         name,
                         MACHINE_TYPE_KEY,
-                        f'another aggregate of {state.host} says {known}',
+                        f'another aggregate of {state.host} says '
+                        f'{shown(known)}',
                     )
         return {
             architecture: machine_type

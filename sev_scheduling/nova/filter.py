@@ -80,27 +80,39 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if not asks_for_encryption(spec_obj):
             return filter_obj_list
         states = list(filter_obj_list)
+        if not states:
+            return states
         reading = read_spec(spec_obj, CONF.sev_scheduling)
-        if utils.request_is_rebuild(spec_obj):
-            return self._rebuild(states, spec_obj, reading)
+        with self._lookups.step():
+            if utils.request_is_rebuild(spec_obj):
+                return self._rebuild(states, spec_obj, reading)
+            return self._placed(states, reading.request)
+
+    def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
+        """Judge one host state, for callers that ask for them singly."""
+        try:
+            return bool(list(self.filter_all([host_state], filter_properties)))
+        except exception.NoValidHost:
+            return False
+
+    def _placed(
+        self, states: list[Any], request: EncryptionRequest
+    ) -> list[Any]:
+        """Return the hosts on which a guest can be placed."""
         providers = self._providers()
         if providers is None and CONF.sev_scheduling.on_placement_failure == (
             opts.REFUSE
         ):
             return self._none_left(_UNKNOWN)
-        judgement = self._judgement(reading.request, providers)
+        judgement = self._judgement(request, providers)
         fitting = judgement.fitting(states)
-        if states and not fitting:
-            return self._none_left(self._explained(judgement.rejected()))
+        if not fitting:
+            return self._none_left(
+                _UNKNOWN
+                if judgement.undecided
+                else self._explained(judgement.rejected())
+            )
         return fitting
-
-    def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
-        """Judge one host state, for callers that ask for them singly."""
-        if not asks_for_encryption(filter_properties):
-            return True
-        reading = read_spec(filter_properties, CONF.sev_scheduling)
-        judgement = self._judgement(reading.request, self._providers())
-        return bool(judgement.fitting([host_state]))
 
     def _judgement(
         self, request: EncryptionRequest, providers: Providers | None
@@ -112,6 +124,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             providers,
             self._slots,
             require_known_machine_type=conf.require_known_machine_type,
+            limits_hold=conf.on_placement_failure != opts.PASS,
         )
 
     def _providers(self) -> Providers | None:
@@ -154,7 +167,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return self._none_left(self._explained(problems))
         judgement = self._judgement(request, self._providers())
         fitting = [state for state in states if judgement.can_rebuild(state)]
-        if states and not fitting:
+        if not fitting:
             return self._none_left(self._explained(judgement.rejected()))
         return fitting
 

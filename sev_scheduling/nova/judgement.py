@@ -29,6 +29,7 @@ from sev_scheduling.request import EncryptionRequest
 _NOTHING: frozenset[str] = frozenset()
 _ONE_FREE = SlotPool(total=1)
 _FULL = SlotPool(total=1, used=1)
+_UNTOLD = SlotPool(total=0)
 
 
 class Judgement:
@@ -39,6 +40,10 @@ class Judgement:
     :param slots: returns root uuid -> host with free slots, or None where
         Placement does not answer; called at most once, and only where
         numbers are needed
+    :param limits_hold: reject hosts with a limit to the number of guests
+        where Placement does not tell how many there are: nova's own claim
+        knows no such limit
+    :ivar undecided: whether any host was rejected for that
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Judgement:
         slots: Callable[[], Mapping[str, Host] | None],
         *,
         require_known_machine_type: bool = False,
+        limits_hold: bool = True,
     ) -> None:
         self._request = request
         self._model = request.model
@@ -58,6 +64,8 @@ class Judgement:
         self._slots: Mapping[str, Host] | None = None
         self._asked = False
         self._strict = require_known_machine_type
+        self._limits_hold = limits_hold
+        self.undecided = False
         self._rejected: list[Verdict] = []
         name = self._model.name if self._model else ''
         self._offering = (
@@ -147,7 +155,11 @@ class Judgement:
         if len(own) < len(candidates):
             state.allocation_candidates = own
         provider = _slot_provider(own[0]) if own else None
-        return self._keep(self._judge(state, self._pool(state, own), provider))
+        pool = self._pool(state, own)
+        if pool is _UNTOLD:
+            self.undecided = True
+            return False
+        return self._keep(self._judge(state, pool, provider))
 
     def _keep(self, verdict: Verdict) -> bool:
         if not verdict.fits:
@@ -172,7 +184,10 @@ class Judgement:
         limit = self._facts.max_guests(state, name)
         if own and limit is None:
             return _ONE_FREE
-        host = self._known_slots().get(state.uuid)
+        slots = self._known_slots()
+        if own and slots is None and self._limits_hold:
+            return _UNTOLD
+        host = (slots or {}).get(state.uuid)
         pool = host.pools.get(name) if host else None
         if not own:
             # The pool is full, whatever was told a moment later.
@@ -188,11 +203,11 @@ class Judgement:
             return True
         return state.uuid in self._providers.hosts[self._model.name]
 
-    def _known_slots(self) -> Mapping[str, Host]:
+    def _known_slots(self) -> Mapping[str, Host] | None:
         if not self._asked:
             self._asked = True
             self._slots = self._ask_slots()
-        return self._slots or {}
+        return self._slots
 
     def _judge(
         self, state: Any, pool: SlotPool | None, provider: str | None

@@ -11,14 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import (
     PlacementAnswerError,
-    PlacementRefused,
     PlacementUnavailable,
 )
 from sev_scheduling.hosts import (
@@ -30,11 +30,10 @@ from sev_scheduling.models import registered_models
 from sev_scheduling.nova.placement import Budget, placement_client
 from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.http import UnknownName
 
 #: Different machine types that hosts may publish; more are not looked at.
 MAX_MACHINE_TYPES = 20
-
-T = TypeVar('T')
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,10 @@ class Lookups:
         self._providers: Providers | None = None
         self._asked_at = 0.0
 
+    def step(self) -> AbstractContextManager[None]:
+        """Let the look-ups within take no longer together than one may."""
+        return self._budget.of(self._timeout())
+
     def providers(self) -> Providers:
         """Return which providers have what; asked for at most once a while.
 
@@ -104,22 +107,21 @@ class Lookups:
         known = self._fresh()
         if known is not None:
             return known
-        timeout = self._timeout()
-        # One thread asks; the others wait for its answer.
-        if not self._lock.acquire(timeout=timeout):
-            raise PlacementUnavailable(
-                'Placement did not answer within placement_timeout.'
-            )
-        try:
-            known = self._fresh()
-            if known is None:
-                with self._budget.of(timeout):
+        with self.step():
+            # One thread asks; the others wait for its answer.
+            if not self._lock.acquire(timeout=self._budget.left()):
+                raise PlacementUnavailable(
+                    'Placement did not answer within placement_timeout.'
+                )
+            try:
+                known = self._fresh()
+                if known is None:
                     known = _ask_providers(self.client())
-                self._providers = known
-                self._asked_at = self._clock()
-            return known
-        finally:
-            self._lock.release()
+                    self._providers = known
+                    self._asked_at = self._clock()
+                return known
+            finally:
+                self._lock.release()
 
     def _fresh(self) -> Providers | None:
         if self._clock() - self._asked_at < self._cache_seconds():
@@ -134,7 +136,7 @@ class Lookups:
         :raises PlacementError: one of its children
         """
         name = orc.MEM_ENCRYPTION_CONTEXT
-        with self._budget.of(self._timeout()):
+        with self.step():
             answer = self.client().call(
                 'GET', f'/allocation_candidates?resources={name}:1'
             )
@@ -146,25 +148,18 @@ class Lookups:
 
         :raises PlacementError: one of its children
         """
-        with self._budget.of(self._timeout()):
+        with self.step():
             answer = self.client().call('GET', f'/allocations/{server}')
-        allocations = answer.get('allocations')
-        if not isinstance(allocations, dict):
-            raise PlacementAnswerError(
-                'GET /allocations: the answer has no allocations; check the '
-                'endpoint.'
-            )
-        for provider, allocation in allocations.items():
-            if orc.MEM_ENCRYPTION_CONTEXT in allocation.get('resources', ()):
-                return str(provider)
+        try:
+            for provider, allocation in answer['allocations'].items():
+                if orc.MEM_ENCRYPTION_CONTEXT in allocation['resources']:
+                    return str(provider)
+        except (AttributeError, KeyError, TypeError):
+            raise _strange('allocations') from None
         return None
 
-    def within_timeout(self, ask: Callable[[PlacementClient], T]) -> T:
-        """Ask something else, in the same time."""
-        with self._budget.of(self._timeout()):
-            return ask(self.client())
-
     def client(self) -> PlacementClient:
+        """Return what asks anything else; within :meth:`step`."""
         if self._client is None:
             self._client = placement_client(self._budget)
         return self._client
@@ -207,17 +202,15 @@ def _with_trait(
     """Yield uuid and root uuid of the providers that have a trait."""
     try:
         answer = client.call('GET', f'/resource_providers?required={trait}')
-    except PlacementRefused:
-        # This Placement has never heard of the trait.
+    except UnknownName:
+        # No host of an older nova has it.
         return
-    try:
-        for provider in answer['resource_providers']:
-            yield provider['uuid'], provider['root_provider_uuid']
-    except (KeyError, TypeError):
-        raise PlacementAnswerError(
-            'GET /resource_providers: the answer lists no providers; check '
-            'the endpoint.'
-        ) from None
+    for provider in _listed(answer, 'resource_providers'):
+        try:
+            found = str(provider['uuid']), str(provider['root_provider_uuid'])
+        except (KeyError, TypeError):
+            raise _strange('resource_providers') from None
+        yield found
 
 
 def _machine_type_traits(client: PlacementClient) -> list[str]:
@@ -225,9 +218,19 @@ def _machine_type_traits(client: PlacementClient) -> list[str]:
         'GET',
         f'/traits?associated=true&name=startswith:{MACHINE_TYPE_TRAIT_PREFIX}',
     )
-    traits = answer.get('traits')
-    if not isinstance(traits, list):
-        raise PlacementAnswerError(
-            'GET /traits: the answer has no traits; check the endpoint.'
-        )
+    traits = _listed(answer, 'traits')
     return sorted(map(str, traits))[:MAX_MACHINE_TYPES]
+
+
+def _listed(answer: Mapping[str, Any], name: str) -> list[Any]:
+    listed = answer.get(name)
+    if not isinstance(listed, list):
+        raise _strange(name)
+    return listed
+
+
+def _strange(name: str) -> PlacementAnswerError:
+    return PlacementAnswerError(
+        f'GET /{name}: the answer lists no {name.replace("_", " ")}; check '
+        'the endpoint.'
+    )

@@ -8,12 +8,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import nova.conf
 from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import loading as ks_loading
+from keystoneauth1.session import Session
 from nova import utils
 from nova.scheduler.client import report
 
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.placement.client import PlacementClient
+
+CONF = nova.conf.CONF
 
 
 class Budget:
@@ -24,7 +29,14 @@ class Budget:
 
     @contextlib.contextmanager
     def of(self, seconds: float) -> Iterator[None]:
-        """Let this thread's calls take so long in all."""
+        """Let this thread's calls take so long in all.
+
+        Within another one, that one counts: a step of many look-ups takes no
+        longer than a step of one.
+        """
+        if hasattr(self._local, 'end'):
+            yield
+            return
         self._local.end = time.monotonic() + seconds
         try:
             yield
@@ -41,26 +53,44 @@ class Budget:
         return left
 
 
-class _TimedAdapter:
-    """Nova's adapter, with a time-out on each call."""
+class _TimedSession(Session):
+    """A session whose every call keeps to a budget: keystone's as well."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._budget = budget
-        self._adapter: Any = None
 
-    def get(self, url: str, **kwargs: Any) -> Any:
-        if self._adapter is None:
-            self._adapter = utils.get_sdk_adapter('placement', admin=True)
-        return self._adapter.get(
-            url,
-            raise_exc=False,
-            timeout=self._budget.left(),
+    def request(  # type: ignore[override]
+        self, url: str, method: str, **kwargs: Any
+    ) -> Any:
+        kwargs |= {
+            'timeout': self._budget.left(),
             # Retries would not keep to the time-out.
-            connect_retries=0,
-            status_code_retries=0,
-            headers={'Accept': 'application/json'},
-            **kwargs,
-        )
+            'connect_retries': 0,
+            'status_code_retries': 0,
+        }
+        return super().request(url, method, **kwargs)
+
+
+class _Loader(ks_loading.session.Session):
+    """Reads a session's options, as nova does."""
+
+    @property
+    def plugin_class(self) -> Any:
+        return _TimedSession
+
+
+def _report_client(budget: Budget) -> Any:
+    """Return nova's client of its own service user and endpoint."""
+    session = _Loader().load_from_conf_options(
+        CONF,
+        'placement',
+        auth=ks_loading.load_auth_from_conf_options(CONF, 'placement'),
+        budget=budget,
+    )
+    return report.SchedulerReportClient(
+        utils.get_ksa_adapter('placement', ksa_session=session)
+    )
 
 
 class _ReportAdapter:
@@ -68,19 +98,25 @@ class _ReportAdapter:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._report = report.SchedulerReportClient(_TimedAdapter(budget))
+        self._report: Any = None
 
     def request(
         self, url: str, method: str, *, microversion: str | None, **_: Any
     ) -> Any:
         self._budget.left()
         try:
+            if self._report is None:
+                self._report = _report_client(self._budget)
             return self._report.get(url, version=microversion)
-        except ks_exceptions.ClientException:
+        except ks_exceptions.EndpointNotFound:
+            # The catalog, which is kept, may know the endpoint later.
+            self._report = None
+            raise
+        except (ks_exceptions.ClientException, PlacementUnavailable):
             raise
         except Exception as error:
-            # Nova's and openstacksdk's ways to say that keystone or the
-            # endpoint cannot be reached are many.
+            # Nova's ways to say that keystone or the endpoint cannot be
+            # reached, or are not configured, are many.
             raise PlacementUnavailable(
                 f'Placement cannot be reached: {type(error).__name__}: {error}'
             ) from error

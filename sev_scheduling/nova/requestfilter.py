@@ -6,31 +6,33 @@ when the host filter is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import nova.conf
 import os_resource_classes as orc
+import os_traits
 from nova import exception
+from nova.objects.fields import CPUAllocationPolicy
 from nova.scheduler import request_filter
 from oslo_log import log as logging
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explanation import explain
-from sev_scheduling.groups import RequestGroup
+from sev_scheduling.groups import RequestGroup, TraitAsk
 from sev_scheduling.hosts import machine_type_trait
 from sev_scheduling.nova.faults import request_fault
 from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.nova.requests import (
     as_warnings,
+    image_property,
     mentions_encryption,
     raw_image_encryption,
     read_spec,
 )
 from sev_scheduling.nova.warnings import Warnings
-from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Problem
@@ -65,9 +67,10 @@ class RequestFilter:
         if not reading.request.encrypted:
             return False
         try:
-            self._require_machine_type(spec, reading.request)
-            if CONF.sev_scheduling.explain_no_candidates:
-                self._look_for_candidates(spec, reading.request)
+            with self._lookups.step():
+                self._require_machine_type(spec, reading.request)
+                if CONF.sev_scheduling.explain_no_candidates:
+                    self._look_for_candidates(spec, reading.request)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.
@@ -106,19 +109,17 @@ class RequestFilter:
             spec,
         )
         constraints = dict(_constraints(spec))
-
-        def ask(client: PlacementClient) -> Diagnosis:
-            found = diagnose(client, request, query=query, **constraints)
-            if found.cause is Cause.NONE or not _falls_back(query):
-                return found
+        client = self._lookups.client()
+        diagnosis = diagnose(client, request, query=query, **constraints)
+        if diagnosis.cause is Cause.NONE:
+            return
+        if _falls_back(spec):
             # Nova asks once more, for shared CPUs.
-            shared = _with_shared_cpus(query)
+            shared = _with_shared_cpus(query, spec, request)
             other = diagnose(client, request, query=shared, **constraints)
-            return other if other.cause is Cause.NONE else found
-
-        diagnosis = self._lookups.within_timeout(ask)
-        if diagnosis.cause is not Cause.NONE:
-            raise self._refusal(diagnosis)
+            if other.cause is Cause.NONE:
+                return
+        raise self._refusal(diagnosis)
 
 
 def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
@@ -167,28 +168,46 @@ def _with_ports(query: PlacementRequest, spec: Any) -> PlacementRequest:
     )
 
 
-def _falls_back(query: PlacementRequest) -> bool:
+def _falls_back(spec: Any) -> bool:
     """Say whether nova would ask for shared CPUs instead of pinned ones."""
+    extra_specs = spec.flavor.get('extra_specs', {})
+    policy = extra_specs.get('hw:cpu_policy') or image_property(
+        spec, 'hw_cpu_policy'
+    )
     return (
-        orc.PCPU in _unsuffixed(query)
+        policy == CPUAllocationPolicy.DEDICATED
         and not CONF.workarounds.disable_fallback_pcpu_query
     )
 
 
-def _unsuffixed(query: PlacementRequest) -> Mapping[str, int]:
-    for group in query.groups:
-        if not group.suffix:
-            return group.resources
-    return {}
+def _with_shared_cpus(
+    query: PlacementRequest, spec: Any, request: EncryptionRequest
+) -> PlacementRequest:
+    """Leave out all that nova makes of the policies of pinned CPUs."""
+    hyperthreading = frozenset((os_traits.HW_CPU_HYPERTHREADING,))
+    explicit = any(
+        isinstance(ask, TraitAsk)
+        and ask.trait in hyperthreading
+        and not ask.suffix
+        for ask in request.asks
+    )
 
-
-def _with_shared_cpus(query: PlacementRequest) -> PlacementRequest:
     def shared(group: RequestGroup) -> RequestGroup:
         if group.suffix:
             return group
         resources = dict(group.resources)
-        cpus = resources.pop(orc.PCPU) + resources.get(orc.VCPU, 0)
-        return replace(group, resources={**resources, orc.VCPU: cpus})
+        resources.pop(orc.PCPU, None)
+        resources[orc.VCPU] = spec.flavor.vcpus
+        group = replace(group, resources=resources)
+        if explicit:
+            return group
+        return replace(
+            group,
+            required=tuple(
+                ors for ors in group.required if ors != hyperthreading
+            ),
+            forbidden=group.forbidden - hyperthreading,
+        )
 
     return replace(query, groups=tuple(map(shared, query.groups)))
 

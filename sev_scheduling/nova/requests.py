@@ -35,14 +35,17 @@ def asks_for_encryption(spec: Any) -> bool:
 
 def image_encryption(spec: Any) -> bool | None:
     """Return ``hw_mem_encryption`` of the image; None where it has none."""
+    value: bool | None = image_property(spec, 'hw_mem_encryption')
+    return value
+
+
+def image_property(spec: Any, name: str) -> Any:
+    """Return a property of the image as nova reads it; None without one."""
     image = spec.image if 'image' in spec else None
     if image is None or 'properties' not in image:
         return None
     properties = image.properties
-    if 'hw_mem_encryption' not in properties:
-        return None
-    value: bool | None = properties.hw_mem_encryption
-    return value
+    return getattr(properties, name) if name in properties else None
 
 
 def mentions_encryption(spec: Any) -> bool:

@@ -24,8 +24,10 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
     Encrypted guests it spreads or stacks, by the free slots of their model.
     """
 
-    # Weights of other guests are 0 or 1, and stay so.
+    # Weights are from -1 to 1, and nova's normalization is to leave them so:
+    # a host's own multiplier then counts for that host alone.
     minval = 0
+    maxval = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,10 +65,10 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
                 'weigher', f'Hosts are not weighed by their slots: {error}'
             )
             return [0.0] * len(states)
-        return [float(state.uuid not in shared) for state in states]
+        return [-1.0 if state.uuid in shared else 0.0 for state in states]
 
     def _free_slots(self, states: list[Any], spec: Any) -> list[float]:
-        """Return how many slots of the model each host has free.
+        """Return each host's free slots of the model; 1 for the most.
 
         Of several guests of one request, nova has claimed the slots of those
         before; Placement is asked for each.
@@ -77,8 +79,9 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         for state in states:
             host = hosts.get(state.uuid)
             pool = host.pools.get(model.name) if host and model else None
-            free.append(float(pool.free if pool else 0))
-        return free
+            free.append(pool.free if pool else 0)
+        most = max(free, default=0) or 1
+        return [slots / most for slots in free]
 
     def _weigh_object(self, host_state: Any, weight_properties: Any) -> float:
         raise NotImplementedError('weigh_objects() weighs all at once')
