@@ -71,6 +71,7 @@ def schedule(
         )
     for instance in instances:
         owners.check_instance(instance)
+    owners.check_owner(owner)
     names = providers.names(client)
     claim = Attempt(
         client=client,

@@ -168,7 +168,8 @@ class PlacementClient:
         :param on_placed: called for each guest once all are claimed; where
             it raises, all are released again
         :raises InputError: where the instances are not uuids, one a guest,
-            or one of them holds something already
+            or one of them holds something already; where Placement takes no
+            such owner
         :raises InvalidRequest: where a problem is an error
         :raises NoCapacity: where they do not all fit
         :raises PlacementConflict: where others kept claiming the same

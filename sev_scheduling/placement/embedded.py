@@ -26,7 +26,7 @@ _SQLITE_MAGIC = b'SQLite format 3\0'
 
 
 class EmbeddedAdapter(Adapter):
-    """An adapter onto a Placement in this process.
+    """An adapter onto a Placement in this process; threads may share it.
 
     :ivar engine: the SQLAlchemy engine of its database
     """
@@ -34,6 +34,12 @@ class EmbeddedAdapter(Adapter):
     def __init__(self, *args: Any, engine: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.engine = engine
+        # SQLite has one writer, and refuses others that have read before.
+        self._lock = threading.Lock()
+
+    def request(self, url: str, method: str, **kwargs: Any) -> Any:
+        with self._lock:
+            return super().request(url, method, **kwargs)
 
 
 @contextlib.contextmanager

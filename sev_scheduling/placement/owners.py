@@ -27,6 +27,7 @@ from sev_scheduling.specs import shown
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
 
+_LONGEST_OWNER = 255
 _UUID = re.compile('-'.join(f'[0-9a-fA-F]{{{n}}}' for n in (8, 4, 4, 4, 12)))
 
 
@@ -57,6 +58,15 @@ def _made_at(instance: str) -> float | None:
     """Return when an instance uuid was made, in seconds, if it tells."""
     value = uuid.UUID(instance)
     return (value.int >> 80) / 1000 if value.version == 7 else None
+
+
+def check_owner(owner: str) -> None:
+    """:raises InputError: where Placement takes no such user"""
+    if not isinstance(owner, str) or not 0 < len(owner) <= _LONGEST_OWNER:
+        raise InputError(
+            f'Owner {shown(owner)} is no text of 1 to {_LONGEST_OWNER} '
+            'characters.'
+        )
 
 
 def check_instance(instance: str) -> None:

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from placement.db.sqlalchemy import models
+from sqlalchemy import text
 
 from sev_scheduling.placement import (
     PlacementClient,
@@ -106,13 +107,13 @@ class World:
 
     def usages(self, resource_class='MEM_ENCRYPTION_CONTEXT'):
         """Return how much is used of a class on all providers together."""
-        providers = self.ask('GET', '/resource_providers')
-        return sum(
-            self.ask('GET', f'/resource_providers/{p["uuid"]}/usages')[
-                'usages'
-            ].get(resource_class, 0)
-            for p in providers['resource_providers']
+        query = text(
+            'SELECT COALESCE(SUM(used), 0) FROM allocations '
+            'JOIN resource_classes ON resource_class_id = '
+            'resource_classes.id WHERE name = :name'
         )
+        with self.adapter.engine.connect() as connection:
+            return connection.scalar(query, {'name': resource_class})
 
 
 KEPT = {'traits', 'resource_classes', 'alembic_version', 'consumer_types'}

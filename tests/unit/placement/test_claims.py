@@ -143,6 +143,13 @@ class TestSchedule:
             schedule(script, instances=[instance])
         assert script.calls == []
 
+    @pytest.mark.parametrize('owner', ['', 'x' * 256, None])
+    def test_an_owner_that_placement_would_refuse(self, owner):
+        script = cloud(1)
+        with pytest.raises(InputError, match='1 to 255 characters'):
+            schedule(script, owner=owner)
+        assert script.calls == []
+
     def test_an_invalid_request_is_refused_before_any_call(self):
         script = cloud(1)
         with pytest.raises(InvalidRequest):
