@@ -398,6 +398,11 @@ for ratio in (-1, 0, 0.5, 16, '1', None, True, 1e39):
         f'{ONE}/inventories',
         inventories({'total': 1, 'allocation_ratio': ratio}),
     )
+CALLS['an inventory without a total'] = (
+    'PUT',
+    f'{ONE}/inventories',
+    inventories({'reserved': 1}),
+)
 CALLS['an inventory with a key too many'] = (
     'PUT',
     f'{ONE}/inventories',
@@ -556,6 +561,9 @@ LISTED = {
     'an aggregate': f'member_of={AGGREGATES[0]}',
     'a forbidden aggregate': f'member_of=!{AGGREGATES[0]}',
     'resources': 'resources=VCPU:4',
+    'resources in an aggregate without any': (
+        f'resources=VCPU:4&member_of={AGGREGATES[1]}'
+    ),
     'too many resources': 'resources=MEM_ENCRYPTION_CONTEXT:3',
     'a class that is not known': 'resources=CUSTOM_UNHEARD_OF:1',
     'another key': 'colour=red',

@@ -72,9 +72,12 @@ def write(adapter: Any, world: list[Provider]) -> None:
         def table(name: str) -> Any:
             return getattr(models, name).__table__
 
-        def ids(name: str, key: str) -> dict[str, int]:
-            rows = connection.execute(table(name).select())
-            return {getattr(row, key): row.id for row in rows}
+        def ids(name: str, names: set[str]) -> dict[str, int]:
+            found = table(name)
+            rows = connection.execute(
+                found.select().where(found.c.name.in_(names))
+            )
+            return {row.name: row.id for row in rows}
 
         connection.execute(
             table('ResourceProvider')
@@ -94,8 +97,10 @@ def write(adapter: Any, world: list[Provider]) -> None:
         ):
             connection.execute(table(name).delete())
         numbers = {p.uuid: n for n, p in enumerate(world, 1)}
-        traits = ids('Trait', 'name')
-        classes = ids('ResourceClass', 'name')
+        traits = ids('Trait', {t for p in world for t in p.traits})
+        classes = ids(
+            'ResourceClass', {c for p in world for c in p.inventories}
+        )
         aggregates = {a: n for n, a in enumerate(AGGREGATES, 1)}
         rows: dict[str, list[dict[str, Any]]] = {
             'PlacementAggregate': [
