@@ -1,0 +1,298 @@
+"""When Placement does not answer: three policies, and never an exception."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keystoneauth1 import exceptions as ks_exceptions
+from nova import exception
+from nova.scheduler import request_filter
+
+from sev_scheduling.exceptions import PlacementUnavailable
+from sev_scheduling.hosts import SlotPool
+from sev_scheduling.nova.shared import renewed_lookups
+from sev_scheduling.placement import PlacementClient
+from tests.unit.nova.world import (
+    ON,
+    Q35,
+    SEV,
+    UEFI,
+    aggregate,
+    load_filter,
+    load_weigher,
+    passing,
+    rebuild_spec,
+    spec,
+    weighed,
+)
+from tests.unit.placement.script import Answer, Script, fault
+
+CANNOT_TELL = 'Whether a host can run this encrypted server cannot be found'
+
+#: What a Placement that does not work answers every call with.
+FAILURES = {
+    'the connection is refused': requests.exceptions.ConnectionError('no'),
+    'the time is over': requests.exceptions.ReadTimeout('slow'),
+    'it answers 500': fault(500),
+    'it answers 503 without a word': Answer(503),
+    'it answers 401': fault(401),
+    'it answers 404 by another server': Answer(404, content=b'<html>'),
+    'it answers in HTML': Answer(content=b'<html>', content_type='text/html'),
+    'it answers with a list': Answer(200, []),
+    'it answers with an empty object': Answer(200, {}),
+    'keystone knows no endpoint': ks_exceptions.EndpointNotFound('none'),
+    'keystone does not answer': ks_exceptions.ConnectFailure('none'),
+    'keystone refuses': ks_exceptions.Unauthorized('none'),
+    'there is no password': ks_exceptions.MissingAuthPlugin('none'),
+}
+VERSIONS = {'versions': [{'max_version': '1.39'}]}
+
+
+def breaking(monkeypatch, step, *, versions=VERSIONS):
+    """Have Placement answer everything with one step."""
+
+    class Broken(Script):
+        def send(self, request, **kwargs):
+            self.routes = {'GET /': versions} if versions else {}
+            path = request.path_url.removeprefix('/placement')
+            self.routes.setdefault(
+                f'{request.method} {path.partition("?")[0]}', step
+            )
+            return super().send(request, **kwargs)
+
+    script = Broken({})
+    monkeypatch.setattr(
+        'sev_scheduling.nova.lookups.placement_client',
+        lambda budget: PlacementClient(script.adapter()),
+    )
+    renewed_lookups()
+    return script
+
+
+@pytest.fixture(params=FAILURES)
+def failing(request, world, monkeypatch):
+    """A world with a host, whose Placement then stops to work."""
+    world.host('alpha')
+    world.host('beta')
+    world.candidates = world.hosts_for(spec())
+    breaking(monkeypatch, FAILURES[request.param])
+    return world
+
+
+@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+def test_a_new_guest(failing, configured, policy):
+    configured(on_placement_failure=policy)
+    plugin, states = load_filter(), failing.candidates
+    if policy == 'refuse':
+        with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
+            passing(plugin, states, spec())
+        assert passing(plugin, states, spec(), index=1) == []
+    else:
+        assert passing(plugin, states, spec()) == ['alpha', 'beta']
+    # Others are none the wiser.
+    assert passing(plugin, states, spec({}, {})) == ['alpha', 'beta']
+
+
+@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+def test_a_rebuild(failing, configured, policy):
+    configured(on_placement_failure=policy)
+    plugin, states = load_filter(), failing.candidates[:1]
+    if policy == 'pass':
+        assert passing(plugin, states, rebuild_spec()) == ['alpha']
+    else:
+        with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
+            passing(plugin, states, rebuild_spec())
+    assert passing(plugin, states, rebuild_spec({}, {})) == ['alpha']
+
+
+@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+def test_what_needs_no_look_up_is_still_judged(failing, configured, policy):
+    configured(on_placement_failure=policy, default_machine_type=['pc'])
+    with pytest.raises(exception.NoValidHost) as raised:
+        passing(load_filter(), failing.candidates, spec(ON, UEFI))
+    told = CANNOT_TELL if policy == 'refuse' else 'hosts give it pc'
+    assert told in str(raised.value)
+
+
+def test_the_request_filter_lets_pass_and_nova_goes_on(failing):
+    load_filter()
+    assert request_filter.ALL_REQUEST_FILTERS[-1](None, spec(ON, UEFI))
+
+
+def test_the_weigher_weighs_nothing(failing):
+    weigher = load_weigher()
+    for request in (spec(), spec({}, {})):
+        assert weighed(weigher, failing.candidates, request) == {
+            'alpha': 0.0,
+            'beta': 0.0,
+        }
+
+
+@pytest.mark.parametrize(
+    ('policy', 'left'),
+    [('protected', ['beta']), ('refuse', ['beta']),
+     ('pass', ['alpha', 'beta'])],
+)  # fmt: skip
+def test_a_limit_holds_where_nobody_can_count_the_guests(
+    world, configured, monkeypatch, policy, left
+):
+    """Nova's claim knows no limit lower than the inventory."""
+    limit = aggregate(**{'sev_scheduling:max_guests': '5'})
+    world.host('alpha', aggregates=[limit])
+    world.host('beta')
+    configured(on_placement_failure=policy)
+    states = world.hosts_for(spec())
+    plugin = load_filter()
+
+    # What is remembered is still known.
+    plugin._lookups.providers()
+
+    def down():
+        raise PlacementUnavailable('down')
+
+    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    assert passing(plugin, states, spec()) == left
+    if policy == 'pass':
+        assert passing(plugin, states[:1], spec()) == ['alpha']
+    else:
+        with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
+            passing(plugin, states[:1], spec())
+
+
+def test_where_the_pool_is_full_no_number_is_needed(
+    world, configured, monkeypatch
+):
+    """A host whose last candidates were another model's."""
+    root = world.host(pools={SEV: SlotPool(1, used=1), 'amd-sev-es': 5})
+    world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
+    states = world.hosts_for(spec())
+    plugin = load_filter()
+    plugin._lookups.providers()
+
+    def down():
+        raise PlacementUnavailable('down')
+
+    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    with pytest.raises(exception.NoValidHost, match='are taken now'):
+        passing(plugin, states, spec())
+
+
+def test_a_warning_once_a_minute_and_not_once_a_host(
+    world, monkeypatch, caplog
+):
+    for number in range(5):
+        world.host(f'host-{number}')
+    states = world.hosts_for(spec())
+    breaking(monkeypatch, fault(503))
+    plugin = load_filter()
+    now = [1000.0]
+    monkeypatch.setattr(
+        'sev_scheduling.nova.warnings.time.monotonic', lambda: now[0]
+    )
+
+    def warnings():
+        found = [r for r in caplog.records if r.levelno >= logging.WARNING]
+        caplog.clear()
+        return [record.getMessage() for record in found]
+
+    for _ in range(3):
+        assert len(passing(plugin, states, spec())) == 5
+    (message,) = warnings()
+    assert message.startswith(
+        'Look-ups for encrypted guests fail, and on_placement_failure is '
+        'protected: GET /resource_providers: Placement answered 503'
+    )
+    now[0] += 59.9
+    passing(plugin, states, spec())
+    assert warnings() == []
+    now[0] += 0.1
+    passing(plugin, states, spec())
+    assert len(warnings()) == 1
+
+
+def test_it_works_again_as_soon_as_placement_does(world, monkeypatch):
+    world.host('alpha', machine_type='pc')
+    request = spec(ON, UEFI)
+    states = world.hosts_for(request)
+    script = breaking(monkeypatch, fault(503))
+    plugin = load_filter()
+    assert passing(plugin, states, request) == ['alpha']
+    assert script.calls
+    monkeypatch.setattr(plugin._lookups, '_client', world.placement.client())
+    with pytest.raises(exception.NoValidHost, match='hosts give it pc'):
+        passing(plugin, states, request)
+
+
+#: What stands in an answer in place of what belongs there.
+JUNK = st.sampled_from(
+    [None, True, 0, -1, 1.5, '', 'x', [], [[]], [{}], {}, {'x': None}]
+)
+
+
+def spoil(draw, answer):
+    """Replace something in an answer, the whole of it or a detail."""
+    if isinstance(answer, dict | list) and answer and draw(st.integers(0, 3)):
+        keys = list(answer) if isinstance(answer, dict) else range(len(answer))
+        key = draw(st.sampled_from(keys))
+        if draw(st.integers(0, 9)):
+            answer[key] = spoil(draw, answer[key])
+        else:
+            del answer[key]
+        return answer
+    return draw(JUNK)
+
+
+class Spoiling:
+    """An adapter onto a Placement some of whose answers are strange."""
+
+    def __init__(self, placement, draw):
+        self.placement = placement
+        self.draw = draw
+
+    def request(self, url, method, **kwargs):
+        response = self.placement.request(url, method, **kwargs)
+        # Without a version, nothing else is asked.
+        if url != '/' and self.draw(st.booleans()):
+            answer = spoil(self.draw, response.json())
+            response._content = json.dumps(answer).encode()
+        return response
+
+
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_whatever_placement_answers_nothing_but_a_reason_leaves(
+    monkeypatch, world, data
+):
+    if not world.states:
+        limit = aggregate(**{'sev_scheduling:max_guests': '9'})
+        root = world.host('alpha', aggregates=[limit], machine_type='q35')
+        world.claim(world.pool(root))
+    states = world.hosts_for(spec())
+    fitting, unfitting = spec(ON, UEFI), spec(ON, UEFI)
+    unfitting.flavor.vcpus = 999
+    with monkeypatch.context() as patch:
+        adapter = Spoiling(world.placement, data.draw)
+        patch.setattr(
+            'sev_scheduling.nova.lookups.placement_client',
+            lambda budget: PlacementClient(adapter),
+        )
+        plugin, weigher = load_filter(), load_weigher()
+        ask = request_filter.ALL_REQUEST_FILTERS[-1]
+        for request in (fitting, rebuild_spec(ON, Q35)):
+            with contextlib.suppress(exception.NoValidHost):
+                passing(plugin, states, request)
+        for request in (fitting, unfitting):
+            with contextlib.suppress(exception.RequestFilterFailed):
+                ask(None, request)
+        for request in (spec(), spec({}, {})):
+            weighed(weigher, states * 2, request)
