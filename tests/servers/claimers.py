@@ -1,0 +1,96 @@
+"""Processes that claim slots over HTTP, to be raced and to be killed."""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import random
+from multiprocessing.process import BaseProcess
+
+from sev_scheduling import EncryptionRequest, exceptions
+from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement.owners import new_instance
+from tests.servers.placement import adapter_for
+
+# Forked from a process that has the imports done and runs no threads.
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload([__name__])
+
+#: What became of one claim where it was made.
+HELD = 'held'
+
+
+def race(
+    url: str, request: EncryptionRequest, *, processes: int, claims: int
+) -> collections.Counter[str]:
+    """Let processes claim for one guest after the other, all at once.
+
+    :param claims: how many each process makes
+    :returns: :data:`HELD` or the name of an exception -> how often
+    """
+    with _CONTEXT.Pool(processes) as pool:
+        outcomes = pool.starmap(
+            _claim, [(url, request, claims)] * processes, chunksize=1
+        )
+        return sum(outcomes, collections.Counter())
+
+
+def _claim(
+    url: str, request: EncryptionRequest, claims: int
+) -> collections.Counter[str]:
+    client = PlacementClient(adapter_for(url))
+    outcomes: collections.Counter[str] = collections.Counter()
+    for _ in range(claims):
+        try:
+            client.schedule(request)
+        except Exception as error:
+            outcomes[type(error).__name__] += 1
+        else:
+            outcomes[HELD] += 1
+    return outcomes
+
+
+def start_claimer(
+    url: str, request: EncryptionRequest, owner: str
+) -> BaseProcess:
+    """Start a process that claims, moves and releases until it is killed.
+
+    It ends by itself, with status 1, where anything goes wrong. Guests that
+    are alone have uuids that end in :data:`ALONE`, and only they are moved
+    and released; those of a group end in one of :data:`GROUP` each, and are
+    the same before that.
+    """
+    process = _CONTEXT.Process(
+        target=_claim_until_killed, args=(url, request, owner), daemon=True
+    )
+    process.start()
+    return process
+
+
+ALONE = 'f'
+GROUP = '012'
+
+
+def _claim_until_killed(
+    url: str, request: EncryptionRequest, owner: str
+) -> None:
+    client = PlacementClient(adapter_for(url))
+    alone: list[str] = []
+    while True:
+        dice = random.random()
+        try:
+            if alone and dice < 0.2:
+                client.move(random.choice(alone), request)
+            elif alone and dice < 0.4:
+                client.release(alone.pop())
+            else:
+                ends = ALONE if dice < 0.8 else GROUP
+                start = new_instance()[:-1]
+                instances = [start + end for end in ends]
+                client.schedule(
+                    request, len(ends), owner=owner, instances=instances
+                )
+                if ends == ALONE:
+                    alone += instances
+        except exceptions.NoCapacity:
+            continue
