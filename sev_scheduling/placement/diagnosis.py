@@ -6,15 +6,17 @@ with what is left; the constraints that each of them fails are worked out
 from that in memory, and what is named is then confirmed by Placement: with
 that given up, it has candidates.
 
-What provider summaries do not tell (``min_unit``, ``max_unit``,
-``step_size``, shared storage, hosts beyond the bound on one answer) is found
-by giving up one kind of constraint after the other.
+What provider summaries do not tell is asked for where few hosts are in
+question (``min_unit``, ``max_unit``, ``step_size``), or found by giving up one
+kind of constraint after the other (shared storage too, and hosts beyond the
+bound on one answer).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import os_resource_classes as orc
@@ -49,6 +51,9 @@ from sev_scheduling.placement.trees import (
 )
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.request import EncryptionRequest
+
+#: Hosts whose inventories are asked for, a call each.
+MAX_UNITS = 3
 
 _HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
 
@@ -116,14 +121,19 @@ class _Inquiry:
         elif not self._look([slot_alone(self.query)]):
             return self._without_free_slot()
         self._learn_aggregates()
-        if self.questions.providers(
-            required=os_traits.MISC_SHARES_VIA_AGGREGATE
-        ):
+        if self._storage_is_shared():
             self.complete = False
         slot = slot_constraint(self.query)
         every = [c for c in constraints(self.query) if c != slot]
-        found = lacks(self.query, self.trees, every)
-        return self._conclude(self._confirmed(found, every))
+        return self._conclude(self._alternatives(every))
+
+    def _storage_is_shared(self) -> bool:
+        """Whether hosts may have what their trees do not show."""
+        return bool(
+            self.questions.providers(
+                required=os_traits.MISC_SHARES_VIA_AGGREGATE
+            )
+        )
 
     def _look(self, queries: Iterable[WideRequest]) -> bool:
         """Learn the trees that have candidates; return whether any has."""
@@ -167,15 +177,16 @@ class _Inquiry:
                 if member['uuid'] in providers:
                     providers[member['uuid']].aggregates.add(mark)
 
-    def _confirmed(
-        self, found: list[Lack], every: list[Constraint]
-    ) -> list[Lack]:
+    def _alternatives(self, every: list[Constraint]) -> list[Lack]:
         """Return what Placement confirms: any one of these would do."""
-        hidden = any(not lack.constraints for lack in found)
-        best = [] if hidden else _least(found)
-        confirmed = [
-            lack for lack in best if self._confirms(lack) is not False
-        ]
+        found = lacks(self.query, self.trees, every)
+        hidden = [lack for lack in found if not lack.constraints]
+        if hidden and self._learn_units(hidden):
+            found = lacks(self.query, self.trees, every)
+        best, confirmed = self._confirmed(found)
+        if best and not confirmed and self._learn_units(best):
+            found = lacks(self.query, self.trees, every)
+            best, confirmed = self._confirmed(found)
         if confirmed and self.complete:
             return confirmed
         known = {c for lack in confirmed for c in lack.constraints}
@@ -188,6 +199,33 @@ class _Inquiry:
             # Fewer will do than was worked out.
             confirmed = []
         return confirmed + other
+
+    def _learn_units(self, found: Iterable[Lack]) -> bool:
+        """Ask for the inventories of hosts that should have served.
+
+        Their ``max_unit`` and the like, which summaries do not tell, keep
+        the guest off; they are few, or nothing is asked.
+        """
+        roots = {root for lack in found for root in lack.roots}
+        if len(roots) > MAX_UNITS:
+            return False
+        for root in roots:
+            provider = self.trees[root][root]
+            for name, units in self.questions.units(root).items():
+                if name in provider.inventories:
+                    provider.inventories[name] = replace(
+                        provider.inventories[name], **units
+                    )
+        return True
+
+    def _confirmed(self, found: list[Lack]) -> tuple[list[Lack], list[Lack]]:
+        """Return what seems least, and of that what Placement confirms."""
+        if any(not lack.constraints for lack in found):
+            return [], []
+        best = _least(found)
+        return best, [
+            lack for lack in best if self._confirms(lack) is not False
+        ]
 
     def _confirms(self, lack: Lack) -> bool | None:
         """Whether giving it up makes candidates; None where unknown."""
@@ -254,13 +292,20 @@ class _Inquiry:
             return self._told(Cause.UNCLEAR)
         self.hosts = 0
         lack = Lack(frozenset([slot]), ())
-        if not self._ask(lack.constraints, {}):
-            self.trees = trees_of(slots.summaries)
-            self._learn_aggregates()
-            found = lacks(self.query, self.trees, constraints(self.query))
+        self.trees = trees_of(slots.summaries)
+        self._learn_aggregates()
+        found = lacks(self.query, self.trees, constraints(self.query))
+        # Placement would do with the model's trait alone, which hosts
+        # without slots may have.
+        enough = (
+            any(other.constraints == lack.constraints for other in found)
+            or self._storage_is_shared()
+        )
+        if not enough or self._ask(lack.constraints, {}) is False:
             for other in _least(found)[:1]:
-                if slot in other.constraints and self._confirms(other):
-                    lack = other
+                if slot in other.constraints:
+                    refuted = self._confirms(other) is False
+                    lack = lack if refuted else other
         if len(lack.constraints) > 1:
             return self._told(
                 Cause.SEVERAL, lack.constraints, lack=lack, slots=slots

@@ -21,6 +21,7 @@ MAX_CALLS = 12
 MAX_CANDIDATES = 5000
 
 
+_UNIT_KEYS = ('min_unit', 'max_unit', 'step_size')
 _PROVIDER_KEYS = ('name', 'root_provider_uuid', 'uuid')
 
 
@@ -118,6 +119,28 @@ class Questions:
             raise PlacementAnswerError(
                 'GET /resource_providers: the answer lists no providers; '
                 'check the endpoint.'
+            ) from None
+
+    def units(self, provider: str) -> dict[str, dict[str, int]]:
+        """Return what one allocation may have: class -> min_unit, …
+
+        :returns: nothing where no calls are left, or it is gone
+        """
+        if not self.left:
+            return {}
+        url = f'/resource_providers/{provider}/inventories'
+        try:
+            return {
+                name: {key: int(inventory[key]) for key in _UNIT_KEYS}
+                for name, inventory in self._get(url, '1.33')[
+                    'inventories'
+                ].items()
+            }
+        except PlacementRefused:
+            return {}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise PlacementAnswerError(
+                f'GET {url}: the answer lists none; check the endpoint.'
             ) from None
 
     def pool(self, provider: str) -> tuple[int, int] | None:

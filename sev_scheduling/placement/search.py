@@ -76,6 +76,13 @@ class Provider:
             return 0
         return max(0, inventory.capacity - self.used.get(resource_class, 0))
 
+    def most(self, resource_class: str) -> int:
+        """Amount that one consumer can have now."""
+        inventory = self.inventories.get(resource_class)
+        if inventory is None:
+            return 0
+        return min(self.left(resource_class), inventory.max_unit)
+
     def takes(self, resource_class: str, amount: int) -> bool:
         """Whether the amount can be had; 0 asks for the inventory alone."""
         inventory = self.inventories.get(resource_class)

@@ -128,7 +128,7 @@ def left(
         found = {
             name: max(
                 (
-                    tree[uuid].left(name)
+                    tree[uuid].most(name)
                     - candidate.amounts.get((uuid, name), 0)
                     for uuid in candidate.mappings.get('', ())
                 ),

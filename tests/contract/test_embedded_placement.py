@@ -1,0 +1,191 @@
+"""The embedded Placement: its file, its threads, and what it leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import event
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.placement import (
+    PlacementClient,
+    embedded_placement,
+    load_cloud,
+)
+from sev_scheduling.placement.cloudfile import parse_cloud
+from tests.contract.placement.requests import host, request
+
+
+def cloud(*hosts, label='Cloud file x'):
+    return parse_cloud({'hosts': list(hosts)}, label)
+
+
+def names(adapter):
+    return [h.name for h in PlacementClient(adapter).hosts(details=False)]
+
+
+class TestStateFile:
+    @pytest.mark.parametrize(
+        'name', ['a.db', 'a b.db', 'a?b.db', 'a%41b#c.db', '$a.db', 'ü.db']
+    )
+    def test_guests_are_kept_in_the_very_file(self, tmp_path, name):
+        """A question mark or a percent sign led to another file."""
+        path = tmp_path / name
+        with embedded_placement(path) as adapter:
+            load_cloud(adapter, cloud(host()))
+            (placed,) = PlacementClient(adapter).schedule(request())
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        with embedded_placement(path) as adapter:
+            load_cloud(adapter, cloud(host()))
+            (claim,) = PlacementClient(adapter).claims()
+        assert claim.instance == placed.instance
+
+    def test_another_cloud_is_not_mixed_in(self, tmp_path):
+        path = tmp_path / 'a.db'
+        with embedded_placement(path) as adapter:
+            load_cloud(adapter, cloud(host()))
+            for other in (host('other'), host(vcpus=17)):
+                with pytest.raises(InputError, match='is not the cloud that'):
+                    load_cloud(adapter, cloud(other))
+            assert names(adapter) == ['epyc']
+
+    def test_a_new_one_is_removed_where_the_body_raises(self, tmp_path):
+        path = tmp_path / 'a.db'
+        with pytest.raises(ZeroDivisionError), embedded_placement(path):
+            raise ZeroDivisionError
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_old_one_is_kept_where_the_body_raises(self, tmp_path):
+        path = tmp_path / 'a.db'
+        with embedded_placement(path) as adapter:
+            load_cloud(adapter, cloud(host()))
+        with pytest.raises(ZeroDivisionError), embedded_placement(path):
+            raise ZeroDivisionError
+        with embedded_placement(path) as adapter:
+            assert names(adapter) == ['epyc']
+
+    def test_an_empty_file_is_a_new_one(self, tmp_path):
+        path = tmp_path / 'a.db'
+        path.touch()
+        with embedded_placement(path) as adapter:
+            load_cloud(adapter, cloud(host()))
+        with embedded_placement(path) as adapter:
+            assert names(adapter) == ['epyc']
+
+    @pytest.mark.parametrize(
+        'content', [b'text', b'SQLite format 3\0', b'SQLite format 3\0' * 99]
+    )
+    def test_any_other_file_is_refused_and_left_alone(self, tmp_path, content):
+        path = tmp_path / 'a.db'
+        path.write_bytes(content)
+        with (
+            pytest.raises(InputError, match='is no database of Placement'),
+            embedded_placement(path),
+        ):
+            pass  # pragma: no cover
+        assert path.read_bytes() == content
+
+    def test_a_database_of_something_else_is_refused(self, tmp_path):
+        path = tmp_path / 'a.db'
+        with sqlite3.connect(path) as database:
+            database.execute('CREATE TABLE t (a)')
+        database.close()
+        with (
+            pytest.raises(InputError, match='is no database of Placement'),
+            embedded_placement(path),
+        ):
+            pass  # pragma: no cover
+
+    @pytest.mark.parametrize(
+        ('name', 'words'),
+        [
+            ('missing/a.db', 'No such file'),
+            ('', 'is no regular file'),
+        ],
+    )
+    def test_a_path_that_will_not_do(self, tmp_path, name, words):
+        with (
+            pytest.raises(InputError, match=words),
+            embedded_placement(tmp_path / name),
+        ):
+            pass  # pragma: no cover
+
+    def test_one_that_another_process_uses_is_refused(self, tmp_path):
+        path = tmp_path / 'a.db'
+        code = (
+            'import fcntl, sys\n'
+            'stream = open(sys.argv[1], "ab")\n'
+            'fcntl.flock(stream, fcntl.LOCK_EX)\n'
+            'print("locked", flush=True)\n'
+            'sys.stdin.read()\n'
+        )
+        with subprocess.Popen(
+            [sys.executable, '-c', code, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout.readline() == b'locked\n'
+            with (
+                pytest.raises(InputError, match='in use by another command'),
+                embedded_placement(path),
+            ):
+                pass  # pragma: no cover
+        assert path.exists()
+
+
+class TestInOneProcess:
+    def test_two_at_a_time_are_refused(self):
+        """The second one's hosts would have shown in the first one."""
+        with (
+            embedded_placement(),
+            pytest.raises(RuntimeError, match='runs in this process'),
+            embedded_placement(),
+        ):
+            pass  # pragma: no cover
+
+    def test_one_after_the_other_know_nothing_of_each_other(self):
+        for name in ('a', 'b'):
+            with embedded_placement() as adapter:
+                traits = [f'CUSTOM_{name.upper()}']
+                load_cloud(adapter, cloud(host(name, traits=traits)))
+                assert names(adapter) == [name]
+
+    def test_loggers_are_as_they_were(self):
+        logger = logging.getLogger('placement')
+        before = logger.level
+        with embedded_placement():
+            assert logger.level == logging.ERROR
+        assert logger.level == before
+
+    def test_without_openstack_placement_it_says_what_to_install(
+        self, monkeypatch
+    ):
+        monkeypatch.setitem(sys.modules, 'wsgi_intercept.interceptor', None)
+        with (
+            pytest.raises(InputError, match=r"pip install 'sev-scheduling\["),
+            embedded_placement(),
+        ):
+            pass  # pragma: no cover
+        monkeypatch.undo()
+        with embedded_placement() as adapter:
+            assert names(adapter) == []
+
+
+def test_a_thousand_hosts_are_one_transaction(monkeypatch):
+    """By its API they would take minutes; so the work counts, not a clock."""
+    with embedded_placement() as adapter:
+        statements = []
+
+        def count(connection, cursor, statement, *rest):
+            statements.append(statement)
+
+        event.listen(adapter.engine, 'before_cursor_execute', count)
+        pools = {'amd-sev': {'total': 15, 'used': 3}}
+        load_cloud(adapter, cloud(host(count=1000, pools=pools)))
+        event.remove(adapter.engine, 'before_cursor_execute', count)
+        assert len(statements) < 20
+        assert len(names(adapter)) == 1000
