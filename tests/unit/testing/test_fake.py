@@ -44,7 +44,7 @@ def test_the_example_of_the_documentation_passes() -> None:
             '-q',
             '-p',
             'no:cacheprovider',
-            'examples/testing',
+            'doc/source/user/example_tests',
         ],
         cwd=ROOT,
         capture_output=True,
