@@ -117,26 +117,32 @@ def one_by_one(client: PlacementClient, count: int) -> None:
 
 
 def operations(
-    claims: int,
+    claims: int, single: int
 ) -> dict[str, Callable[[PlacementClient], object]]:
     return {
         'candidates': lambda c: c.candidates(translate(request())),
         'diagnosis: memory': lambda c: c.diagnose(request(ram=10**7)),
         'capacity': lambda c: c.hosts(),
         'capacity, no details': lambda c: c.hosts(details=False),
-        f'{claims} claims, a group': lambda c: c.schedule(request(), claims),
-        f'{claims} claims, single': lambda c: one_by_one(c, claims),
+        f'{claims} claims at once': lambda c: c.schedule(request(), claims),
+        f'{single} claims one by one': lambda c: one_by_one(c, single),
     }
 
 
 def measure(
-    adapter: Adapter, place: str, hosts: int, *, claims: int, repeat: int
+    adapter: Adapter,
+    place: str,
+    hosts: int,
+    *,
+    claims: int,
+    single: int,
+    repeat: int,
 ) -> Iterator[Result]:
     """Yield a result for each operation."""
     watch = Stopwatch(adapter)
     client = PlacementClient(adapter, timeout=TIMEOUT)
     client.supports('1.39')  # The version document is not part of any.
-    for operation, run in operations(claims).items():
+    for operation, run in operations(claims, single).items():
         whole: list[float] = []
         own: list[float] = []
         for _ in range(repeat):
@@ -182,6 +188,12 @@ _COLUMNS = ('Placement', 'Hosts', 'Operation', 'Seconds', 'Calls', 'Ours')
 _WIDTHS = (10, 6, 24, 8, 6, 7)
 
 
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
+    return int(text)
+
+
 def row(cells: Iterable[object]) -> str:
     """Return a line of a simple table, as the documentation has it."""
     parts = zip(cells, _WIDTHS, strict=True)
@@ -194,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        '--hosts', type=int, nargs='+', default=[100, 1000, 5000]
+        '--hosts', type=positive, nargs='+', default=[100, 1000, 5000]
     )
     parser.add_argument(
         '--on',
@@ -203,8 +215,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=['embedded', 'mariadb'],
         help='in this process, or over HTTP on one of these databases',
     )
-    parser.add_argument('--claims', type=int, default=100)
-    parser.add_argument('--repeat', type=int, default=3)
+    parser.add_argument(
+        '--claims', type=positive, default=100, help='guests in one group'
+    )
+    parser.add_argument(
+        '--single', type=positive, default=10, help='guests claimed one by one'
+    )
+    parser.add_argument('--repeat', type=positive, default=3)
     args = parser.parse_args(arguments)
     rule = row('=' * width for width in _WIDTHS)
     print(rule, row(_COLUMNS), rule, sep='\n')
@@ -217,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         place,
                         hosts,
                         claims=args.claims,
+                        single=args.single,
                         repeat=args.repeat,
                     ):
                         print(
