@@ -23,30 +23,31 @@ MAX_AMOUNT = 2**31 - 1
 
 #: The image properties that bear on encryption or on the resources asked
 #: for; a trait is the property ``trait:<name>``.
-IMAGE_PROPERTIES = (
-    'hw_architecture',
-    'hw_cdrom_bus',
-    'hw_cpu_policy',
-    'hw_cpu_realtime_mask',
-    'hw_cpu_thread_policy',
-    'hw_disk_bus',
-    'hw_firmware_stateless',
-    'hw_firmware_type',
-    'hw_machine_type',
-    'hw_maxphysaddr_mode',
-    'hw_mem_encryption',
-    'hw_mem_encryption_model',
-    'hw_mem_page_size',
-    'hw_pci_numa_affinity_policy',
-    'hw_scsi_model',
-    'hw_tpm_model',
-    'hw_tpm_version',
-    'hw_video_model',
-    'os_secure_boot',
+IMAGE_PROPERTIES = frozenset(
+    {
+        'hw_architecture',
+        'hw_cdrom_bus',
+        'hw_cpu_policy',
+        'hw_cpu_realtime_mask',
+        'hw_cpu_thread_policy',
+        'hw_disk_bus',
+        'hw_firmware_stateless',
+        'hw_firmware_type',
+        'hw_machine_type',
+        'hw_maxphysaddr_mode',
+        'hw_mem_encryption',
+        'hw_mem_encryption_model',
+        'hw_mem_page_size',
+        'hw_pci_numa_affinity_policy',
+        'hw_scsi_model',
+        'hw_tpm_model',
+        'hw_tpm_version',
+        'hw_video_model',
+        'os_secure_boot',
+    }
 )
-_IMAGE_PROPERTY_SET = frozenset(IMAGE_PROPERTIES)
 TRAIT_PREFIX = 'trait:'
-
+_EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
 _MAX_NAME = 255
 _MAX_TEXT = 65535
 
@@ -110,13 +111,7 @@ def flavor_view(flavor: Any) -> FlavorView:
         vcpus=_amount(facts, label, 'vcpus', required=True),
         memory_mb=_amount(facts, label, 'ram', 'memory_mb', required=True),
         root_gb=_amount(facts, label, 'disk', 'root_gb'),
-        ephemeral_gb=_amount(
-            facts,
-            label,
-            'OS-FLV-EXT-DATA:ephemeral',
-            'ephemeral',
-            'ephemeral_gb',
-        ),
+        ephemeral_gb=_amount(facts, label, *_EPHEMERAL),
         swap_mb=_amount(facts, label, 'swap'),
         extra_specs=extra_specs,
     )
@@ -245,7 +240,7 @@ def _known(facts: Mapping[str, Any], label: str) -> dict[str, str]:
         for key, value in facts.items()
         if value is not None
         and isinstance(key, str)
-        and (key in _IMAGE_PROPERTY_SET or key.startswith(TRAIT_PREFIX))
+        and (key in IMAGE_PROPERTIES or key.startswith(TRAIT_PREFIX))
     }
     if facts.get('architecture') is not None:
         properties.setdefault(

@@ -160,7 +160,7 @@ FLAVOR_KEYS = [
 IMAGE_KEYS = [
     *('name', 'id', 'image_id', 'image_name', 'properties', 'vcpus'),
     *('architecture', 'vmware_adaptertype', 'traits_required'),
-    *('nova_object.data', *IMAGE_PROPERTIES),
+    *('nova_object.data', *sorted(IMAGE_PROPERTIES)),
 ]
 ANY_SPECS = spoiled(PLAUSIBLE_SPECS, sorted(SENSE))
 ANY_FLAVORS = st.one_of(

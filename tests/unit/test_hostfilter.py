@@ -55,6 +55,8 @@ def test_every_host_takes_a_guest_that_is_not_encrypted():
 
     assert verdict.fits
     assert verdict.model is None
+    assert not verdict.permanent
+    assert (verdict.total, verdict.reserved, verdict.used) == (0, 0, 0)
     assert verdict.message == 'old takes any guest that is not encrypted.'
 
 
