@@ -26,6 +26,15 @@ def positive(text: str) -> int:
     return number
 
 
+def owner(text: str) -> str:
+    """Read who holds claims, a user of Placement's; for argparse."""
+    if not 0 < len(text) <= 255 or not text.isprintable():
+        raise argparse.ArgumentTypeError(
+            f'{shown(text)} is no name of 1 to 255 printable characters'
+        )
+    return text
+
+
 def add_request_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('request')
     group.add_argument(

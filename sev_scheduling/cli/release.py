@@ -10,6 +10,7 @@ from typing import Any
 
 from sev_scheduling.cli.base import Rows
 from sev_scheduling.cli.clouds import add_host_options, open_client
+from sev_scheduling.cli.inputs import owner
 from sev_scheduling.specs import shown
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
@@ -61,7 +62,8 @@ class Release(Rows):
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         with open_client(parsed_args) as client:
             released = {
-                uuid: client.release(uuid) for uuid in parsed_args.instances
+                uuid: client.release(uuid)
+                for uuid in dict.fromkeys(parsed_args.instances)
             }
         missing = [uuid for uuid, held in released.items() if not held]
         if missing:
@@ -87,6 +89,7 @@ class Reconcile(Rows):
         parser.add_argument(
             '--owner',
             metavar='NAME',
+            type=owner,
             required=True,
             help='as given to "schedule"',
         )

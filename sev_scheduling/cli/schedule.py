@@ -14,6 +14,7 @@ from sev_scheduling.cli.base import Rows
 from sev_scheduling.cli.clouds import add_host_options, open_client
 from sev_scheduling.cli.inputs import (
     add_request_options,
+    owner,
     positive,
     read_request,
 )
@@ -24,8 +25,21 @@ from sev_scheduling.validation import validate
 #: From so many guests on, a person at a terminal sees that it goes on.
 MANY = 20
 
+#: One claim; Placement takes a minute or two for it.
+MOST = 10_000
+
 #: Seconds between two looks at the clock.
 TICK = 1.0
+
+
+def guests(text: str) -> int:
+    """Read how many guests; for argparse."""
+    number = positive(text)
+    if number > MOST:
+        raise argparse.ArgumentTypeError(
+            f'{number} guests are more than the {MOST} of one command'
+        )
+    return number
 
 
 class Schedule(Rows):
@@ -48,13 +62,14 @@ class Schedule(Rows):
         parser.add_argument(
             '--count',
             metavar='N',
-            type=positive,
+            type=guests,
             default=1,
-            help='how many guests (default: 1)',
+            help=f'how many guests, up to {MOST} (default: 1)',
         )
         parser.add_argument(
             '--owner',
             metavar='NAME',
+            type=owner,
             default='sev-scheduling',
             help='who holds the claims: "reconcile" finds them by it '
             '(default: sev-scheduling)',

@@ -41,6 +41,7 @@ EXIT_BROKEN_PIPE = 141
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
+_DISK = ('SQLITE_FULL', 'SQLITE_IOERR', 'SQLITE_READONLY')
 _FULL = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 
 
@@ -145,6 +146,11 @@ def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in _FULL:
         _silence_stdout()
         return f'The output cannot be written: {error.strerror}.', EXIT_USAGE
+    # SQLAlchemy has the database's own error; what the disk does to it is no
+    # defect.
+    origin = getattr(error, 'orig', None)
+    if getattr(origin, 'sqlite_errorname', '').startswith(_DISK):
+        return f'The database cannot be written: {origin}.', EXIT_USAGE
     what = ' '.join(str(error).split())[:200]
     return (
         f'This is a defect of {NAME}: {type(error).__name__}: {what}; run '

@@ -42,6 +42,13 @@ def test_what_nobody_holds_is_told_and_the_rest_released(run, state, placed):
     ]
 
 
+def test_an_instance_that_is_named_twice_is_released_once(run, state, placed):
+    ran = run('release', '-f', 'json', '--state', state, *placed[:1] * 2)
+
+    assert (ran.status, ran.err) == (0, '')
+    assert ran.json() == [{'Instance': placed[0], 'Released': True}]
+
+
 def test_a_dry_run_shows_an_owner_s_claims_and_frees_nothing(
     reconcile, placed
 ):

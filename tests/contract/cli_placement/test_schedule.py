@@ -254,9 +254,36 @@ def test_progress_of_many_guests_is_not_seen_elsewhere(run, cloud, sev):
     assert '\r' not in ran.err
 
 
-@pytest.mark.parametrize('count', ['0', '-1', 'two', '1.5', str(2**31)])
+@pytest.mark.parametrize('count', ['0', '-1', 'two', '1.5', '10001'])
 def test_a_count_that_is_none_is_bad_usage(schedule, count):
     ran = schedule(f'--count={count}')
 
     assert (ran.status, ran.out) == (2, '')
     assert '--count' in ran.err
+
+
+@pytest.mark.parametrize(
+    'owner',
+    [
+        pytest.param('', id='nothing'),
+        pytest.param('x' * 256, id='just too long'),
+        pytest.param('a\nb', id='two lines'),
+    ],
+)
+def test_an_owner_that_placement_would_refuse_is_bad_usage(schedule, owner):
+    ran = schedule('--owner', owner)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert '--owner' in ran.err
+    assert ran.err.count('\n') == 1
+
+
+def test_an_owner_may_have_a_long_name(schedule, run, state):
+    owner = 'Größe & a/b ' + 'x' * 243
+    (row,) = schedule('--owner', owner, '--state', state).json()
+    claims = run(
+        *('reconcile', '-f', 'json', '--state', state, '--owner', owner),
+        *('--older-than', '0s'),
+    ).json()
+
+    assert [claim['Instance'] for claim in claims] == [row['Instance']]

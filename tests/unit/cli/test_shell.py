@@ -86,6 +86,30 @@ def test_what_a_command_raises_becomes_a_status_and_one_line(
 
 
 @pytest.mark.parametrize(
+    ('pages', 'status', 'told'),
+    [
+        pytest.param(1, 2, 'The database cannot be written: ', id='full'),
+        pytest.param(9, 70, 'This is a defect of ', id='no such table'),
+    ],
+)
+def test_a_disk_that_fails_the_database_is_no_defect(
+    run_raising, pages, status, told
+):
+    sqlalchemy = pytest.importorskip('sqlalchemy')
+    engine = sqlalchemy.create_engine('sqlite://')
+    statement = 'CREATE TABLE t (x)' if pages == 1 else 'SELECT * FROM t'
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f'PRAGMA max_page_count = {pages}')
+        with pytest.raises(sqlalchemy.exc.OperationalError) as caught:
+            connection.exec_driver_sql(statement)
+
+    ran = run_raising(caught.value)
+    assert ran.status == status
+    assert ran.err.startswith(f'sev-scheduling: {told}')
+    assert ran.err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
     ('error', 'status'),
     [
         pytest.param(exceptions.InputError('No.'), 2, id='input'),
