@@ -16,15 +16,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
 
 import os_resource_classes as orc
-import os_traits
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
 from sev_scheduling.placement.questions import (
-    MAX_CANDIDATES,
     Client,
     Questions,
 )
@@ -33,13 +29,12 @@ from sev_scheduling.placement.relaxation import (
     amount_of_one,
     can_be_asked,
     constraints,
-    forbidden_aggregates_constraint,
-    member_of_constraints,
     probe_classes,
     slot_alone,
     slot_constraint,
     without,
 )
+from sev_scheduling.placement.seen import Seen
 from sev_scheduling.placement.slots import Slots, find_slots
 from sev_scheduling.placement.trees import (
     Lack,
@@ -108,86 +103,33 @@ class _Inquiry:
         self.questions = questions
         self.request = request
         self.query = query
-        self.trees: dict[str, Tree] = {}
-        self.hosts: int | None = None
-        # Whether the trees are all there is to know, units apart.
-        self.complete = True
+        self.seen = Seen(questions, query)
 
     def diagnosis(self) -> Diagnosis:
         if self.questions.any(self.query):
             return self._told(Cause.NONE)
         if not self.query.models:
-            self._look(map(amount_of_one, probe_classes(self.query)))
-        elif not self._look([slot_alone(self.query)]):
+            self.seen.look(map(amount_of_one, probe_classes(self.query)))
+        elif not self.seen.look([slot_alone(self.query)]):
             return self._without_free_slot()
-        self._learn_aggregates()
-        if self._storage_is_shared():
-            self.complete = False
+        self.seen.learn_aggregates()
+        if self.seen.storage_is_shared():
+            self.seen.complete = False
         slot = slot_constraint(self.query)
         every = [c for c in constraints(self.query) if c != slot]
         return self._conclude(self._alternatives(every))
 
-    def _storage_is_shared(self) -> bool:
-        """Whether hosts may have what their trees do not show."""
-        return bool(
-            self.questions.providers(
-                required=os_traits.MISC_SHARES_VIA_AGGREGATE
-            )
-        )
-
-    def _look(self, queries: Iterable[WideRequest]) -> bool:
-        """Learn the trees that have candidates; return whether any has."""
-        summaries: dict[str, Mapping[str, Any]] = {}
-        for query in queries:
-            answer = self.questions.candidates(query)
-            if answer is None:
-                self.complete = False
-                continue
-            if len(answer.allocation_requests) >= MAX_CANDIDATES:
-                self.complete = False
-            summaries.update(answer.provider_summaries)
-        self.trees = trees_of(summaries)
-        if self.complete:
-            self.hosts = sum(map(_is_host, self.trees.values()))
-        return bool(self.trees)
-
-    def _learn_aggregates(self) -> None:
-        """Mark the providers that are in the aggregates of the query."""
-        marks = [
-            (constraint.name, entries)
-            for constraint, entries in member_of_constraints(
-                self.query
-            ).items()
-        ]
-        if self.query.forbidden_aggregates:
-            constraint = forbidden_aggregates_constraint(self.query)
-            marks.append((constraint.name, (self.query.forbidden_aggregates,)))
-        providers = {
-            uuid: provider
-            for tree in self.trees.values()
-            for uuid, provider in tree.items()
-        }
-        for mark, entries in marks:
-            members = self.questions.providers(
-                member_of=[f'in:{",".join(sorted(ors))}' for ors in entries]
-            )
-            if members is None:
-                self.complete = False
-            for member in members or ():
-                if member['uuid'] in providers:
-                    providers[member['uuid']].aggregates.add(mark)
-
     def _alternatives(self, every: list[Constraint]) -> list[Lack]:
         """Return what Placement confirms: any one of these would do."""
-        found = lacks(self.query, self.trees, every)
+        found = lacks(self.query, self.seen.trees, every)
         hidden = [lack for lack in found if not lack.constraints]
-        if hidden and self._learn_units(hidden):
-            found = lacks(self.query, self.trees, every)
+        if hidden and self.seen.learn_units(hidden):
+            found = lacks(self.query, self.seen.trees, every)
         best, confirmed = self._confirmed(found)
-        if best and not confirmed and self._learn_units(best):
-            found = lacks(self.query, self.trees, every)
+        if best and not confirmed and self.seen.learn_units(best):
+            found = lacks(self.query, self.seen.trees, every)
             best, confirmed = self._confirmed(found)
-        if confirmed and self.complete:
+        if confirmed and self.seen.complete:
             return confirmed
         known = {c for lack in confirmed for c in lack.constraints}
         other = [
@@ -199,24 +141,6 @@ class _Inquiry:
             # Fewer will do than was worked out.
             confirmed = []
         return confirmed + other
-
-    def _learn_units(self, found: Iterable[Lack]) -> bool:
-        """Ask for the inventories of hosts that should have served.
-
-        Their ``max_unit`` and the like, which summaries do not tell, keep
-        the guest off; they are few, or nothing is asked.
-        """
-        roots = {root for lack in found for root in lack.roots}
-        if len(roots) > MAX_UNITS:
-            return False
-        for root in roots:
-            provider = self.trees[root][root]
-            for name, units in self.questions.units(root).items():
-                if name in provider.inventories:
-                    provider.inventories[name] = replace(
-                        provider.inventories[name], **units
-                    )
-        return True
 
     def _confirmed(self, found: list[Lack]) -> tuple[list[Lack], list[Lack]]:
         """Return what seems least, and of that what Placement confirms."""
@@ -259,9 +183,9 @@ class _Inquiry:
             c.name: c.requested for c in lack.constraints if c.requested
         }
         if not amounts:
-            return self.trees[lack.roots[0]]
+            return self.seen.trees[lack.roots[0]]
         return max(
-            (self.trees[root] for root in lack.roots),
+            (self.seen.trees[root] for root in lack.roots),
             key=lambda tree: share(
                 left(self.query, tree, lack.constraints), amounts
             ),
@@ -290,16 +214,16 @@ class _Inquiry:
         if slots.free:
             # One was freed this moment, or is not given out one at a time.
             return self._told(Cause.UNCLEAR)
-        self.hosts = 0
+        self.seen.hosts = 0
         lack = Lack(frozenset([slot]), ())
-        self.trees = trees_of(slots.summaries)
-        self._learn_aggregates()
-        found = lacks(self.query, self.trees, constraints(self.query))
+        self.seen.trees = trees_of(slots.summaries)
+        self.seen.learn_aggregates()
+        found = lacks(self.query, self.seen.trees, constraints(self.query))
         # Placement would do with the model's trait alone, which hosts
         # without slots may have.
         enough = (
             any(other.constraints == lack.constraints for other in found)
-            or self._storage_is_shared()
+            or self.seen.storage_is_shared()
         )
         if not enough or self._ask(lack.constraints, {}) is False:
             for other in _least(found)[:1]:
@@ -321,13 +245,13 @@ class _Inquiry:
         slots: Slots | None = None,
     ) -> Diagnosis:
         shortfalls = tuple(self._shortfalls(lack)) if lack else ()
-        but_for = len(lack.roots) if lack and self.complete else None
+        but_for = len(lack.roots) if lack and self.seen.complete else None
         return Diagnosis(
             request=self.request,
             cause=cause,
             constraints=tuple(sorted(named)),
             shortfalls=shortfalls,
-            hosts_with_free_slot=self.hosts,
+            hosts_with_free_slot=self.seen.hosts,
             hosts_but_for=but_for or None,
             hosts_with_model=slots.hosts if slots else None,
             slots_total=slots.total if slots else None,
@@ -353,13 +277,6 @@ class _Inquiry:
     def _name(self, root: str) -> str:
         found = self.questions.providers(uuid=root)
         return found[0]['name'] if found else root
-
-
-def _is_host(tree: Tree) -> bool:
-    return any(
-        not _HOST_CLASSES.isdisjoint(provider.inventories)
-        for provider in tree.values()
-    )
 
 
 def _least(found: Iterable[Lack]) -> list[Lack]:

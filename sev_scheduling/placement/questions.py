@@ -12,7 +12,7 @@ from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
 from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.http import UnknownName
 from sev_scheduling.placement.relaxation import WideRequest, per_model
-from sev_scheduling.placement.search import Inventory
+from sev_scheduling.placement.world import Inventory
 
 #: Calls to Placement that one diagnosis may take.
 MAX_CALLS = 12

@@ -18,7 +18,13 @@ from sev_scheduling.placement.relaxation import (
     member_of_constraints,
     without,
 )
-from sev_scheduling.placement.search import Inventory, Provider
+from sev_scheduling.placement.world import (
+    Candidate,
+    Group,
+    Inventory,
+    Provider,
+    Query,
+)
 
 #: Ways in which one tree serves a query that are looked at.
 MAX_WAYS = 1000
@@ -147,7 +153,7 @@ def share(found: Mapping[str, int], amounts: Mapping[str, int]) -> float:
 
 def _served(
     query: WideRequest, tree: Tree, given_up: Collection[Constraint]
-) -> Iterator[search.Candidate]:
+) -> Iterator[Candidate]:
     present = {name for p in tree.values() for name in p.inventories}
     # A provider whose amount is given up may be the one with a trait, so it
     # stays: 0 of it.
@@ -159,7 +165,7 @@ def _served(
         return iter(())
     if group is not None and not group.resources:
         return iter(())
-    asked = search.Query(
+    asked = Query(
         tuple(_group(less, group) for group in less.groups),
         less.group_policy,
         less.root_required,
@@ -167,20 +173,18 @@ def _served(
     )
     if not less.groups:
         root = next(p for p in tree.values() if p.uuid == p.root)
-        return iter([search.Candidate({}, {})] * asked.takes_root(root))
+        return iter([Candidate({}, {})] * asked.takes_root(root))
     return itertools.islice(search.candidates(tree, asked), MAX_WAYS)
 
 
-def _group(query: WideRequest, group: RequestGroup) -> search.Group:
+def _group(query: WideRequest, group: RequestGroup) -> Group:
     if group.suffix:
         resources = group.resources
         if query.is_slot(group):
             # At least its inventory, where the slot itself is given up.
             resources = resources or {orc.MEM_ENCRYPTION_CONTEXT: 0}
-        return search.Group(
-            group.suffix, resources, group.required, group.forbidden
-        )
-    return search.Group(
+        return Group(group.suffix, resources, group.required, group.forbidden)
+    return Group(
         '',
         group.resources,
         group.required,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid as uuidlib
 from typing import Any
 
-from sev_scheduling.placement.search import Candidate, Provider
+from sev_scheduling.placement.world import Candidate, Provider
 from sev_scheduling.testing import bodies, queries
 from sev_scheduling.testing.calls import Answer, Call
-from sev_scheduling.testing.store import Consumer, Refusal
+from sev_scheduling.testing.refusal import Refusal
+from sev_scheduling.testing.store import Consumer
 
 
 def show_consumer(call: Call, uuid: str) -> Answer:

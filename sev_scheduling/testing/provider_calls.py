@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sev_scheduling.placement.search import Provider
+from sev_scheduling.placement.world import Provider
 from sev_scheduling.testing import bodies, queries
 from sev_scheduling.testing.calls import Answer, Call
-from sev_scheduling.testing.store import Refusal
+from sev_scheduling.testing.refusal import Refusal
 
 
 def _shown(provider: Provider) -> dict[str, Any]:

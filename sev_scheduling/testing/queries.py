@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from sev_scheduling.placement import search
-from sev_scheduling.placement.search import Candidate, Group, Provider, Query
-from sev_scheduling.testing.store import Refusal, Store
+from sev_scheduling.placement.world import Candidate, Group, Provider, Query
+from sev_scheduling.testing.refusal import Refusal
+from sev_scheduling.testing.store import Store
 
 _GROUP_KEY = re.compile(
     r'(resources|required|member_of|in_tree)([a-zA-Z0-9_-]{1,64})?'

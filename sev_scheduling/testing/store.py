@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import uuid as uuidlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.placement.search import MAX_INT, Inventory, Provider
+from sev_scheduling.placement.world import Provider
+from sev_scheduling.testing.bodies import inventory_of
+from sev_scheduling.testing.refusal import Refusal
 
 
-class Refusal(Exception):
-    """A request that Placement answers with a status of 4xx."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        self.status = status
-        self.detail = detail
-        super().__init__(f'{status}: {detail}')
+class _NoSuchProvider(Refusal):
+    """A claim on a provider that does not exist."""
 
 
 #: Provider uuid -> resource class -> amount.
@@ -40,6 +37,12 @@ class Consumer:
     consumer_type: str | None = None
     generation: int = 0
     amounts: Amounts = field(default_factory=dict)
+
+
+def _new_consumer(facts: Mapping[str, Any]) -> Consumer:
+    return Consumer(
+        facts['project_id'], facts['user_id'], facts.get('consumer_type')
+    )
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class Store:
         generation: Any,
         inventories: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        found = {n: _inventory(n, facts) for n, facts in inventories.items()}
+        found = {n: inventory_of(n, facts) for n, facts in inventories.items()}
         _check_generation(provider, generation)
         for name, inventory in found.items():
             if inventory.capacity < 0:
@@ -136,8 +139,14 @@ class Store:
 
         :param wanted: consumer uuid -> the body of ``PUT /allocations``
         """
-        with self._undone_if_refused(wanted):
-            self._allocate(wanted)
+        try:
+            with self._undone_if_refused(wanted):
+                self._allocate(wanted)
+        except _NoSuchProvider:
+            # By then Placement has a record of each consumer, and keeps it.
+            for uuid, facts in wanted.items():
+                self.consumers.setdefault(uuid, _new_consumer(facts))
+            raise
 
     @contextlib.contextmanager
     def _undone_if_refused(self, wanted: Mapping[str, Any]) -> Iterator[None]:
@@ -176,7 +185,8 @@ class Store:
         }
         for facts in wanted.values():
             for provider in facts['allocations']:
-                self.provider(provider, status=400)
+                if provider not in self.providers:
+                    raise _NoSuchProvider(400, f'No provider {provider}')
         for facts in wanted.values():
             for allocation in facts['allocations'].values():
                 self.check_classes(allocation['resources'])
@@ -217,7 +227,7 @@ class Store:
                 f'got {given}',
             )
         if consumer is None:
-            consumer = Consumer(facts['project_id'], facts['user_id'])
+            consumer = _new_consumer(facts)
         consumer.project_id = facts['project_id']
         consumer.user_id = facts['user_id']
         consumer.consumer_type = (
@@ -257,28 +267,6 @@ class Store:
             for name, amount in amounts.items():
                 provider.used[name] -= amount
         consumer.amounts = {}
-
-
-_MAX_RATIO = 3.40282e38
-_INVENTORY_FIELDS = tuple(f.name for f in fields(Inventory))
-
-
-def _inventory(name: str, facts: Mapping[str, Any]) -> Inventory:
-    for key, value in facts.items():
-        if key == 'allocation_ratio':
-            valid = isinstance(value, int | float) and value <= _MAX_RATIO
-        else:
-            lowest = 0 if key == 'reserved' else 1
-            valid = (
-                key in _INVENTORY_FIELDS
-                and isinstance(value, int)
-                and lowest <= value <= MAX_INT
-            )
-        if not valid or isinstance(value, bool):
-            raise Refusal(400, f'{key} {value!r} of {name} is not valid.')
-    if 'total' not in facts:
-        raise Refusal(400, f'The inventory of {name} has no total.')
-    return Inventory(**{k: facts[k] for k in _INVENTORY_FIELDS if k in facts})
 
 
 def _check_generation(provider: Provider, generation: Any) -> None:

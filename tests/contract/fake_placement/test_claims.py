@@ -8,7 +8,7 @@ import os_resource_classes as orc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sev_scheduling.placement.search import Provider
+from sev_scheduling.placement.world import Provider
 from sev_scheduling.testing import FakePlacement
 from tests.contract.fake_placement.worlds import (
     GOLD,

@@ -7,7 +7,7 @@ from typing import Any
 import os_resource_classes as orc
 import pytest
 
-from sev_scheduling.placement.search import Inventory, Provider
+from sev_scheduling.placement.world import Inventory, Provider
 from sev_scheduling.testing import FakePlacement
 from tests.contract.fake_placement.worlds import (
     AGGREGATES,
@@ -130,6 +130,21 @@ def test_a_claim_is_refused_alike(
         same(real, fake, method, url, sent, microversion)
     for uuid in (HOST, POOL):
         same(real, fake, 'GET', f'/resource_providers/{uuid}/allocations')
+
+
+@pytest.mark.parametrize(
+    'first', [claim({orc.VCPU: 1}, NOBODY), claim({}, allocations={})]
+)
+@pytest.mark.parametrize('generation', [None, 0])
+def test_a_consumer_that_got_nothing_is_remembered(
+    real: Any, fake: FakePlacement, first: Any, generation: int | None
+) -> None:
+    url = f'/allocations/{GUEST}'
+    again = claim({orc.VCPU: 1}, consumer_generation=generation)
+    same(real, fake, 'PUT', url, first, '1.36')
+    assert same(real, fake, 'GET', url)[1] == {'allocations': {}}
+    status, _ = same(real, fake, 'PUT', url, again, '1.36')
+    assert status == (409 if generation is None else 204)
 
 
 def inventories(facts: Any, **more: Any) -> dict[str, Any]:

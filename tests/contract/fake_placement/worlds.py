@@ -10,7 +10,7 @@ import os_resource_classes as orc
 import os_traits
 from hypothesis import strategies as st
 
-from sev_scheduling.placement.search import Inventory, Provider
+from sev_scheduling.placement.world import Inventory, Provider
 from sev_scheduling.testing import FakePlacement
 from sev_scheduling.testing.store import Consumer
 

@@ -191,7 +191,7 @@ def named_parts(found) -> list[frozenset[Constraint]]:
 
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=30,
     # To shrink a failure takes minutes; an example is small as it is.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
