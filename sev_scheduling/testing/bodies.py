@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import uuid as uuidlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
-from sev_scheduling.testing.store import Refusal
+from sev_scheduling.placement.world import MAX_INT, Inventory
+from sev_scheduling.testing.refusal import Refusal
 
 _NAME = re.compile(r'[A-Z0-9_]+')
 _CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
 _GENERATION = 'resource_provider_generation'
+_MAX_RATIO = 3.40282e38
+_INVENTORY_FIELDS = tuple(f.name for f in fields(Inventory))
 
 
 def _object(
@@ -71,12 +75,31 @@ def check_list(body: Any, key: str, *, uuids: bool = False) -> None:
 
 
 def check_inventories(body: Any) -> None:
-    """Check all but the inventories themselves; the store does those."""
+    """Check all but the numbers; see :func:`inventory_of`."""
     _object(body, ['inventories', _GENERATION])
     _check(_is_whole(body[_GENERATION]), _GENERATION)
     _check(isinstance(body['inventories'], dict), 'inventories')
     for inventory in body['inventories'].values():
         _check(isinstance(inventory, dict), 'inventories')
+
+
+def inventory_of(name: str, facts: Mapping[str, Any]) -> Inventory:
+    """:raises Refusal: where one of its numbers is not valid"""
+    for key, value in facts.items():
+        if key == 'allocation_ratio':
+            valid = isinstance(value, int | float) and value <= _MAX_RATIO
+        else:
+            lowest = 0 if key == 'reserved' else 1
+            valid = (
+                key in _INVENTORY_FIELDS
+                and isinstance(value, int)
+                and lowest <= value <= MAX_INT
+            )
+        if not valid or isinstance(value, bool):
+            raise Refusal(400, f'{key} {value!r} of {name} is not valid.')
+    if 'total' not in facts:
+        raise Refusal(400, f'The inventory of {name} has no total.')
+    return Inventory(**{k: facts[k] for k in _INVENTORY_FIELDS if k in facts})
 
 
 def check_allocations(body: Any, minor: int) -> None:

@@ -18,8 +18,9 @@ from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.testing.calls import Call
 from sev_scheduling.testing.queries import parse_params
+from sev_scheduling.testing.refusal import Refusal
 from sev_scheduling.testing.routes import ROUTES
-from sev_scheduling.testing.store import Refusal, Store
+from sev_scheduling.testing.store import Store
 
 _VERSION = re.compile(r'(\d{1,3})\.(\d{1,3})')
 OLDEST = 33
