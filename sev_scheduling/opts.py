@@ -57,8 +57,8 @@ not fit where slots are free.
 
 It costs one call to Placement for an encrypted guest that fits and at most
 twelve for one that does not (twice that with pinned CPUs); nothing for other
-guests. Turn it off where
-Placement is so loaded that this matters; the fault is empty then, as in nova.
+guests. Turn it off where Placement is so loaded that this matters; the fault
+is empty then, as in nova.
 
 Related options:
 
@@ -163,9 +163,11 @@ guest (about eight small calls, whatever the size of the cloud).
         min=0.1,
         help="""
 Seconds that the look-ups of one step (request filter, filter, weigher) may
-take in all, before they count as failed.
+take in all, keystone's part included, before they count as failed.
 
-Nova's own calls to Placement are not affected; see ``[placement] timeout``.
+Lower it where servers must not wait for a Placement that hangs; raise it only
+where Placement takes so long while all is well. Nova's own calls are not
+affected: see ``[placement] timeout``, which has no limit by default.
 
 Related options:
 
@@ -180,7 +182,8 @@ Related options:
                 PROTECTED,
                 "pass what nova's own claim of a slot still protects; refuse "
                 'a rebuild that makes or keeps a server encrypted, as it '
-                'claims nothing',
+                'claims nothing, and hosts with a limit lower than their '
+                'inventory, which the claim does not know',
             ),
             (PASS, 'pass everything, as nova alone would'),
             (REFUSE, 'refuse every encrypted guest'),
@@ -196,6 +199,7 @@ an outage of Placement.
 Related options:
 
 * ``placement_timeout``
+* ``max_guests``
 """,
     ),
     cfg.FloatOpt(
@@ -226,7 +230,8 @@ defaults, but for failed builds and moves between cells; 0 leaves it to them
 (and asks Placement nothing).
 
 Lower it where hosts with slots are most of the cloud. It may be set for an
-aggregate, as metadata of the same name.
+aggregate of hosts with slots, as metadata of the same name: 0 opens them to
+all guests.
 
 Related options:
 
