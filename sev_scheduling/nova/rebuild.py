@@ -12,10 +12,8 @@ from dataclasses import replace
 from sev_scheduling.actions import check_action
 from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.nova.lookups import Lookups
-from sev_scheduling.problems import Code, Problem
+from sev_scheduling.problems import Problem
 from sev_scheduling.request import EncryptionRequest
-
-_ABOUT_SLOTS = (Code.REBUILD_NEEDS_SLOT, Code.REBUILD_CHANGES_MODEL)
 
 
 def check_slot(
@@ -41,6 +39,4 @@ def check_slot(
     # A slot of no known model is as good as none.
     held = replace(request, encrypted=bool(models), models=models[:1])
     problem = check_action(held, 'rebuild', new=request)
-    if problem is None or problem.code not in _ABOUT_SLOTS:
-        return ()
-    return (problem,)
+    return (problem,) if problem else ()

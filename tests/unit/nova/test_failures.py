@@ -20,6 +20,7 @@ from sev_scheduling.nova.shared import renewed_lookups
 from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.world import (
     ON,
+    ON_ES,
     Q35,
     SEV,
     UEFI,
@@ -118,6 +119,15 @@ def test_what_needs_no_look_up_is_still_judged(failing, configured, policy):
         passing(load_filter(), failing.candidates, spec(ON, UEFI))
     told = CANNOT_TELL if policy == 'refuse' else 'hosts give it pc'
     assert told in str(raised.value)
+
+
+def test_whether_a_host_offers_an_excluding_model_is_not_known(
+    world, monkeypatch
+):
+    world.host('alpha', pools={'amd-sev-es': 5, 'amd-sev-snp': 5})
+    states = world.hosts_for(spec(ON_ES))
+    breaking(monkeypatch, fault(503))
+    assert passing(load_filter(), states, spec(ON_ES)) == ['alpha']
 
 
 def test_the_request_filter_lets_pass_and_nova_goes_on(failing):
@@ -266,7 +276,7 @@ class Spoiling:
 
 @settings(
     deadline=None,
-    max_examples=100,
+    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

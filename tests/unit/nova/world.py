@@ -195,10 +195,13 @@ class World:
         )
 
     def hosts_for(
-        self, request: objects.RequestSpec
+        self, request: objects.RequestSpec, *, pinned: bool = True
     ) -> list[host_manager.HostState]:
-        """Return the hosts that nova's own question to Placement finds."""
-        asked = utils.ResourceRequest.from_request_spec(request)
+        """Return the hosts that nova's own question to Placement finds.
+
+        :param pinned: as nova asks first; else as it asks once more
+        """
+        asked = utils.ResourceRequest.from_request_spec(request, pinned)
         answer = self.call(
             'GET', f'/allocation_candidates?{asked.to_querystring()}'
         )

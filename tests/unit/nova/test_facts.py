@@ -1,0 +1,150 @@
+"""What aggregates and options tell of a host."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from nova.scheduler.host_manager import HostState
+
+from sev_scheduling.nova.facts import HostFacts, parse_machine_types
+from sev_scheduling.nova.warnings import Warnings
+from tests.unit.nova.world import CONF, ES, SEV, aggregate
+
+TYPE = 'sev_scheduling:hw_machine_type'
+LIMIT = 'sev_scheduling:max_guests'
+
+
+def state(*aggregates):
+    found = HostState('alpha', 'alpha', 'cell')
+    found.aggregates = list(aggregates)
+    return found
+
+
+def facts():
+    return HostFacts(CONF.sev_scheduling, Warnings())
+
+
+@pytest.mark.parametrize(
+    ('entries', 'found'),
+    [
+        ([], {}),
+        (['q35'], {'x86_64': 'q35'}),
+        (['x86_64=q35', 'aarch64=virt'], {'x86_64': 'q35', 'aarch64': 'virt'}),
+        ([' x86_64 = pc-q35-8.2 '], {'x86_64': 'pc-q35-8.2'}),
+        (['q35', 'x86_64=q35'], {'x86_64': 'q35'}),
+    ],
+)
+def test_machine_types_in_nova_s_list_format(entries, found):
+    assert parse_machine_types(entries) == found
+
+
+@pytest.mark.parametrize(
+    ('entries', 'told'),
+    [
+        ([''], "'' is not of the form x86_64=q35 or q35"),
+        ([' '], 'is not of the form'),
+        (['='], "'=' is not of the form"),
+        (['x86_64='], "'x86_64=' is not"),
+        (['=q35'], "'=q35' is not"),
+        (['x86_64=q35=pc'], "'x86_64=q35=pc' is not"),
+        (['q35', 'x86_64=pc'], "'x86_64' stands there twice"),
+        (['a\n=b='], "'a?=b=' is not"),
+    ],
+)
+def test_entries_of_another_format(entries, told):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        parse_machine_types(entries)
+    assert told in str(raised.value)
+    assert '\n' not in str(raised.value)
+
+
+def messages(caplog):
+    found = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_what_cannot_be_used_is_named_once(caplog, configured):
+    configured(default_machine_type=['='])
+    odd = aggregate('g\nold', **{TYPE: 'a=b=c', LIMIT: 'few'})
+    with caplog.at_level(logging.WARNING):
+        warnings = Warnings()
+        for _ in range(3):
+            found = HostFacts(CONF.sev_scheduling, warnings)
+            assert found.machine_types(state(odd)) == {}
+            assert found.max_guests(state(odd), SEV) is None
+    assert messages(caplog) == [
+        "[sev_scheduling] default_machine_type: '=' is not of the form "
+        'x86_64=q35 or q35.',
+        'Metadata sev_scheduling:hw_machine_type of aggregate g?old is not '
+        "used: 'a=b=c' is not of the form x86_64=q35 or q35.",
+        'Metadata sev_scheduling:max_guests of aggregate g?old is not '
+        "used: 'few' is not a whole number.",
+    ]
+
+
+def test_a_disagreement_names_both_aggregates_host_and_value(caplog):
+    with caplog.at_level(logging.WARNING):
+        told = facts().machine_types(
+            state(
+                aggregate('a', **{TYPE: 'q35,aarch64=virt'}),
+                aggregate('b', **{TYPE: 'pc'}),
+            )
+        )
+    assert told == {'aarch64': 'virt'}
+    assert messages(caplog) == [
+        'Metadata sev_scheduling:hw_machine_type of aggregate b is not used: '
+        "another aggregate of alpha says 'q35'."
+    ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'limit'),
+    [
+        *[('0', 0), ('1', 1), ('15', 15), (' 15 ', 15)],
+        *[('-1', None), ('1.5', None), ('', None), ('x', None)],
+        *[('9' * 5000, None), ('٣', None)],
+    ],
+)
+def test_a_limit_is_a_whole_number(text, limit):
+    assert facts().max_guests(state(aggregate(**{LIMIT: text})), SEV) == limit
+
+
+def test_limits_of_the_options(configured):
+    assert facts().max_guests(state(), SEV) is None
+    assert not facts().limits_every_host(SEV)
+    configured(max_guests_per_model={SEV: 15})
+    assert facts().max_guests(state(), SEV) == 15
+    assert facts().max_guests(state(), ES) is None
+    assert facts().limits_every_host(SEV)
+    assert not facts().limits_every_host(ES)
+    configured(max_guests=0)
+    assert facts().max_guests(state(), ES) == 0
+    assert facts().limits_every_host(ES)
+
+
+def test_an_aggregate_is_read_once_however_many_hosts_it_has():
+    read = []
+
+    class Counting:
+        name = 'gold'
+
+        @property
+        def metadata(self):
+            read.append(1)
+            return {'ssd': 'true', LIMIT: '3'}
+
+    gold = Counting()
+    found = facts()
+    for _ in range(9):
+        assert found.max_guests(state(gold), SEV) == 3
+        assert found.machine_types(state(gold)) == {}
+    assert len(read) == 1
+
+
+def test_aggregates_that_tell_nothing_are_known_as_such():
+    plain, gold = aggregate('plain', ssd='1'), aggregate(**{LIMIT: '3'})
+    found = facts()
+    found.machine_types(state(plain, gold))
+    assert found.plain_aggregates == {id(plain)}

@@ -1,0 +1,223 @@
+"""The quick way through many hosts says what each host by itself says."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nova.scheduler.host_manager import HostState
+
+from sev_scheduling.hosts import Host, SlotPool, machine_types_from_traits
+from sev_scheduling.models import registered_models
+from sev_scheduling.nova.facts import HostFacts
+from sev_scheduling.nova.judgement import Judgement
+from sev_scheduling.nova.lookups import Providers
+from sev_scheduling.nova.requests import read_spec
+from sev_scheduling.nova.warnings import Warnings
+from tests.unit.nova.world import (
+    CONF,
+    ES,
+    ON,
+    ON_ES,
+    ON_SNP,
+    PC_TRAIT,
+    Q35,
+    Q35_TRAIT,
+    SEV,
+    SLOT,
+    SNP,
+    UEFI,
+    aggregate,
+    spec,
+)
+
+TYPE = 'sev_scheduling:hw_machine_type'
+MODELS = (SEV, ES, SNP)
+TRAIT = {name: model.trait for name, model in registered_models().items()}
+
+AGGREGATES = [
+    aggregate('plain', ssd='true'),
+    aggregate('q35', **{TYPE: 'q35'}),
+    aggregate('pc', **{TYPE: 'pc'}),
+    aggregate('two', **{'sev_scheduling:max_guests': '2'}),
+]
+
+
+class Options:
+    def __init__(self, default, limit):
+        self.default_machine_type = default
+        self.max_guests = limit
+        self.max_guests_per_model = {}
+
+
+@st.composite
+def hosts(draw):
+    """Draw a host: its tree with traits, and its candidates' providers."""
+    return {
+        'root': draw(st.sets(st.sampled_from(MODELS), max_size=2)),
+        'nested': draw(st.sets(st.sampled_from(MODELS), max_size=3)),
+        'published': draw(
+            st.sampled_from([[], [], [Q35_TRAIT], [PC_TRAIT],
+                             [Q35_TRAIT, PC_TRAIT]])
+        ),
+        'slots': draw(
+            st.lists(st.sampled_from([None, '', *MODELS]), max_size=3)
+        ),
+        'ratio': draw(st.sampled_from([None, 0.0, 0.9, 1.0, 1.01, 16.0])),
+        'hypervisor': draw(
+            st.sampled_from(['QEMU', 'qemu', 'kvm', '', None, 'ironic'])
+        ),
+        'aggregates': draw(
+            st.lists(st.sampled_from(range(4)), max_size=2, unique=True)
+        ),
+        'used': draw(st.integers(0, 3)),
+    }  # fmt: skip
+
+
+def build(drawn):
+    """Return host states, providers and free slots of a drawn cloud."""
+    tree = []
+    states, slots = [], {}
+    for number, facts in enumerate(drawn):
+        root = f'root-{number}'
+        tree += [(root, root, TRAIT[model]) for model in facts['root']]
+        tree += [
+            (f'{root}-{model}', root, TRAIT[model])
+            for model in facts['nested']
+        ]
+        state = HostState(f'host-{number}', f'node-{number}', 'cell')
+        state.uuid = root
+        state.ram_allocation_ratio = facts['ratio']
+        state.hypervisor_type = facts['hypervisor']
+        state.aggregates = [AGGREGATES[n] for n in facts['aggregates']]
+        state.allocation_candidates = [
+            {
+                'allocations': {
+                    root: {'resources': {'VCPU': 1}},
+                    f'{root}-{model}' if model else root: {
+                        'resources': {'VCPU' if model is None else SLOT: 1}
+                    },
+                }
+            }
+            for model in facts['slots']
+        ]
+        states.append(state)
+        slots[root] = Host(
+            name=root,
+            uuid=root,
+            pools={
+                model: SlotPool(9, used=facts['used'])
+                for model in facts['root'] | facts['nested']
+            },
+        )
+
+    def by_model(choose):
+        return {
+            model.name: frozenset(
+                choose(uuid, root)
+                for uuid, root, trait in tree
+                if trait == model.trait and choose(uuid, root)
+            )
+            for model in registered_models().values()
+        }
+
+    providers = Providers(
+        offering=by_model(lambda uuid, root: uuid),
+        pools=by_model(lambda uuid, root: uuid if uuid != root else ''),
+        hosts=by_model(lambda uuid, root: root),
+        pool_hosts=by_model(lambda uuid, root: root if uuid != root else ''),
+        machine_types={
+            f'root-{number}': machine_types_from_traits(facts['published'])
+            for number, facts in enumerate(drawn)
+            if facts['published']
+        },
+        published=frozenset(
+            itertools.chain.from_iterable(f['published'] for f in drawn)
+        ),
+    )
+    return states, providers, slots
+
+
+def judge_all(drawn, request, options, strict, way):
+    states, providers, slots = build(drawn)
+    judgement = Judgement(
+        request,
+        HostFacts(options, Warnings()),
+        providers,
+        lambda: slots,
+        require_known_machine_type=strict,
+    )
+    left = [state.host for state in way(judgement, states)]
+    rejected = [
+        (verdict.host.name, verdict.code)
+        for verdict in judgement.rejected().rejected
+    ]
+    candidates = [state.allocation_candidates for state in states]
+    return left, rejected, candidates
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    drawn=st.lists(hosts(), min_size=1, max_size=5),
+    specs=st.sampled_from(
+        [ON, ON_ES, ON_SNP, {**ON, 'hw:mem_page_size': 'large'},
+         {**ON, 'hw:mem_encryption_model': 'unheard-of'}]
+    ),
+    image=st.sampled_from([UEFI, Q35, {**Q35, 'hw_machine_type': 'pc'}]),
+    default=st.sampled_from([[], ['q35'], ['pc'], ['aarch64=virt']]),
+    limit=st.sampled_from([None, None, 0, 2]),
+    strict=st.booleans(),
+)  # fmt: skip
+def test_it_is_the_same_as_one_by_one(
+    drawn, specs, image, default, limit, strict
+):
+    request = read_spec(spec(specs, image), CONF.sev_scheduling).request
+    options = Options(default, limit)
+    quick = judge_all(
+        drawn, request, options, strict, lambda j, s: j.fitting(s)
+    )
+    slow = judge_all(
+        drawn,
+        request,
+        options,
+        strict,
+        lambda j, states: [s for s in states if j._fits(s)],
+    )
+    assert quick == slow
+    # Every host is either left or explained.
+    left, rejected, _ = quick
+    assert len(left) + len(rejected) == len(drawn)
+
+
+def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
+    monkeypatch,
+):
+    drawn = [
+        {
+            'root': set(),
+            'nested': {SEV},
+            'published': [Q35_TRAIT],
+            'slots': [SEV],
+            'ratio': 1.0,
+            'hypervisor': 'QEMU',
+            'aggregates': [0],
+            'used': 0,
+        }
+    ] * 50
+    states, providers, _ = build(drawn)
+    request = read_spec(spec(ON, UEFI), CONF.sev_scheduling).request
+    judgement = Judgement(
+        request,
+        HostFacts(Options([], None), Warnings()),
+        providers,
+        lambda: None,
+    )
+    judged = []
+    original = judgement._fits
+    monkeypatch.setattr(
+        judgement, '_fits', lambda s: judged.append(s) or original(s)
+    )
+    assert judgement.fitting(states) == states
+    # The first, as its aggregate had to be read.
+    assert judged == states[:1]

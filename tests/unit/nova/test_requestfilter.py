@@ -1,0 +1,570 @@
+"""The request filter, among nova's own: what fails before any host."""
+
+from __future__ import annotations
+
+import logging
+import re
+from unittest import mock
+
+import pytest
+from nova import context as nova_context
+from nova import exception, objects
+from nova.scheduler import request_filter
+
+from sev_scheduling.hosts import SlotPool
+from tests.unit.nova.world import (
+    ES,
+    ON,
+    ON_SNP,
+    PC_TRAIT,
+    Q35,
+    Q35_TRAIT,
+    READY,
+    SEV,
+    UEFI,
+    flavor,
+    load_filter,
+    spec,
+)
+
+PREFIX = 'No valid host was found. Scheduling failed: '
+AGGREGATE = '33333333-2222-3333-4444-555555555555'
+OTHER = '44444444-2222-3333-4444-555555555555'
+
+
+def ask(request):
+    """Run it, as nova-scheduler does."""
+    load_filter()
+    context = nova_context.get_admin_context()
+    return request_filter.ALL_REQUEST_FILTERS[-1](context, request)
+
+
+def refusal(request):
+    """Return the fault that the user reads."""
+    with pytest.raises(exception.RequestFilterFailed) as raised:
+        ask(request)
+    # As nova.scheduler.manager does.
+    fault = str(exception.NoValidHost(reason=raised.value.message))
+    assert fault.startswith(PREFIX)
+    assert len(fault.encode()) <= 255
+    return fault.removeprefix(PREFIX)
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties'),
+    [
+        ({}, {}),
+        ({}, Q35),
+        ({'hw:mem_encryption_model': SEV}, {}),
+        ({'trait:HW_CPU_X86_AMD_SEV': 'required'}, {'hw_disk_bus': 'ide'}),
+        ({'hw:mem_encryption': 'false'}, {'hw_disk_bus': 'ide'}),
+    ],
+)
+def test_other_guests_are_none_of_its_business(world, extra_specs, properties):
+    request = spec(extra_specs, properties)
+    assert ask(request) is False
+    assert request.root_required == set()
+    assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'told'),
+    [
+        pytest.param(
+            ON,
+            {**Q35, 'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'ide',
+             'hw_architecture': 'aarch64'},
+            ["hw_architecture='aarch64'", 'hw_disk_bus=virtio',
+             'hw_cdrom_bus=sata'],
+            id='three problems of the image',
+        ),
+        pytest.param(
+            {**ON, 'pci_passthrough:alias': 'gpu:1'},
+            {'hw_disk_bus': 'ide'},
+            ['hw_firmware_type=uefi', 'hw_disk_bus=virtio',
+             'pci_passthrough:alias'],
+            id='problems of the image and the flavor',
+        ),
+        pytest.param(
+            {**ON, 'trait:HW_CPU_X86_AMD_SEV': 'forbidden'},
+            Q35,
+            ['HW_CPU_X86_AMD_SEV'],
+            id='a trait that contradicts the model',
+        ),
+        pytest.param(
+            {'hw:mem_encryption': 'maybe'},
+            Q35,
+            ["'maybe'", 'neither true nor false'],
+            id='a value of the flavor that nova takes as off',
+        ),
+        pytest.param(
+            {**ON, 'hw:mem_encryption_model': 'amd-foo'},
+            Q35,
+            ['amd-foo'],
+            id='a model that nobody knows',
+        ),
+    ],
+)  # fmt: skip
+def test_all_problems_are_in_one_fault_before_any_host_is_tried(
+    world, extra_specs, properties, told
+):
+    world.host('alpha')
+    world.placement.calls.clear()
+    fault = refusal(spec(extra_specs, properties))
+    for words in told:
+        assert words in fault
+    assert world.calls == []
+
+
+def test_problems_are_logged_for_operators_in_full(world, caplog):
+    with caplog.at_level(logging.INFO):
+        refusal(spec(ON, {'hw_disk_bus': 'ide'}))
+    (record,) = [
+        r
+        for r in caplog.records
+        if r.name == 'sev_scheduling.nova.requestfilter'
+    ]
+    assert record.levelname == 'INFO'
+    assert len(re.findall(r'error: Memory encryption is requested by',
+                          record.getMessage())) == 2  # fmt: skip
+
+
+def test_devices_of_the_host_can_be_allowed(world, configured):
+    world.host('alpha')
+    request = spec({**ON, 'accel:device_profile': 'fpga'})
+    assert 'accel:device_profile' in refusal(request)
+    configured(allow_host_devices=True)
+    assert ask(request)
+
+
+def test_a_passthrough_port_is_a_device_of_the_host(world):
+    world.host('alpha')
+
+    def requests(*aliases):
+        return objects.InstancePCIRequests(
+            requests=[
+                objects.InstancePCIRequest(alias_name=name, count=1)
+                for name in aliases
+            ]
+        )
+
+    assert 'passthrough port' in refusal(spec(pci_requests=requests(None)))
+    # Those of an alias are known by the flavor's extra spec.
+    assert ask(spec(pci_requests=requests('gpu')))
+    assert ask(spec(pci_requests=None))
+
+
+# What the image's owner wrote
+
+
+def building(text, **fields):
+    metadata = {} if text is None else {'image_hw_mem_encryption': text}
+    instance = objects.Instance(**{'system_metadata': metadata, **fields})
+    return mock.patch.object(
+        objects.BuildRequest,
+        'get_by_instance_uuid',
+        return_value=objects.BuildRequest(instance=instance),
+    )
+
+
+@pytest.mark.parametrize('text', ['maybe', 'yess', '2', ' '])
+def test_an_image_s_value_that_nova_takes_as_off_is_refused(world, text):
+    request = spec({}, {**Q35, 'hw_mem_encryption': text})
+    assert request.image.properties.hw_mem_encryption is False
+    with building(text):
+        assert 'neither true nor false' in refusal(request)
+
+
+@pytest.mark.parametrize('text', ['false', 'OFF', '0', None])
+def test_an_image_that_means_no_is_believed(world, text):
+    request = spec({}, {**Q35, 'hw_mem_encryption': 'false'})
+    with building(text):
+        assert ask(request) is False
+
+
+def test_a_conflict_with_what_the_image_says(world):
+    request = spec(ON, {**Q35, 'hw_mem_encryption': 'false'})
+    with building('false'):
+        assert 'hw_mem_encryption' in refusal(request)
+
+
+def test_nothing_is_read_where_the_image_says_nothing_or_yes(world):
+    world.host('alpha')
+    with mock.patch.object(
+        objects.BuildRequest, 'get_by_instance_uuid', side_effect=pytest.fail
+    ):
+        assert ask(spec(ON, Q35))
+        assert ask(spec({}, {**Q35, 'hw_mem_encryption': 'true'}))
+
+
+def test_a_server_that_was_built_long_ago_has_no_build_request(world):
+    request = spec({}, {**Q35, 'hw_mem_encryption': 'maybe'})
+    with mock.patch.object(
+        objects.BuildRequest,
+        'get_by_instance_uuid',
+        side_effect=exception.BuildRequestNotFound(uuid='x'),
+    ):
+        assert ask(request) is False
+    with building('maybe', system_metadata={}):
+        assert ask(request) is False
+
+
+def test_a_build_request_without_metadata_tells_nothing(world):
+    request = spec({}, {**Q35, 'hw_mem_encryption': 'maybe'})
+    with mock.patch.object(
+        objects.BuildRequest,
+        'get_by_instance_uuid',
+        return_value=objects.BuildRequest(instance=objects.Instance()),
+    ):
+        assert ask(request) is False
+
+
+# Machine types that hosts publish
+
+
+@pytest.mark.parametrize(
+    ('published', 'properties', 'required'),
+    [
+        pytest.param(['q35', None], UEFI, {Q35_TRAIT}, id='one does'),
+        pytest.param([None, None], UEFI, set(), id='none does'),
+        pytest.param(['pc', None], UEFI, set(), id='one publishes pc'),
+        pytest.param(['q35', 'pc'], Q35, set(), id='the image names it'),
+        pytest.param(['pc-q35-8.2', None], UEFI, set(), id='a version of q35'),
+    ],
+)
+def test_an_image_without_a_machine_type_goes_to_hosts_that_publish_q35(
+    world, published, properties, required
+):
+    for number, machine_type in enumerate(published):
+        world.host(f'host-{number}', machine_type=machine_type)
+    request = spec(ON, properties)
+    assert ask(request)
+    assert request.root_required == required
+
+
+def test_nova_then_asks_placement_for_these_alone(world):
+    world.host('alpha')
+    world.host('beta', machine_type='q35')
+    request = spec(ON, UEFI)
+    assert ask(request)
+    assert [state.host for state in world.hosts_for(request)] == ['beta']
+
+
+def test_none_of_them_has_a_free_slot(world):
+    world.host('alpha')
+    world.host('beta', machine_type='q35', pools={SEV: SlotPool(1, used=1)})
+    assert refusal(spec(ON, UEFI)) == (
+        'The image names no machine type, and no host with a free amd-sev '
+        'slot defaults to q35. Set it: openstack image set --property '
+        'hw_machine_type=q35 ubuntu'
+    )
+    assert ask(spec(ON, Q35))
+
+
+def test_a_trait_that_only_pools_have_is_asked_of_no_host(world):
+    root = world.host('alpha')
+    world.set_traits(world.pool(root), 'HW_CPU_X86_AMD_SEV', PC_TRAIT)
+    request = spec(ON, UEFI)
+    assert ask(request)
+    assert request.root_required == set()
+
+
+# No candidate
+
+
+@pytest.mark.parametrize(
+    ('host', 'request_', 'told'),
+    [
+        pytest.param(
+            {'pools': {ES: 5}},
+            lambda: spec(),
+            "No host offers amd-sev memory encryption. Ask the cloud's "
+            'operator.',
+            id='no host has the model',
+        ),
+        pytest.param(
+            {'pools': {SEV: SlotPool(3, used=2, reserved=1), ES: 5}},
+            lambda: spec(),
+            'All amd-sev slots are taken now. Try again later, or delete an '
+            'encrypted server.',
+            id='all slots are used',
+        ),
+        pytest.param(
+            {'vcpus': 4},
+            lambda: spec(flavor=flavor(vcpus=5)),
+            'No host with a free amd-sev slot has enough VCPU left. Use a '
+            'smaller flavor, or try again later.',
+            id='a CPU too few where slots are free',
+        ),
+        pytest.param(
+            {},
+            lambda: spec(
+                requested_destination=objects.Destination(
+                    aggregates=[AGGREGATE]
+                )
+            ),
+            'No host with a free amd-sev slot is available to this project '
+            "or zone. Choose another availability zone, or ask the cloud's "
+            'operator.',
+            id='no host of the zone has slots',
+        ),
+    ],
+)
+def test_without_a_candidate_the_fault_says_why(world, host, request_, told):
+    world.host('alpha', **host)
+    assert refusal(request_()) == told
+
+
+@pytest.mark.parametrize(
+    'request_',
+    [
+        pytest.param(lambda: spec(flavor=flavor(vcpus=4)), id='all CPUs'),
+        pytest.param(
+            lambda: spec(
+                requested_destination=objects.Destination(
+                    aggregates=[f'{OTHER},{AGGREGATE}'],
+                    forbidden_aggregates={OTHER},
+                )
+            ),
+            id='its own zone',
+        ),
+        pytest.param(
+            lambda: spec(requested_destination=objects.Destination()),
+            id='a destination that says nothing',
+        ),
+        pytest.param(
+            lambda: spec(is_bfv=True, flavor=flavor(root_gb=9999)),
+            id='a large disk that is a volume',
+        ),
+    ],
+)
+def test_a_request_that_just_fits_is_let_through(world, request_):
+    world.host('alpha', vcpus=4, aggregates=())
+    root = next(iter(world.states))
+    generation = world.call('GET', f'/resource_providers/{root}')['generation']
+    world.call(
+        'PUT',
+        f'/resource_providers/{root}/aggregates',
+        {
+            'aggregates': [AGGREGATE],
+            'resource_provider_generation': generation,
+        },
+    )
+    assert ask(request_())
+
+
+def test_forbidden_aggregates_and_traits_of_nova_s_filters_count(world):
+    world.host('alpha')
+    request = spec()
+    request.root_forbidden.add('HW_CPU_X86_AMD_SEV')
+    assert ask(request)
+    request.root_required.add('COMPUTE_NODE')
+    assert 'amd-sev' in refusal(request)
+
+
+PORT = '5e1f0000-2222-3333-4444-555555555555'
+
+
+def port_group(resources, name=PORT):
+    return objects.RequestGroup(
+        requester_id=name,
+        resources=resources,
+        required_traits={'CUSTOM_PHYSNET_PUBLIC'},
+    )
+
+
+def test_the_groups_of_ports_count(world):
+    world.host('alpha')
+    world.set_traits(world.host('beta', pools={}), 'CUSTOM_PHYSNET_PUBLIC')
+    bandwidth = {'NET_BW_EGR_KILOBIT_PER_SEC': 1000}
+    request = spec(requested_resources=[port_group(bandwidth)])
+    assert PORT in refusal(request)
+    # A group that asks for nothing changes nothing.
+    assert ask(spec(requested_resources=[port_group({})]))
+    assert ask(spec(requested_resources=[port_group(bandwidth, None)]))
+
+
+PINNED = {**ON, 'hw:cpu_policy': 'dedicated'}
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'vcpus'),
+    [
+        pytest.param(PINNED, Q35, 4, id='pinned by the flavor'),
+        pytest.param(
+            ON, {**Q35, 'hw_cpu_policy': 'dedicated'}, 4, id='by the image'
+        ),
+        pytest.param(
+            {**PINNED, 'hw:emulator_threads_policy': 'isolate'},
+            Q35,
+            4,
+            id='with a CPU for the emulator, which nova then forgets',
+        ),
+        pytest.param(
+            {**PINNED, 'hw:cpu_thread_policy': 'require'},
+            Q35,
+            4,
+            id='with a policy for threads, which it forgets as well',
+        ),
+    ],
+)
+def test_nova_s_second_question_for_pinned_cpus_counts(
+    world, configured, extra_specs, properties, vcpus
+):
+    """Its hosts may not report PCPU yet: then VCPU will do."""
+    world.host('alpha', vcpus=4)
+
+    def request(vcpus):
+        return spec(
+            extra_specs,
+            properties,
+            flavor=flavor(extra_specs, vcpus=vcpus),
+        )
+
+    assert not world.hosts_for(request(vcpus))
+    assert world.hosts_for(request(vcpus), pinned=False)
+    assert ask(request(vcpus))
+    assert not world.hosts_for(request(vcpus + 1), pinned=False)
+    assert 'PCPU' in refusal(request(vcpus + 1))
+    configured('workarounds', disable_fallback_pcpu_query=True)
+    assert 'PCPU' in refusal(request(vcpus))
+
+
+@pytest.mark.parametrize(
+    'extra_specs',
+    [
+        pytest.param(
+            {**PINNED, 'trait:HW_CPU_HYPERTHREADING': 'required'},
+            id='a trait that the flavor requires itself',
+        ),
+        pytest.param(
+            {**ON, 'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0'},
+            id='mixed CPUs, for which nova has no second question',
+        ),
+    ],
+)
+def test_what_the_second_question_does_not_help(world, extra_specs):
+    world.host('alpha', vcpus=4)
+    assert 'PCPU' in refusal(spec(extra_specs))
+
+
+def test_groups_beside_pinned_cpus_are_kept(world):
+    world.host('alpha', vcpus=4)
+    world.call('PUT', '/resource_classes/CUSTOM_NIC')
+    assert ask(spec(PINNED))
+    assert 'PCPU' in refusal(spec({**PINNED, 'resources1:CUSTOM_NIC': '1'}))
+
+
+def test_the_explanation_can_be_turned_off(world, configured):
+    configured(explain_no_candidates=False)
+    world.host('alpha', pools={}, machine_type='q35')
+    world.placement.calls.clear()
+    assert ask(spec(ON, Q35))
+    assert world.calls == []
+    # Problems and machine types are still its business.
+    request = spec(ON, UEFI)
+    assert ask(request)
+    assert request.root_required == {Q35_TRAIT}
+    assert 'hw_firmware_type' in refusal(spec(ON, {}))
+
+
+def test_a_guest_that_fits_costs_one_call(world):
+    world.host('alpha')
+    load_filter()
+    last = request_filter.ALL_REQUEST_FILTERS[-1]
+    context = nova_context.get_admin_context()
+    last(context, spec())
+    world.placement.calls.clear()
+    last(context, spec())
+    (call,) = world.calls
+    assert call.startswith('GET /allocation_candidates?')
+    assert call.endswith('limit=1')
+
+
+@pytest.mark.parametrize('hosts', [1, 30])
+def test_one_that_does_not_fit_costs_twelve_at_most(world, hosts):
+    for number in range(hosts):
+        world.host(f'host-{number}', vcpus=4)
+    world.placement.calls.clear()
+    refusal(spec(flavor=flavor(vcpus=5)))
+    assert len(world.calls) <= 12
+
+
+def test_snp_asks_for_what_nova_asks_for(world):
+    world.host('alpha', pools={'amd-sev-snp': 5})
+    assert 'COMPUTE_SECURITY_STATELESS_FIRMWARE' in refusal(
+        spec(ON_SNP, READY)
+    )
+
+
+# What tenants must not read
+
+
+def test_no_fault_names_a_host_a_provider_or_a_number(world):
+    root = world.host(
+        'alpha', vcpus=4, pools={SEV: SlotPool(7, used=6)}, machine_type='pc'
+    )
+    world.host('beta', pools={ES: SlotPool(7, used=7)}, machine_type='q35')
+    faults = [
+        refusal(request)
+        for request in (
+            spec(flavor=flavor(vcpus=5)),
+            spec({**ON, 'hw:mem_encryption_model': ES}),
+            spec(ON_SNP, READY),
+            spec(ON, UEFI),
+        )
+    ]
+    secrets = ['alpha', 'beta', root, world.pool(root)]
+    for fault in faults:
+        assert not any(secret in fault for secret in secrets)
+        assert not re.search(r'\b\d+ (of|hosts?|slots?)\b', fault)
+
+
+# Its place among nova's request filters
+
+
+def ours():
+    return [
+        known
+        for known in request_filter.ALL_REQUEST_FILTERS
+        if getattr(known, 'of_sev_scheduling', False)
+    ]
+
+
+def test_it_is_installed_once_however_many_filters_there_are():
+    before = list(request_filter.ALL_REQUEST_FILTERS)
+    assert ours() == []
+    for _ in range(3):
+        load_filter()
+        assert len(ours()) == 1
+    assert request_filter.ALL_REQUEST_FILTERS[:-1] == before
+    assert request_filter.ALL_REQUEST_FILTERS[-1] is ours()[0]
+
+
+def test_it_is_gone_where_the_option_is_off(configured):
+    before = list(request_filter.ALL_REQUEST_FILTERS)
+    load_filter()
+    configured(request_filter=False)
+    load_filter()
+    assert before == request_filter.ALL_REQUEST_FILTERS
+
+
+def test_nova_s_debug_log_names_it(world, caplog):
+    world.host('alpha')
+    with caplog.at_level(logging.DEBUG):
+        ask(spec())
+    assert any(
+        "'memory_encryption_request_filter' took" in record.getMessage()
+        for record in caplog.records
+    )
+
+
+def test_nova_runs_it_after_its_own(world):
+    """All of them, as nova-scheduler does."""
+    world.host('alpha')
+    load_filter()
+    del request_filter.ALL_REQUEST_FILTERS[:-1]
+    with pytest.raises(exception.RequestFilterFailed):
+        request_filter.process_reqspec(
+            nova_context.get_admin_context(), spec(ON, {})
+        )
