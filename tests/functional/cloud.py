@@ -62,7 +62,9 @@ class Cloud(base.ServersTestBase):
         super().setUp()
         # Nova has these of SQLAlchemy's raised in its own code.
         warnings.simplefilter('ignore', DeprecationWarning)
+        # TDX needs it; the rest works with it.
         self.flags(cpu_mode='host-passthrough', group='libvirt')
+        self.flags(instances=-1, cores=-1, ram=-1, group='quota')
         opts.register_opts(nova.conf.CONF)
         self.useFixture(HostsFixture())
         self._request_filters = list(request_filter.ALL_REQUEST_FILTERS)

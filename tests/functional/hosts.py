@@ -148,27 +148,38 @@ class HostsFixture(fixtures.Fixture):
             self._thread.facts = before
 
     def _keep_flat_hosts_flat(self) -> None:
-        name = '_update_provider_tree_for_memory_encryption'
-        nested = getattr(driver.LibvirtDriver, name)
+        """Have them report as nova 31 does."""
+        cls = driver.LibvirtDriver
+        nest = cls._update_provider_tree_for_memory_encryption
+        update_all = cls.update_provider_tree
 
-        def update(self_: Any, tree: Any, node: str, allocations: Any) -> None:
+        def update_slots(
+            self_: Any, tree: Any, node: str, allocations: Any
+        ) -> None:
+            if not _facts(self_._host).flat:
+                nest(self_, tree, node, allocations)
+
+        def update(
+            self_: Any, tree: Any, node: str, allocations: Any = None
+        ) -> None:
+            update_all(self_, tree, node, allocations)
             facts = _facts(self_._host)
-            if not facts.flat:
-                nested(self_, tree, node, allocations)
-            elif total := facts.slots.get(SEV):
-                inventory = dict(tree.data(node).inventory)
-                inventory[SLOT] = {
-                    'total': total,
+            if facts.flat:
+                slots = {
+                    'total': facts.slots[SEV],
                     'min_unit': 1,
                     'max_unit': 1,
                     'step_size': 1,
                     'allocation_ratio': 1.0,
                     'reserved': 0,
                 }
+                inventory = {**tree.data(node).inventory, SLOT: slots}
                 tree.update_inventory(node, inventory)
                 tree.add_traits(node, os_traits.HW_CPU_X86_AMD_SEV)
 
-        self._patch(f'nova.virt.libvirt.driver.LibvirtDriver.{name}', update)
+        driver_path = 'nova.virt.libvirt.driver.LibvirtDriver'
+        self._patch(f'{driver_path}.{nest.__name__}', update_slots)
+        self._patch(f'{driver_path}.update_provider_tree', update)
 
 
 def _facts(libvirt_host: Any) -> HostFacts:

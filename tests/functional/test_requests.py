@@ -1,0 +1,148 @@
+"""What the user of a request that cannot work reads in the fault."""
+
+from __future__ import annotations
+
+import unittest
+
+from tests.functional.cloud import ENCRYPTED, Q35, Cloud
+from tests.functional.hosts import ES, KNOWS_SNP, NESTED, SEV, SNP, TDX
+
+STATELESS = {**Q35, 'hw_firmware_stateless': 'true'}
+
+
+class TestRefusedRequests(Cloud):
+    def setUp(self):
+        super().setUp()
+        self.enable_plugin()
+
+    def assert_refused(self, told, extra_specs, image=Q35, **more):
+        """Boot it; the fault says this, and no host was tried."""
+        spawns = self.spawns
+        fault = self.fault_of(self.boot(extra_specs, image, **more))
+        for text in (told,) if isinstance(told, str) else told:
+            assert text in fault, fault
+        assert fault.startswith('No valid host was found. Scheduling failed:')
+        assert len(fault.encode()) <= 255
+        assert self.spawns == spawns
+
+    def test_requests_that_no_host_can_run(self):
+        self.add_host('alpha', {SEV: 5}, machine_type='q35')
+
+        self.assert_refused(
+            'hw_disk_bus', ENCRYPTED, {**Q35, 'hw_disk_bus': 'ide'}
+        )
+        self.assert_refused(
+            'hw_cdrom_bus', ENCRYPTED, {**Q35, 'hw_cdrom_bus': 'ide'}
+        )
+        self.assert_refused(
+            'runs on x86_64', ENCRYPTED, {**Q35, 'hw_architecture': 'aarch64'}
+        )
+        self.assert_refused(
+            'neither true nor false', {'hw:mem_encryption': 'maybe'}
+        )
+        self.assert_refused(
+            'neither true nor false', None, {**Q35, 'hw_mem_encryption': 'so'}
+        )
+        self.assert_refused(
+            'trait:HW_CPU_X86_AMD_SEV',
+            {**ENCRYPTED, 'trait:HW_CPU_X86_AMD_SEV': 'forbidden'},
+        )
+        self.assert_refused(
+            'trait:HW_CPU_X86_INTEL_TDX',
+            {**ENCRYPTED, 'trait:HW_CPU_X86_INTEL_TDX': 'required'},
+        )
+        self.assert_refused(
+            'resources:MEM_ENCRYPTION_CONTEXT',
+            {**ENCRYPTED, 'resources:MEM_ENCRYPTION_CONTEXT': '1'},
+        )
+        # All problems of one image, each with its remedy.
+        self.assert_refused(
+            ('hw_disk_bus', 'hw_cdrom_bus'),
+            ENCRYPTED,
+            {**Q35, 'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'ide'},
+        )
+        assert self.all_slots() == 0
+        # What is only a warning is left to nova.
+        model_only = {'hw:mem_encryption_model': SEV}
+        self.assert_active(self.boot(model_only))
+        self.assert_active(self.boot({'hw:mem_encryption': 'false'}))
+
+    def test_devices_are_refused_unless_the_operator_allows_them(self):
+        gpu = '{"name": "gpu", "vendor_id": "8086", "product_id": "1515"}'
+        self.flags(group='pci', alias=[gpu])
+        self.add_host('alpha', {SEV: 5})
+        extra_specs = {**ENCRYPTED, 'pci_passthrough:alias': 'gpu:1'}
+
+        self.assert_refused('pci_passthrough:alias', extra_specs)
+
+        self.restart_scheduler(allow_host_devices=True)
+        # Nova's own filter rejects it: this host has no such device.
+        fault = self.fault_of(self.boot(extra_specs))
+        assert 'pci_passthrough' not in fault
+
+    def test_what_is_not_there(self):
+        self.add_host('plain')
+        self.assert_refused(
+            'No host offers amd-sev memory encryption.', ENCRYPTED
+        )
+
+        self.add_host('alpha', {SEV: 1})
+        self.assert_refused(
+            'No host with a free amd-sev slot has enough MEMORY_MB left.',
+            ENCRYPTED,
+            sizes={'memory_mb': 1 << 25},
+        )
+        self.assert_active(self.boot(ENCRYPTED))
+        self.assert_refused('All amd-sev slots are taken now.', ENCRYPTED)
+        if NESTED:
+            self.assert_refused(
+                'No host offers amd-sev-es memory encryption.',
+                {**ENCRYPTED, 'hw:mem_encryption_model': ES},
+            )
+
+        # Without the look-up the fault is as empty as nova's.
+        self.restart_scheduler(explain_no_candidates=False)
+        fault = self.fault_of(self.boot(ENCRYPTED))
+        assert fault == 'No valid host was found. '
+        # Without the request filter the filter still guards hosts.
+        self.restart_scheduler(request_filter=False)
+        fault = self.fault_of(self.boot(ENCRYPTED))
+        assert fault == 'No valid host was found. '
+
+    @unittest.skipUnless(KNOWS_SNP, 'came with nova 34')
+    def test_sev_snp_and_tdx(self):
+        self.add_host('milan', {SEV: 3, SNP: 2})
+        self.add_host('granite', {TDX: 2})
+        snp = {**ENCRYPTED, 'hw:mem_encryption_model': SNP}
+        tdx = {**ENCRYPTED, 'hw:mem_encryption_model': TDX}
+        tdx_image = {**STATELESS, 'hw_video_model': 'none'}
+
+        self.assert_active(self.boot(snp, STATELESS), 'milan')
+        self.assert_active(self.boot(tdx, tdx_image), 'granite')
+        self.assert_active(self.boot(ENCRYPTED), 'milan')
+        assert self.slots_used('milan')['milan_amd_sev_snp'] == 1
+        assert self.slots_used('granite') == {'granite_intel_tdx': 1}
+        self.boot(snp, STATELESS)
+        self.assert_refused(
+            'All amd-sev-snp slots are taken now.', snp, STATELESS
+        )
+
+    @unittest.skipUnless(NESTED, 'nova 31 has no pools beside the root')
+    def test_clouds_in_the_middle_of_an_upgrade(self):
+        self.add_host('old', {SEV: 2}, flat=True)
+        self.add_host('new', {SEV: 1, ES: 1})
+
+        servers = [self.boot(ENCRYPTED) for _ in range(3)]
+
+        for server in servers:
+            self.assert_active(server)
+        assert self.slots_used('old') == {'old': 2}
+        assert self.slots_used('new') == {
+            'new_amd_sev': 1,
+            'new_amd_sev_es': 0,
+        }
+        self.assert_refused('All amd-sev slots are taken now.', ENCRYPTED)
+        self.delete(*servers)
+        self.assert_nothing_allocated()
+        for server in self.boot_many(3, ENCRYPTED):
+            self.assert_active(server)
