@@ -12,7 +12,7 @@ from sev_scheduling.nova.requests import (
     mentions_encryption,
     read_spec,
 )
-from tests.unit.nova.world import CONF, ON, Q35, SEV, flavor, image, spec
+from tests.unit.nova.world import CONF, ON, Q35, flavor, image, spec
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,6 @@ def test_an_equal_request_is_read_once():
                 )
             ),
             id='a passthrough port',
-        ),
-        pytest.param(
-            lambda: spec(ON, {**Q35, 'hw_mem_encryption_model': SEV}),
-            id='the model, though it is the default',
         ),
     ],
 )

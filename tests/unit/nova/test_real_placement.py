@@ -1,0 +1,97 @@
+"""One day of a cloud on the real Placement, in this process."""
+
+from __future__ import annotations
+
+import pytest
+from nova import context as nova_context
+from nova import exception
+from nova.scheduler import request_filter
+
+from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement.embedded import embedded_placement
+from tests.unit.nova.world import (
+    ES,
+    ON,
+    Q35_TRAIT,
+    SEV,
+    SEV_TRAIT,
+    UEFI,
+    World,
+    load_filter,
+    load_weigher,
+    passing,
+    rebuild_spec,
+    spec,
+    weighed,
+)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with embedded_placement() as placement:
+        monkeypatch.setattr(
+            'sev_scheduling.nova.lookups.placement_client',
+            lambda budget: PlacementClient(placement),
+        )
+        yield World(placement)
+
+
+def test_a_day_of_a_cloud(world, configured):
+    configured(cache_seconds=0.0)
+    nested = world.host('nested', pools={SEV: 1, ES: 5})
+    world.host('flat', pools={SEV: 3}, nested=False, machine_type='pc')
+    world.host('plain', pools={})
+    plugin, weigher = load_filter(), load_weigher()
+
+    def ask(request):
+        context = nova_context.get_admin_context()
+        return request_filter.ALL_REQUEST_FILTERS[-1](context, request)
+
+    # Nobody publishes q35: nova's own choice stands, less the host with pc.
+    request = spec(ON, UEFI)
+    assert ask(request)
+    states = world.hosts_for(request)
+    assert [state.host for state in states] == ['nested', 'flat']
+    assert passing(plugin, states, request) == ['nested']
+    assert weighed(weigher, states, spec()) == {
+        'flat': 1.0,
+        'nested': pytest.approx(1 / 3),
+    }
+    assert weighed(weigher, world.states.values(), spec({}, {})) == {
+        'plain': 0.0,
+        'nested': -100.0,
+        'flat': -100.0,
+    }
+
+    # One does, with a stale trait, and its last slot goes to a server.
+    world.set_traits(nested, Q35_TRAIT, SEV_TRAIT)
+    pool = world.pool(nested)
+    world.claim(pool)
+    assert passing(plugin, states[:1], rebuild_spec(ON, UEFI)) == ['nested']
+    with pytest.raises(exception.NoValidHost, match='not of amd-sev-es'):
+        passing(
+            plugin,
+            states[:1],
+            rebuild_spec({**ON, 'hw:mem_encryption_model': ES}),
+        )
+    with pytest.raises(exception.RequestFilterFailed, match='defaults to q35'):
+        ask(spec(ON, UEFI))
+
+    # Nova's question is answered with a slot of amd-sev-es.
+    (state, _) = world.hosts_for(spec())
+    assert state.host == 'nested'
+    with pytest.raises(exception.NoValidHost, match='are taken now'):
+        passing(plugin, [state], spec())
+
+    # With a limit, the flat host has had enough too.
+    configured(max_guests=0)
+    states = world.hosts_for(spec())
+    with pytest.raises(exception.NoValidHost):
+        passing(plugin, states, spec())
+
+
+def test_an_empty_placement_has_never_heard_of_anything(world):
+    load_filter()
+    context = nova_context.get_admin_context()
+    with pytest.raises(exception.RequestFilterFailed, match='No host offers'):
+        request_filter.ALL_REQUEST_FILTERS[-1](context, spec())
