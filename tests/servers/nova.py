@@ -63,7 +63,6 @@ driver = noop
 auth_type = admin_token
 endpoint = {placement}
 token = {token}
-timeout = {placement_timeout}
 [scheduler]
 workers = {workers}
 discover_hosts_in_cells_interval = -1
@@ -84,7 +83,6 @@ class Nova:
         placement_url: str,
         *,
         workers: int = 1,
-        placement_timeout: float = 30,
     ) -> None:
         self.directory = directory
         self.config = directory / 'nova.conf'
@@ -97,7 +95,6 @@ class Nova:
             rabbit=broker.url,
             rpc_timeout=RPC_TIMEOUT,
             placement=placement_url,
-            placement_timeout=placement_timeout,
             token=ADMIN_TOKEN,
             workers=workers,
             api=self._databases['api'],
@@ -177,17 +174,14 @@ class Scheduler(Server):
 
     def start(self) -> None:  # type: ignore[override]
         """Start it and wait until it takes calls."""
-        seen = self.log.stat().st_size if self.log.exists() else 0
-        super().start(lambda: self._listens(seen))
-
-    def _listens(self, since: int) -> bool:
-        with self.log.open(errors='replace') as log:
-            log.seek(since)
-            return _TAKES_CALLS in log.read()
+        self._since = self.log.stat().st_size if self.log.exists() else 0
+        super().start(lambda: _TAKES_CALLS in self.text())
 
     def text(self) -> str:
-        """Return its log so far, of all its lives."""
-        return self.log.read_text(errors='replace')
+        """Return its log since it was started last."""
+        with self.log.open(errors='replace') as log:
+            log.seek(self._since)
+            return log.read()
 
 
 class Conductor:

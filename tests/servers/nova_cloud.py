@@ -14,11 +14,15 @@ from sev_scheduling.placement import PlacementClient
 from tests.servers.databases import Database
 from tests.servers.nova import Nova, Scheduler, nova
 from tests.servers.placement import PlacementServer
+from tests.servers.process import wait_until
 from tests.servers.rabbitmq import RabbitMQ
 
-#: Seconds that nova waits for Placement here, and that the plug-in does.
+#: Seconds that an impatient nova waits for Placement, and the plug-in does.
 NOVA_TIMEOUT = 3
 PLUGIN_TIMEOUT = 2
+
+# A busy machine must not be taken for a Placement that does not answer.
+_PATIENCE = '60'
 
 #: nova's own, less those that ask services which do not run here.
 FILTERS = (
@@ -133,12 +137,14 @@ class NovaCloud:
         self,
         *,
         plugin: bool = True,
-        name: str = 'nova-scheduler',
+        impatient: bool = False,
         **options: str,
     ) -> Iterator[Scheduler]:
         """Start a scheduler; end it with the block.
 
         :param plugin: with the filter and the weigher
+        :param impatient: wait but for :data:`NOVA_TIMEOUT` and
+            :data:`PLUGIN_TIMEOUT`
         :param options: of ``[sev_scheduling]``
         """
         scheduling: dict[str, Any] = {'enabled_filters': ','.join(FILTERS)}
@@ -159,13 +165,18 @@ class NovaCloud:
         self.nova.configure(
             {
                 'filter_scheduler': scheduling,
+                'placement': {
+                    'timeout': str(NOVA_TIMEOUT) if impatient else _PATIENCE
+                },
                 'sev_scheduling': {
-                    'placement_timeout': str(PLUGIN_TIMEOUT),
+                    'placement_timeout': (
+                        str(PLUGIN_TIMEOUT) if impatient else _PATIENCE
+                    ),
                     **options,
                 },
             }
         )
-        with self.nova.scheduler(name) as scheduler:
+        with self.nova.scheduler() as scheduler:
             yield scheduler
 
     def clear(self) -> None:
@@ -226,15 +237,30 @@ def told(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
+def settled(cloud: NovaCloud) -> dict[str, dict[str, str]]:
+    """Return what is held once Placement has nothing left to do.
+
+    It also does what its callers have given up.
+    """
+    seen: collections.deque[dict[str, dict[str, str]]] = collections.deque(
+        maxlen=5
+    )
+
+    def unchanged() -> bool:
+        seen.append(cloud.held())
+        return len(seen) == seen.maxlen and all(s == seen[0] for s in seen)
+
+    wait_until(unchanged, timeout=30, what='allocations that stay as they are')
+    return seen[0]
+
+
 @contextlib.contextmanager
 def nova_cloud(
     database: Database, broker: RabbitMQ, placement: PlacementServer
 ) -> Iterator[NovaCloud]:
     """Make :data:`CLOUD`; schedulers are started one by one."""
     hosts = placement.load(CLOUD).hosts
-    with nova(
-        database, broker, placement, placement_timeout=NOVA_TIMEOUT
-    ) as made:
+    with nova(database, broker, placement) as made:
         made.add_hosts(
             {
                 'name': host.name,

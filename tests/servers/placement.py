@@ -37,6 +37,8 @@ ADMIN_TOKEN = 'admin'
 _CONFIG = """\
 [api]
 auth_strategy = noauth2
+[placement]
+{options}
 [placement_database]
 connection = {connection}
 """
@@ -136,11 +138,12 @@ def _move_sequences(engine: sa.Engine) -> None:
 
 @contextlib.contextmanager
 def placement_server(
-    database_url: str | None = None, *, workers: int = 4
+    database_url: str | None = None, *, workers: int = 4, **options: object
 ) -> Iterator[PlacementServer]:
     """Start Placement on an empty database; end it with the block.
 
     :param database_url: an SQLite file of its own where None
+    :param options: of its group ``[placement]``
     :raises ServerMissing: where a Python package is not installed
     """
     for module, package in (
@@ -154,7 +157,10 @@ def placement_server(
     with server_directory('placement') as directory:
         url = database_url or sqlite(directory)
         (directory / 'placement.conf').write_text(
-            _CONFIG.format(connection=url.replace('%', '%%'))
+            _CONFIG.format(
+                connection=url.replace('%', '%%'),
+                options='\n'.join(f'{k} = {v}' for k, v in options.items()),
+            )
         )
         _sync(directory)
         port = free_port()
