@@ -40,8 +40,7 @@ from sev_scheduling.placement.trees import (
     Lack,
     Tree,
     lacks,
-    left,
-    share,
+    least_short,
     trees_of,
 )
 from sev_scheduling.prefilter import PlacementRequest, translate
@@ -104,6 +103,7 @@ class _Inquiry:
         self.request = request
         self.query = query
         self.seen = Seen(questions, query)
+        self.best: dict[Lack, tuple[Tree, dict[str, int]]] = {}
 
     def diagnosis(self) -> Diagnosis:
         if self.questions.any(self.query):
@@ -123,10 +123,10 @@ class _Inquiry:
         """Return what Placement confirms: any one of these would do."""
         found = lacks(self.query, self.seen.trees, every)
         hidden = [lack for lack in found if not lack.constraints]
-        if hidden and self.seen.learn_units(hidden):
+        if hidden and self._learns_units(hidden):
             found = lacks(self.query, self.seen.trees, every)
         best, confirmed = self._confirmed(found)
-        if best and not confirmed and self.seen.learn_units(best):
+        if best and not confirmed and self._learns_units(best):
             found = lacks(self.query, self.seen.trees, every)
             best, confirmed = self._confirmed(found)
         if confirmed and self.seen.complete:
@@ -142,6 +142,11 @@ class _Inquiry:
             confirmed = []
         return confirmed + other
 
+    def _learns_units(self, found: list[Lack]) -> bool:
+        """Learn more of the hosts concerned; False where nothing is new."""
+        self.best.clear()
+        return self.seen.learn_units(found)
+
     def _confirmed(self, found: list[Lack]) -> tuple[list[Lack], list[Lack]]:
         """Return what seems least, and of that what Placement confirms."""
         if any(not lack.constraints for lack in found):
@@ -153,7 +158,7 @@ class _Inquiry:
 
     def _confirms(self, lack: Lack) -> bool | None:
         """Whether giving it up makes candidates; None where unknown."""
-        amounts = left(self.query, self._best(lack), lack.constraints)
+        _, amounts = self._best(lack)
         some = {name: amount for name, amount in amounts.items() if amount}
         answer = self._ask(lack.constraints, some)
         if answer is False and some:
@@ -177,19 +182,12 @@ class _Inquiry:
             return {}
         return dict.fromkeys((c.name for c in unit if c.requested), 1)
 
-    def _best(self, lack: Lack) -> Tree:
-        """Return the host that is least short."""
-        amounts = {
-            c.name: c.requested for c in lack.constraints if c.requested
-        }
-        if not amounts:
-            return self.seen.trees[lack.roots[0]]
-        return max(
-            (self.seen.trees[root] for root in lack.roots),
-            key=lambda tree: share(
-                left(self.query, tree, lack.constraints), amounts
-            ),
-        )
+    def _best(self, lack: Lack) -> tuple[Tree, dict[str, int]]:
+        """Return the host that is least short, and what it has left."""
+        if lack not in self.best:
+            trees = [self.seen.trees[root] for root in lack.roots]
+            self.best[lack] = least_short(self.query, trees, lack.constraints)
+        return self.best[lack]
 
     def _conclude(self, alternatives: list[Lack]) -> Diagnosis:
         if not alternatives:
@@ -262,8 +260,7 @@ class _Inquiry:
     def _shortfalls(self, lack: Lack) -> Iterator[Shortfall]:
         if not lack.roots:
             return
-        tree = self._best(lack)
-        amounts = left(self.query, tree, lack.constraints)
+        tree, amounts = self._best(lack)
         root = next(iter(tree.values())).root
         name = ''
         for constraint in sorted(lack.constraints):

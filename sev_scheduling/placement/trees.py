@@ -124,11 +124,7 @@ def left(
 
     Of several ways to serve the rest, the one that leaves most.
     """
-    amounts = {
-        c.name: c.requested
-        for c in given_up
-        if c.cause is Cause.RESOURCES_SHORT
-    }
+    amounts = _amounts(given_up)
     best = dict.fromkeys(amounts, 0)
     for candidate in _served(query, tree, given_up):
         found = {
@@ -144,6 +140,51 @@ def left(
         }
         best = max(best, found, key=lambda f: share(f, amounts))
     return best
+
+
+def least_short(
+    query: WideRequest,
+    trees: Iterable[Tree],
+    given_up: Collection[Constraint],
+) -> tuple[Tree, dict[str, int]]:
+    """Return the tree that has most of the amounts given up, and how much.
+
+    What a tree has left at most is seen at a glance; what it has left beside
+    the rest of the query only those are asked that may be the best.
+    """
+    amounts = _amounts(given_up)
+
+    def at_most(tree: Tree) -> float:
+        return share(
+            {
+                name: max(p.most(name) for p in tree.values())
+                for name in amounts
+            },
+            amounts,
+        )
+
+    bounds = sorted(
+        ((at_most(tree), tree) for tree in trees),
+        key=lambda item: item[0],
+        reverse=True,
+    )
+    best = bounds[0][1]
+    found = left(query, best, given_up)
+    for bound, tree in bounds[1:]:
+        if bound <= share(found, amounts):
+            break
+        other = left(query, tree, given_up)
+        if share(other, amounts) > share(found, amounts):
+            best, found = tree, other
+    return best, found
+
+
+def _amounts(given_up: Iterable[Constraint]) -> dict[str, int]:
+    return {
+        c.name: c.requested
+        for c in given_up
+        if c.cause is Cause.RESOURCES_SHORT
+    }
 
 
 def share(found: Mapping[str, int], amounts: Mapping[str, int]) -> float:
