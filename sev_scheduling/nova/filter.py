@@ -125,11 +125,19 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             self._slots,
             require_known_machine_type=conf.require_known_machine_type,
             limits_hold=conf.on_placement_failure != opts.PASS,
+            with_provider=self._with_provider,
         )
 
     def _providers(self) -> Providers | None:
         try:
             return self._lookups.providers()
+        except PlacementError as error:
+            self._failed(error)
+            return None
+
+    def _with_provider(self, provider: str) -> Providers | None:
+        try:
+            return self._lookups.providers_with(provider)
         except PlacementError as error:
             self._failed(error)
             return None

@@ -43,6 +43,8 @@ class Judgement:
     :param limits_hold: reject hosts with a limit to the number of guests
         where Placement does not tell how many there are: nova's own claim
         knows no such limit
+    :param with_provider: returns what Placement tells of providers, afresh
+        if one that it has offered is not known yet
     :ivar undecided: whether any host was rejected for that
     """
 
@@ -55,6 +57,7 @@ class Judgement:
         *,
         require_known_machine_type: bool = False,
         limits_hold: bool = True,
+        with_provider: Callable[[str], Providers | None] | None = None,
     ) -> None:
         self._request = request
         self._model = request.model
@@ -67,10 +70,7 @@ class Judgement:
         self._limits_hold = limits_hold
         self.undecided = False
         self._rejected: list[Verdict] = []
-        name = self._model.name if self._model else ''
-        self._offering = (
-            providers.offering.get(name, _NOTHING) if providers else _NOTHING
-        )
+        self._with_provider = with_provider
 
     def fitting(self, states: Iterable[Any]) -> list[Any]:
         """Return the host states that fit, in their order.
@@ -170,7 +170,16 @@ class Judgement:
         """Say whether a candidate's slot is one of the model."""
         if self._providers is None:
             return True
-        return _slot_provider(candidate) in self._offering
+        provider = _slot_provider(candidate)
+        if provider is None or self._model is None:
+            return False
+        if self._with_provider and not self._providers.has(provider):
+            renewed = self._with_provider(provider)
+            if renewed is not self._providers:
+                # Once a call, however many hosts have such a provider.
+                self._with_provider = None
+                self._providers = renewed or self._providers
+        return provider in self._providers.offering[self._model.name]
 
     def _pool(
         self, state: Any, own: list[Mapping[str, Any]]
@@ -196,7 +205,8 @@ class Judgement:
             return _FULL if self._offers(state) else None
         if limit is None or pool is None:
             return _ONE_FREE
-        return replace(pool, total=min(pool.total, limit + pool.reserved))
+        # Placement has taken reserved slots off the total.
+        return replace(pool, total=min(pool.total, limit))
 
     def _offers(self, state: Any) -> bool:
         if self._providers is None or self._model is None:

@@ -8,6 +8,7 @@ number of hosts.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ from sev_scheduling.placement.http import UnknownName
 #: Different machine types that hosts may publish; more are not looked at.
 MAX_MACHINE_TYPES = 20
 
+_NEVER = -math.inf
+
 
 @dataclass(frozen=True, slots=True)
 class Providers:
@@ -56,6 +59,10 @@ class Providers:
     pool_hosts: Mapping[str, frozenset[str]]
     machine_types: Mapping[str, Mapping[str, str]]
     published: frozenset[str]
+
+    def has(self, provider: str) -> bool:
+        """Say whether a provider offers any model."""
+        return any(provider in theirs for theirs in self.offering.values())
 
     def with_slots(self) -> frozenset[str]:
         """Return the root uuids of hosts that offer any model."""
@@ -93,7 +100,9 @@ class Lookups:
         self._client = client
         self._lock = threading.Lock()
         self._providers: Providers | None = None
-        self._asked_at = 0.0
+        self._asked_at = _NEVER
+        #: providers that Placement offered, and that have no model's trait
+        self._strangers: set[str] = set()
 
     def step(self) -> AbstractContextManager[None]:
         """Let the look-ups within take no longer together than one may."""
@@ -117,11 +126,30 @@ class Lookups:
                 known = self._fresh()
                 if known is None:
                     known = _ask_providers(self.client())
+                    if self._asked_at > _NEVER:
+                        self._strangers.clear()
                     self._providers = known
                     self._asked_at = self._clock()
                 return known
             finally:
                 self._lock.release()
+
+    def providers_with(self, provider: str) -> Providers:
+        """Return the same, asked for again if this one is not among them.
+
+        It may be a pool of a host that has just been added. One without a
+        model's trait is asked for once a while, as all the others.
+
+        :raises PlacementError: one of its children
+        """
+        known = self.providers()
+        if known.has(provider) or provider in self._strangers:
+            return known
+        self._asked_at = _NEVER
+        known = self.providers()
+        if not known.has(provider):
+            self._strangers.add(provider)
+        return known
 
     def _fresh(self) -> Providers | None:
         if self._clock() - self._asked_at < self._cache_seconds():

@@ -28,7 +28,7 @@ def check_slot(
     provider = lookups.slot_provider(server)
     models: tuple[EncryptionModel, ...] = ()
     if provider is not None:
-        offering = lookups.providers().offering
+        offering = lookups.providers_with(provider).offering
         if any(provider in offering[model.name] for model in request.models):
             return ()
         models = tuple(

@@ -1,0 +1,88 @@
+"""Hosts that join while it is still remembered what the others offer."""
+
+from __future__ import annotations
+
+import pytest
+
+from sev_scheduling.nova.rebuild import check_slot
+from sev_scheduling.nova.requests import read_spec
+from sev_scheduling.nova.shared import shared_lookups
+from tests.unit.nova.world import (
+    CONF,
+    ES,
+    ES_TRAIT,
+    ON_ES,
+    SERVER,
+    SEV,
+    SEV_TRAIT,
+    SNP,
+    load_filter,
+    passing,
+    rebuild_spec,
+    spec,
+)
+
+
+def placed(host_filter, world, request):
+    """The hosts that nova is left with, of those that Placement offers."""
+    return passing(host_filter, world.hosts_for(request), request)
+
+
+def looks(world):
+    """How often it was asked which providers offer SEV."""
+    return sum(call.endswith(f'required={SEV_TRAIT}') for call in world.calls)
+
+
+@pytest.mark.parametrize('nested', [True, False], ids=['nested', 'flat'])
+def test_a_guest_is_placed_on_a_host_that_is_new(world, nested):
+    world.host('alpha')
+    host_filter = load_filter()
+    assert placed(host_filter, world, spec()) == ['alpha']
+
+    world.host('beta', nested=nested)
+
+    assert placed(host_filter, world, spec()) == ['alpha', 'beta']
+    assert looks(world) == 2
+    placed(host_filter, world, spec())
+    assert looks(world) == 2
+
+
+def test_what_excludes_a_model_holds_on_a_host_that_is_new(world):
+    world.host('alpha', pools={ES: 5})
+    host_filter = load_filter()
+    placed(host_filter, world, spec(ON_ES))
+
+    world.host('beta', pools={ES: 5, SNP: 5})
+
+    assert placed(host_filter, world, spec(ON_ES)) == ['alpha']
+
+
+def test_a_provider_without_a_model_is_asked_for_once_a_while(world):
+    # Its slots are a candidate where a stale trait is on the root.
+    roots = [
+        world.host(name, pools={SEV: 5, ES: 5}) for name in ('alpha', 'beta')
+    ]
+    for root in roots:
+        world.set_traits(root, SEV_TRAIT, ES_TRAIT)
+        world.set_traits(world.pool(root, 'amd_sev_es'), 'OWNER_NOVA')
+    host_filter = load_filter()
+
+    for calls in (2, 3, 3):
+        # One look for each of the two, and never two for one request.
+        assert placed(host_filter, world, spec()) == ['alpha', 'beta']
+        assert looks(world) == calls
+    for root in roots:
+        (candidate,) = world.states[root].allocation_candidates
+        assert world.pool(root) in candidate['allocations']
+
+
+def test_a_server_on_a_host_that_is_new_can_be_rebuilt(world):
+    world.host('alpha')
+    load_filter()
+    lookups = shared_lookups()
+    lookups.providers()
+
+    world.claim(world.pool(world.host('beta')))
+
+    request = read_spec(rebuild_spec(), CONF.sev_scheduling).request
+    assert check_slot(lookups, SERVER, request) == ()
