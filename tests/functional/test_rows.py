@@ -104,6 +104,24 @@ class TestTodayAndWithThePlugin(Cloud):
             with pytest.raises(exception.InvalidConfiguration):
                 self.restart_compute_service('alpha')
 
+    @pytest.mark.xfail(
+        reason='nova gives the image back, but keeps the properties of the '
+        'refused one, from which a hard reboot makes the guest anew',
+        strict=True,
+    )
+    def test_row_3_a_refused_rebuild_is_not_made_up_by_a_hard_reboot(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin()
+        plain = self.boot()
+        encrypted = self.image(Q35, hw_mem_encryption='true')
+        refused = self.rebuild(plain, encrypted)
+        assert 'slot' in self.fault_of(refused)
+
+        self._reboot_server(plain, hard=True)
+
+        assert not self.is_encrypted(plain)
+        assert refused['image'] == plain['image']
+
     def test_row_4_buses_and_devices(self):
         device = {
             'vendor_id': fakelibvirt.PCI_VEND_ID,
