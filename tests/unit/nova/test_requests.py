@@ -12,7 +12,7 @@ from sev_scheduling.nova.requests import (
     mentions_encryption,
     read_spec,
 )
-from tests.unit.nova.world import CONF, ON, Q35, flavor, image, spec
+from tests.unit.nova.world import CONF, ON, ON_ES, Q35, flavor, image, spec
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,11 @@ def test_the_option_and_the_written_value_count_too(configured):
     assert [p.code for p in written.errors] == ['invalid-boolean']
 
 
-def test_an_object_that_changes_is_read_anew():
+def test_a_spec_that_gets_another_flavor_is_read_anew():
+    """As in a resize; nova changes no flavor of a spec in place."""
     request = spec()
     before = read_spec(request, CONF.sev_scheduling)
-    request.flavor.extra_specs['hw:mem_encryption_model'] = 'amd-sev-es'
+    request.flavor = flavor(ON_ES)
     after = read_spec(request, CONF.sev_scheduling)
     assert (before.request.model.name, after.request.model.name) == (
         'amd-sev',
