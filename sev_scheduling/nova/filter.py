@@ -99,13 +99,14 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self, states: list[Any], request: EncryptionRequest
     ) -> list[Any]:
         """Return the hosts on which a guest can be placed."""
+        refuses = CONF.sev_scheduling.on_placement_failure == opts.REFUSE
         providers = self._providers()
-        if providers is None and CONF.sev_scheduling.on_placement_failure == (
-            opts.REFUSE
-        ):
+        if providers is None and refuses:
             return self._none_left(_UNKNOWN)
         judgement = self._judgement(request, providers)
         fitting = judgement.fitting(states)
+        if judgement.blind and refuses:
+            return self._none_left(_UNKNOWN)
         if not fitting:
             return self._none_left(
                 _UNKNOWN

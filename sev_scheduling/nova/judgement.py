@@ -45,7 +45,9 @@ class Judgement:
         knows no such limit
     :param with_provider: returns what Placement tells of providers, afresh
         if one that it has offered is not known yet
-    :ivar undecided: whether any host was rejected for that
+    :ivar undecided: whether any host was rejected as nobody can count
+    :ivar blind: whether Placement did not tell of a provider that is not
+        known; its slots are taken for the model's
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Judgement:
         self._strict = require_known_machine_type
         self._limits_hold = limits_hold
         self.undecided = False
+        self.blind = False
         self._rejected: list[Verdict] = []
         self._with_provider = with_provider
 
@@ -178,8 +181,11 @@ class Judgement:
             if renewed is not self._providers:
                 # Once a call, however many hosts have such a provider.
                 self._with_provider = None
+                self.blind = renewed is None
                 self._providers = renewed or self._providers
-        return provider in self._providers.offering[self._model.name]
+        return provider in self._providers.offering[self._model.name] or (
+            self.blind and not self._providers.has(provider)
+        )
 
     def _pool(
         self, state: Any, own: list[Mapping[str, Any]]

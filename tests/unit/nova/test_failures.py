@@ -175,6 +175,31 @@ def test_a_limit_holds_where_nobody_can_count_the_guests(
             passing(plugin, states[:1], spec())
 
 
+@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+def test_a_host_that_is_new_since_placement_answered(
+    world, configured, monkeypatch, policy
+):
+    configured(on_placement_failure=policy)
+    plugin = load_filter()
+    plugin._lookups.providers()
+    world.host('new')
+    world.host('newer')
+    states = world.hosts_for(spec())
+    calls = []
+
+    def down(provider):
+        calls.append(provider)
+        raise PlacementUnavailable('down')
+
+    monkeypatch.setattr(plugin._lookups, 'providers_with', down)
+    if policy == 'refuse':
+        with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
+            passing(plugin, states, spec())
+    else:
+        assert passing(plugin, states, spec()) == ['new', 'newer']
+    assert len(calls) == 1
+
+
 def test_where_the_pool_is_full_no_number_is_needed(
     world, configured, monkeypatch
 ):
