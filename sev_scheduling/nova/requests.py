@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,12 +72,42 @@ def read_spec(spec: Any, conf: Any, raw: str | None = None) -> Reading:
     """Read a ``nova.objects.RequestSpec``.
 
     Few flavors and images make many servers, so readings are remembered, by
-    all that they depend on.
+    all that they depend on. Nova has the request filter, the filter and the
+    weigher look at the same objects one after the other, so the last reading
+    of a thread is known by these.
 
     :param conf: the options, ``CONF.sev_scheduling``
     :param raw: see :func:`raw_image_encryption`
     """
-    return _read(_Facts(spec, as_warnings(conf), raw))
+    flavor = spec.flavor
+    image = spec.image if 'image' in spec else None
+    other = (
+        bool('is_bfv' in spec and spec.is_bfv),
+        tuple(_port_devices(spec)),
+        as_warnings(conf),
+        raw,
+    )
+    if not (
+        _last.flavor is flavor
+        and _last.image is image
+        and _last.other == other
+    ):
+        _last.reading = _read(_Facts(flavor, image, *other))
+        _last.flavor, _last.image, _last.other = flavor, image, other
+    reading: Reading = _last.reading
+    return reading
+
+
+class _Last(threading.local):
+    """What a thread read last, and the objects it was read from."""
+
+    flavor: Any = None
+    image: Any = None
+    other: Any = None
+    reading: Any = None
+
+
+_last = _Last()
 
 
 def as_warnings(conf: Any) -> tuple[Code, ...]:
@@ -98,19 +129,25 @@ class _Facts:
     )
 
     def __init__(
-        self, spec: Any, as_warnings: tuple[Code, ...], raw: str | None
+        self,
+        flavor: Any,
+        image: Any,
+        boot_from_volume: bool,
+        devices: tuple[str, ...],
+        as_warnings: tuple[Code, ...],
+        raw: str | None,
     ) -> None:
+        self.flavor = flavor
+        self.image = image
+        self.boot_from_volume = boot_from_volume
+        self.devices = devices
         self.as_warnings = as_warnings
-        self.boot_from_volume = bool('is_bfv' in spec and spec.is_bfv)
-        self.devices = tuple(_port_devices(spec))
-        self.flavor = spec.flavor
-        self.image = spec.image if 'image' in spec else None
         self.raw = raw
         self.key = (
-            _state(self.flavor),
-            self.image and _image_state(self.image),
-            self.boot_from_volume,
-            self.devices,
+            _state(flavor),
+            image and _image_state(image),
+            boot_from_volume,
+            devices,
             as_warnings,
             raw,
         )
