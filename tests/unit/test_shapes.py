@@ -39,7 +39,9 @@ def test_a_mapping_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize(
-    'source', [None, 'm1', 7, [], b'{}', object()], ids=repr
+    'source',
+    [None, 'm1', 7, [], b'{}', object()],
+    ids=lambda source: type(source).__name__,
 )
 def test_what_is_no_mapping_has_no_facts(source):
     assert facts_of(source) is None
