@@ -163,7 +163,14 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         """Return the server's host, where the new image can run there."""
         conf = CONF.sev_scheduling
         request = reading.request
-        problems = reading.errors if conf.request_filter else ()
+        problems: tuple[Problem, ...] = ()
+        if conf.request_filter:
+            # The flavor and the ports are what they were.
+            problems = tuple(
+                problem
+                for problem in reading.errors
+                if problem.where.startswith('image:')
+            )
         try:
             problems = problems or check_slot(
                 self._lookups, spec.instance_uuid, request

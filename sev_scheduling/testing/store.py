@@ -109,7 +109,7 @@ class Store:
         """:raises Refusal: where a resource class is not known"""
         for name in names:
             if name not in self.classes:
-                raise Refusal(400, f'Invalid resource class: {name}')
+                raise Refusal(400, f'No such resource class {name}.')
 
     def check_traits(self, names: Iterable[str]) -> None:
         """:raises Refusal: where a trait is not known"""

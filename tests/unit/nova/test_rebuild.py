@@ -148,11 +148,9 @@ def test_the_rules_of_requests_can_be_left_to_others(world, configured):
     assert rebuild(world, request) == ['alpha']
 
 
-def test_devices_can_be_allowed(world, configured):
+def test_what_a_rebuild_does_not_change_is_not_judged_anew(world):
     world.claim(world.pool(world.host()))
     request = rebuild_spec({**ON, 'pci_passthrough:alias': 'gpu:1'}, Q35)
-    assert 'pci_passthrough' in refused(world, request)
-    configured(allow_host_devices=True)
     assert rebuild(world, request) == ['alpha']
 
 
