@@ -128,13 +128,14 @@ class Nova:
         :param hosts: ``name`` and ``uuid`` (of the root provider),
             ``vcpus``, ``memory_mb``, ``disk_gb``, ``ram_allocation_ratio``
         """
-        self._agent('add-hosts', json.dumps(list(hosts)))
+        # They may be too many for a command line.
+        self._agent('add-hosts', '-', given=json.dumps(list(hosts)))
 
-    def _agent(self, *arguments: str) -> None:
+    def _agent(self, *arguments: str, given: str = '') -> None:
         done = subprocess.run(
             [*_agent_command(self.config), *arguments],
             cwd=_ROOT,
-            stdin=subprocess.DEVNULL,
+            input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,7 +4,8 @@ Run as ``python -m tests.servers.nova_agent CONFIG COMMAND ...``, since
 nova's configuration is global to a process:
 
 * ``create URL``: make the tables and the cells, cell1 in the database URL
-* ``add-hosts JSON``: write rows for compute hosts
+* ``add-hosts -``: write rows for the compute hosts of a JSON list on
+  standard input
 * ``conduct THREADS``: read requests, one JSON document a line, ask the
   scheduler over RPC, write answers, one JSON document a line
 """
@@ -127,7 +128,7 @@ def request_spec(
     )
     image = objects.ImageMeta.from_dict(
         {
-            'id': str(uuid.uuid4()),
+            'id': str(uuid.UUID(int=1)),
             'name': 'image',
             'disk_format': 'qcow2',
             'container_format': 'bare',
@@ -192,7 +193,7 @@ def main() -> None:
     if command == 'create':
         create(argument)
     elif command == 'add-hosts':
-        add_hosts(json.loads(argument))
+        add_hosts(json.load(sys.stdin))
     else:
         conduct(int(argument))
 

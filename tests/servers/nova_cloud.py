@@ -73,6 +73,23 @@ CLOUD = (
 FREE = {'amd-sev': 10, 'amd-sev-es': 5, 'amd-sev-snp': 2}
 
 
+def filter_settings(plugin: bool) -> dict[str, str | tuple[str, ...]]:
+    """Return the options of ``[filter_scheduler]``, with the plug-in's."""
+    if not plugin:
+        return {'enabled_filters': ','.join(FILTERS)}
+    return {
+        'available_filters': (
+            'nova.scheduler.filters.all_filters',
+            'sev_scheduling.nova.MemoryEncryptionFilter',
+        ),
+        'enabled_filters': ','.join((*FILTERS, 'MemoryEncryptionFilter')),
+        'weight_classes': (
+            'nova.scheduler.weights.all_weighers,'
+            'sev_scheduling.nova.MemoryEncryptionWeigher'
+        ),
+    }
+
+
 def guests(
     count: int = 1,
     model: str | None = None,
@@ -147,24 +164,9 @@ class NovaCloud:
             :data:`PLUGIN_TIMEOUT`
         :param options: of ``[sev_scheduling]``
         """
-        scheduling: dict[str, Any] = {'enabled_filters': ','.join(FILTERS)}
-        if plugin:
-            scheduling = {
-                'available_filters': (
-                    'nova.scheduler.filters.all_filters',
-                    'sev_scheduling.nova.MemoryEncryptionFilter',
-                ),
-                'enabled_filters': ','.join(
-                    (*FILTERS, 'MemoryEncryptionFilter')
-                ),
-                'weight_classes': (
-                    'nova.scheduler.weights.all_weighers,'
-                    'sev_scheduling.nova.MemoryEncryptionWeigher'
-                ),
-            }
         self.nova.configure(
             {
-                'filter_scheduler': scheduling,
+                'filter_scheduler': filter_settings(plugin),
                 'placement': {
                     'timeout': str(NOVA_TIMEOUT) if impatient else _PATIENCE
                 },
