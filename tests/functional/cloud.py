@@ -128,8 +128,12 @@ class Cloud(base.ServersTestBase):
         self._set_inventory(
             pool, {'resource_class': SLOT, 'total': total, 'max_unit': 1}
         )
-        self._set_provider_traits(pool, traits)
+        self.add_traits(pool, *traits)
         return pool
+
+    def add_traits(self, provider: str, *traits: str) -> None:
+        found = self._get_provider_traits(provider)
+        self._set_provider_traits(provider, sorted({*found, *traits}))
 
     def enable_plugin(self, *, weigher: bool = False, **options: Any) -> None:
         """Configure the plug-in and restart nova-scheduler."""

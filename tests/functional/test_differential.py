@@ -35,7 +35,9 @@ class Facts:
 
 
 def draw_hosts(chance: random.Random) -> Iterator[Facts]:
-    for _ in range(5):
+    # One on which something can be placed, whatever is drawn.
+    yield Facts(slots={SEV: 3}, flat=False, machine_type=None, stale=False)
+    for _ in range(4):
         slots = {}
         if chance.random() < 0.8:
             slots[SEV] = chance.choice([1, 2, 5])
@@ -111,18 +113,18 @@ class TestSameHostsRemain(Cloud):
         for number, host in enumerate(draw_hosts(chance)):
             name = f'host{number}'
             root = self.add_host(name, host.slots, flat=host.flat)
-            traits = set(self._get_provider_traits(root))
+            traits = set()
             if host.stale:
                 traits |= {TRAITS[model] for model in host.slots}
             if host.machine_type:
                 trait = f'CUSTOM_HW_MACHINE_TYPE_{host.machine_type.upper()}'
                 self._create_trait(trait)
                 traits.add(trait)
-            self._set_provider_traits(root, traits)
+            self.add_traits(root, *traits)
             facts[name] = host
             # Some slots are taken.
             for model, total in host.slots.items():
-                used = chance.randint(0, total)
+                used = chance.randint(0, total if number else total - 1)
                 if used:
                     self.take_slots(root, name, model, host.flat, used)
                 host.slots[model] = total - used

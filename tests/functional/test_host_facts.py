@@ -132,14 +132,7 @@ class TestLimits(Cloud):
     @unittest.skipUnless(NESTED, 'nova 31 knows no SEV-ES')
     def test_pools_of_a_host_are_told_apart(self):
         root = self.add_host('alpha', {SEV: 1, ES: 1})
-        self._set_provider_traits(
-            root,
-            {
-                *self._get_provider_traits(root),
-                'HW_CPU_X86_AMD_SEV',
-                'HW_CPU_X86_AMD_SEV_ES',
-            },
-        )
+        self.add_traits(root, 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES')
         self.enable_plugin()
 
         self.assert_active(self.boot(SEV_ES))

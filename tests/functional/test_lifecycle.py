@@ -71,7 +71,8 @@ class TestLife(Cloud):
         server = self.boot(ENCRYPTED)
         source = self.host_of(server)
 
-        self._migrate_server(server, api=self.admin_api)
+        self.admin_api.post_server_action(server['id'], {'migrate': None})
+        self._wait_for_state_change(server, 'VERIFY_RESIZE')
         assert source != self.host_of(server)
         self._revert_resize(server)
         assert source == self.host_of(server)

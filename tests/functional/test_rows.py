@@ -146,8 +146,10 @@ class TestTodayAndWithThePlugin(Cloud):
         ]
 
         for extra_specs, image, _ in cases:
-            # Nova finds nothing wrong with it.
-            self.assert_active(self.boot(extra_specs, image))
+            # Nova finds nothing wrong with it, and has a host build it.
+            spawns = self.spawns
+            self.boot(extra_specs, image)
+            assert self.spawns == spawns + 1
 
         self.enable_plugin()
         spawns = self.spawns
@@ -159,9 +161,7 @@ class TestTodayAndWithThePlugin(Cloud):
     @unittest.skipUnless(NESTED, 'nova 31 has no pools beside the root')
     def test_row_5_stale_trait_on_the_root(self):
         root = self.add_host('alpha', {SEV: 1, ES: 5})
-        self._set_provider_traits(
-            root, {*self._get_provider_traits(root), 'HW_CPU_X86_AMD_SEV'}
-        )
+        self.add_traits(root, 'HW_CPU_X86_AMD_SEV')
 
         for _ in range(2):
             self.assert_active(self.boot(ENCRYPTED))
