@@ -134,7 +134,10 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return self._lookups.providers()
         except PlacementError as error:
             self._failed(error)
+        if CONF.sev_scheduling.on_placement_failure == opts.REFUSE:
             return None
+        # A pool keeps its model: old knowledge is better than none.
+        return self._lookups.last_known()
 
     def _with_provider(self, provider: str) -> Providers | None:
         try:

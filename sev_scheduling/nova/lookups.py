@@ -134,6 +134,10 @@ class Lookups:
             finally:
                 self._lock.release()
 
+    def last_known(self) -> Providers | None:
+        """Return what :meth:`providers` told last, however long ago."""
+        return self._providers
+
     def providers_with(self, provider: str) -> Providers:
         """Return the same, asked for again if this one is not among them.
 

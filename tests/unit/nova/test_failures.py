@@ -176,6 +176,28 @@ def test_a_limit_holds_where_nobody_can_count_the_guests(
 
 
 @pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+def test_what_was_known_of_pools_still_holds(
+    world, configured, monkeypatch, policy
+):
+    """Only the wrong pool's slots are left, and knowledge is out of date."""
+    configured(on_placement_failure=policy)
+    root = world.host(pools={SEV: SlotPool(1, used=1), 'amd-sev-es': 5})
+    world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
+    states = world.hosts_for(spec())
+    plugin = load_filter()
+    plugin._lookups.providers()
+
+    def down():
+        raise PlacementUnavailable('down')
+
+    monkeypatch.setattr(plugin._lookups, 'providers', down)
+    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    told = CANNOT_TELL if policy == 'refuse' else 'are taken now'
+    with pytest.raises(exception.NoValidHost, match=told):
+        passing(plugin, states, spec())
+
+
+@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
 def test_a_host_that_is_new_since_placement_answered(
     world, configured, monkeypatch, policy
 ):
