@@ -151,7 +151,7 @@ class TestSameHostsRemain(Cloud):
         )
 
     def remaining(self, flavor: Any, image: Any) -> list[str]:
-        """Return the hosts that nova's scheduler finds, the best first."""
+        """Return the hosts that nova's scheduler finds."""
         admin = context.get_admin_context()
         server = str(uuid.uuid4())
         spec = objects.RequestSpec.from_components(
@@ -203,7 +203,8 @@ class TestSameHostsRemain(Cloud):
             requests, alone, with_plugin, strict=True
         ):
             expected = self.explained(facts, *request, before)
-            assert after == expected, (facts, request, before)
+            # Their order is nova's, whose weights move with periodic tasks.
+            assert sorted(after) == sorted(expected), (facts, request, before)
         # The draw was worth it.
         assert any(
             before != after
