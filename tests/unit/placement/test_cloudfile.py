@@ -279,10 +279,11 @@ class TestNames:
         assert "'epyc_amd_sev' stands twice" in refusal(*entries)
 
     def test_a_flat_pool_has_no_name(self):
-        parse(
+        cloud = parse(
             {**HOST, 'layout': 'flat', 'pools': {'amd-sev': POOL}},
             {**HOST, 'name': 'epyc_amd_sev'},
         )
+        assert [host.name for host in cloud.hosts] == ['epyc', 'epyc_amd_sev']
 
 
 class TestBounds:
