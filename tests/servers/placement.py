@@ -84,6 +84,11 @@ class PlacementServer:
     def start(self) -> None:
         self.server.start(self.ready)
 
+    def restart(self) -> None:
+        """End it, with the calls under way and those that wait; start anew."""
+        self.server.stop()
+        self.start()
+
     def load(self, hosts: Sequence[Mapping[str, Any]]) -> Cloud:
         """Put a cloud in place of what Placement holds.
 
