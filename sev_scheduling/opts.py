@@ -155,6 +155,28 @@ decision.
 
 Shorten it while hosts are being set up; 0 asks Placement for each encrypted
 guest (about eight small calls, whatever the size of the cloud).
+
+Related options:
+
+* ``slots_cache_seconds``
+""",
+    ),
+    cfg.FloatOpt(
+        'slots_cache_seconds',
+        default=30.0,
+        min=0.0,
+        help="""
+How long encrypted guests are spread or stacked by the same free slots. From
+these are taken the guests that nova counts on each host since.
+
+Placement answers with the slots of every host, which takes about a tenth of
+the time of one scheduling. Shorten it where several schedulers place encrypted
+guests and these shall spread more evenly; 0 asks for each guest. It is for the
+weigher alone: which hosts can take a guest is decided by what is free then.
+
+Related options:
+
+* ``memory_encryption_weight_multiplier``
 """,
     ),
     cfg.FloatOpt(
@@ -164,6 +186,10 @@ guest (about eight small calls, whatever the size of the cloud).
         help="""
 Seconds that the look-ups of one step (request filter, filter, weigher) may
 take in all, keystone's part included, before they count as failed.
+
+After look-ups that took all of it, the next ones get a tenth (but a second
+where it is longer than that), until Placement answers in time or half a minute
+is over, so that a request waits about once.
 
 Lower it where servers must not wait for a Placement that hangs; raise it only
 where Placement takes so long while all is well. Nova's own calls are not

@@ -23,7 +23,7 @@ from sev_scheduling.hostfilter import (
 from sev_scheduling.hosts import Host, SlotPool
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.nova.facts import HostFacts
-from sev_scheduling.nova.lookups import Providers
+from sev_scheduling.nova.providers import Providers
 from sev_scheduling.request import EncryptionRequest
 
 _NOTHING: frozenset[str] = frozenset()

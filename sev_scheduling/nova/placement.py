@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import nova.conf
@@ -16,41 +12,10 @@ from nova import utils
 from nova.scheduler.client import report
 
 from sev_scheduling.exceptions import PlacementUnavailable
+from sev_scheduling.nova.budget import Budget
 from sev_scheduling.placement.client import PlacementClient
 
 CONF = nova.conf.CONF
-
-
-class Budget:
-    """The time that a thread's look-ups may still take, in seconds."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-
-    @contextlib.contextmanager
-    def of(self, seconds: float) -> Iterator[None]:
-        """Let this thread's calls take so long in all.
-
-        Within another one, that one counts: a step of many look-ups takes no
-        longer than a step of one.
-        """
-        if hasattr(self._local, 'end'):
-            yield
-            return
-        self._local.end = time.monotonic() + seconds
-        try:
-            yield
-        finally:
-            del self._local.end
-
-    def left(self) -> float:
-        """:raises PlacementUnavailable: where nothing is left"""
-        left: float = self._local.end - time.monotonic()
-        if left <= 0:
-            raise PlacementUnavailable(
-                'Placement did not answer within placement_timeout.'
-            )
-        return left
 
 
 class _TimedSession(Session):

@@ -17,6 +17,7 @@ def renewed_lookups() -> Lookups:
     _lookups = Lookups(
         lambda: float(CONF.sev_scheduling.cache_seconds),
         lambda: float(CONF.sev_scheduling.placement_timeout),
+        lambda: float(CONF.sev_scheduling.slots_cache_seconds),
     )
     return _lookups
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import nova.conf
@@ -68,20 +68,14 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         return [-1.0 if state.uuid in shared else 0.0 for state in states]
 
     def _free_slots(self, states: list[Any], spec: Any) -> list[float]:
-        """Return each host's free slots of the model; 1 for the most.
-
-        Of several guests of one request, nova has claimed the slots of those
-        before; Placement is asked for each.
-        """
+        """Return each host's free slots of the model; 1 for the most."""
         model = read_spec(spec, CONF.sev_scheduling).request.model
-        hosts: Mapping[str, Any] = shared_lookups().slots()
-        free = []
-        for state in states:
-            host = hosts.get(state.uuid)
-            pool = host.pools.get(model.name) if host and model else None
-            free.append(pool.free if pool else 0)
+        if model is None:
+            return [0.0] * len(states)
+        slots = shared_lookups().recent_slots()
+        free = [slots.free(state, model.name) for state in states]
         most = max(free, default=0) or 1
-        return [slots / most for slots in free]
+        return [one / most for one in free]
 
     def _weigh_object(self, host_state: Any, weight_properties: Any) -> float:
         raise NotImplementedError('weigh_objects() weighs all at once')

@@ -12,7 +12,7 @@ from sev_scheduling.hosts import Host, SlotPool, machine_types_from_traits
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.judgement import Judgement
-from sev_scheduling.nova.lookups import Providers
+from sev_scheduling.nova.providers import Providers
 from sev_scheduling.nova.requests import read_spec
 from sev_scheduling.nova.warnings import Warnings
 from tests.unit.nova.world import (

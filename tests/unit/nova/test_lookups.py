@@ -211,25 +211,23 @@ def test_one_thread_asks_while_the_others_wait():
 
 def test_who_waits_for_another_thread_waits_no_longer_than_the_time_out():
     asked = lookups(World().placement.client(), timeout=0.05)
-    asked._lock.acquire()
+    asked._providers._lock.acquire()
     with pytest.raises(PlacementUnavailable, match='placement_timeout'):
         asked.providers()
-    asked._lock.release()
+    asked._providers._lock.release()
     assert asked.providers()
 
 
 def test_the_look_ups_of_a_step_have_one_time_out_together():
-    asked = lookups(World().placement.client(), timeout=10.0)
+    clock = Clock()
+    asked = lookups(World().placement.client(), timeout=10.0, clock=clock)
     with asked.step():
-        asked._budget._local.end = 0.0
+        asked.providers()
+        clock.now += 60.0
         with pytest.raises(PlacementUnavailable, match='placement_timeout'):
             asked.providers()
-        with asked.step(), pytest.raises(PlacementUnavailable):
-            asked._budget.left()
     # The next step has its own.
     assert asked.providers()
-    with asked.step():
-        assert 9 < asked._budget.left() <= 10
 
 
 def test_free_slots_are_those_of_hosts_with_any():
@@ -245,6 +243,45 @@ def test_free_slots_are_those_of_hosts_with_any():
     assert found[some].pools[SEV].free == 3
     assert found[full].pools[SEV].free == 0
     assert found[flat].pools[SEV].free == 3
+
+
+def test_slots_to_weigh_by_are_remembered_for_their_own_time():
+    world = World()
+    root = world.host(pools={SEV: 5})
+    clock = Clock()
+    asked = Lookups(
+        lambda: 0.0,
+        lambda: 10.0,
+        lambda: 30.0,
+        client=world.placement.client(),
+        clock=clock,
+    )
+    first = asked.recent_slots()
+    assert first.hosts[root].pools[SEV].free == 5
+    world.claim(world.pool(root))
+    clock.now = 29.9
+    assert asked.recent_slots() is first
+    clock.now = 30.0
+    assert asked.recent_slots().hosts[root].pools[SEV].free == 4
+
+
+def test_slots_that_decide_are_asked_for_afresh_and_serve_to_weigh():
+    world = World()
+    root = world.host(pools={SEV: 5})
+    clock = Clock()
+    asked = Lookups(
+        lambda: 0.0,
+        lambda: 10.0,
+        lambda: 30.0,
+        client=world.placement.client(),
+        clock=clock,
+    )
+    assert asked.slots()[root].pools[SEV].free == 5
+    world.claim(world.pool(root))
+    assert asked.slots()[root].pools[SEV].free == 4
+    world.placement.calls.clear()
+    assert asked.recent_slots().hosts[root].pools[SEV].free == 4
+    assert world.calls == []
 
 
 def test_the_provider_of_a_servers_slot():

@@ -37,7 +37,7 @@ def test_the_options_are_read_as_they_are_now(world, configured):
     assert lookups.providers() is first
     configured(cache_seconds=0.0, placement_timeout=0.1)
     assert lookups.providers() is not first
-    assert lookups._lock.acquire()
+    assert lookups._providers._lock.acquire()
     waited = []
 
     def wait():

@@ -107,13 +107,61 @@ def test_an_aggregate_can_stack_while_others_spread(world):
     assert found == {'c': 0.25, 'b': -0.5, 'a': -1.0}
 
 
-def test_free_slots_are_asked_for_afresh(slots):
-    """Nova has claimed those of the guests before, of one request."""
+def test_free_slots_are_asked_for_afresh_where_nothing_is_remembered(
+    slots, configured
+):
+    configured(slots_cache_seconds=0.0)
     weigher = load_weigher()
     states = slots.hosts_for(spec())
     weighed(weigher, states, spec())
     slots.claim(next(s.uuid for s in states if s.host == 'four'))
     assert weighed(weigher, states, spec())['two'] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ('come', 'weights'),
+    [
+        (0, {'four': 1.0, 'two': 0.5, 'one': 0.25}),
+        (1, {'four': 1.0, 'two': 2 / 3, 'one': 1 / 3}),
+        (3, {'four': 0.5, 'two': 1.0, 'one': 0.5}),
+        (4, {'four': 0.0, 'two': 1.0, 'one': 0.5}),
+        # Others than ours, which take no slot.
+        (9, {'four': 0.0, 'two': 1.0, 'one': 0.5}),
+        # Those that left had no slot, or it is free again.
+        (-1, {'four': 1.0, 'two': 0.5, 'one': 0.25}),
+    ],
+)
+def test_guests_that_came_since_are_taken_off_what_is_remembered(
+    slots, come, weights
+):
+    """Nova counts a guest on its host state as soon as it is placed."""
+    weigher = load_weigher()
+    states = slots.hosts_for(spec())
+    for state in states:
+        state.num_instances = 7
+    weighed(weigher, states, spec())
+    slots.placement.calls.clear()
+    for state in states:
+        if state.host == 'four':
+            state.num_instances += come
+    assert weighed(weigher, states, spec()) == pytest.approx(weights)
+    assert slots.calls == []
+
+
+def test_the_guests_of_one_request_are_spread(slots):
+    """Nova takes each off its host before it weighs for the next."""
+    weigher = load_weigher()
+    states = slots.hosts_for(spec())
+    request = spec()
+    chosen = []
+    for _ in range(7):
+        first = next(iter(weighed(weigher, states, request)))
+        chosen.append(first)
+        (state,) = (s for s in states if s.host == first)
+        state.num_instances += 1
+    assert chosen.count('four') == 4
+    assert chosen[:2] == ['four', 'four']
+    assert sorted(chosen[2:]) == ['four', 'four', 'one', 'two', 'two']
 
 
 def test_hosts_without_slots_of_the_model_weigh_nothing(slots):
