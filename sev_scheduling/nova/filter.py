@@ -20,17 +20,22 @@ from sev_scheduling.nova import requestfilter
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.faults import host_fault
 from sev_scheduling.nova.judgement import Judgement
-from sev_scheduling.nova.lookups import Providers
-from sev_scheduling.nova.rebuild import check_slot
+from sev_scheduling.nova.providers import Providers
+from sev_scheduling.nova.rebuild import Held, check_slot, held_models
 from sev_scheduling.nova.requests import (
     Reading,
     asks_for_encryption,
+    image_encryption,
     read_spec,
+)
+from sev_scheduling.nova.servers import (
+    image_encryption_text,
+    keep_encryption,
 )
 from sev_scheduling.nova.shared import renewed_lookups
 from sev_scheduling.nova.warnings import Warnings
 from sev_scheduling.problems import Problem
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request import EncryptionRequest, as_boolean
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -77,12 +82,15 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises nova.exception.NoValidHost: where none is left, while the
             first guest of a request is placed
         """
+        raw = None
         if not asks_for_encryption(spec_obj):
-            return filter_obj_list
+            raw = _unread_encryption(spec_obj)
+            if raw is None:
+                return filter_obj_list
         states = list(filter_obj_list)
         if not states:
             return states
-        reading = read_spec(spec_obj, CONF.sev_scheduling)
+        reading = read_spec(spec_obj, CONF.sev_scheduling, raw)
         with self._lookups.step():
             if utils.request_is_rebuild(spec_obj):
                 return self._rebuild(states, spec_obj, reading)
@@ -164,6 +172,26 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self, states: list[Any], spec: Any, reading: Reading
     ) -> list[Any]:
         """Return the server's host, where the new image can run there."""
+        held = self._held(spec.instance_uuid)
+        fitting, why_not = self._rebuilt(states, reading, held)
+        if fitting:
+            return fitting
+        if held is not None:
+            keep_encryption(spec._context, spec.instance_uuid, held)
+        return self._none_left(why_not)
+
+    def _held(self, server: str) -> Held | None:
+        """Return of which models its slot is, None where nobody tells."""
+        try:
+            return held_models(self._lookups, server)
+        except PlacementError as error:
+            self._failed(error)
+            return None
+
+    def _rebuilt(
+        self, states: list[Any], reading: Reading, held: Held | None
+    ) -> tuple[list[Any], str]:
+        """Return the hosts that are left, and why not if none is."""
         conf = CONF.sev_scheduling
         request = reading.request
         problems: tuple[Problem, ...] = ()
@@ -174,21 +202,17 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 for problem in reading.errors
                 if problem.where.startswith('image:')
             )
-        try:
-            problems = problems or check_slot(
-                self._lookups, spec.instance_uuid, request
-            )
-        except PlacementError as error:
-            self._failed(error)
-            if conf.on_placement_failure != opts.PASS:
-                return self._none_left(_UNKNOWN)
+        if held is not None:
+            problems = problems or check_slot(held, request)
+        elif not problems and conf.on_placement_failure != opts.PASS:
+            return [], _UNKNOWN
         if problems:
-            return self._none_left(self._explained(problems))
+            return [], self._explained(problems)
         judgement = self._judgement(request, self._providers())
         fitting = [state for state in states if judgement.can_rebuild(state)]
-        if not fitting:
-            return self._none_left(self._explained(judgement.rejected()))
-        return fitting
+        if fitting:
+            return fitting, ''
+        return [], self._explained(judgement.rejected())
 
     def _explained(self, finding: FilterResult | tuple[Problem, ...]) -> str:
         """Log why not, and return it for the server's fault."""
@@ -205,3 +229,22 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if getattr(self._index, 'value', None) == 0:
             raise exception.NoValidHost(reason=reason)
         return []
+
+
+def _unread_encryption(spec: Any) -> str | None:
+    """Return what a new image says of encryption, where nova read "off".
+
+    An image's ``hw_mem_encryption=maybe`` reaches the scheduler as false. Of
+    a server that is being built the request filter sees to that.
+
+    :returns: the text where it is no boolean, else None
+    """
+    if (
+        image_encryption(spec) is not False
+        or not CONF.sev_scheduling.request_filter
+    ):
+        return None
+    if not utils.request_is_rebuild(spec):
+        return None
+    text = image_encryption_text(spec._context, spec.instance_uuid)
+    return None if text is None or as_boolean(text) is not None else text

@@ -15,28 +15,35 @@ from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.problems import Problem
 from sev_scheduling.request import EncryptionRequest
 
+#: Models whose slot a server holds: none where it holds no slot of a known
+#: model, several where its provider offers several.
+Held = tuple[EncryptionModel, ...]
 
-def check_slot(
-    lookups: Lookups, server: str, request: EncryptionRequest
-) -> tuple[Problem, ...]:
-    """Return what is wrong with the slot that a server holds.
+
+def held_models(lookups: Lookups, server: str) -> Held:
+    """Return of which models the slot is that a server holds.
 
     :param server: its uuid
-    :param request: what its flavor and the new image ask for; encrypted
     :raises PlacementError: where Placement does not tell what it holds
     """
     provider = lookups.slot_provider(server)
-    models: tuple[EncryptionModel, ...] = ()
-    if provider is not None:
-        offering = lookups.providers_with(provider).offering
-        if any(provider in offering[model.name] for model in request.models):
-            return ()
-        models = tuple(
-            model
-            for model in registered_models().values()
-            if provider in offering[model.name]
-        )
-    # A slot of no known model is as good as none.
-    held = replace(request, encrypted=bool(models), models=models[:1])
-    problem = check_action(held, 'rebuild', new=request)
+    if provider is None:
+        return ()
+    offering = lookups.providers_with(provider).offering
+    return tuple(
+        model
+        for model in registered_models().values()
+        if provider in offering[model.name]
+    )
+
+
+def check_slot(held: Held, request: EncryptionRequest) -> tuple[Problem, ...]:
+    """Return what is wrong with the slot that a server holds.
+
+    :param request: what its flavor and the new image ask for; encrypted
+    """
+    if any(model in held for model in request.models):
+        return ()
+    before = replace(request, encrypted=bool(held), models=held[:1])
+    problem = check_action(before, 'rebuild', new=request)
     return (problem,) if problem else ()

@@ -313,6 +313,11 @@ class Cloud(base.ServersTestBase):
         )
         return self.settled(server)
 
+    def migrate(self, server: Mapping[str, Any]) -> None:
+        """Have its administrator move a server; it is then to confirm."""
+        self.admin_api.post_server_action(server['id'], {'migrate': None})
+        self._wait_for_state_change(server, 'VERIFY_RESIZE')
+
     def delete(self, *servers: Mapping[str, Any]) -> None:
         # One by one: nova's databases in memory do not take it at once.
         for server in servers:

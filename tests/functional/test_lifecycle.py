@@ -71,8 +71,7 @@ class TestLife(Cloud):
         server = self.boot(ENCRYPTED)
         source = self.host_of(server)
 
-        self.admin_api.post_server_action(server['id'], {'migrate': None})
-        self._wait_for_state_change(server, 'VERIFY_RESIZE')
+        self.migrate(server)
         assert source != self.host_of(server)
         self._revert_resize(server)
         assert source == self.host_of(server)

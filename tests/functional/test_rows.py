@@ -104,11 +104,6 @@ class TestTodayAndWithThePlugin(Cloud):
             with pytest.raises(exception.InvalidConfiguration):
                 self.restart_compute_service('alpha')
 
-    @pytest.mark.xfail(
-        reason='nova gives the image back, but keeps the properties of the '
-        'refused one, from which a hard reboot makes the guest anew',
-        strict=True,
-    )
     def test_row_3_a_refused_rebuild_is_not_made_up_by_a_hard_reboot(self):
         self.add_host('alpha', {SEV: 5})
         self.enable_plugin()
@@ -117,10 +112,35 @@ class TestTodayAndWithThePlugin(Cloud):
         refused = self.rebuild(plain, encrypted)
         assert 'slot' in self.fault_of(refused)
 
-        self._reboot_server(plain, hard=True)
+        rebooted = self._reboot_server(plain, hard=True)
 
+        self.assert_active(rebooted)
         assert not self.is_encrypted(plain)
-        assert refused['image'] == plain['image']
+        assert refused['image']['id'] == plain['image']['id']
+
+        # Nor when it is moved by what nova remembers of its request.
+        self.add_host('beta', {SEV: 5})
+        self.migrate(plain)
+        assert self.host_of(plain) == 'beta'
+        self.assert_slots('beta', 0)
+
+    def test_row_3_a_refused_rebuild_leaves_the_guest_encrypted(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin()
+        encrypted = self.boot({}, {**Q35, 'hw_mem_encryption': 'true'})
+        self.assert_active(encrypted)
+        unreadable = self.image(Q35, hw_mem_encryption='maybe')
+        refused = self.rebuild(encrypted, unreadable)
+        assert "'maybe'" in self.fault_of(refused)
+
+        rebooted = self._reboot_server(encrypted, hard=True)
+
+        self.assert_active(rebooted)
+        assert self.is_encrypted(encrypted)
+        self.assert_slots('alpha', 1)
+        self.add_host('beta', {SEV: 5})
+        self.migrate(encrypted)
+        self.assert_slots('beta', 1)
 
     def test_row_4_buses_and_devices(self):
         device = {

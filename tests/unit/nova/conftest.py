@@ -33,9 +33,20 @@ def configured(monkeypatch):
 
 @pytest.fixture
 def world(monkeypatch):
-    """A cloud without hosts, whose Placement is in memory."""
+    """A cloud without hosts, whose Placement is in memory.
+
+    Nor is any server in nova's databases.
+    """
+    from nova import exception, objects
+
     from tests.unit.nova.world import World
 
+    def missing(context, server):
+        raise exception.InstanceMappingNotFound(uuid=server)
+
+    monkeypatch.setattr(
+        objects.InstanceMapping, 'get_by_instance_uuid', missing
+    )
     world = World()
     monkeypatch.setattr(
         'sev_scheduling.nova.lookups.placement_client',

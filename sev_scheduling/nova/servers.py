@@ -1,0 +1,96 @@
+"""What nova keeps of the image of a server, in its databases.
+
+For a rebuild nova's API writes down the new image before it asks the
+scheduler. Where the scheduler refuses, nova gives the server its
+``image_ref`` back, but leaves the properties of the refused image, and a
+hard reboot makes the guest anew from these: encrypted without a slot, or
+plain with one (seen in nova 31 to 34). So they are made to say again what
+the server holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from nova import context as nova_context
+from nova import exception, objects, utils
+from oslo_log import log as logging
+
+from sev_scheduling.nova.rebuild import Held
+
+LOG = logging.getLogger(__name__)
+
+_ENCRYPTION = 'hw_mem_encryption'
+_MODEL = 'hw_mem_encryption_model'
+
+
+@contextlib.contextmanager
+def _instance(context: Any, server: str) -> Iterator[Any]:
+    """Give a server as its cell has it."""
+    mapping = objects.InstanceMapping.get_by_instance_uuid(context, server)
+    with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+        yield objects.Instance.get_by_uuid(
+            cell, server, expected_attrs=['system_metadata']
+        )
+
+
+def image_encryption_text(context: Any, server: str) -> str | None:
+    """Return ``hw_mem_encryption`` as the owner of the image wrote it.
+
+    :param server: the uuid of a server that is being rebuilt with it
+    :returns: None where the image says nothing, or the server is gone
+    """
+    try:
+        with _instance(context, server) as instance:
+            text = instance.system_metadata.get(_kept(_ENCRYPTION))
+    except exception.NotFound:
+        return None
+    return None if text is None else str(text)
+
+
+def keep_encryption(context: Any, server: str, held: Held) -> None:
+    """Let a server's image say of encryption what the server holds.
+
+    Whatever goes wrong here is logged: the rebuild is refused all the same.
+
+    :param server: the uuid of a server whose rebuild is refused
+    """
+    wanted: dict[str, str | None] = {_ENCRYPTION: None, _MODEL: None}
+    if held:
+        wanted = {_ENCRYPTION: 'true', _MODEL: held[0].name}
+    try:
+        with _instance(context, server) as instance:
+            for name, value in wanted.items():
+                if value is None:
+                    instance.system_metadata.pop(_kept(name), None)
+                else:
+                    instance.system_metadata[_kept(name)] = value
+            instance.save()
+        spec = objects.RequestSpec.get_by_instance_uuid(context, server)
+        _write(spec.image.properties, wanted)
+        spec.save()
+    except exception.NotFound:
+        LOG.info('Server %s went away while its rebuild was refused.', server)
+    except Exception:
+        LOG.exception(
+            'Server %s keeps the image properties of a rebuild that was '
+            'refused; a hard reboot would apply them. Set them back with '
+            'nova-manage image_property set.',
+            server,
+        )
+
+
+def _kept(name: str) -> str:
+    return f'{utils.SM_IMAGE_PROP_PREFIX}{name}'
+
+
+def _write(properties: Any, wanted: dict[str, str | None]) -> None:
+    for name, value in wanted.items():
+        # Releases before 2025.2 know no model.
+        if name in properties.fields:
+            if value is not None:
+                setattr(properties, name, value)
+            elif name in properties:
+                delattr(properties, name)
