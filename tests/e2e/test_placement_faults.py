@@ -14,6 +14,7 @@ import pytest
 
 from sev_scheduling import exceptions, translate
 from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement import http as placement_http
 from tests.e2e.requests import hosts, sev_request
 from tests.servers import faults
 from tests.servers.faults import FaultProxy
@@ -137,6 +138,37 @@ def test_a_port_where_nobody_listens_is_unavailable(operation):
         pytest.raises(exceptions.PlacementUnavailable),
     ):
         OPERATIONS[operation](client_for(url))
+
+
+def test_silence_ends_after_the_thirty_seconds_that_are_the_default(proxy):
+    assert placement_http.TIMEOUT == 30.0
+    proxy.add(faults.stall(LONG))
+    started = time.monotonic()
+    with (
+        within(30.0),
+        pytest.raises(exceptions.PlacementUnavailable, match='did not answer'),
+    ):
+        PlacementClient(adapter_for(proxy.url)).candidates(
+            translate(sev_request())
+        )
+    assert time.monotonic() - started >= 30.0
+
+
+@pytest.mark.parametrize(
+    'stall', [faults.stall, faults.stall_after], ids=['before', 'after']
+)
+def test_a_claim_that_stalls_for_thirty_seconds_is_made_and_told_of(
+    proxy, reader, stall
+):
+    proxy.add(stall(30.0), times=1, **CLAIM)
+    with within(30.0):
+        placed = PlacementClient(adapter_for(proxy.url)).schedule(
+            sev_request(), 3
+        )
+    assert {claim.instance for claim in reader.claims()} == {
+        placement.instance for placement in placed
+    }
+    assert used_slots(reader) == 3
 
 
 @pytest.mark.parametrize('fault', CLAIM_FAULTS)
