@@ -17,13 +17,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
-import os_resource_classes as orc
-
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
-from sev_scheduling.placement.questions import (
-    Client,
-    Questions,
-)
+from sev_scheduling.placement.lacks import Lack, lacks, least_short
+from sev_scheduling.placement.questions import Client, Questions
 from sev_scheduling.placement.relaxation import (
     WideRequest,
     amount_of_one,
@@ -36,20 +32,9 @@ from sev_scheduling.placement.relaxation import (
 )
 from sev_scheduling.placement.seen import Seen
 from sev_scheduling.placement.slots import Slots, find_slots
-from sev_scheduling.placement.trees import (
-    Lack,
-    Tree,
-    lacks,
-    least_short,
-    trees_of,
-)
+from sev_scheduling.placement.trees import Trees
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.request import EncryptionRequest
-
-#: Hosts whose inventories are asked for, a call each.
-MAX_UNITS = 3
-
-_HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
 
 
 def diagnose(
@@ -103,7 +88,7 @@ class _Inquiry:
         self.request = request
         self.query = query
         self.seen = Seen(questions, query)
-        self.best: dict[Lack, tuple[Tree, dict[str, int]]] = {}
+        self.best: dict[Lack, tuple[str, dict[str, int]]] = {}
 
     def diagnosis(self) -> Diagnosis:
         if self.questions.any(self.query):
@@ -182,11 +167,10 @@ class _Inquiry:
             return {}
         return dict.fromkeys((c.name for c in unit if c.requested), 1)
 
-    def _best(self, lack: Lack) -> tuple[Tree, dict[str, int]]:
+    def _best(self, lack: Lack) -> tuple[str, dict[str, int]]:
         """Return the host that is least short, and what it has left."""
         if lack not in self.best:
-            trees = [self.seen.trees[root] for root in lack.roots]
-            self.best[lack] = least_short(self.query, trees, lack.constraints)
+            self.best[lack] = least_short(self.query, self.seen.trees, lack)
         return self.best[lack]
 
     def _conclude(self, alternatives: list[Lack]) -> Diagnosis:
@@ -214,7 +198,7 @@ class _Inquiry:
             return self._told(Cause.UNCLEAR)
         self.seen.hosts = 0
         lack = Lack(frozenset([slot]), ())
-        self.seen.trees = trees_of(slots.summaries)
+        self.seen.trees = Trees(slots.summaries)
         self.seen.learn_aggregates()
         found = lacks(self.query, self.seen.trees, constraints(self.query))
         # Placement would do with the model's trait alone, which hosts
@@ -260,8 +244,7 @@ class _Inquiry:
     def _shortfalls(self, lack: Lack) -> Iterator[Shortfall]:
         if not lack.roots:
             return
-        tree, amounts = self._best(lack)
-        root = next(iter(tree.values())).root
+        root, amounts = self._best(lack)
         name = ''
         for constraint in sorted(lack.constraints):
             best = amounts.get(constraint.name, 0)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import os_resource_classes as orc
 import os_traits
 
+from sev_scheduling.placement.lacks import Lack
 from sev_scheduling.placement.questions import MAX_CANDIDATES, Questions
 from sev_scheduling.placement.relaxation import (
     WideRequest,
     forbidden_aggregates_constraint,
     member_of_constraints,
 )
-from sev_scheduling.placement.trees import Lack, Tree, trees_of
+from sev_scheduling.placement.trees import Trees
 
 #: Hosts whose inventories are asked for, a call each.
 MAX_UNITS = 3
@@ -26,7 +26,7 @@ _HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
 class Seen:
     """What one query may be served by.
 
-    :ivar trees: root uuid -> the tree's providers
+    :ivar trees: what Placement showed
     :ivar hosts: how many of them are hosts; None where there may be more
     :ivar complete: the trees are all there is to know, units apart
     """
@@ -34,7 +34,7 @@ class Seen:
     def __init__(self, questions: Questions, query: WideRequest) -> None:
         self.questions = questions
         self.query = query
-        self.trees: dict[str, Tree] = {}
+        self.trees = Trees({})
         self.hosts: int | None = None
         self.complete = True
 
@@ -49,10 +49,10 @@ class Seen:
             if len(answer.allocation_requests) >= MAX_CANDIDATES:
                 self.complete = False
             summaries.update(answer.provider_summaries)
-        self.trees = trees_of(summaries)
+        self.trees = Trees(summaries)
         if self.complete:
-            self.hosts = sum(map(_is_host, self.trees.values()))
-        return bool(self.trees)
+            self.hosts = len(_hosts(summaries))
+        return bool(summaries)
 
     def learn_aggregates(self) -> None:
         """Mark the providers that are in the aggregates of the query."""
@@ -65,11 +65,6 @@ class Seen:
         if self.query.forbidden_aggregates:
             constraint = forbidden_aggregates_constraint(self.query)
             marks.append((constraint.name, (self.query.forbidden_aggregates,)))
-        providers = {
-            uuid: provider
-            for tree in self.trees.values()
-            for uuid, provider in tree.items()
-        }
         for mark, entries in marks:
             members = self.questions.providers(
                 member_of=[f'in:{",".join(sorted(ors))}' for ors in entries]
@@ -77,8 +72,7 @@ class Seen:
             if members is None:
                 self.complete = False
             for member in members or ():
-                if member['uuid'] in providers:
-                    providers[member['uuid']].aggregates.add(mark)
+                self.trees.mark(member['uuid'], mark)
 
     def learn_units(self, found: Iterable[Lack]) -> bool:
         """Ask for the inventories of hosts that should have served.
@@ -90,12 +84,7 @@ class Seen:
         if len(roots) > MAX_UNITS:
             return False
         for root in roots:
-            provider = self.trees[root][root]
-            for name, units in self.questions.units(root).items():
-                if name in provider.inventories:
-                    provider.inventories[name] = replace(
-                        provider.inventories[name], **units
-                    )
+            self.trees.units[root] = self.questions.units(root)
         return True
 
     def storage_is_shared(self) -> bool:
@@ -107,8 +96,10 @@ class Seen:
         )
 
 
-def _is_host(tree: Tree) -> bool:
-    return any(
-        not _HOST_CLASSES.isdisjoint(provider.inventories)
-        for provider in tree.values()
-    )
+def _hosts(summaries: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the roots of the trees that are hosts."""
+    return {
+        summary['root_provider_uuid']
+        for summary in summaries.values()
+        if not _HOST_CLASSES.isdisjoint(summary['resources'])
+    }
