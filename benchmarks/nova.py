@@ -87,12 +87,28 @@ def spec(model: str | None = MODEL) -> objects.RequestSpec:
     return request_spec(context.get_admin_context(), asked)
 
 
-def state_of(host: Any) -> host_manager.HostState:
+def aggregates_of(hosts: int) -> list[objects.Aggregate]:
+    """Return an aggregate for forty hosts each, as of a rack or a zone."""
+    return [
+        objects.Aggregate(
+            name=f'rack-{number}',
+            uuid=str(uuid.uuid4()),
+            metadata={'availability_zone': f'zone-{number % 3}'},
+        )
+        for number in range(-(-hosts // 40))
+    ]
+
+
+def state_of(
+    host: Any, aggregate: objects.Aggregate
+) -> host_manager.HostState:
     """Return a host as nova holds it, with the candidate of a guest."""
     state = host_manager.HostState(host.name, host.name, str(uuid.uuid4()))
     state.uuid = host.uuid
     state.ram_allocation_ratio = host.ram_allocation_ratio
-    state.hypervisor_type = 'QEMU'
+    # Nova reads a text of its own for each host.
+    state.hypervisor_type = b'QEMU'.decode()
+    state.aggregates = [aggregate]
     pool = host.provider_uuid('amd_sev')
     amounts = {'VCPU': 1, 'MEMORY_MB': 1024, 'DISK_GB': 1}
     state.allocation_candidates = [
@@ -131,7 +147,11 @@ def measure_filter(hosts: int, rounds: int) -> tuple[float, float, float]:
     encrypted guest, and for one that is not.
     """
     cloud = cloud_of(hosts)
-    states = [state_of(host) for host in cloud.hosts]
+    racks = aggregates_of(hosts)
+    states = [
+        state_of(host, racks[number % len(racks)])
+        for number, host in enumerate(cloud.hosts)
+    ]
     nothing, ours = DoesNothing(), MemoryEncryptionFilter()
     encrypted, plain = spec(), spec(None)
     with embedded_placement() as adapter:
@@ -147,7 +167,7 @@ def measure_filter(hosts: int, rounds: int) -> tuple[float, float, float]:
             [
                 lambda: list(nothing.filter_all(states, encrypted)),
                 lambda: list(ours.filter_all(states, encrypted)),
-                # Not made a list: nova does that for every filter.
+                # Not made a list: nova makes one after the last filter.
                 lambda: ours.filter_all(states, plain),
             ],
             rounds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -203,6 +204,7 @@ def parse(
     )
 
 
+@functools.lru_cache(maxsize=64)
 def as_boolean(value: str) -> bool | None:
     """Read a boolean strictly; None where it is none."""
     try:

@@ -16,6 +16,7 @@ from sev_scheduling.shapes import (
     is_nova_object,
     nova_facts,
     split_pairs,
+    stored_as,
 )
 
 #: Placement and nova keep amounts in signed 32-bit columns.
@@ -47,6 +48,7 @@ IMAGE_PROPERTIES = frozenset(
     }
 )
 TRAIT_PREFIX = 'trait:'
+_NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
 _EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
 _MAX_NAME = 255
 _MAX_TEXT = 65535
@@ -99,11 +101,12 @@ def flavor_view(flavor: Any) -> FlavorView:
     label = f'Flavor {name}' if name else 'Flavor'
     if 'disk_format' in facts and 'vcpus' not in facts:
         raise SpecError(f'{label} is an image; give a flavor here.')
+    written = facts.get('extra_specs')
+    if written is None:
+        written = facts.get('properties')
     extra_specs = {
         key: _text(value, label, key)
-        for key, value in _pairs(
-            _first(facts, 'extra_specs', 'properties'), label, 'extra specs'
-        ).items()
+        for key, value in _pairs(written, label, 'extra specs').items()
         if value is not None
     }
     return FlavorView(
@@ -133,7 +136,7 @@ def image_view(image: Any) -> ImageView:
         raise SpecError(f'{label} is a flavor; give an image here.')
     nested = facts.get('properties')
     if is_nova_object(nested):
-        nested = nova_facts(nested, (*IMAGE_PROPERTIES, 'traits_required'))
+        nested = nova_facts(nested, _NOVA_PROPERTIES)
     # openstacksdk lifts some properties out of the nested mapping.
     properties = _known(facts, label) | _known(
         _pairs(nested, label, 'properties'), label
@@ -154,14 +157,6 @@ def _facts(source: Any, kind: str) -> Mapping[str, Any]:
             'prints.'
         )
     return facts
-
-
-def _first(facts: Mapping[str, Any], *names: str) -> Any:
-    for name in names:
-        value = facts.get(name)
-        if value is not None:
-            return value
-    return None
 
 
 def _name(facts: Mapping[str, Any], *names: str) -> str | None:
@@ -196,13 +191,17 @@ def shown(value: object) -> str:
 
 
 def _amount(
-    facts: Mapping[str, Any],
-    label: str,
-    *names: str,
-    required: bool = False,
+    facts: Mapping[str, Any], label: str, *names: str, required: bool = False
 ) -> int:
-    value = _first(facts, *names)
-    name = next((n for n in names if facts.get(n) is not None), names[0])
+    value = None
+    for name in names:
+        value = facts.get(name)
+        if type(value) is int and 0 <= value <= MAX_AMOUNT:
+            return value
+        if value is not None:
+            break
+    else:
+        name = names[0]
     if value is None or (isinstance(value, str) and not value.strip()):
         if not required:
             return 0

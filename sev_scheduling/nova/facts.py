@@ -67,8 +67,6 @@ class HostFacts:
             )
         # Few aggregates, many hosts: each is read once.
         self._aggregates: dict[int, Metadata] = {}
-        #: ids of aggregate objects known to tell nothing
-        self.plain_aggregates: set[int] = set()
 
     def machine_types(self, state: Any) -> Mapping[str, str]:
         """Return architecture -> machine type, by aggregates and options.
@@ -140,20 +138,25 @@ class HostFacts:
         """Say whether the options limit a model, whatever aggregates say."""
         return self._limit_of_options(model) is not None
 
+    def tells(self, aggregate: Any) -> bool:
+        """Say whether an aggregate tells anything of its hosts."""
+        return bool(self._facts_of(aggregate))
+
     def _metadata(self, state: Any) -> Iterable[tuple[str, Metadata]]:
         for aggregate in state.aggregates:
-            known = self._aggregates.get(id(aggregate))
-            if known is None:
-                known = {
-                    key: value
-                    for key, value in aggregate.metadata.items()
-                    if key.startswith('sev_scheduling:')
-                }
-                self._aggregates[id(aggregate)] = known
-                if not known:
-                    self.plain_aggregates.add(id(aggregate))
+            known = self._facts_of(aggregate)
             if known:
                 yield aggregate.name, known
+
+    def _facts_of(self, aggregate: Any) -> Metadata:
+        known = self._aggregates.get(id(aggregate))
+        if known is None:
+            known = self._aggregates[id(aggregate)] = {
+                key: value
+                for key, value in aggregate.metadata.items()
+                if key.startswith('sev_scheduling:')
+            }
+        return known
 
     def _complain(self, aggregate: str, key: str, why: str) -> None:
         self._warnings.say(

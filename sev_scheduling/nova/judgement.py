@@ -8,7 +8,7 @@ by one, by :func:`sev_scheduling.judge`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from sev_scheduling.hostfilter import (
     judge,
 )
 from sev_scheduling.hosts import Host, SlotPool
-from sev_scheduling.models import EncryptionModel
+from sev_scheduling.nova.doubt import doubtful_hosts
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.providers import Providers
 from sev_scheduling.request import EncryptionRequest
@@ -75,7 +75,7 @@ class Judgement:
         self._rejected: list[Verdict] = []
         self._with_provider = with_provider
 
-    def fitting(self, states: Iterable[Any]) -> list[Any]:
+    def fitting(self, states: Sequence[Any]) -> list[Any]:
         """Return the host states that fit, in their order.
 
         Candidates with another model's slot are taken off the host states.
@@ -83,55 +83,36 @@ class Judgement:
         model, providers = self._model, self._providers
         if model is None or providers is None:
             return [state for state in states if self._fits(state)]
-        no_pool_of_model = providers.pools[model.name].isdisjoint
-        excluded = providers.hosts_with_pools(model.excluded_by)
-        pinned = model.locks_memory and not self._request.mem_page_size
-        highest_ratio = 1.0 if pinned else float('inf')
-        hypervisors = {None, *model.hypervisor_types}
-        hypervisors |= {name.upper() for name in model.hypervisor_types}
-        plain = self._facts.plain_aggregates
-        known, fine = self._machine_types(model, providers)
         if self._facts.limits_every_host(model.name):
             # Numbers are needed of each.
             return [state for state in states if self._fits(state)]
+        doubtful = doubtful_hosts(
+            states, self._request, model, self._facts, providers, self._strict
+        )
+        no_pool = providers.pools[model.name].isdisjoint
+        flat = providers.flat(model)
+        fits = self._fits
+
+        def has_a_slot_of_the_model(state: Any) -> bool:
+            candidates = state.allocation_candidates
+            if len(candidates) != 1:
+                return False
+            allocations = candidates[0]['allocations']
+            # A nested provider with a model's trait is a pool: it holds
+            # slots of this model and nothing else. A root gives the slot
+            # where no other provider is asked for anything.
+            return not no_pool(allocations) or (
+                len(allocations) == 1 and _slot_provider(candidates[0]) in flat
+            )
+
+        if not doubtful:
+            return [s for s in states if has_a_slot_of_the_model(s) or fits(s)]
         return [
             state
             for state in states
-            if (
-                len(state.allocation_candidates) == 1
-                # A nested provider with a model's trait is a pool: it holds
-                # slots of this model and nothing else.
-                and not no_pool_of_model(
-                    state.allocation_candidates[0]['allocations']
-                )
-                and state.uuid not in excluded
-                and (state.ram_allocation_ratio or 0.0) <= highest_ratio
-                and state.hypervisor_type in hypervisors
-                and plain.issuperset(map(id, state.aggregates))
-                and (state.uuid in known) is fine
-            )
-            or self._fits(state)
+            if (state.uuid not in doubtful and has_a_slot_of_the_model(state))
+            or fits(state)
         ]
-
-    def _machine_types(
-        self, model: EncryptionModel, providers: Providers
-    ) -> tuple[frozenset[str], bool]:
-        """Return hosts, and whether to be one of them is to be fine."""
-        wanted = model.machine_type
-        if self._request.machine_type:
-            # The image decides for every host.
-            return _NOTHING, wanted not in self._request.machine_type
-        architecture = self._request.architecture or model.architectures[0]
-        fine: set[str] = set()
-        other: set[str] = set()
-        for root, types in providers.machine_types.items():
-            machine_type = types.get(architecture)
-            if machine_type is not None:
-                (fine if wanted in machine_type else other).add(root)
-        default = self._facts.default_machine_types.get(architecture)
-        if wanted in default if default else not self._strict:
-            return frozenset(other), False
-        return frozenset(fine), True
 
     def can_rebuild(self, state: Any) -> bool:
         """Judge a host on which the server holds a slot of the model.

@@ -11,7 +11,7 @@ from sev_scheduling.hosts import (
     MACHINE_TYPE_TRAIT_PREFIX,
     machine_types_from_traits,
 )
-from sev_scheduling.models import registered_models
+from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.http import UnknownName
 
@@ -47,6 +47,15 @@ class Providers:
     def with_slots(self) -> frozenset[str]:
         """Return the root uuids of hosts that offer any model."""
         return frozenset().union(*self.hosts.values())
+
+    def flat(self, model: EncryptionModel) -> frozenset[str]:
+        """Return the roots with a model's trait, and none that excludes it.
+
+        Such a trait may be a stale one.
+        """
+        return (self.offering[model.name] - self.pools[model.name]).difference(
+            *(self.offering.get(name, ()) for name in model.excluded_by)
+        )
 
     def hosts_with_pools(self, models: Iterable[str]) -> frozenset[str]:
         """Return the root uuids of hosts that have a pool of any of them.

@@ -60,8 +60,9 @@ class RequestFilter:
         """
         if not mentions_encryption(spec):
             return False
+        conf = CONF.sev_scheduling
         raw = raw_image_encryption(context, spec)
-        reading = read_spec(spec, CONF.sev_scheduling, raw)
+        reading = read_spec(spec, conf, raw)
         if reading.errors:
             raise self._refusal(reading.errors)
         if not reading.request.encrypted:
@@ -69,7 +70,7 @@ class RequestFilter:
         try:
             with self._lookups.step():
                 self._require_machine_type(spec, reading.request)
-                if CONF.sev_scheduling.explain_no_candidates:
+                if conf.explain_no_candidates:
                     self._look_for_candidates(spec, reading.request)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting

@@ -88,6 +88,7 @@ def test_the_defaults(tmp_path):
     assert {name: found[name] for name in NAMES} == {
         'allow_host_devices': False,
         'cache_seconds': 60.0,
+        'slots_cache_seconds': 30.0,
         'default_machine_type': [],
         'explain_no_candidates': True,
         'max_guests': None,

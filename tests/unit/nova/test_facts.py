@@ -143,8 +143,7 @@ def test_an_aggregate_is_read_once_however_many_hosts_it_has():
     assert len(read) == 1
 
 
-def test_aggregates_that_tell_nothing_are_known_as_such():
-    plain, gold = aggregate('plain', ssd='1'), aggregate(**{LIMIT: '3'})
+def test_an_aggregate_without_our_keys_tells_nothing():
     found = facts()
-    found.machine_types(state(plain, gold))
-    assert found.plain_aggregates == {id(plain)}
+    assert not found.tells(aggregate('plain', ssd='1'))
+    assert found.tells(aggregate(**{LIMIT: '3'}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nova.scheduler.host_manager import HostState
@@ -190,21 +191,21 @@ def test_it_is_the_same_as_one_by_one(
     assert len(left) + len(rejected) == len(drawn)
 
 
-def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
-    monkeypatch,
-):
-    drawn = [
-        {
-            'root': set(),
-            'nested': {SEV},
-            'published': [Q35_TRAIT],
-            'slots': [SEV],
-            'ratio': 1.0,
-            'hypervisor': 'QEMU',
-            'aggregates': [0],
-            'used': 0,
-        }
-    ] * 50
+SURE = {
+    'root': set(),
+    'nested': {SEV},
+    'published': [Q35_TRAIT],
+    'slots': [SEV],
+    'ratio': 1.0,
+    'hypervisor': 'QEMU',
+    'aggregates': [0],
+    'used': 0,
+}
+FLAT = {**SURE, 'root': {SEV}, 'nested': set(), 'slots': ['']}
+
+
+def judged_singly(monkeypatch, drawn):
+    """Return the host states, those left, and those judged one by one."""
     states, providers, _ = build(drawn)
     request = read_spec(spec(ON, UEFI), CONF.sev_scheduling).request
     judgement = Judgement(
@@ -218,6 +219,41 @@ def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
     monkeypatch.setattr(
         judgement, '_fits', lambda s: judged.append(s) or original(s)
     )
-    assert judgement.fitting(states) == states
-    # The first, as its aggregate had to be read.
-    assert judged == states[:1]
+    return states, judgement.fitting(states), judged
+
+
+@pytest.mark.parametrize('sure', [SURE, FLAT], ids=['nested', 'flat'])
+def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
+    monkeypatch, sure
+):
+    states, left, judged = judged_singly(monkeypatch, [sure] * 50)
+    assert left == states
+    assert judged == []
+
+
+@pytest.mark.parametrize(
+    ('facts', 'fits'),
+    [
+        ({'ratio': 1.01}, False),
+        ({'hypervisor': 'ironic'}, False),
+        ({'published': [PC_TRAIT]}, False),
+        ({'aggregates': [1]}, None),
+        ({'nested': {ES}, 'slots': [ES]}, False),
+        ({'slots': [SEV, ES]}, True),
+        ({'slots': []}, False),
+        # A stale trait on the root.
+        ({'root': {SEV}, 'nested': {ES}, 'slots': [ES]}, False),
+        ({**FLAT, 'slots': [None]}, False),
+    ],
+    ids=str,
+)
+def test_only_hosts_with_a_doubt_are_judged_one_by_one(
+    monkeypatch, facts, fits
+):
+    drawn = [SURE, {**SURE, **facts}, SURE]
+    states, left, judged = judged_singly(monkeypatch, drawn)
+    assert judged == [states[1]]
+    if fits is not None:
+        assert (states[1] in left) is fits
+    assert left[0] is states[0]
+    assert left[-1] is states[2]

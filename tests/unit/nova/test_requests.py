@@ -6,6 +6,7 @@ import pytest
 from nova import objects
 
 from sev_scheduling.nova.requests import (
+    _field,
     asks_for_encryption,
     image_encryption,
     image_property,
@@ -164,3 +165,26 @@ def test_a_spec_that_gets_another_flavor_is_read_anew():
         'amd-sev',
         'amd-sev-es',
     )
+
+
+@pytest.mark.parametrize('of', ['spec', 'flavor', 'image', 'properties'])
+def test_fields_are_where_they_are_looked_for(of):
+    asked = spec(ON, {**Q35, 'hw_disk_bus': 'virtio'})
+    thing = {
+        'spec': asked,
+        'flavor': asked.flavor,
+        'image': asked.image,
+        'properties': asked.image.properties,
+    }[of]
+    set_ones = [name for name in thing.fields if name in thing]
+    assert 0 < len(set_ones) < len(thing.fields)
+    for name in thing.fields:
+        expected = getattr(thing, name) if name in set_ones else None
+        assert _field(thing, name) == expected
+
+
+def test_an_option_that_lets_devices_pass_hides_no_other_error(configured):
+    configured(allow_host_devices=True)
+    gpu = {**ON, 'pci_passthrough:alias': 'gpu:1'}
+    refused = read_spec(spec(gpu, {}), CONF.sev_scheduling)
+    assert [p.code for p in refused.errors] == ['firmware-not-uefi']
