@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def ask_providers(client: PlacementClient) -> Providers:
     hosts = {}
     pool_hosts = {}
     for model in registered_models().values():
-        found = list(_with_trait(client, model.trait))
+        found = _with_trait(client, model.trait)
         nested = [(uuid, root) for uuid, root in found if uuid != root]
         offering[model.name] = frozenset(uuid for uuid, _ in found)
         pools[model.name] = frozenset(uuid for uuid, _ in nested)
@@ -104,19 +104,33 @@ def ask_providers(client: PlacementClient) -> Providers:
 
 def _with_trait(
     client: PlacementClient, trait: str
-) -> Iterator[tuple[str, str]]:
-    """Yield uuid and root uuid of the providers that have a trait."""
+) -> Iterable[tuple[str, str]]:
+    """Return uuid and root uuid of the providers that have a trait."""
     try:
         answer = client.call('GET', f'/resource_providers?required={trait}')
     except UnknownName:
         # No host of an older nova has it.
-        return
-    for provider in _listed(answer, 'resource_providers'):
-        try:
-            found = str(provider['uuid']), str(provider['root_provider_uuid'])
-        except (KeyError, TypeError):
-            raise strange_answer('resource_providers') from None
-        yield found
+        return []
+    return _providers_of(answer)
+
+
+def _providers_of(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return uuid and root uuid of the providers that an answer lists."""
+    try:
+        return [
+            (str(provider['uuid']), str(provider['root_provider_uuid']))
+            for provider in _listed(answer, 'resource_providers')
+        ]
+    except (KeyError, TypeError):
+        raise strange_answer('resource_providers') from None
+
+
+def roots_of(answer: Mapping[str, Any]) -> list[str]:
+    """Return the uuids of the roots among the providers of an answer.
+
+    :raises PlacementAnswerError: where it lists none
+    """
+    return [uuid for uuid, root in _providers_of(answer) if uuid == root]
 
 
 def _machine_type_traits(client: PlacementClient) -> list[str]:

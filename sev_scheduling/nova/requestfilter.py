@@ -23,6 +23,7 @@ from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explanation import explain
 from sev_scheduling.groups import RequestGroup, TraitAsk
 from sev_scheduling.hosts import machine_type_trait
+from sev_scheduling.nova.destination import requested_tree
 from sev_scheduling.nova.faults import request_fault
 from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.nova.requests import (
@@ -71,7 +72,7 @@ class RequestFilter:
             with self._lookups.step():
                 self._require_machine_type(spec, reading.request)
                 if conf.explain_no_candidates:
-                    self._look_for_candidates(spec, reading.request)
+                    self._look_for_candidates(context, spec, reading.request)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.
@@ -102,7 +103,7 @@ class RequestFilter:
             spec.root_required.add(trait)
 
     def _look_for_candidates(
-        self, spec: Any, request: EncryptionRequest
+        self, context: Any, spec: Any, request: EncryptionRequest
     ) -> None:
         """:raises nova.exception.RequestFilterFailed: where there are none"""
         query = _with_ports(
@@ -111,6 +112,7 @@ class RequestFilter:
         )
         constraints = dict(_constraints(spec))
         client = self._lookups.client()
+        constraints['in_tree'] = requested_tree(context, spec, client)
         diagnosis = diagnose(client, request, query=query, **constraints)
         if diagnosis.cause is Cause.NONE:
             return
