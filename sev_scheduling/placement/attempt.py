@@ -23,7 +23,6 @@ from sev_scheduling.placement import owners
 from sev_scheduling.placement.candidates import Candidate
 from sev_scheduling.placement.choice import Chooser
 from sev_scheduling.placement.oversold import find_oversold, give_back
-from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.specs import shown
 
 if TYPE_CHECKING:
@@ -39,21 +38,21 @@ _PROJECT = 'sev-scheduling'
 class Attempt:
     """A claim, tried anew from the start after each conflict.
 
-    :ivar instances: uuids of the guests
-    :ivar own: they were made up here, so that nobody else has claimed them
+    :ivar count: how many guests
+    :ivar instances: their uuids; made up, once there is room, where empty
     :ivar held: what the one guest holds that is to move, as Placement
         answers it
     :ivar avoid: root uuid of the host that it must leave
     """
 
     client: PlacementClient
-    query: PlacementRequest
     chooser: Chooser
+    count: int
     instances: tuple[str, ...]
     owner: str
-    own: bool = True
     held: Mapping[str, Any] = field(default_factory=dict)
     avoid: str | None = None
+    _own: bool = False
     _tried: int = 0
     _lost: list[Sequence[Candidate]] = field(default_factory=list)
     _summaries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -78,14 +77,16 @@ class Attempt:
         return chosen
 
     def _claimed(self) -> Sequence[Candidate]:
-        answer = self.client.candidates(self.query)
-        chosen = self.chooser.choose(
-            answer,
-            len(self.instances),
+        chosen, answer = self.chooser.choose(
+            self.count,
             avoid=self.avoid,
             # Claimers that collide must not collide again.
             shuffle=self._tried > 0,
         )
+        if not self.instances:
+            # Nobody else has claimed them.
+            self._own = True
+            self.instances = tuple(owners.new_instance() for _ in chosen)
         self._tried += 1
         self._summaries.update(
             (provider, answer.provider_summaries[provider])
@@ -167,7 +168,7 @@ class Attempt:
 
         :raises InputError: where a guest that is new holds something
         """
-        if self.own or self.held or self._lost or self._tried != 1:
+        if self._own or self.held or self._lost or self._tried != 1:
             return
         for instance in self.instances:
             if owners.held_by(self.client, instance):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,63 +91,64 @@ class Candidates:
     ) -> Iterator[Candidate]:
         """Yield the candidates, less those with another model's slot."""
         for request in self.allocation_requests:
-            allocations = {
-                provider: dict(allocation['resources'])
-                for provider, allocation in request['allocations'].items()
-            }
-            provider = _holder(allocations, orc.MEM_ENCRYPTION_CONTEXT)
-            model = None
-            if models:
-                model = self._model(provider, models)
-                if model is None:
-                    continue
-            yield Candidate(
-                self._root(allocations),
-                model,
-                provider,
-                allocations,
-            )
+            candidate = self.candidate(request, models)
+            if candidate.model or not models:
+                yield candidate
 
-    def _model(
-        self, provider: str | None, models: Iterable[EncryptionModel]
-    ) -> EncryptionModel | None:
-        summary = self.provider_summaries.get(provider or '', {})
-        traits = summary.get('traits', ())
-        return next((m for m in models if m.trait in traits), None)
+    def candidate(
+        self, request: Mapping[str, Any], models: Collection[EncryptionModel]
+    ) -> Candidate:
+        """Return an allocation request as a candidate.
 
-    def _root(self, allocations: Allocations) -> str:
-        provider = telling_provider(allocations)
-        summary = self.provider_summaries.get(provider, {})
-        return str(summary.get('root_provider_uuid', provider))
-
-    def room(self) -> dict[str, dict[str, int]]:
-        """Return provider uuid -> resource class -> what is left."""
-        return {
-            provider: {
-                name: amounts['capacity'] - amounts['used']
-                for name, amounts in summary['resources'].items()
-            }
-            for provider, summary in self.provider_summaries.items()
+        Its model is None where it takes no slot of these models.
+        """
+        root, model, slot_provider = self.told(request, models)
+        allocations = {
+            provider: dict(allocation['resources'])
+            for provider, allocation in request['allocations'].items()
         }
+        return Candidate(root, model, slot_provider, allocations)
+
+    def told(
+        self, request: Mapping[str, Any], models: Collection[EncryptionModel]
+    ) -> tuple[str, EncryptionModel | None, str | None]:
+        """Return root, model and slot provider of an allocation request."""
+        allocations = request['allocations']
+        slot_provider = _holder(allocations, orc.MEM_ENCRYPTION_CONTEXT)
+        found = None
+        summary = self.provider_summaries.get(slot_provider or '')
+        if summary:
+            for model in models:
+                if model.trait in summary['traits']:
+                    found = model
+                    break
+        provider = slot_provider or _telling(allocations)
+        summary = self.provider_summaries.get(provider)
+        root = summary['root_provider_uuid'] if summary else provider
+        return root, found, slot_provider
 
 
-def telling_provider(allocations: Allocations) -> str:
+def telling_provider(held: Mapping[str, Any]) -> str:
     """Return the provider that tells on which host a guest is.
 
     A sharing provider (storage) has a root of its own; the host is the one
     that gives the slot or the CPUs.
+
+    :param held: ``allocations``, as Placement has them
     """
-    found = (
-        _holder(allocations, name)
-        for name in (orc.MEM_ENCRYPTION_CONTEXT, orc.VCPU, orc.PCPU)
-    )
+    return _holder(held, orc.MEM_ENCRYPTION_CONTEXT) or _telling(held)
+
+
+def _telling(allocations: Mapping[str, Any]) -> str:
+    found = (_holder(allocations, name) for name in (orc.VCPU, orc.PCPU))
     return next(filter(None, found), next(iter(allocations)))
 
 
-def _holder(allocations: Allocations, name: str) -> str | None:
-    return next(
-        (p for p, amounts in allocations.items() if name in amounts), None
-    )
+def _holder(allocations: Mapping[str, Any], name: str) -> str | None:
+    for provider, allocation in allocations.items():
+        if name in allocation['resources']:
+            return provider
+    return None
 
 
 # Large answers make these two a part of what the client itself takes: plain

@@ -4,41 +4,83 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.hostfilter import filter_hosts
+from sev_scheduling.hostfilter import judge
 from sev_scheduling.hosts import Host
 from sev_scheduling.placement import providers
 from sev_scheduling.placement.candidates import Candidate, Candidates
 from sev_scheduling.placement.outlook import Outlook
+from sev_scheduling.placement.trees import Trees
+from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request import EncryptionRequest
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
 
+#: Candidates to ask for at first, as many as nova does
+#: (``[scheduler] max_placement_results``), and a few for each guest.
+FEW = 1000
+FEW_PER_GUEST = 4
+
 
 class Chooser:
     """Chooses among candidates for equal guests.
 
-    :param names: provider uuid -> name
+    :param query: the translation of the request
     """
 
     def __init__(
         self,
         client: PlacementClient,
         request: EncryptionRequest,
-        names: Mapping[str, str],
+        query: PlacementRequest,
     ) -> None:
         self._client = client
         self._request = request
-        self._names = names
+        self._query = query
+        self._models = query.models
+        # What to ask a host of each model by itself.
+        self._about = [replace(request, models=(m,)) for m in query.models]
         # Root uuid -> ram_allocation_ratio, asked once a host.
         self._ratios: dict[str, float] = {}
 
     def choose(
+        self, count: int, *, avoid: str | None = None, shuffle: bool = False
+    ) -> tuple[list[Candidate], Candidates]:
+        """Ask Placement, and choose as :meth:`pick` does.
+
+        Of a large cloud it is asked for some candidates only, and for all
+        where these are too few, or may lack better ones.
+
+        :returns: a candidate for each guest, and Placement's answer
+        :raises NoCapacity: where they do not all fit
+        """
+        # Who leaves slots to others must see who has none.
+        few = max(FEW, FEW_PER_GUEST * count) if self._models else None
+        answer = self._client.candidates(self._query, few)
+        chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
+        if (
+            few is not None
+            and len(answer.allocation_requests) >= few
+            and (
+                len(chosen) < count
+                or any(c.model != self._models[0] for c in chosen)
+            )
+        ):
+            answer = self._client.candidates(self._query)
+            chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
+        if len(chosen) < count:
+            raise self._no_capacity(count, len(chosen), moving=bool(avoid))
+        return chosen, answer
+
+    def pick(
         self,
         answer: Candidates,
         count: int,
@@ -46,7 +88,7 @@ class Chooser:
         avoid: str | None = None,
         shuffle: bool = False,
     ) -> list[Candidate]:
-        """Choose a candidate for each guest.
+        """Pick a candidate for each guest, as far as they fit.
 
         The best model first; then the host with most free slots, guest by
         guest, so that one host's failure takes few guests along; then by
@@ -55,56 +97,60 @@ class Chooser:
 
         :param avoid: root uuid of a host that will not do
         :param shuffle: take the hosts of one model in any order
-        :raises NoCapacity: where they do not all fit
         """
-        hosts = {host.uuid or '': host for host in answer.hosts()}
-        result = filter_hosts(self._request, hosts.values())
-        fit = {host.uuid for host in result.accepted} - {avoid}
-        models = self._request.models
-        room = answer.room()
-        offers: dict[tuple[int, str], list[Candidate]] = {}
-        for candidate in answer.candidates(models):
-            if candidate.root in fit:
-                rank = models.index(candidate.model) if candidate.model else 0
-                offers.setdefault((rank, candidate.root), []).append(candidate)
+        trees = Trees(answer.provider_summaries)
+        offers: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+        loads: dict[tuple[int, str], int] = {}
+        for request in answer.allocation_requests:
+            root, model, provider = answer.told(request, self._models)
+            if root == avoid or (self._models and not model):
+                continue
+            load = _load(trees, root, provider if model else None)
+            rank = self._models.index(model) if model else int(load > 0)
+            if (rank, root) in offers:
+                offers[rank, root].append(request)
+                loads[rank, root] = min(load, loads[rank, root])
+            else:
+                offers[rank, root] = [request]
+                loads[rank, root] = load
+        names = self._client.names.of(root for _, root in offers)
 
         def order() -> float:
             return random.random() if shuffle else 0.0
 
         queue = [
-            (
-                rank,
-                order(),
-                self._load(hosts[root], rank),
-                self._names.get(root, root),
-                root,
-            )
-            for rank, root in offers
+            (rank, order(), load, names.get(root, root), root)
+            for (rank, root), load in loads.items()
         ]
         heapq.heapify(queue)
         chosen: list[Candidate] = []
+        taken: Counter[tuple[str, str]] = Counter()
+        fit: set[tuple[int, str]] = set()
         while queue and len(chosen) < count:
             rank, _, load, name, root = heapq.heappop(queue)
-            if self._overcommits_memory(root):
-                continue
-            taken = next(
-                (c for c in offers[rank, root] if _take(room, c)), None
+            # Few hosts are chosen, so only these are judged.
+            if (rank, root) not in fit:
+                if not self._fits(rank, root, trees):
+                    continue
+                fit.add((rank, root))
+            given = next(
+                (r for r in offers[rank, root] if _take(trees, taken, r)), None
             )
-            if taken is not None:
-                chosen.append(taken)
-                load += bool(models)
+            if given is not None:
+                chosen.append(answer.candidate(given, self._models))
+                load += bool(self._models)
                 heapq.heappush(queue, (rank, order(), load, name, root))
-        if len(chosen) < count:
-            raise self._no_capacity(count, len(chosen), moving=bool(avoid))
         return chosen
 
-    def _load(self, host: Host, rank: int) -> int:
-        """Return what to keep small: 0 less the free slots."""
-        if not self._request.models:
-            # Slots are scarce: leave them to guests that need one.
-            return sum(pool.total for pool in host.pools.values())
-        pool = host.pools.get(self._request.models[rank].name)
-        return -pool.free if pool else 0
+    def _fits(self, rank: int, root: str, trees: Trees) -> bool:
+        """Whether a host takes guests of a model, by its own account."""
+        if not self._models:
+            return True
+        tree = {uuid: trees.summaries[uuid] for uuid in trees.roots[root]}
+        (host,) = Host.from_provider_summaries(tree)
+        return judge(
+            self._about[rank], host
+        ).fits and not self._overcommits_memory(root)
 
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate tells: one call a host that is chosen."""
@@ -140,15 +186,39 @@ class Chooser:
         return NoCapacity(what, outlook.explanation)
 
 
-def _take(room: dict[str, dict[str, int]], candidate: Candidate) -> bool:
-    """Take a candidate's amounts off what is left, if they are left."""
-    wanted = [
-        (room.get(provider, {}), name, amount)
-        for provider, amounts in candidate.allocations.items()
-        for name, amount in amounts.items()
-    ]
-    if any(left.get(name, 0) < amount for left, name, amount in wanted):
-        return False
-    for left, name, amount in wanted:
-        left[name] -= amount
+def _load(trees: Trees, root: str, slot_provider: str | None) -> int:
+    """Return what to keep small: 0 less the free slots.
+
+    Without a slot, all slots of the host, which are scarce: leave them to
+    guests that need one.
+    """
+    slot = orc.MEM_ENCRYPTION_CONTEXT
+    if slot_provider:
+        slots = trees.summaries[slot_provider]['resources'].get(slot)
+        return slots['used'] - slots['capacity'] if slots else 0
+    return sum(
+        trees.summaries[uuid]['resources'].get(slot, {}).get('capacity', 0)
+        for uuid in trees.roots.get(root, ())
+    )
+
+
+def _take(
+    trees: Trees,
+    taken: Counter[tuple[str, str]],
+    request: Mapping[str, Any],
+) -> bool:
+    """Take what an allocation request asks for, if it is left."""
+    wanted = {
+        (provider, name): amount
+        for provider, allocation in request['allocations'].items()
+        for name, amount in allocation['resources'].items()
+    }
+    for (provider, name), amount in wanted.items():
+        resources = trees.summaries.get(provider, {}).get('resources', {})
+        if name not in resources:
+            return False
+        left = resources[name]['capacity'] - resources[name]['used']
+        if left - taken[provider, name] < amount:
+            return False
+    taken.update(wanted)
     return True

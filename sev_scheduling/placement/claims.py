@@ -61,30 +61,28 @@ def schedule(
     query = translate(request)
     if count < 1:
         raise InputError(f'count {count} is not 1 or more.')
-    own = instances is None
-    if instances is None:
-        instances = tuple(owners.new_instance() for _ in range(count))
-    if len(instances) != count or len(set(instances)) != count:
-        raise InputError(
-            f'{len(instances)} instance uuids ({len(set(instances))} '
-            f'different ones) were given for {count} guests; give one each.'
-        )
-    for instance in instances:
-        owners.check_instance(instance)
+    if instances is not None:
+        if len(instances) != count or len(set(instances)) != count:
+            raise InputError(
+                f'{len(instances)} instance uuids ({len(set(instances))} '
+                f'different ones) were given for {count} guests; give one '
+                'each.'
+            )
+        for instance in instances:
+            owners.check_instance(instance)
     owners.check_owner(owner)
-    names = providers.names(client)
     claim = Attempt(
         client=client,
-        query=query,
-        chooser=Chooser(client, request, names),
-        instances=instances,
+        chooser=Chooser(client, request, query),
+        count=count,
+        instances=instances or (),
         owner=owner,
-        own=own,
     )
     chosen = _retrying(patience)(claim)
+    names = client.names.of(candidate.root for candidate in chosen)
     return tuple(
         _placement(instance, candidate, names)
-        for instance, candidate in zip(instances, chosen, strict=True)
+        for instance, candidate in zip(claim.instances, chosen, strict=True)
     )
 
 
@@ -149,13 +147,10 @@ def move(
 ) -> Placement:
     """See :meth:`.PlacementClient.move`."""
     query = translate(request)
-    known = providers.list_providers(client)
-    names = {provider['uuid']: provider['name'] for provider in known}
-    roots = {p['uuid']: p['root_provider_uuid'] for p in known}
     claim = Attempt(
         client=client,
-        query=query,
-        chooser=Chooser(client, request, names),
+        chooser=Chooser(client, request, query),
+        count=1,
         instances=(instance,),
         owner=OWNER,
     )
@@ -163,18 +158,17 @@ def move(
     def attempt() -> Sequence[Candidate]:
         # Its generation, and where it is: both may have changed.
         claim.held = owners.allocations_of(client, instance)
-        held = owners.amounts(claim.held)
+        held = claim.held['allocations']
         if not held:
             raise InputError(
                 f'Instance {shown(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        provider = telling_provider(held)
-        claim.avoid = roots.get(provider, provider)
+        claim.avoid = providers.root_of(client, telling_provider(held))
         return claim()
 
-    chosen = _retrying(patience)(attempt)
-    return _placement(instance, chosen[0], names)
+    (chosen,) = _retrying(patience)(attempt)
+    return _placement(instance, chosen, client.names.of([chosen.root]))
 
 
 def reconcile(

@@ -38,6 +38,7 @@ class PlacementClient:
     :param patience: seconds that a claim goes on after conflicts with other
         claimers
     :param max_microversion: pretend that Placement has no later one
+    :ivar names: providers' names, as far as they have been asked for
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class PlacementClient:
         self._patience = patience
         self._cap = _minor(max_microversion) if max_microversion else None
         self._newest: int | None = None
+        self.names = providers.Names(self)
 
     def call(
         self,

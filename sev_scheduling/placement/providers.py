@@ -50,9 +50,35 @@ def list_providers(client: PlacementClient) -> list[Mapping[str, str]]:
         ]
 
 
-def names(client: PlacementClient) -> dict[str, str]:
-    """Return provider uuid -> name."""
-    return {p['uuid']: p['name'] for p in list_providers(client)}
+class Names:
+    """Providers' names, asked for once, and anew where one is missing.
+
+    Threads may share it. A provider that is named anew keeps its old name
+    here; a compute host's never changes.
+    """
+
+    def __init__(self, client: PlacementClient) -> None:
+        self._client = client
+        self._known: dict[str, str] = {}
+
+    def of(self, uuids: Iterable[str]) -> Mapping[str, str]:
+        """Return provider uuid -> name, with these if they exist."""
+        if not self._known.keys() >= set(uuids):
+            self._known = {
+                p['uuid']: p['name'] for p in list_providers(self._client)
+            }
+        return self._known
+
+
+def root_of(client: PlacementClient, provider: str) -> str:
+    """Return the root of a provider's tree; itself where it is gone."""
+    url = f'/resource_providers/{provider}'
+    try:
+        answer = client.call('GET', url)
+    except PlacementRefused:
+        return provider
+    with _shaped(url):
+        return str(answer['root_provider_uuid'])
 
 
 def hosts(client: PlacementClient, *, details: bool) -> list[Host]:

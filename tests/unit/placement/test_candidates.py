@@ -123,13 +123,8 @@ def test_a_slot_of_a_provider_that_no_summary_tells_of_has_no_model():
     ],
 )  # fmt: skip
 def test_shared_storage_does_not_tell_the_host(allocations, telling):
-    assert telling_provider(allocations) == telling
-
-
-def test_room_is_what_is_left():
-    room = Candidates.from_answer(candidates_answer(1, free=4)).room()
-    assert room[POOL] == {SLOT: 4}
-    assert room[ROOT]['VCPU'] == 64
+    held = {p: {'resources': taken} for p, taken in allocations.items()}
+    assert telling_provider(held) == telling
 
 
 def test_answers_add_up():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from sev_scheduling import parse
+from sev_scheduling import parse, translate
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.candidates import Candidates
@@ -35,10 +36,14 @@ def joined(*answers):
 
 
 def chooser(request=None, ratios=None, answer=None):
+    """Return one, and the Placement that it asks.
+
+    :param answer: to questions for candidates
+    """
     script = Script(
         {
-            'GET /resource_providers': providers_answer(),
-            'GET /allocation_candidates': candidates_answer(),
+            'GET /resource_providers': providers_answer(*range(1, 9)),
+            'GET /allocation_candidates': answer or candidates_answer(),
             **{
                 f'GET /resource_providers/{uuid_of(n)}/inventories': (
                     inventories_answer((ratios or {}).get(n, 1.0))
@@ -47,8 +52,25 @@ def chooser(request=None, ratios=None, answer=None):
             },
         }
     )
+    request = request or sev_request()
     client = PlacementClient(script.adapter())
-    return Chooser(client, request or sev_request(), NAMES), script
+    return Chooser(client, request, translate(request)), script
+
+
+def asked_of_memory(script):
+    return [call for call in script.calls if call.endswith('/inventories')]
+
+
+def limits(script):
+    """Return how many candidates each question asked for, None for all."""
+    queries = [
+        dict(parse_qsl(urlsplit(r.url).query))
+        for c, r in zip(script.calls, script.requests, strict=True)
+        if c == 'GET /allocation_candidates'
+    ]
+    return [
+        int(query['limit']) if 'limit' in query else None for query in queries
+    ]
 
 
 def hosts_of(chosen):
@@ -61,9 +83,9 @@ def test_the_host_with_most_free_slots_comes_first_then_by_name():
         candidates_answer(2, free=5),
         candidates_answer(1, free=2),
     )
-    choose = chooser()[0].choose
-    assert hosts_of(choose(answer, 1)) == {'host-2': 1}
-    assert [NAMES[c.root] for c in choose(answer, 9)] == [
+    pick = chooser()[0].pick
+    assert hosts_of(pick(answer, 1)) == {'host-2': 1}
+    assert [NAMES[c.root] for c in pick(answer, 9)] == [
         *['host-2'] * 3,
         *('host-1', 'host-2', 'host-3'),
         *('host-1', 'host-2', 'host-3'),
@@ -73,7 +95,7 @@ def test_the_host_with_most_free_slots_comes_first_then_by_name():
 def test_a_group_is_spread_so_that_a_host_takes_few_guests_along():
     """All of them went to the host with most free slots."""
     answer = candidates_answer(1, 2, 3, free=10)
-    chosen = chooser()[0].choose(Candidates.from_answer(answer), 9)
+    chosen = chooser()[0].pick(Candidates.from_answer(answer), 9)
     assert hosts_of(chosen) == {'host-1': 3, 'host-2': 3, 'host-3': 3}
 
 
@@ -81,7 +103,7 @@ def test_a_host_takes_no_more_than_its_memory_holds():
     answer = candidates_answer(1, 2, free=10)
     memory = answer['provider_summaries'][uuid_of(1)]['resources']['MEMORY_MB']
     memory['used'] = memory['capacity'] - 2 * 512 - 511
-    chosen = chooser()[0].choose(Candidates.from_answer(answer), 9)
+    chosen = chooser()[0].pick(Candidates.from_answer(answer), 9)
     assert hosts_of(chosen) == {'host-1': 2, 'host-2': 7}
 
 
@@ -95,7 +117,7 @@ def test_the_best_model_comes_first_however_few_slots_it_has():
     answer = joined(
         candidates_answer(1, free=9), candidates_answer(2, free=1, trait=ES)
     )
-    chosen = chooser(request)[0].choose(answer, 3)
+    chosen = chooser(request)[0].pick(answer, 3)
     assert hosts_of(chosen) == {'host-1': 2, 'host-2': 1}
     assert [c.model.name for c in chosen] == ['amd-sev-es', *['amd-sev'] * 2]
 
@@ -111,7 +133,7 @@ def test_a_guest_without_a_slot_leaves_hosts_with_slots_alone():
         taken['allocations'].pop(uuid_of(1000 + n))
     memory = answer['provider_summaries'][uuid_of(2)]['resources']['MEMORY_MB']
     memory['capacity'] = 3 * 512
-    chosen = chooser(request)[0].choose(Candidates.from_answer(answer), 5)
+    chosen = chooser(request)[0].pick(Candidates.from_answer(answer), 5)
     assert [NAMES[c.root] for c in chosen] == [
         *['host-2'] * 3,
         *['host-3'] * 2,
@@ -126,7 +148,7 @@ def test_hosts_that_refuse_are_passed_over():
     answer = joined(
         candidates_answer(1, free=9, traits=(PC,)), candidates_answer(2)
     )
-    chosen = chooser(parse(flavor, image))[0].choose(answer, 1)
+    chosen = chooser(parse(flavor, image))[0].pick(answer, 1)
     assert hosts_of(chosen) == {'host-2': 1}
 
 
@@ -135,15 +157,15 @@ class TestMemory:
         answer = joined(candidates_answer(1, free=9), candidates_answer(2))
         choosing, script = chooser(ratios={1: 1.5})
         for _ in range(2):
-            assert hosts_of(choosing.choose(answer, 1)) == {'host-2': 1}
+            assert hosts_of(choosing.pick(answer, 1)) == {'host-2': 1}
         # A call a host, once.
-        assert len(script.calls) == 3
+        assert len(asked_of_memory(script)) == 2
 
     def test_hosts_that_are_not_chosen_are_not_asked(self):
         answer = Candidates.from_answer(candidates_answer(*range(1, 9)))
         choosing, script = chooser()
-        choosing.choose(answer, 2)
-        assert len(script.calls) == 1 + 2
+        choosing.pick(answer, 2)
+        assert len(asked_of_memory(script)) == 2
 
     @pytest.mark.parametrize(
         ('specs', 'asked'),
@@ -155,20 +177,15 @@ class TestMemory:
     def test_guests_with_pages_of_their_own_do_not_mind(self, specs, asked):
         choosing, script = chooser(sev_request(**specs), ratios={1: 1.5})
         answer = Candidates.from_answer(candidates_answer(1))
-        if asked:
-            with pytest.raises(NoCapacity):
-                choosing.choose(answer, 1)
-        else:
-            choosing.choose(answer, 1)
-        calls = [c for c in script.calls if c.endswith('/inventories')]
-        assert len(calls) == asked
+        assert bool(choosing.pick(answer, 1)) is not bool(asked)
+        assert len(asked_of_memory(script)) == asked
 
     def test_a_host_that_is_gone_does_not_overcommit(self):
         choosing, script = chooser()
         path = f'/resource_providers/{uuid_of(1)}/inventories'
         script.routes[f'GET {path}'] = fault(404)
         answer = Candidates.from_answer(candidates_answer(1))
-        assert choosing.choose(answer, 1)
+        assert choosing.pick(answer, 1)
 
 
 class TestNoCapacity:
@@ -182,34 +199,142 @@ class TestNoCapacity:
     )
     def test_how_many_fit_is_told(self, count, free, words):
         hosts = (1,) if free else ()
-        answer = Candidates.from_answer(candidates_answer(*hosts, free=free))
+        choosing, script = chooser()
+        script.routes['GET /allocation_candidates'] = [
+            candidates_answer(*hosts, free=free),
+            candidates_answer(),
+        ]
+        script.routes['GET /resource_providers'] = providers_answer()
         with pytest.raises(NoCapacity, match=words) as caught:
-            chooser()[0].choose(answer, count)
+            choosing.choose(count)
         assert '0 of 0 hosts' in caught.value.explanation.operator()
 
     def test_the_host_that_a_guest_must_leave_will_not_do(self):
-        answer = Candidates.from_answer(candidates_answer(1, free=9))
+        choosing, script = chooser(answer=candidates_answer(1, free=9))
+        script.routes['GET /resource_providers'] = providers_answer(1)
         with pytest.raises(NoCapacity, match='No other host can take'):
-            chooser()[0].choose(answer, 1, avoid=uuid_of(1))
+            choosing.choose(1, avoid=uuid_of(1))
 
     def test_hosts_that_overcommit_memory_are_told_of(self):
         """Their ratio is known by now, and asked for no more."""
-        choosing, script = chooser(ratios={1: 1.5})
+        choosing, script = chooser(
+            ratios={1: 1.5}, answer=candidates_answer(1)
+        )
         script.routes['GET /resource_providers'] = providers_answer(1)
-        script.routes['GET /allocation_candidates'] = candidates_answer(1)
-        answer = Candidates.from_answer(candidates_answer(1))
         with pytest.raises(NoCapacity) as caught:
-            choosing.choose(answer, 1)
+            choosing.choose(1)
         text = caught.value.explanation.operator()
         assert '0 of 1 host can run' in text
         assert 'overcommits memory (ram_allocation_ratio 1.5)' in text
-        calls = [c for c in script.calls if c.endswith('/inventories')]
-        assert len(calls) == 1
+        assert len(asked_of_memory(script)) == 1
 
 
 def test_after_a_conflict_hosts_are_taken_in_any_order():
     answer = Candidates.from_answer(candidates_answer(*range(1, 9), free=9))
-    choose = chooser()[0].choose
-    assert len(hosts_of(choose(answer, 1) * 1)) == 1
-    seen = {NAMES[choose(answer, 1, shuffle=True)[0].root] for _ in range(200)}
+    pick = chooser()[0].pick
+    assert hosts_of(pick(answer, 1)) == {'host-1': 1}
+    seen = {NAMES[pick(answer, 1, shuffle=True)[0].root] for _ in range(200)}
     assert seen == set(NAMES.values())
+
+
+class TestFew:
+    """Of a large cloud, not all candidates are asked for at first."""
+
+    @pytest.fixture(autouse=True)
+    def small_limit(self, monkeypatch):
+        monkeypatch.setattr('sev_scheduling.placement.choice.FEW', 3)
+
+    def choose(self, answers, count=1, request=None, **kwargs):
+        choosing, script = chooser(request)
+        script.routes['GET /allocation_candidates'] = list(answers)
+        chosen, _ = choosing.choose(count, **kwargs)
+        return hosts_of(chosen), limits(script)
+
+    def test_where_they_will_do_nothing_more_is_asked(self):
+        assert self.choose([candidates_answer(1, 2, 3, 4)]) == (
+            {'host-1': 1},
+            [4],
+        )
+
+    def test_of_a_small_cloud_they_are_all_there_are(self):
+        with pytest.raises(NoCapacity) as caught:
+            self.choose([candidates_answer(1, 2, 3, free=1)], 4)
+        assert 'Only 3 of 4 guests fit' in str(caught.value)
+
+    def test_a_group_asks_for_several_a_guest(self):
+        hosts, asked = self.choose([candidates_answer(*range(1, 9))], 3)
+        assert asked == [12]
+        assert len(hosts) == 3
+
+    @pytest.mark.parametrize(
+        ('few', 'kwargs'),
+        [
+            (candidates_answer(1, 2, 3, 4, traits=(PC,)), {}),
+            (candidates_answer(1, 1, 1, 1), {'avoid': uuid_of(1)}),
+        ],
+    )
+    def test_where_none_of_them_will_do_all_are_asked_for(self, few, kwargs):
+        image = {'hw_firmware_type': 'uefi'}
+        flavor = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
+                  'extra_specs': {'hw:mem_encryption': 'true'}}  # fmt: skip
+        answers = [few, candidates_answer(5)]
+        request = parse(flavor, image)
+        assert self.choose(answers, request=request, **kwargs) == (
+            {'host-5': 1},
+            [4, None],
+        )
+
+    def test_the_best_model_may_be_beyond_them(self):
+        request = any_of('amd-sev-es', 'amd-sev')
+        answers = [
+            candidates_answer(1, 2, 3, 4),
+            candidates_answer(5, free=1, trait=ES),
+        ]
+        assert self.choose(answers, request=request) == (
+            {'host-5': 1},
+            [4, None],
+        )
+
+    def test_a_guest_without_a_slot_looks_at_all(self):
+        request = parse(
+            {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
+        )
+        answers = [candidates_answer(1)]
+        assert self.choose(answers, request=request)[1] == [None]
+
+
+def any_of(*models):
+    return parse(
+        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
+         'extra_specs': {'hw:mem_encryption': 'true'}},
+        {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
+        models=models,
+    )  # fmt: skip
+
+
+def test_a_model_that_a_host_must_not_run_is_not_taken_there():
+    """Its other model spoke for the host (CVE-2025-48514)."""
+    answer = candidates_answer(1)
+    tree = answer['provider_summaries']
+    for n, trait in ((2001, ES), (3001, 'HW_CPU_X86_AMD_SEV_SNP')):
+        tree[uuid_of(n)] = {**tree[uuid_of(1001)], 'traits': [trait]}
+    es = answer['allocation_requests'][0]['allocations'].copy()
+    es[uuid_of(2001)] = es.pop(uuid_of(1001))
+    answer['allocation_requests'].append({'allocations': es})
+    request = any_of('amd-sev-es', 'amd-sev')
+    (chosen,) = chooser(request)[0].pick(Candidates.from_answer(answer), 1)
+    assert chosen.model.name == 'amd-sev'
+
+
+def test_after_a_conflict_slots_are_still_left_to_guests_that_need_one():
+    request = parse(
+        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
+    )
+    answer = candidates_answer(1, 2)
+    answer['provider_summaries'].pop(uuid_of(1002))
+    for n, taken in enumerate(answer['allocation_requests'], 1):
+        taken['allocations'].pop(uuid_of(1000 + n))
+    pick = chooser(request)[0].pick
+    found = Candidates.from_answer(answer)
+    picked = [pick(found, 1, shuffle=True) for _ in range(50)]
+    assert {NAMES[c.root] for (c,) in picked} == {'host-2'}

@@ -62,6 +62,10 @@ def cloud(*hosts, ratio=1.0, free=5, **routes):
             POST: {},
             HELD: NOTHING,
             **{
+                f'GET /resource_providers/{provider["uuid"]}': provider
+                for provider in providers_answer(*hosts)['resource_providers']
+            },
+            **{
                 f'GET /resource_providers/{uuid_of(n)}/inventories': (
                     inventories_answer(ratio)
                 )
@@ -111,6 +115,24 @@ class TestSchedule:
         (body,) = script.bodies(POST)
         assert list(body) == [p.instance for p in placed]
         assert len(set(body)) == 3
+
+    def test_far_too_many_guests_are_refused_before_they_get_names(self):
+        """Uuids for all of them were made up first."""
+        script = cloud(1, **GONE)
+        with pytest.raises(NoCapacity, match='Only 5 of 1000000000 guests'):
+            schedule(script, 10**9)
+
+    def test_names_are_asked_for_once_and_anew_for_a_new_host(self):
+        script = cloud(1)
+        client = client_of(script)
+        names = 'GET /resource_providers'
+        for _ in range(3):
+            client.schedule(sev_request())
+        assert script.calls.count(names) == 1
+        script.routes[names] = providers_answer(1, 2)
+        script.routes[CANDIDATES] = candidates_answer(2)
+        assert client.schedule(sev_request())[0].host == 'host-2'
+        assert script.calls.count(names) == 2
 
     @pytest.mark.parametrize('count', [0, -1])
     def test_no_guests_are_refused(self, count):
@@ -335,6 +357,17 @@ class TestMove:
         held = holding(1, allocations={uuid_of(99): shared, **allocations(1)})
         script = cloud(1, 2, **{HELD: held})
         assert self.move(script).host == 'host-2'
+
+    def test_from_a_host_that_is_gone(self):
+        script = cloud(2, **{HELD: holding(1)})
+        assert self.move(script).host == 'host-2'
+
+    def test_a_strange_answer_about_its_host_is_refused(self):
+        script = cloud(1, 2, **{HELD: holding(1)})
+        script.routes[f'GET /resource_providers/{uuid_of(1001)}'] = {}
+        with pytest.raises(PlacementAnswerError, match='check the endpoint'):
+            self.move(script)
+        assert POST not in script.calls
 
     def test_a_guest_that_holds_nothing_cannot_move(self):
         with pytest.raises(InputError, match='holds nothing; schedule it'):
