@@ -109,6 +109,29 @@ class TestRefusedRequests(Cloud):
         fault = self.fault_of(self.boot(ENCRYPTED))
         assert fault == 'No valid host was found. '
 
+    def test_the_host_that_is_asked_for(self):
+        self.add_host('alpha', {SEV: 1})
+        self.add_host('beta', {SEV: 1})
+        told = 'The host asked for cannot take it. Ask for no particular host.'
+
+        # Only administrators may: a host, and a node.
+        self.api = self.admin_api
+        for zone, host in (('nova:alpha', 'alpha'), ('nova::beta', 'beta')):
+            server = self.boot(ENCRYPTED, availability_zone=zone)
+            self.assert_active(server, host)
+            if host == 'alpha':
+                self.assert_refused(
+                    told, ENCRYPTED, availability_zone='nova:alpha'
+                )
+                self.assert_refused(
+                    told, ENCRYPTED, availability_zone='nova::alpha'
+                )
+        self.assert_refused(
+            'All amd-sev slots are taken now.',
+            ENCRYPTED,
+            availability_zone='nova:beta',
+        )
+
     @unittest.skipUnless(KNOWS_SNP, 'came with nova 34')
     def test_sev_snp_and_tdx(self):
         self.add_host('milan', {SEV: 3, SNP: 2})
