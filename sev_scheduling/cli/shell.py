@@ -110,7 +110,7 @@ def _ending_cleanly() -> Iterator[None]:
         # nohup ignores SIGHUP, and whoever calls main() may have their own.
         if ours and signal.getsignal(number) in _DEFAULTS
     }
-    hook, sys.unraisablehook = sys.unraisablehook, _once_more
+    hook = sys.unraisablehook
     try:
         yield
     finally:
@@ -123,6 +123,7 @@ def _ending_cleanly() -> Iterator[None]:
 def _end(number: int, _: object) -> NoReturn:
     # What breaks now is no news.
     logging.disable()
+    sys.unraisablehook = _once_more
     ended = _Ended()
     ended.signal = signal.Signals(number)
     raise ended
@@ -133,8 +134,6 @@ def _once_more(lost: Any) -> None:
     if isinstance(lost.exc_value, _Ended):
         number = lost.exc_value.signal
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-    else:
-        sys.__unraisablehook__(lost)
 
 
 def _told(error: Exception) -> tuple[str, int]:

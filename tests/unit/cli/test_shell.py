@@ -431,20 +431,32 @@ def test_a_signal_that_is_ignored_stays_so(run, monkeypatch, flavor):
     assert (ran.status, ran.out) == (0, '[]\n')
 
 
-def test_what_else_a_finalizer_raises_is_told(run, monkeypatch, flavor):
+@pytest.mark.parametrize('ends', [False, True], ids=['goes on', 'ends'])
+def test_what_else_a_finalizer_raises_is_news_unless_the_command_ends(
+    run, monkeypatch, flavor, ends
+):
     class Broken:
         def __del__(self):
             raise ValueError('broken')
 
     def rows(*args):
-        Broken()
+        try:
+            if ends:
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            Broken()
         return []
 
+    told = []
     monkeypatch.setattr(check.Check, 'rows', rows)
+    monkeypatch.setattr(
+        sys, 'unraisablehook', lambda lost: told.append(str(lost.exc_value))
+    )
     ran = run('check', '-f', 'json', '--flavor', flavor('m1.sev'))
 
-    assert ran.status == 0
-    assert 'ValueError: broken' in ran.err
+    assert ran.status == (130 if ends else 0)
+    assert ran.err == ''
+    assert told == ([] if ends else ['broken'])
 
 
 def test_a_thread_may_run_a_command(run, flavor):
