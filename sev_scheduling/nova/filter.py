@@ -107,13 +107,12 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self, states: list[Any], request: EncryptionRequest
     ) -> list[Any]:
         """Return the hosts on which a guest can be placed."""
-        refuses = CONF.sev_scheduling.on_placement_failure == opts.REFUSE
         providers = self._providers()
-        if providers is None and refuses:
+        if providers is None and _refuses():
             return self._none_left(_UNKNOWN)
         judgement = self._judgement(request, providers)
         fitting = judgement.fitting(states)
-        if judgement.blind and refuses:
+        if judgement.blind and _refuses():
             return self._none_left(_UNKNOWN)
         if not fitting:
             return self._none_left(
@@ -142,7 +141,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return self._lookups.providers()
         except PlacementError as error:
             self._failed(error)
-        if CONF.sev_scheduling.on_placement_failure == opts.REFUSE:
+        if _refuses():
             return None
         # A pool keeps its model: old knowledge is better than none.
         return self._lookups.last_known()
@@ -229,6 +228,12 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if getattr(self._index, 'value', None) == 0:
             raise exception.NoValidHost(reason=reason)
         return []
+
+
+def _refuses() -> bool:
+    """Say whether encrypted guests are refused where Placement fails."""
+    policy: str = CONF.sev_scheduling.on_placement_failure
+    return policy == opts.REFUSE
 
 
 def _unread_encryption(spec: Any) -> str | None:
