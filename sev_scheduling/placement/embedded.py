@@ -74,15 +74,15 @@ def embedded_placement(
 
 @contextlib.contextmanager
 def _kept_file(path: Path) -> Iterator[bool]:
-    """Lock a state file; yield whether it is new."""
-    new = not path.exists()
+    """Lock a state file; yield whether it is new, or empty."""
+    created = not path.exists()
     label = f'State file {shown(path)}'
-    if not new and not path.is_file():
+    if not created and not path.is_file():
         raise InputError(
             f'{label} is no regular file; give the path of a file.'
         )
     try:
-        stream = path.open('ab' if new else 'r+b')
+        stream = path.open('ab' if created else 'r+b')
     except OSError as error:
         raise InputError(
             f'{label} cannot be used: {error.strerror}; give the path of a '
@@ -96,15 +96,18 @@ def _kept_file(path: Path) -> Iterator[bool]:
             raise InputError(
                 f'{label} is in use by another command; wait for it to end.'
             ) from None
-        if not new and path.stat().st_size == 0:
-            new = True
+        new = path.stat().st_size == 0
         if not new:
             _check_database(path, label)
         try:
             yield new
         except BaseException:
-            if new:
+            if created:
                 path.unlink(missing_ok=True)
+            elif new:
+                # Whoever made it keeps it. It may not be what it looks like.
+                with contextlib.suppress(OSError):
+                    stream.truncate(0)
             raise
 
 

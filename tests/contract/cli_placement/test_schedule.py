@@ -2,6 +2,7 @@ import csv
 import io
 import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 import yaml
@@ -121,6 +122,17 @@ def test_a_bad_cloud_file_is_told_in_one_line_and_leaves_no_state(
     for name in ['a-cloud.json', *names]:
         assert name in ran.err
     assert not state.exists()
+
+
+@pytest.mark.skipif(
+    not Path('/proc/self/mem').exists(), reason='no /proc/self/mem'
+)
+def test_a_state_file_that_takes_no_database_is_told_in_one_line(schedule):
+    ran = schedule('--state', '/proc/self/mem')
+    assert (ran.status, ran.out) == (2, '')
+    assert ran.err == (
+        'sev-scheduling: The database cannot be written: disk I/O error.\n'
+    )
 
 
 def test_a_bad_column_is_told_before_anything_is_claimed(run, schedule, state):
