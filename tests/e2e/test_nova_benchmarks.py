@@ -54,10 +54,11 @@ def test_the_request_filter_is_measured_beside_novas_check():
 def test_the_shares_of_a_whole_selection_are_measured():
     _, *rows = table('select', '--rounds', '2', '--hosts', '2')
     assert [row[:2] for row in rows] == [['amd-sev', '2'], ['plain', '2']]
-    for _, _, whole, *parts, share in rows:
+    for _, _, whole, *parts, share, most in rows:
         assert float(whole) > 0
         shares = [float(part.rstrip('%')) for part in parts]
         assert sum(shares) == pytest.approx(float(share.rstrip('%')), abs=0.1)
+        assert most.endswith('%')
 
 
 def test_no_hosts_are_bad_usage():
