@@ -156,8 +156,12 @@ def measure_filter(hosts: int, rounds: int) -> tuple[float, float, float]:
     encrypted, plain = spec(), spec(None)
     with embedded_placement() as adapter:
         load_cloud(adapter, cloud)
+        CONF.set_override('cache_seconds', 3600.0, 'sev_scheduling')
         ours._lookups = Lookups(
-            lambda: 3600.0, lambda: 600.0, client=PlacementClient(adapter)
+            # Read from nova.conf for each request, as in nova.
+            lambda: float(CONF.sev_scheduling.cache_seconds),
+            lambda: 600.0,
+            client=PlacementClient(adapter),
         )
         # From here on the look-ups are remembered, as for every request of
         # a minute but the first.

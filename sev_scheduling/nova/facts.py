@@ -6,6 +6,7 @@ the options.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -56,17 +57,19 @@ class HostFacts:
     def __init__(self, conf: Any, warnings: Warnings) -> None:
         self._warnings = warnings
         self._conf = conf
-        self.default_machine_types: Mapping[str, str] = {}
-        try:
-            self.default_machine_types = parse_machine_types(
-                conf.default_machine_type
-            )
-        except ValueError as error:
-            warnings.say(
-                'option', f'[sev_scheduling] default_machine_type: {error}.'
-            )
         # Few aggregates, many hosts: each is read once.
         self._aggregates: dict[int, Metadata] = {}
+
+    @functools.cached_property
+    def default_machine_types(self) -> Mapping[str, str]:
+        """What the option tells of every host; {} where it is no list."""
+        try:
+            return parse_machine_types(self._conf.default_machine_type)
+        except ValueError as error:
+            self._warnings.say(
+                'option', f'[sev_scheduling] default_machine_type: {error}.'
+            )
+            return {}
 
     def machine_types(self, state: Any) -> Mapping[str, str]:
         """Return architecture -> machine type, by aggregates and options.

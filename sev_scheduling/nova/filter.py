@@ -132,7 +132,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             providers,
             self._slots,
             require_known_machine_type=conf.require_known_machine_type,
-            limits_hold=conf.on_placement_failure != opts.PASS,
+            limits_hold=lambda: conf.on_placement_failure != opts.PASS,
             with_provider=self._with_provider,
         )
 

@@ -40,9 +40,9 @@ class Judgement:
     :param slots: returns root uuid -> host with free slots, or None where
         Placement does not answer; called at most once, and only where
         numbers are needed
-    :param limits_hold: reject hosts with a limit to the number of guests
-        where Placement does not tell how many there are: nova's own claim
-        knows no such limit
+    :param limits_hold: tells whether to reject hosts with a limit to the
+        number of guests where Placement does not tell how many there are:
+        nova's own claim knows no such limit
     :param with_provider: returns what Placement tells of providers, afresh
         if one that it has offered is not known yet
     :ivar undecided: whether any host was rejected as nobody can count
@@ -58,7 +58,7 @@ class Judgement:
         slots: Callable[[], Mapping[str, Host] | None],
         *,
         require_known_machine_type: bool = False,
-        limits_hold: bool = True,
+        limits_hold: Callable[[], bool] = lambda: True,
         with_provider: Callable[[str], Providers | None] | None = None,
     ) -> None:
         self._request = request
@@ -181,7 +181,7 @@ class Judgement:
         if own and limit is None:
             return _ONE_FREE
         slots = self._known_slots()
-        if own and slots is None and self._limits_hold:
+        if own and slots is None and self._limits_hold():
             return _UNTOLD
         host = (slots or {}).get(state.uuid)
         pool = host.pools.get(name) if host else None

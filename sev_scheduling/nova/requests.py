@@ -202,13 +202,12 @@ def _read(facts: _Facts) -> Reading:
 
 def _port_devices(spec: Any) -> tuple[str, ...]:
     """Return the devices that ports bring; the flavor's are known by it."""
-    requests = _field(spec, 'pci_requests')
+    pci = _field(spec, 'pci_requests')
+    requests = pci and _field(pci, 'requests')
+    if not requests:
+        return ()
     return tuple(
-        [
-            'a passthrough port'
-            for request in (requests.requests if requests else ())
-            if not request.alias_name
-        ]
+        'a passthrough port' for one in requests if not one.alias_name
     )
 
 
