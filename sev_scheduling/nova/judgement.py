@@ -91,27 +91,29 @@ class Judgement:
         )
         no_pool = providers.pools[model.name].isdisjoint
         flat = providers.flat(model)
-        fits = self._fits
 
-        def has_a_slot_of_the_model(state: Any) -> bool:
-            candidates = state.allocation_candidates
-            if len(candidates) != 1:
-                return False
-            allocations = candidates[0]['allocations']
-            # A nested provider with a model's trait is a pool: it holds
-            # slots of this model and nothing else. A root gives the slot
-            # where no other provider is asked for anything.
-            return not no_pool(allocations) or (
-                len(allocations) == 1 and _slot_provider(candidates[0]) in flat
+        def from_root(candidate: Mapping[str, Any]) -> bool:
+            # A root gives the slot where no other provider gives anything.
+            return (
+                len(candidate['allocations']) == 1
+                and _slot_provider(candidate) in flat
             )
 
-        if not doubtful:
-            return [s for s in states if has_a_slot_of_the_model(s) or fits(s)]
         return [
             state
             for state in states
-            if (state.uuid not in doubtful and has_a_slot_of_the_model(state))
-            or fits(state)
+            if (
+                len(candidates := state.allocation_candidates) == 1
+                and (
+                    # A nested provider with a model's trait is a pool: it
+                    # holds slots of this model and nothing else.
+                    not no_pool((only := candidates[0])['allocations'])
+                    or from_root(only)
+                )
+                # To look at the uuids of thousands takes a while.
+                and (not doubtful or state.uuid not in doubtful)
+            )
+            or self._fits(state)
         ]
 
     def can_rebuild(self, state: Any) -> bool:
