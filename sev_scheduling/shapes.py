@@ -60,12 +60,18 @@ def nova_facts(source: Any, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return fields that are set.
 
     An unset one would be loaded from the database, or raise. To ask the
-    object field by field would take most of the time of parsing.
+    object field by field takes most of the time of parsing, so that is for
+    objects that do not keep them as oslo.versionedobjects does.
 
     :param fields: what :func:`stored_as` returns
     """
-    held = vars(source)
-    return {name: held[key] for key, name in fields.items() if key in held}
+    held = getattr(source, '__dict__', {})
+    found = {name: held[key] for key, name in fields.items() if key in held}
+    return found or {
+        name: getattr(source, name)
+        for name in fields.values()
+        if name in source.fields and source.obj_attr_is_set(name)
+    }
 
 
 def _unwrapped(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class NovaObject:
     """What a nova object is: it keeps what is set, and loads the rest."""
 
     def __init__(self, **values):
+        self.fields = dict.fromkeys([*values, 'updated_at'])
         self._changed_fields = set(values)
         for name, value in values.items():
             setattr(self, f'_obj_{name}', value)
@@ -23,6 +24,22 @@ class NovaObject:
 
     def __getattr__(self, name):
         raise NotImplementedError(f'Cannot load {name!r}')
+
+
+class OtherObject:
+    """One that keeps them elsewhere."""
+
+    def __init__(self, fields, **values):
+        self.fields = dict.fromkeys(fields)
+        self._values = values
+
+    def obj_attr_is_set(self, name):
+        return name in self._values
+
+    def __getattr__(self, name):
+        if name.startswith('_') or name not in self._values:
+            raise NotImplementedError(f'Cannot load {name!r}')
+        return self._values[name]
 
 
 class SdkResource(dict):
@@ -57,10 +74,20 @@ def test_a_nova_object_tells_its_set_fields_only():
     assert facts_of(flavor) == {'name': 'm1', 'vcpus': 2}
 
 
+def test_nor_does_one_that_keeps_its_fields_elsewhere_tell_others():
+    flavor = OtherObject(['name', 'vcpus', 'extra_specs'], vcpus=2, name='m1')
+
+    assert facts_of(flavor) == {'name': 'm1', 'vcpus': 2}
+
+
 def test_a_nova_object_is_not_asked_for_fields_its_release_lacks():
     properties = NovaObject(hw_disk_bus='sata')
 
     assert nova_facts(properties, stored_as('hw_disk_bus', 'hw_new')) == {
+        'hw_disk_bus': 'sata'
+    }
+    other = OtherObject(['hw_disk_bus'], hw_disk_bus='sata')
+    assert nova_facts(other, stored_as('hw_disk_bus', 'hw_new')) == {
         'hw_disk_bus': 'sata'
     }
 
