@@ -59,6 +59,14 @@ class TestStateFile:
             raise ZeroDivisionError
         assert list(tmp_path.iterdir()) == []
 
+    def test_an_empty_one_stays_empty_where_the_body_raises(self, tmp_path):
+        """Somebody made it, as mktemp does."""
+        path = tmp_path / 'a.db'
+        path.touch()
+        with pytest.raises(ZeroDivisionError), embedded_placement(path):
+            raise ZeroDivisionError
+        assert path.read_bytes() == b''
+
     def test_an_old_one_is_kept_where_the_body_raises(self, tmp_path):
         path = tmp_path / 'a.db'
         with embedded_placement(path) as adapter:
