@@ -100,19 +100,26 @@ class Host:
         for uuid, summary in summaries.items():
             root = summary.get('root_provider_uuid') or uuid
             trees.setdefault(root, {})[uuid] = summary
-        return [
-            cls(
-                name=(names or {}).get(root, root),
-                uuid=root,
-                pools=_pools(tree, by_trait),
-                machine_types=machine_types_from_traits(
-                    tree.get(root, {}).get('traits', ())
-                ),
-                ram_allocation_ratio=(ram_allocation_ratios or {}).get(root),
-                traits=frozenset(tree.get(root, {}).get('traits', ())),
+        hosts = []
+        # Hosts are many, and few kinds of them.
+        types: dict[frozenset[str], dict[str, str]] = {}
+        for root, tree in trees.items():
+            traits = frozenset(tree.get(root, {}).get('traits', ()))
+            if traits not in types:
+                types[traits] = machine_types_from_traits(traits)
+            hosts.append(
+                cls(
+                    name=(names or {}).get(root, root),
+                    uuid=root,
+                    pools=_pools(tree, by_trait),
+                    machine_types=dict(types[traits]),
+                    ram_allocation_ratio=(ram_allocation_ratios or {}).get(
+                        root
+                    ),
+                    traits=traits,
+                )
             )
-            for root, tree in trees.items()
-        ]
+        return hosts
 
 
 def _pools(

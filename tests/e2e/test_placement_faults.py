@@ -294,6 +294,10 @@ class TestTheClockJumps:
             client.schedule(sev_request())
         assert proxy.calls.count(('POST', '/allocations')) > 2
 
+    def test_a_client_goes_on_after_the_clock_was_set_back(self, client):
+        with faults.shifted_clock(-86400), within(TIMEOUT):
+            assert client.candidates(translate(sev_request()))
+
     def test_a_claim_from_the_future_is_not_taken_for_an_old_one(
         self, client, reader
     ):

@@ -16,7 +16,6 @@ import struct
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -405,9 +404,6 @@ def shifted_clock(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _wall_clock(error: Callable[[], float]) -> Iterator[None]:
     seconds, nanoseconds = time.time, time.time_ns
-    # keystoneauth's own limit of rate, which nobody asked for, sleeps for as
-    # long as the clock went back between two of its looks: not ours to test.
-    right = types.SimpleNamespace(time=time.time, sleep=time.sleep)
 
     def wrong_seconds() -> float:
         return seconds() + error()
@@ -418,6 +414,5 @@ def _wall_clock(error: Callable[[], float]) -> Iterator[None]:
     with (
         mock.patch('time.time', wrong_seconds),
         mock.patch('time.time_ns', wrong_nanoseconds),
-        mock.patch('keystoneauth1._fair_semaphore.time', right),
     ):
         yield

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import types
+
 import pytest
 import requests
 from keystoneauth1 import exceptions as ks_exceptions
@@ -203,3 +206,29 @@ def test_credentials_that_keystone_refuses():
 def test_no_credentials_at_all():
     with pytest.raises(exceptions.PlacementDenied):
         call(Adapter(Session(), service_type='placement'), 'GET', '/', None)
+
+
+def slept(monkeypatch, **limits):
+    """Return how long a call sleeps once the clock went back by a day."""
+    naps = []
+    script = Script({'GET /things': Answer(200, {})})
+    adapter = script.adapter()
+    limited = Adapter(
+        adapter.session, endpoint_override=URL, service_type='x', **limits
+    )
+    clock = types.SimpleNamespace(
+        time=lambda: time.time() - 86400, sleep=naps.append
+    )
+    monkeypatch.setattr('keystoneauth1._fair_semaphore.time', clock)
+    assert call(limited, 'GET', '/things', '1.33') == {}
+    return naps
+
+
+def test_no_call_waits_for_a_clock_that_was_set_back(monkeypatch):
+    assert slept(monkeypatch) == []
+
+
+@pytest.mark.parametrize('limits', [{'rate_limit': 1}, {'concurrency': 3}])
+def test_a_limit_that_was_asked_for_stands(monkeypatch, limits):
+    (nap,) = slept(monkeypatch, **limits)
+    assert nap == pytest.approx(86400, abs=60)
