@@ -18,7 +18,8 @@ from typing import Any
 
 import fixtures
 import nova.conf
-from nova import utils
+from nova import context as nova_context
+from nova import objects, utils
 from nova.scheduler import request_filter
 from nova.tests.functional.api import client as api_client
 from nova.tests.functional.libvirt import base
@@ -289,6 +290,18 @@ class Cloud(base.ServersTestBase):
         """Whether libvirt was told to encrypt the guest's memory."""
         host = self.computes[self.host_of(server)].driver._host
         return bool(host.get_connection().facts.encrypted[server['id']])
+
+    def system_metadata_of(self, server: Mapping[str, Any]) -> dict[str, str]:
+        """What nova keeps of a server, its image's properties among it."""
+        context = nova_context.get_admin_context()
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            context, server['id']
+        )
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            instance = objects.Instance.get_by_uuid(
+                cell, server['id'], expected_attrs=['system_metadata']
+            )
+        return dict(instance.system_metadata)
 
     def host_of(self, server: Mapping[str, Any]) -> str | None:
         """The host of a server, as its administrator sees it."""

@@ -11,6 +11,7 @@ import unittest
 
 import pytest
 from nova import exception
+from nova.cmd import manage
 from nova.tests.fixtures import libvirt as fakelibvirt
 from oslo_serialization import jsonutils
 
@@ -123,6 +124,27 @@ class TestTodayAndWithThePlugin(Cloud):
         self.migrate(plain)
         assert self.host_of(plain) == 'beta'
         self.assert_slots('beta', 0)
+
+    def test_row_3_what_else_a_refused_image_says_can_be_set_back(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin()
+        plain = self.boot(image={'hw_machine_type': 'pc'})
+        encrypted = self.image(Q35, hw_mem_encryption='true')
+        refused = self.rebuild(plain, encrypted)
+        assert 'slot' in self.fault_of(refused)
+
+        # As the operator's documentation has it.
+        self._stop_server(plain)
+        status = manage.ImagePropertyCommands().set(
+            instance_uuid=plain['id'], image_properties=['hw_machine_type=pc']
+        )
+        assert status == 0
+        self._start_server(plain)
+
+        metadata = self.system_metadata_of(plain)
+        assert metadata['image_hw_machine_type'] == 'pc'
+        assert 'image_hw_mem_encryption' not in metadata
+        assert not self.is_encrypted(plain)
 
     def test_row_3_a_refused_rebuild_leaves_the_guest_encrypted(self):
         self.add_host('alpha', {SEV: 5})
