@@ -176,7 +176,9 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if fitting:
             return fitting
         if held is not None:
-            keep_encryption(spec._context, spec.instance_uuid, held)
+            keep_encryption(
+                spec._context, spec.instance_uuid, spec.flavor, held
+            )
         return self._none_left(why_not)
 
     def _held(self, server: str) -> Held | None:

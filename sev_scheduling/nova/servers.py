@@ -19,6 +19,7 @@ from nova import exception, objects, utils
 from oslo_log import log as logging
 
 from sev_scheduling.nova.rebuild import Held
+from sev_scheduling.request import parse
 
 LOG = logging.getLogger(__name__)
 
@@ -50,15 +51,19 @@ def image_encryption_text(context: Any, server: str) -> str | None:
     return None if text is None else str(text)
 
 
-def keep_encryption(context: Any, server: str, held: Held) -> None:
+def keep_encryption(
+    context: Any, server: str, flavor: Any, held: Held
+) -> None:
     """Let a server's image say of encryption what the server holds.
 
-    Whatever goes wrong here is logged: the rebuild is refused all the same.
+    Where the flavor says it already, the image has nothing to say: another
+    flavor may follow. Whatever goes wrong here is logged: the rebuild is
+    refused all the same.
 
     :param server: the uuid of a server whose rebuild is refused
     """
     wanted: dict[str, str | None] = {_ENCRYPTION: None, _MODEL: None}
-    if held:
+    if not any(model in held for model in parse(flavor).models) and held:
         wanted = {_ENCRYPTION: 'true', _MODEL: held[0].name}
     try:
         with _instance(context, server) as instance:

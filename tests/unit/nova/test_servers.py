@@ -21,6 +21,8 @@ from tests.unit.nova.world import (
     Q35,
     SERVER,
     SEV,
+    SEV_TRAIT,
+    flavor,
     load_filter,
     passing,
     rebuild_spec,
@@ -112,8 +114,9 @@ def rebuild(world, request):
         (ES, {}, ENCRYPTED, ('true', ES)),
         (SEV, {}, UNREADABLE, ('true', SEV)),
         (None, {}, UNREADABLE, (None, None)),
-        (SEV, ON, {**Q35, 'hw_disk_bus': 'ide'}, ('true', SEV)),
-        (ES, ON_ES, {**Q35, 'hw_disk_bus': 'ide'}, ('true', ES)),
+        (SEV, ON, {**Q35, 'hw_disk_bus': 'ide'}, (None, None)),
+        (SEV, ON, {**ENCRYPTED, 'hw_disk_bus': 'ide'}, (None, None)),
+        (ES, ON_ES, {**Q35, 'hw_disk_bus': 'ide'}, (None, None)),
     ],
 )
 def test_a_refused_rebuild_leaves_the_encryption_as_it_was(
@@ -131,6 +134,17 @@ def test_a_refused_rebuild_leaves_the_encryption_as_it_was(
     assert kept.saved == ['instance', 'spec']
     assert kept.instance.system_metadata['other'] == 'kept'
     assert kept.instance.system_metadata['image_hw_machine_type'] == 'q35'
+
+
+def test_a_flat_pool_of_several_models_contradicts_no_flavor(world, keeps):
+    root = world.host(pools={SEV: 5}, nested=False)
+    world.set_traits(root, SEV_TRAIT, 'HW_CPU_X86_AMD_SEV_ES')
+    world.claim(root)
+    image = {**Q35, 'hw_disk_bus': 'ide'}
+    kept = keeps(image)
+    with pytest.raises(exception.NoValidHost, match='hw_disk_bus'):
+        rebuild(world, rebuild_spec(ON_ES, image))
+    assert kept.encryption == (None, None)
 
 
 def test_a_rebuild_that_passes_writes_nothing(world, keeps):
@@ -217,6 +231,8 @@ def test_a_release_that_knows_no_models_is_told_none(keeps, monkeypatch):
     kept = keeps(ENCRYPTED)
     monkeypatch.setattr(objects.ImageMetaProps, 'fields', fields)
     held = (registered_models()[SEV],)
-    servers.keep_encryption(nova_context.get_admin_context(), SERVER, held)
+    servers.keep_encryption(
+        nova_context.get_admin_context(), SERVER, flavor({}), held
+    )
     assert kept.spec.image.properties.hw_mem_encryption is True
     assert kept.saved == ['instance', 'spec']
