@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import pathlib
 import signal
 import subprocess
@@ -93,7 +94,9 @@ class PlacementServer:
         """Put a cloud in place of what Placement holds.
 
         :param hosts: the entries of a cloud file
+        :raises ServerFailed: where Placement has ended meanwhile
         """
+        self.server.check()
         cloud = parse_cloud({'hosts': list(hosts)}, 'Cloud of the test')
         engine = sa.create_engine(
             self.database_url, poolclass=sa.pool.NullPool
@@ -161,13 +164,8 @@ def placement_server(
             )
     with server_directory('placement') as directory:
         url = database_url or sqlite(directory)
-        (directory / 'placement.conf').write_text(
-            _CONFIG.format(
-                connection=url.replace('%', '%%'),
-                options='\n'.join(f'{k} = {v}' for k, v in options.items()),
-            )
-        )
-        _sync(directory)
+        write_config(directory, url, **options)
+        prepare(directory)
         port = free_port()
         command = [
             *(sys.executable, '-m', 'gunicorn', '--name', 'placement'),
@@ -181,7 +179,7 @@ def placement_server(
             'placement',
             command,
             directory=directory,
-            env={'OS_PLACEMENT_CONFIG_DIR': str(directory)},
+            env=_environment(directory),
             keep_user=True,
             # SIGTERM would wait for connections that clients keep open.
             stop_signal=signal.SIGINT,
@@ -192,22 +190,53 @@ def placement_server(
             yield server
 
 
-def _sync(directory: pathlib.Path) -> None:
-    """Make the tables, once, before several workers start."""
-    done = subprocess.run(
-        [
-            *(sys.executable, '-c'),
-            'import sys, placement.cmd.manage as m; sys.exit(m.main())',
-            *('--config-file', str(directory / 'placement.conf')),
-            *('db', 'sync'),
-        ],
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
+def write_config(
+    directory: pathlib.Path, database_url: str, **options: object
+) -> None:
+    """Write ``placement.conf``."""
+    (directory / 'placement.conf').write_text(
+        _CONFIG.format(
+            connection=database_url.replace('%', '%%'),
+            options='\n'.join(f'{k} = {v}' for k, v in options.items()),
+        )
     )
-    if done.returncode:
-        raise ServerFailed(f'placement db sync failed:\n{done.stdout[-4000:]}')
+
+
+def prepare(directory: pathlib.Path) -> None:
+    """Make and fill the tables, once, before several workers start.
+
+    A worker adds the traits and resource classes that are missing; on SQLite
+    one of two that do so at once may fail, and gunicorn ends with it, though
+    the other has answered already.
+
+    :param directory: where ``placement.conf`` lies
+    :raises ServerFailed: where Placement's own tools fail
+    """
+    config = str(directory / 'placement.conf')
+    for code, arguments in (
+        (
+            'import sys, placement.cmd.manage as m; sys.exit(m.main())',
+            ['--config-file', config, 'db', 'sync'],
+        ),
+        ('import placement.wsgi.api', []),
+    ):
+        done = subprocess.run(
+            [sys.executable, '-c', code, *arguments],
+            cwd=directory,
+            env={**os.environ, **_environment(directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerFailed(
+                f'placement: {code}: failed:\n{done.stdout[-4000:]}'
+            )
+
+
+def _environment(directory: pathlib.Path) -> dict[str, str]:
+    """Tell Placement's application where its configuration lies."""
+    return {'OS_PLACEMENT_CONFIG_DIR': str(directory)}

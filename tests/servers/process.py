@@ -167,8 +167,7 @@ class Server:
         """
 
         def alive_and_ready() -> object:
-            if not self.running:
-                raise self._failed('ended')
+            self.check()
             return ready()
 
         with self.log.open('ab') as log:
@@ -191,6 +190,14 @@ class Server:
             if isinstance(error, TimeoutError):
                 raise self._failed(str(error)) from None
             raise
+
+    def check(self) -> None:
+        """Tell one that ended by itself.
+
+        :raises ServerFailed: with the end of its log
+        """
+        if not self.running:
+            raise self._failed('ended')
 
     def _failed(self, what: str) -> ServerFailed:
         tail = self.log.read_text(errors='replace')[-_LOG_TAIL:]
