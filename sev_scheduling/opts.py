@@ -184,12 +184,13 @@ Related options:
         default=10.0,
         min=0.1,
         help="""
-Seconds that the look-ups of one step (request filter, filter, weigher) may
-take in all, keystone's part included, before they count as failed.
+Seconds that a request waits in all for look-ups that get no answer, keystone's
+part included.
 
-After look-ups that took all of it, the next ones get a tenth (but a second
-where it is longer than that), until Placement answers in time or half a minute
-is over, so that a request waits about once.
+The look-ups of one step (request filter, filter, weigher) fail after four
+fifths of what is left of it. Requests that follow wait for a tenth of it (but
+a second where it is longer than that), until Placement answers in time or half
+a minute is over.
 
 Lower it where servers must not wait for a Placement that hangs; raise it only
 where Placement takes so long while all is well. Nova's own calls are not

@@ -91,7 +91,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if not states:
             return states
         reading = read_spec(spec_obj, CONF.sev_scheduling, raw)
-        with self._lookups.step():
+        with self._lookups.step(spec_obj):
             if utils.request_is_rebuild(spec_obj):
                 return self._rebuild(states, spec_obj, reading)
             return self._placed(states, reading.request)

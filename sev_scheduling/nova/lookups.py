@@ -33,7 +33,7 @@ class Lookups:
     """Look-ups in one Placement.
 
     :param cache_seconds: tells how long to remember providers
-    :param timeout: tells the seconds that look-ups of one step may take
+    :param timeout: tells the seconds that a request waits for look-ups in vain
     :param slots_cache_seconds: tells how long to weigh by the same slots
     """
 
@@ -66,9 +66,14 @@ class Lookups:
         #: when it was asked
         self._strangers: dict[str, float] = {}
 
-    def step(self) -> AbstractContextManager[object]:
-        """Let the look-ups within take no longer together than one may."""
-        return self._budget
+    def step(
+        self, request: object | None = None
+    ) -> AbstractContextManager[object]:
+        """Let the look-ups within take no longer together than one may.
+
+        :param request: whose steps are limited in all
+        """
+        return self._budget.step(request)
 
     def providers(self) -> Providers:
         """Return which providers have what; asked for at most once a while.

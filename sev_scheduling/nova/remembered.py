@@ -41,7 +41,7 @@ class Remembered(Generic[T]):
         known = self._fresh()
         if known is not None:
             return known
-        with self._budget:
+        with self._budget.step():
             if not self._lock.acquire(timeout=self._budget.left()):
                 raise too_late()
             try:
@@ -55,7 +55,7 @@ class Remembered(Generic[T]):
 
         :raises PlacementError: one of its children
         """
-        with self._budget:
+        with self._budget.step():
             # What happens while Placement answers may be missing.
             asked_at = self._clock()
             answer = self._ask()

@@ -69,7 +69,7 @@ class RequestFilter:
         if not reading.request.encrypted:
             return False
         try:
-            with self._lookups.step():
+            with self._lookups.step(spec):
                 self._require_machine_type(spec, reading.request)
                 if conf.explain_no_candidates:
                     self._look_for_candidates(context, spec, reading.request)

@@ -11,6 +11,7 @@ from nova.scheduler import utils, weights
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
+from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.nova.requests import asks_for_encryption, read_spec
 from sev_scheduling.nova.shared import shared_lookups
 from sev_scheduling.nova.warnings import Warnings
@@ -56,10 +57,12 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         )
         if not any(map(self.weight_multiplier, states)):
             return [0.0] * len(states)
+        lookups = shared_lookups()
         try:
-            if encrypted:
-                return self._free_slots(states, weight_properties)
-            shared = shared_lookups().providers().with_slots()
+            with lookups.step(weight_properties):
+                if encrypted:
+                    return self._free_slots(lookups, states, weight_properties)
+                shared = lookups.providers().with_slots()
         except PlacementError as error:
             self._warnings.say(
                 'weigher', f'Hosts are not weighed by their slots: {error}'
@@ -67,12 +70,14 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
             return [0.0] * len(states)
         return [-1.0 if state.uuid in shared else 0.0 for state in states]
 
-    def _free_slots(self, states: list[Any], spec: Any) -> list[float]:
+    def _free_slots(
+        self, lookups: Lookups, states: list[Any], spec: Any
+    ) -> list[float]:
         """Return each host's free slots of the model; 1 for the most."""
         model = read_spec(spec, CONF.sev_scheduling).request.model
         if model is None:
             return [0.0] * len(states)
-        slots = shared_lookups().recent_slots()
+        slots = lookups.recent_slots()
         free = [slots.free(state, model.name) for state in states]
         most = max(free, default=0) or 1
         return [one / most for one in free]

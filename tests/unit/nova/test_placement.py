@@ -242,7 +242,7 @@ def test_no_call_is_made_where_the_time_is_over(monkeypatch):
     now = [0.0]
     budget = Budget(lambda: 10.0, lambda: now[0])
     client = placement_client(budget)
-    with budget:
+    with budget.step():
         budget.left()
         now[0] = 10.0
         with pytest.raises(PlacementUnavailable):
