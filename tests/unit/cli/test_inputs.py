@@ -106,9 +106,9 @@ def test_a_hundred_megabytes_are_refused_at_once(check, tmp_path, begin):
         stream.write(begin)
         stream.truncate(100 * 1024 * 1024)
 
-    began = time.monotonic()
+    began = time.process_time()
     assert_one_line(check(path), names=['large'])
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_both_cannot_come_from_standard_input(run):
