@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from sev_scheduling.exceptions import PlacementUnavailable
 
@@ -68,11 +67,10 @@ class Budget:
         self._thread = _Thread()
         self._hurried_until = -math.inf
 
-    @contextlib.contextmanager
-    def step(self, request: object | None = None) -> Iterator[None]:
-        """Make the look-ups within one step, which starts with the first.
+    def step(self, request: object | None = None) -> Budget:
+        """Return what makes the look-ups within one step: ``with …step():``.
 
-        Within another step, that one counts.
+        It starts with the first. Within another step, that one counts.
 
         :param request: of which it is a step; one of its own where None
         """
@@ -84,14 +82,17 @@ class Budget:
                 _nothing if request is None else weakref.ref(request)
             )
             thread.left = None
-        thread.depth += 1
-        try:
-            yield
-        finally:
-            thread.depth -= 1
-            if not thread.depth and thread.end is not None:
-                self._account(thread.end)
-                thread.end = None
+        return self
+
+    def __enter__(self) -> None:
+        self._thread.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        thread = self._thread
+        thread.depth -= 1
+        if not thread.depth and thread.end is not None:
+            self._account(thread.end)
+            thread.end = None
 
     def _account(self, end: float) -> None:
         """Note what a step has told of Placement."""

@@ -68,7 +68,7 @@ class Lookups:
 
     def step(
         self, request: object | None = None
-    ) -> AbstractContextManager[object]:
+    ) -> AbstractContextManager[None]:
         """Let the look-ups within take no longer together than one may.
 
         :param request: whose steps are limited in all
