@@ -10,6 +10,7 @@ from keystoneauth1 import loading as ks_loading
 from keystoneauth1.session import Session
 from nova import utils
 from nova.scheduler.client import report
+from urllib3.util import Timeout
 
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.nova.budget import Budget
@@ -29,7 +30,8 @@ class _TimedSession(Session):
         self, url: str, method: str, **kwargs: Any
     ) -> Any:
         kwargs |= {
-            'timeout': self._budget.left(),
+            # For connecting and reading together; a number is for each.
+            'timeout': Timeout(total=self._budget.left()),
             # Retries would not keep to the time-out.
             'connect_retries': 0,
             'status_code_retries': 0,

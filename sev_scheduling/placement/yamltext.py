@@ -40,7 +40,7 @@ def parse_yaml(text: str) -> Any:
     """Return the one document of a text.
 
     Numbers are decimal; what looks like a date, or like no number of JSON's,
-    is text, and so are ``yes``, ``no``, ``on`` and ``off``.
+    is text, and so are ``yes``, ``no``, ``on`` and ``off``. Keys are text.
 
     :raises yaml.YAMLError: where it is no YAML, has several documents,
         aliases, tags or a key twice, or goes beyond :data:`MAX_DEPTH` or
@@ -83,15 +83,16 @@ def _value(event: Any, events: Iterator[Any], depth: int) -> Any:
         raise _refused(event, f'it is nested more than {MAX_DEPTH} deep')
     if isinstance(event, yaml.SequenceStartEvent):
         return [_value(item, events, depth + 1) for item in _until_end(events)]
-    mapping: dict[Any, Any] = {}
+    mapping: dict[str, Any] = {}
     for key_event in _until_end(events):
         if not isinstance(key_event, yaml.ScalarEvent):
             raise _refused(key_event, 'a key must be text')
-        key = _value(key_event, events, depth)
+        if key_event.tag is not None:
+            raise _refused(key_event, 'tags are not allowed')
+        # As in JSON, where a key is text whatever it looks like.
+        key = key_event.value
         if key in mapping:
-            raise _refused(
-                key_event, f'the key {key_event.value[:60]!r} stands twice'
-            )
+            raise _refused(key_event, f'the key {key[:60]!r} stands twice')
         mapping[key] = _value(next(events), events, depth + 1)
     return mapping
 

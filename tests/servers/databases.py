@@ -7,7 +7,6 @@ import itertools
 import pathlib
 import secrets
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -15,10 +14,10 @@ import sqlalchemy as sa
 from tests.servers.process import (
     HOST,
     Server,
-    ServerFailed,
     find_program,
     free_port,
     give_away,
+    run_once,
     server_directory,
     unprivileged,
 )
@@ -64,24 +63,15 @@ class Database:
         return url.render_as_string(hide_password=False)
 
 
-def _run_once(command: list[str], directory: pathlib.Path) -> None:
+def _set_up(command: list[str], directory: pathlib.Path) -> None:
     """Run a program that prepares a data directory."""
-    user = unprivileged()
-    done = subprocess.run(
+    run_once(
         command,
-        cwd=directory,
+        directory=directory,
         env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': str(directory)},
-        user=user,
-        extra_groups=user and [],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
+        user=unprivileged(),
+        what=command[0],
     )
-    if done.returncode:
-        raise ServerFailed(f'{command[0]} failed:\n{done.stdout[-4000:]}')
 
 
 @contextlib.contextmanager
@@ -99,7 +89,7 @@ def postgresql() -> Iterator[Database]:
         secret = directory / 'password'
         secret.write_text(password)
         give_away(secret)
-        _run_once(
+        _set_up(
             [
                 *(initdb, '--pgdata', str(data), '--username', _USER),
                 *('--pwfile', str(secret), '--auth', 'scram-sha-256'),
@@ -146,7 +136,7 @@ def mariadb() -> Iterator[Database]:
     password, port = secrets.token_hex(16), free_port()
     with server_directory('mariadb') as directory:
         data = directory / 'data'
-        _run_once(
+        _set_up(
             [
                 *(install, '--no-defaults', f'--datadir={data}'),
                 *(

@@ -24,6 +24,7 @@ from tests.servers.process import (
     ServerFailed,
     ServerMissing,
     give_away,
+    run_once,
     server_directory,
 )
 from tests.servers.rabbitmq import RabbitMQ
@@ -132,20 +133,13 @@ class Nova:
         self._agent('add-hosts', '-', given=json.dumps(list(hosts)))
 
     def _agent(self, *arguments: str, given: str = '') -> None:
-        done = subprocess.run(
+        run_once(
             [*_agent_command(self.config), *arguments],
-            cwd=_ROOT,
-            input=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            directory=_ROOT,
+            given=given,
+            what=f'nova {arguments[0]}',
             timeout=300,
-            check=False,
         )
-        if done.returncode:
-            raise ServerFailed(
-                f'nova {arguments[0]} failed:\n{done.stdout[-4000:]}'
-            )
 
     @contextlib.contextmanager
     def scheduler(self, name: str = 'nova-scheduler') -> Iterator[Scheduler]:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ from tests.servers.databases import sqlite
 from tests.servers.process import (
     HOST,
     Server,
-    ServerFailed,
     ServerMissing,
     free_port,
+    run_once,
     server_directory,
 )
 
@@ -212,29 +211,18 @@ def prepare(directory: pathlib.Path) -> None:
     :param directory: where ``placement.conf`` lies
     :raises ServerFailed: where Placement's own tools fail
     """
+    manage = 'import sys, placement.cmd.manage as m; sys.exit(m.main())'
     config = str(directory / 'placement.conf')
-    for code, arguments in (
-        (
-            'import sys, placement.cmd.manage as m; sys.exit(m.main())',
-            ['--config-file', config, 'db', 'sync'],
-        ),
-        ('import placement.wsgi.api', []),
+    for what, code, arguments in (
+        ('placement db sync', manage, ('--config-file', config, 'db', 'sync')),
+        ('placement.wsgi.api', 'import placement.wsgi.api', ()),
     ):
-        done = subprocess.run(
+        run_once(
             [sys.executable, '-c', code, *arguments],
-            cwd=directory,
+            directory=directory,
             env={**os.environ, **_environment(directory)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
+            what=what,
         )
-        if done.returncode:
-            raise ServerFailed(
-                f'placement: {code}: failed:\n{done.stdout[-4000:]}'
-            )
 
 
 def _environment(directory: pathlib.Path) -> dict[str, str]:

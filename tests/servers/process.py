@@ -73,6 +73,41 @@ def find_program(name: str, package: str, places: str = '') -> str:
     return program
 
 
+def run_once(
+    command: Sequence[str],
+    *,
+    directory: pathlib.Path,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    given: str = '',
+    what: str,
+    timeout: float = 120,
+) -> None:
+    """Run a program that ends by itself.
+
+    :param env: all of its environment, that of the tests where None
+    :param user: who runs it, where not who runs the tests
+    :param given: its standard input
+    :param what: names it where it fails
+    :raises ServerFailed: where it fails, with the end of what it printed
+    """
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=env,
+        user=user,
+        extra_groups=user and [],
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        raise ServerFailed(f'{what} failed:\n{done.stdout[-_LOG_TAIL:]}')
+
+
 def unprivileged() -> str | None:
     """Return the user that servers run as, None for the user's own."""
     return _UNPRIVILEGED if os.geteuid() == 0 else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
+import math
 
 import pytest
 import requests
@@ -345,11 +345,20 @@ def test_whatever_placement_answers_nothing_but_a_reason_leaves(
         )
         plugin, weigher = load_filter(), load_weigher()
         ask = request_filter.ALL_REQUEST_FILTERS[-1]
+        faults = []
         for request in (fitting, rebuild_spec(ON, Q35)):
-            with contextlib.suppress(exception.NoValidHost):
-                passing(plugin, states, request)
+            try:
+                assert passing(plugin, states, request) == ['alpha']
+            except exception.NoValidHost as error:
+                faults.append(str(error))
         for request in (fitting, unfitting):
-            with contextlib.suppress(exception.RequestFilterFailed):
-                ask(None, request)
+            try:
+                assert ask(None, request) is True
+            except exception.RequestFilterFailed as error:
+                faults.append(str(error))
         for request in (spec(), spec({}, {})):
-            weighed(weigher, states * 2, request)
+            weights = weighed(weigher, states * 2, request).values()
+            assert all(map(math.isfinite, weights))
+    # Nova's own words end with a space where no reason follows.
+    assert all(text == text.strip() for text in faults)
+    assert not any('alpha' in text for text in faults)

@@ -13,8 +13,10 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from nova.scheduler.client import report
 from oslo_config import cfg
+from requests.adapters import HTTPAdapter
 
 from sev_scheduling.exceptions import (
+    PlacementAnswerError,
     PlacementDenied,
     PlacementError,
     PlacementUnavailable,
@@ -233,6 +235,32 @@ def test_the_client_is_made_anew_where_the_catalog_had_no_endpoint(
         with pytest.raises(PlacementUnavailable):
             lookups.slot_provider('x')
     assert len(made) == 2
+
+
+def test_connecting_and_reading_share_the_time(
+    serve, placement_conf, monkeypatch
+):
+    """As a number, it would be for each of them."""
+    server = serve({'/': (200, VERSIONS), '/allocations/x': (200, {})})
+    placement_conf(**with_token(server))
+    seen = []
+    send = HTTPAdapter.send
+
+    def spy(self, request, **kwargs):
+        # Connecting takes half of it.
+        timeout = kwargs['timeout'].clone()
+        timeout.start_connect()
+        timeout._start_connect -= 4.0
+        seen.append((timeout.connect_timeout, timeout.read_timeout))
+        return send(self, request, **kwargs)
+
+    monkeypatch.setattr(HTTPAdapter, 'send', spy)
+    with contextlib.suppress(PlacementAnswerError):
+        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+    assert len(seen) == 2
+    for connect, read in seen:
+        assert connect == pytest.approx(8.0, abs=2)
+        assert read == pytest.approx(4.0, abs=2)
 
 
 def test_no_call_is_made_where_the_time_is_over(monkeypatch):
