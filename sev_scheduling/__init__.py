@@ -5,7 +5,6 @@ translate -> PlacementRequest -> candidates -> Hosts -> judge -> Verdicts ->
 Explanation``
 """
 
-from sev_scheduling.actions import check_action
 from sev_scheduling.diagnosis import (
     Cause,
     Constraint,
@@ -28,21 +27,22 @@ from sev_scheduling.exceptions import (
     SevSchedulingError,
     SpecError,
 )
-from sev_scheduling.explanation import Explanation, explain
-from sev_scheduling.groups import RequestGroup
-from sev_scheduling.hostfilter import (
+from sev_scheduling.explain.explanation import Explanation, explain
+from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.hosts.hostfilter import (
     FilterResult,
     Verdict,
     VerdictCode,
     filter_hosts,
     judge,
 )
-from sev_scheduling.hosts import Host, SlotPool
 from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Code, Problem, Severity
-from sev_scheduling.request import EncryptionRequest, parse
-from sev_scheduling.validation import validate
+from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.rules.actions import check_action
+from sev_scheduling.rules.validation import validate
 
 __all__ = [
     'Cause',

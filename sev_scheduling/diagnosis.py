@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 
 class Cause(enum.StrEnum):

@@ -63,7 +63,7 @@ class NoCapacity(SevSchedulingError):
     """A valid request that no host can take now.
 
     :ivar explanation: why, as far as it is known: an
-        :class:`~sev_scheduling.explanation.Explanation` or None
+        :class:`~sev_scheduling.explain.explanation.Explanation` or None
     """
 
     def __init__(self, message: str, explanation: object = None) -> None:

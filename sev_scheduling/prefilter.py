@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import InvalidRequest
-from sev_scheduling.groups import RequestGroup
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.request import EncryptionRequest
-from sev_scheduling.validation import usable_models, validate
+from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.validation import usable_models, validate
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sev_scheduling.cli.base import Words
 from sev_scheduling.cli.inputs import add_request_options, read_request
-from sev_scheduling.explanation import explain
-from sev_scheduling.validation import validate
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.rules.validation import validate
 
 
 class Check(Words):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import printable, shown
+from sev_scheduling.text import printable, quoted
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -124,11 +124,11 @@ def _endpoint(url: str) -> str:
         valid = False
     if not valid or re.search(r'[\s?#]', url):
         raise InputError(
-            f'--placement-url {shown(url)} is no http or https URL of an '
+            f'--placement-url {quoted(url)} is no http or https URL of an '
             f'endpoint; {such}'
         )
     if '@' in parts.netloc:
-        # Not shown: there may be a password in it.
+        # Not quoted: there may be a password in it.
         raise InputError(
             f'--placement-url has a user in it; use --os-token, and {such}'
         )
@@ -177,7 +177,7 @@ def _configured(name: str | None) -> Adapter:
 
 
 def _unusable(name: str | None, why: str) -> InputError:
-    cloud = f'cloud {shown(name)}' if name else 'cloud that is configured'
+    cloud = f'cloud {quoted(name)}' if name else 'cloud that is configured'
     why = printable(' '.join(why.split()))[:300].rstrip('.')
     return InputError(
         f'The OpenStack {cloud} cannot be used: {why}; -v tells more. Name '

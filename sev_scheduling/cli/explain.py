@@ -10,12 +10,12 @@ from sev_scheduling.cli.base import Words
 from sev_scheduling.cli.clouds import add_host_options, open_client
 from sev_scheduling.cli.inputs import add_request_options, read_request
 from sev_scheduling.diagnosis import Cause
-from sev_scheduling.explanation import explain
-from sev_scheduling.hostfilter import Verdict, VerdictCode
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.explain.reasons import Reason
+from sev_scheduling.hosts.hostfilter import Verdict, VerdictCode
 from sev_scheduling.placement.outlook import NO_CANDIDATE, Outlook
 from sev_scheduling.problems import Problem
-from sev_scheduling.reasons import Reason
-from sev_scheduling.validation import validate
+from sev_scheduling.rules.validation import validate
 
 #: What may pass without anybody changing anything.
 _PASSING = frozenset(

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.request import EncryptionRequest, parse
-from sev_scheduling.specs import MAX_AMOUNT, shown
+from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.text import MAX_AMOUNT, quoted
 
 _STDIN = '-'
 
@@ -21,7 +21,7 @@ def positive(text: str) -> int:
         number = 0
     if not 0 < number <= MAX_AMOUNT:
         raise argparse.ArgumentTypeError(
-            f'{shown(text)} is not a whole number from 1 to {MAX_AMOUNT}'
+            f'{quoted(text)} is not a whole number from 1 to {MAX_AMOUNT}'
         )
     return number
 
@@ -30,7 +30,7 @@ def owner(text: str) -> str:
     """Read who holds claims, a user of Placement's; for argparse."""
     if not 0 < len(text) <= 255 or not text.isprintable():
         raise argparse.ArgumentTypeError(
-            f'{shown(text)} is no name of 1 to 255 printable characters'
+            f'{quoted(text)} is no name of 1 to 255 printable characters'
         )
     return text
 

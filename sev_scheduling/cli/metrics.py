@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 
 _GAUGES = {
     'sev_scheduling_slots': ('total', 'Slots in the inventory.'),

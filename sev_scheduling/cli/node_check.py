@@ -20,7 +20,7 @@ from sev_scheduling.cli.node_options import (
     read_root,
 )
 from sev_scheduling.exceptions import SevSchedulingError
-from sev_scheduling.specs import printable
+from sev_scheduling.text import printable
 
 if TYPE_CHECKING:
     from sev_scheduling.compute import Check as Result

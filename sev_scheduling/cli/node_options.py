@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.columns import FormattableColumn
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,7 +79,7 @@ def read_root(compute: ModuleType, parsed_args: argparse.Namespace) -> Root:
     root: Path = parsed_args.root
     if not root.is_dir():
         raise InputError(
-            f'--root {shown(root)} is no directory; name the root of a host.'
+            f'--root {quoted(root)} is no directory; name the root of a host.'
         )
     found: Root = compute.Root(root)
     return found
@@ -170,7 +170,9 @@ def _version(text: str | None) -> tuple[int, int, int] | None:
         r'([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?', text
     )
     if not found:
-        raise InputError(f'--qemu-version is {shown(text)}; give it as 8.2.2.')
+        raise InputError(
+            f'--qemu-version is {quoted(text)}; give it as 8.2.2.'
+        )
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sev_scheduling.cli.base import Rows
 from sev_scheduling.cli.clouds import add_host_options, open_client
 from sev_scheduling.cli.inputs import owner
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
@@ -22,7 +22,7 @@ def instance(text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f'{shown(text)} is not a uuid'
+            f'{quoted(text)} is not a uuid'
         ) from None
 
 
@@ -31,7 +31,7 @@ def duration(text: str) -> int:
     match = re.fullmatch(r'([0-9]{1,9})([smhd]?)', text)
     if match is None:
         raise argparse.ArgumentTypeError(
-            f'{shown(text)} is not a time such as 90s, 15m, 2h or 1d'
+            f'{quoted(text)} is not a time such as 90s, 15m, 2h or 1d'
         )
     return int(match[1]) * _SECONDS[match[2] or 's']
 

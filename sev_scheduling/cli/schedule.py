@@ -19,8 +19,8 @@ from sev_scheduling.cli.inputs import (
     read_request,
 )
 from sev_scheduling.exceptions import InvalidRequest, NoCapacity
-from sev_scheduling.explanation import Explanation, explain
-from sev_scheduling.validation import validate
+from sev_scheduling.explain.explanation import Explanation, explain
+from sev_scheduling.rules.validation import validate
 
 #: From so many guests on, a person at a terminal sees that it goes on.
 MANY = 20

@@ -15,9 +15,9 @@ from sev_scheduling.cli.inputs import (
     read_request,
 )
 from sev_scheduling.exceptions import InvalidRequest
-from sev_scheduling.explanation import explain
-from sev_scheduling.groups import RequestGroup
+from sev_scheduling.explain.explanation import explain
 from sev_scheduling.prefilter import translate
+from sev_scheduling.request.groups import RequestGroup
 
 
 class Models(FormattableColumn[list[str]]):

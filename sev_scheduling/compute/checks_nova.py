@@ -15,7 +15,7 @@ from sev_scheduling.compute.checks import (
 from sev_scheduling.compute.detection import Source
 from sev_scheduling.compute.novaconf import MODEL_SINCE
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import machine_type_trait
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.models import BUILTIN_MODELS
 
 _LOCKING = {model.name for model in BUILTIN_MODELS if model.locks_memory}

@@ -16,7 +16,7 @@ from defusedxml.common import DefusedXmlException
 
 from sev_scheduling.compute.kernel import parse_count
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import printable
+from sev_scheduling.text import printable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

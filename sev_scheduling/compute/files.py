@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import printable
+from sev_scheduling.text import printable
 
 #: Larger than any file that is read here has a reason to be.
 MAX_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from typing import Any
 
 from sev_scheduling.compute.files import Root
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 #: The most specific last. Libvirt's system daemon looks in no home.
 DIRECTORIES = ('/usr/share/qemu/firmware', '/etc/qemu/firmware')
@@ -110,19 +110,19 @@ def parse_descriptor(text: str, path: str) -> Descriptor:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f'{shown(value)} is no object')
+        raise TypeError(f'{quoted(value)} is no object')
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f'{shown(value)} is no text')
+        raise TypeError(f'{quoted(value)} is no text')
     return value
 
 
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list):
-        raise TypeError(f'{shown(value)} is no list')
+        raise TypeError(f'{quoted(value)} is no list')
     return [_text(item) for item in value]
 
 

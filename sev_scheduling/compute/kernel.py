@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from oslo_utils import strutils
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 #: A number of slots above this cannot be an inventory of Placement.
 MAX_COUNT = 2**31 - 1
@@ -38,7 +38,7 @@ def parse_switch(text: str, origin: str) -> bool:
         return strutils.bool_from_string(text.strip(), strict=True)
     except ValueError as error:
         raise InputError(
-            f'{origin} holds {shown(text.strip())}; a module parameter is '
+            f'{origin} holds {quoted(text.strip())}; a module parameter is '
             'Y, N, 1 or 0.'
         ) from error
 
@@ -53,7 +53,7 @@ def parse_count(text: str | None, origin: str) -> int:
     if re.fullmatch('[0-9]{1,10}', stripped) and int(stripped) <= MAX_COUNT:
         return int(stripped)
     raise InputError(
-        f'{origin} is {shown(text or "")}; it must be a number of 0 to '
+        f'{origin} is {quoted(text or "")}; it must be a number of 0 to '
         f'{MAX_COUNT}.'
     )
 
@@ -75,7 +75,7 @@ def parse_capacity(text: str, origin: str) -> dict[str, int]:
             continue
         if len(words) != 2 or words[0] in counts:
             raise InputError(
-                f'{origin}, line {number}: {shown(line)} is not one '
+                f'{origin}, line {number}: {quoted(line)} is not one '
                 'resource and its capacity.'
             )
         if words[0] in CAPACITIES:

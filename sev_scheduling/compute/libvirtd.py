@@ -11,7 +11,7 @@ from sev_scheduling.compute.domcaps import (
     parse_domain_capabilities,
 )
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import printable
+from sev_scheduling.text import printable
 
 DEFAULT_URI = 'qemu:///system'
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sev_scheduling.compute.files import Root
 from sev_scheduling.compute.reservation import parse_meminfo
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 _MEMINFO = '/proc/meminfo'
 
@@ -44,7 +44,7 @@ def parse_limit(text: str, origin: str) -> int | None:
         return None
     if not re.fullmatch('[0-9]{1,20}', stripped):
         raise InputError(
-            f'{origin} is {shown(stripped)}; it must be a number of bytes '
+            f'{origin} is {quoted(stripped)}; it must be a number of bytes '
             'or max.'
         )
     limit = int(stripped)

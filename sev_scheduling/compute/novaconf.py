@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 from sev_scheduling.compute.files import MAX_NAMES, Root, read_text
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import printable, shown
+from sev_scheduling.text import printable, quoted
 
 #: Releases by nova's major version.
 RELEASES = {31: '2025.1', 32: '2025.2', 33: '2026.1', 34: '2026.2'}
@@ -246,7 +246,7 @@ def _reason(
     error: Exception,
 ) -> str:
     value = raw.get(group, {}).get(name, ['?'])[-1]
-    told = f'[{group}] {name} in nova.conf is {shown(value)}'
+    told = f'[{group}] {name} in nova.conf is {quoted(value)}'
     if isinstance(error, cfg.ConfigSourceValueError):
         reason = str(error).rpartition(' is not valid: ')[2]
         return f'{told}, which is not valid: {printable(reason)}.'

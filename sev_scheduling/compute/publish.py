@@ -15,11 +15,11 @@ import yaml
 
 from sev_scheduling.compute.files import MAX_NAMES, Root
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import (
+from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
     machine_type_trait,
 )
-from sev_scheduling.specs import printable, shown
+from sev_scheduling.text import printable, quoted
 
 #: Nova puts every compute node of the service in this one's place.
 COMPUTE_NODE = '$COMPUTE_NODE'
@@ -49,7 +49,7 @@ def provider_config(
     """
     if not _MACHINE_TYPE.fullmatch(machine_type):
         raise InputError(
-            f'Machine type {shown(machine_type)} is not one; give a name '
+            f'Machine type {quoted(machine_type)} is not one; give a name '
             'such as q35.'
         )
     if name is not None and uuid is not None:
@@ -64,7 +64,7 @@ def provider_config(
         identification = {'name': name}
     elif uuid is not None:
         if not _UUID.fullmatch(uuid):
-            raise InputError(f'Provider uuid {shown(uuid)} is no UUID.')
+            raise InputError(f'Provider uuid {quoted(uuid)} is no UUID.')
         identification = {'uuid': uuid}
     return {
         'meta': {'schema_version': '1.0'},

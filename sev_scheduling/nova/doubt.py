@@ -8,7 +8,7 @@ from typing import Any
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.providers import Providers
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 
 def doubtful_hosts(

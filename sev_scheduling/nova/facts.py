@@ -10,9 +10,9 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sev_scheduling.hosts import DEFAULT_ARCHITECTURE
+from sev_scheduling.hosts.host import DEFAULT_ARCHITECTURE
 from sev_scheduling.nova.warnings import Warnings
-from sev_scheduling.specs import printable, shown, whole_number
+from sev_scheduling.text import printable, quoted, whole_number
 
 #: Keys of aggregate metadata.
 MACHINE_TYPE_KEY = 'sev_scheduling:hw_machine_type'
@@ -41,10 +41,10 @@ def parse_machine_types(entries: Iterable[str]) -> dict[str, str]:
         machine_type = machine_type.strip()
         if not architecture or not machine_type or '=' in machine_type:
             raise ValueError(
-                f'{shown(entry)} is not of the form x86_64=q35 or q35'
+                f'{quoted(entry)} is not of the form x86_64=q35 or q35'
             )
         if found.setdefault(architecture, machine_type) != machine_type:
-            raise ValueError(f'{shown(architecture)} stands there twice')
+            raise ValueError(f'{quoted(architecture)} stands there twice')
     return found
 
 
@@ -95,7 +95,7 @@ class HostFacts:
                         name,
                         MACHINE_TYPE_KEY,
                         f'another aggregate of {state.host} says '
-                        f'{shown(known)}',
+                        f'{quoted(known)}',
                     )
         return {
             architecture: machine_type
@@ -123,7 +123,7 @@ class HostFacts:
                 limit = whole_number(text)
                 if limit is None:
                     self._complain(
-                        name, key, f'{shown(text)} is not a whole number'
+                        name, key, f'{quoted(text)} is not a whole number'
                     )
                 else:
                     limits.append(limit)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from sev_scheduling.explanation import Explanation
-from sev_scheduling.findings import ASKED, sentence
-from sev_scheduling.reasons import Reason
+from sev_scheduling.explain.explanation import Explanation
+from sev_scheduling.explain.reasons import Reason
+from sev_scheduling.rules.findings import ASKED, sentence
 
 _FAULT_BYTES = 255
 _PREFIX = 'No valid host was found. '

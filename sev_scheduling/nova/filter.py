@@ -13,9 +13,9 @@ from oslo_log import log as logging
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.explanation import explain
-from sev_scheduling.hostfilter import FilterResult
-from sev_scheduling.hosts import Host
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.hostfilter import FilterResult
 from sev_scheduling.nova import requestfilter
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.faults import host_fault
@@ -35,7 +35,7 @@ from sev_scheduling.nova.servers import (
 from sev_scheduling.nova.shared import renewed_lookups
 from sev_scheduling.nova.warnings import Warnings
 from sev_scheduling.problems import Problem
-from sev_scheduling.request import EncryptionRequest, as_boolean
+from sev_scheduling.request.request import EncryptionRequest, as_boolean
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)

@@ -14,17 +14,17 @@ from typing import Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.hostfilter import (
+from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.hosts.hostfilter import (
     FilterResult,
     Verdict,
     VerdictCode,
     judge,
 )
-from sev_scheduling.hosts import Host, SlotPool
 from sev_scheduling.nova.doubt import doubtful_hosts
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.providers import Providers
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 _NOTHING: frozenset[str] = frozenset()
 _ONE_FREE = SlotPool(total=1)

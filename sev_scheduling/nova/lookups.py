@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 
 import os_resource_classes as orc
 
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.nova.budget import Budget
 from sev_scheduling.nova.placement import placement_client
 from sev_scheduling.nova.providers import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sev_scheduling.exceptions import PlacementAnswerError
-from sev_scheduling.hosts import (
+from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
     machine_types_from_traits,
 )

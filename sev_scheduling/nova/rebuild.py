@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sev_scheduling.actions import check_action
 from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.problems import Problem
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.actions import check_action
 
 #: Models whose slot a server holds: none where it holds no slot of a known
 #: model, several where its provider offers several.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.nova.budget import Budget, too_late
 
 T = TypeVar('T')

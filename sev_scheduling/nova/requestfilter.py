@@ -20,9 +20,8 @@ from oslo_log import log as logging
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.explanation import explain
-from sev_scheduling.groups import RequestGroup, TraitAsk
-from sev_scheduling.hosts import machine_type_trait
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.nova.destination import requested_tree
 from sev_scheduling.nova.faults import request_fault
 from sev_scheduling.nova.lookups import Lookups
@@ -37,7 +36,8 @@ from sev_scheduling.nova.warnings import Warnings
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Problem
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.groups import RequestGroup, TraitAsk
+from sev_scheduling.request.request import EncryptionRequest
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from nova import exception, objects
 from oslo_versionedobjects.base import _get_attrname
 
 from sev_scheduling.problems import Code, Problem
-from sev_scheduling.request import EncryptionRequest, as_boolean, parse
-from sev_scheduling.validation import validate
+from sev_scheduling.request.request import EncryptionRequest, as_boolean, parse
+from sev_scheduling.rules.validation import validate
 
 #: Nova keeps the properties of an image under these names of an instance.
 _RAW_IMAGE_ENCRYPTION = 'image_hw_mem_encryption'

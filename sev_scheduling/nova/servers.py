@@ -19,7 +19,7 @@ from nova import exception, objects, utils
 from oslo_log import log as logging
 
 from sev_scheduling.nova.rebuild import Held
-from sev_scheduling.request import parse
+from sev_scheduling.request.request import parse
 
 LOG = logging.getLogger(__name__)
 

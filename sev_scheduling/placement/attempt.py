@@ -23,7 +23,7 @@ from sev_scheduling.placement import owners
 from sev_scheduling.placement.candidates import Candidate
 from sev_scheduling.placement.choice import Chooser
 from sev_scheduling.placement.oversold import find_oversold, give_back
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
@@ -173,7 +173,7 @@ class Attempt:
         for instance in self.instances:
             if owners.held_by(self.client, instance):
                 raise InputError(
-                    f'Instance {shown(instance)} holds something already; '
+                    f'Instance {quoted(instance)} holds something already; '
                     'release or move it.'
                 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import PlacementAnswerError
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.models import EncryptionModel
 
 Allocations = Mapping[str, Mapping[str, int]]  # provider -> class -> amount

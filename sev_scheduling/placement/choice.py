@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.hostfilter import judge
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement import providers
 from sev_scheduling.placement.candidates import Candidate, Candidates
 from sev_scheduling.placement.outlook import Outlook
 from sev_scheduling.placement.trees import Trees
 from sev_scheduling.prefilter import PlacementRequest
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient

@@ -21,8 +21,8 @@ from sev_scheduling.placement.attempt import Attempt
 from sev_scheduling.placement.candidates import Candidate, telling_provider
 from sev_scheduling.placement.choice import Chooser
 from sev_scheduling.prefilter import translate
-from sev_scheduling.request import EncryptionRequest
-from sev_scheduling.specs import shown
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
@@ -161,7 +161,7 @@ def move(
         held = claim.held['allocations']
         if not held:
             raise InputError(
-                f'Instance {shown(instance)} holds nothing; schedule it '
+                f'Instance {quoted(instance)} holds nothing; schedule it '
                 'instead.'
             )
         claim.avoid = providers.root_of(client, telling_provider(held))

@@ -16,13 +16,13 @@ from sev_scheduling.exceptions import (
     PlacementAnswerError,
     PlacementTooOld,
 )
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement import claims, owners, providers
 from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.claims import Placement
 from sev_scheduling.placement.http import TIMEOUT, UnknownName, call
 from sev_scheduling.prefilter import MICROVERSION, PlacementRequest
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 _VERSION = re.compile(r'1\.(\d{1,4})')
 

@@ -9,10 +9,10 @@ from typing import Any
 import os_traits
 
 from sev_scheduling.exceptions import CloudFileError
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
 from sev_scheduling.placement.cloudhost import CloudHost
-from sev_scheduling.specs import MAX_AMOUNT, shown
+from sev_scheduling.text import MAX_AMOUNT, quoted
 
 #: Bound on what a file of a few lines may ask for.
 MAX_HOSTS = 10_000
@@ -87,7 +87,7 @@ class Entry:
         for key in mapping:
             if key not in keys:
                 raise self.fault(
-                    f'{prefix}{shown(key)}',
+                    f'{prefix}{quoted(key)}',
                     f'is not known; use {", ".join(keys)}.',
                 )
 
@@ -98,7 +98,7 @@ class Entry:
         if value is None:
             return None
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise self.fault(f'{key} {shown(value)}', f'is not {what}.')
+            raise self.fault(f'{key} {quoted(value)}', f'is not {what}.')
         return value
 
     def _number(self, key: str, value: Any, least: int = 0) -> int:
@@ -108,7 +108,7 @@ class Entry:
             or not least <= value <= MAX_AMOUNT
         ):
             raise self.fault(
-                f'{key} {shown(value)}',
+                f'{key} {quoted(value)}',
                 f'is no whole number from {least} to {MAX_AMOUNT}.',
             )
         return value
@@ -126,7 +126,7 @@ class Entry:
             or not 0 < value <= 1000  # which nan is not, either
         ):
             raise self.fault(
-                f'ram_allocation_ratio {shown(value)}',
+                f'ram_allocation_ratio {quoted(value)}',
                 'is no number above 0 and up to 1000.',
             )
         return float(value)
@@ -136,7 +136,7 @@ class Entry:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self.fault(f'{key} {shown(value)}', 'is no mapping.')
+            raise self.fault(f'{key} {quoted(value)}', 'is no mapping.')
         return value
 
     def _machine_types(self) -> dict[str, str]:
@@ -147,14 +147,14 @@ class Entry:
                 and f'HW_ARCH_{architecture.upper()}' in os_traits.get_traits()
             ):
                 raise self.fault(
-                    f'machine_types {shown(architecture)}',
+                    f'machine_types {quoted(architecture)}',
                     'is no architecture; use such as x86_64.',
                 )
             if not isinstance(value, str) or not _MACHINE_TYPE.fullmatch(
                 value
             ):
                 raise self.fault(
-                    f'machine_types {architecture} {shown(value)}',
+                    f'machine_types {architecture} {quoted(value)}',
                     'is no machine type; use such as q35.',
                 )
             types[architecture] = value
@@ -169,7 +169,7 @@ class Entry:
         layout = self.entry.get('layout', 'nested')
         if layout not in ('nested', 'flat'):
             raise self.fault(
-                f'layout {shown(layout)}', 'is neither nested nor flat.'
+                f'layout {quoted(layout)}', 'is neither nested nor flat.'
             )
         return bool(layout == 'nested')
 
@@ -178,14 +178,14 @@ class Entry:
         if traits is None:
             return ()
         if not isinstance(traits, list):
-            raise self.fault(f'traits {shown(traits)}', 'is no list.')
+            raise self.fault(f'traits {quoted(traits)}', 'is no list.')
         for trait in traits:
             if not isinstance(trait, str) or not (
                 trait in os_traits.get_traits()
                 or _CUSTOM_TRAIT.fullmatch(trait)
             ):
                 raise self.fault(
-                    f'traits {shown(trait)}',
+                    f'traits {quoted(trait)}',
                     'is neither in os-traits nor a CUSTOM_ name.',
                 )
         return tuple(sorted(set(traits)))
@@ -195,13 +195,13 @@ class Entry:
         for model, facts in self._mapping('pools').items():
             if model not in registered_models():
                 raise self.fault(
-                    f'pools {shown(model)}',
+                    f'pools {quoted(model)}',
                     'is no known model; use '
                     f'{", ".join(registered_models())}.',
                 )
             if not isinstance(facts, dict):
                 raise self.fault(
-                    f'pools {model} {shown(facts)}',
+                    f'pools {model} {quoted(facts)}',
                     'is no mapping; give {total: 15}.',
                 )
             if 'total' not in facts:

@@ -9,7 +9,7 @@ from typing import Any
 from sev_scheduling.exceptions import CloudFileError
 from sev_scheduling.placement.cloudentry import MAX_HOSTS, Entry
 from sev_scheduling.placement.cloudhost import CloudHost
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 __all__ = ['Cloud', 'CloudHost', 'parse_cloud', 'read_cloud_file']
 
@@ -48,7 +48,7 @@ def parse_cloud(document: Any, label: str) -> Cloud:
     for key in document:
         if key != 'hosts':
             raise CloudFileError(
-                f'{label} has the key {shown(key)}; only hosts is known.'
+                f'{label} has the key {quoted(key)}; only hosts is known.'
             )
     entries = document.get('hosts')
     if not isinstance(entries, list) or not entries:
@@ -64,7 +64,7 @@ def parse_cloud(document: Any, label: str) -> Cloud:
             for name in host.provider_names:
                 if name in names:
                     raise CloudFileError(
-                        f'{where}: name {shown(name)} stands twice (count '
+                        f'{where}: name {quoted(name)} stands twice (count '
                         'and nested pools make names too); give each host '
                         'its own.'
                     )

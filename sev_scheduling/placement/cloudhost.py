@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
 
 _NAMESPACE = uuid.UUID('5f2b0a5e-6f0b-4b53-9d43-9d1f1c0f6b5a')

@@ -11,7 +11,7 @@ from typing import Any
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import SlotPool, machine_type_trait
+from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.models import registered_models
 from sev_scheduling.placement.cloudfile import Cloud, CloudHost
 from sev_scheduling.placement.embedded import EmbeddedAdapter

@@ -34,7 +34,7 @@ from sev_scheduling.placement.seen import Seen
 from sev_scheduling.placement.slots import Slots, find_slots
 from sev_scheduling.placement.trees import Trees
 from sev_scheduling.prefilter import PlacementRequest, translate
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 
 def diagnose(

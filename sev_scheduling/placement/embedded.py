@@ -19,7 +19,7 @@ from keystoneauth1 import token_endpoint
 from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 _ONE_AT_A_TIME = threading.Lock()
 _SQLITE_MAGIC = b'SQLite format 3\0'
@@ -76,7 +76,7 @@ def embedded_placement(
 def _kept_file(path: Path) -> Iterator[bool]:
     """Lock a state file; yield whether it is new, or empty."""
     created = not path.exists()
-    label = f'State file {shown(path)}'
+    label = f'State file {quoted(path)}'
     if not created and not path.is_file():
         raise InputError(
             f'{label} is no regular file; give the path of a file.'

@@ -19,7 +19,7 @@ from sev_scheduling.exceptions import (
     PlacementTooOld,
     PlacementUnavailable,
 )
-from sev_scheduling.specs import printable
+from sev_scheduling.text import printable
 
 #: Seconds that one call may take: to connect, and then between two parts of
 #: the answer.

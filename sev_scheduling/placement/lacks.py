@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import os_resource_classes as orc
 
 from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.groups import RequestGroup
 from sev_scheduling.placement import search
 from sev_scheduling.placement.relaxation import (
     WideRequest,
@@ -23,6 +22,7 @@ from sev_scheduling.placement.world import (
     Group,
     Query,
 )
+from sev_scheduling.request.groups import RequestGroup
 
 #: Ways in which one tree serves a query that are looked at.
 MAX_WAYS = 1000

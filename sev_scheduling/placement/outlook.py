@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sev_scheduling.explanation import Explanation, explain
-from sev_scheduling.hostfilter import Verdict, filter_hosts
-from sev_scheduling.hosts import Host
+from sev_scheduling.explain.explanation import Explanation, explain
+from sev_scheduling.explain.reasons import Reason, guest_name, host_reasons
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.hostfilter import Verdict, filter_hosts
 from sev_scheduling.prefilter import translate
-from sev_scheduling.reasons import Reason, guest_name, host_reasons
-from sev_scheduling.request import EncryptionRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient

@@ -22,7 +22,7 @@ from sev_scheduling.exceptions import (
     PlacementAnswerError,
     PlacementRefused,
 )
-from sev_scheduling.specs import shown
+from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
@@ -64,7 +64,7 @@ def check_owner(owner: str) -> None:
     """:raises InputError: where Placement takes no such user"""
     if not isinstance(owner, str) or not 0 < len(owner) <= _LONGEST_OWNER:
         raise InputError(
-            f'Owner {shown(owner)} is no text of 1 to {_LONGEST_OWNER} '
+            f'Owner {quoted(owner)} is no text of 1 to {_LONGEST_OWNER} '
             'characters.'
         )
 
@@ -72,7 +72,7 @@ def check_owner(owner: str) -> None:
 def check_instance(instance: str) -> None:
     """:raises InputError: where it is no uuid as Placement writes them"""
     if not isinstance(instance, str) or not _UUID.fullmatch(instance):
-        raise InputError(f'Instance {shown(instance)} is no uuid.')
+        raise InputError(f'Instance {quoted(instance)} is no uuid.')
 
 
 def allocations_of(client: PlacementClient, instance: str) -> dict[str, Any]:

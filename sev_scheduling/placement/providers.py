@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.models import model_traits
 from sev_scheduling.placement.candidates import Candidates
 

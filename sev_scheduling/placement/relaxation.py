@@ -9,8 +9,8 @@ from types import MappingProxyType
 import os_resource_classes as orc
 
 from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.groups import RequestGroup
 from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
 
 Names = frozenset[str]
 

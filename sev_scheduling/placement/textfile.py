@@ -12,7 +12,7 @@ import yaml
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement.yamltext import MAX_DEPTH, parse_yaml
-from sev_scheduling.specs import printable, shown
+from sev_scheduling.text import printable, quoted
 
 #: Larger than any real flavor, image or cloud file; in bytes.
 MAX_BYTES = 4 * 1024 * 1024
@@ -33,7 +33,7 @@ def read_document(source: str | Path) -> Any:
         return _parse(text)
     except _RepeatedKey as error:
         raise InputError(
-            f'{label} has the key {shown(error)} twice in one object; remove '
+            f'{label} has the key {quoted(error)} twice in one object; remove '
             'one.'
         ) from None
     except yaml.YAMLError as error:

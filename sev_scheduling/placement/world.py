@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import os_traits
 
-from sev_scheduling.groups import RequestGroup
+from sev_scheduling.request.groups import RequestGroup
 
 MAX_INT = 2**31 - 1
 

@@ -6,7 +6,7 @@ import uuid as uuidlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sev_scheduling.hosts import Host, SlotPool
+from sev_scheduling.hosts.host import Host, SlotPool
 
 #: A model's slots: their number, or a pool with used and reserved ones.
 Pools = Mapping[str, int | SlotPool]

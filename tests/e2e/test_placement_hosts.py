@@ -16,7 +16,7 @@ from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
 from sev_scheduling import exceptions
-from sev_scheduling.hosts import Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement import PlacementClient
 from tests.e2e.requests import hosts, sev_request
 from tests.servers.faults import FaultProxy

@@ -8,7 +8,7 @@ from sev_scheduling import (
     translate,
 )
 from sev_scheduling.models import BUILTIN_MODELS
-from tests.unit.facts import ON, encrypted, flavor, plain
+from tests.unit.factories import ON, encrypted, flavor, plain
 
 SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
 BASE = 'resources=DISK_GB:40,MEMORY_MB:8192,VCPU:4'

@@ -15,13 +15,13 @@ from sev_scheduling import (
     translate,
     validate,
 )
-from tests.unit import generated
+from tests.unit import strategies
 
 quickly = settings(deadline=None, max_examples=200)
 
 
 @quickly
-@given(generated.ANY_FLAVORS, generated.ANY_IMAGES)
+@given(strategies.ANY_FLAVORS, strategies.ANY_IMAGES)
 def test_parse_and_validate_raise_nothing_but_spec_error(flavor, image):
     try:
         request = parse(flavor, image)
@@ -43,7 +43,7 @@ def test_parse_and_validate_raise_nothing_but_spec_error(flavor, image):
 
 
 @quickly
-@given(generated.plausible_flavors(), generated.plausible_images())
+@given(strategies.plausible_flavors(), strategies.plausible_images())
 def test_a_request_is_refused_or_translated(flavor, image):
     request = parse(flavor, image)
     problems = validate(request)
@@ -66,7 +66,7 @@ def test_a_request_is_refused_or_translated(flavor, image):
 
 
 @quickly
-@given(generated.ANY_FLAVORS, generated.ANY_IMAGES)
+@given(strategies.ANY_FLAVORS, strategies.ANY_IMAGES)
 def test_whatever_can_be_parsed_can_be_judged_and_explained(flavor, image):
     try:
         request = parse(flavor, image)
@@ -125,8 +125,8 @@ IMAGE_SHAPES = (
 
 @quickly
 @given(
-    generated.plausible_flavors(),
-    generated.plausible_images(),
+    strategies.plausible_flavors(),
+    strategies.plausible_images(),
     st.sampled_from(FLAVOR_SHAPES),
     st.sampled_from(IMAGE_SHAPES),
 )

@@ -6,8 +6,9 @@ import re
 from docutils import nodes, statemachine
 from sphinx.util.docutils import SphinxDirective
 
-from sev_scheduling import models, rules
+from sev_scheduling import models
 from sev_scheduling.problems import Code
+from sev_scheduling.rules import encryption as rules
 
 
 def _severities(rule):

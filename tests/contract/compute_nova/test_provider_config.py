@@ -10,7 +10,7 @@ import os_traits
 
 from sev_scheduling.compute import provider_config, render, write_text
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import machine_types_from_traits
+from sev_scheduling.hosts.host import machine_types_from_traits
 
 UUID = '4e8e5957-649f-477b-9e5b-f1f75b21c03c'
 

@@ -16,8 +16,8 @@ from tests.contract.core import clouds
 from tests.contract.core.clouds import GOLD, NIC, OLD, SEV, SEV_ES
 from tests.contract.core.novaobjects import nova_flavor, nova_image
 from tests.contract.core.test_nova_differences import resource_request
-from tests.unit import generated
-from tests.unit.facts import ON, READY, flavor, image
+from tests.unit import strategies
+from tests.unit.factories import ON, READY, flavor, image
 
 SEVS = {'flat', 'shared', 'nested', 'both', 'gold', 'old'}
 ALL = SEVS | {'plain', 'flat-full', 'stale', 'snp'}
@@ -297,8 +297,8 @@ def statuses(adapter, query):
 
 @settings(deadline=None, max_examples=200)
 @given(
-    generated.plausible_flavors(),
-    generated.plausible_images(),
+    strategies.plausible_flavors(),
+    strategies.plausible_images(),
     st.sampled_from([(), ('amd-sev-snp', 'amd-sev')]),
     st.booleans(),
 )

@@ -13,8 +13,8 @@ from nova.virt import hardware
 from sev_scheduling import parse, translate, validate
 from tests.contract.core.novaobjects import nova_flavor, nova_image
 from tests.contract.core.test_shapes import KNOWN
-from tests.unit import generated
-from tests.unit.facts import ON, READY
+from tests.unit import strategies
+from tests.unit.factories import ON, READY
 
 PAGE = Path(__file__).parents[3] / 'doc/source/reference/differences.rst'
 ROWS = re.findall(r'^   \* - (.+)$', PAGE.read_text(), re.MULTILINE)[1:]
@@ -72,7 +72,7 @@ def test_the_table_and_the_samples_list_the_same_differences():
 
 
 #: Values that nova's ImageMeta takes, also odd ones.
-PROPERTIES = generated.pairs(
+PROPERTIES = strategies.pairs(
     KNOWN
     | {
         'hw_architecture': ('x86_64', 'AMD64', 'i386', 'aarch64'),
@@ -82,16 +82,16 @@ PROPERTIES = generated.pairs(
         'hw_mem_encryption': ('true', ' On ', '1', 'false', 'maybe', ''),
         'hw_scsi_model': ('virtio-scsi', 'VIRTIO-SCSI', 'lsilogic'),
     },
-    [(f'trait:{trait}', ('required',)) for trait in generated.TRAITS],
+    [(f'trait:{trait}', ('required',)) for trait in strategies.TRAITS],
     READY,
 )
-SPECS = generated.pairs(
+SPECS = strategies.pairs(
     {
         'hw:mem_encryption': ('true', ' TRUE', 'y', 'false', 'maybe', ''),
-        'hw:mem_encryption_model': (*generated.MODELS, 'AMD-SEV', 'x', ''),
+        'hw:mem_encryption_model': (*strategies.MODELS, 'AMD-SEV', 'x', ''),
         'pci_passthrough:alias': ('gpu:1',),
     },
-    generated.FLAVOR_ASKS,
+    strategies.FLAVOR_ASKS,
     ON,
 )
 
@@ -176,7 +176,7 @@ def moved(groups, request):
 
 ASKS = [
     (key, values)
-    for key, values in generated.FLAVOR_ASKS
+    for key, values in strategies.FLAVOR_ASKS
     if '_MEM_ENCRYPTION:' not in key
 ]
 CPUS = re.compile('resources.*:[VP]CPU')
@@ -184,7 +184,7 @@ CPUS = re.compile('resources.*:[VP]CPU')
 
 @settings(deadline=None, max_examples=300)
 @given(
-    generated.pairs(generated.SENSE, ASKS, ON),
+    strategies.pairs(strategies.SENSE, ASKS, ON),
     PROPERTIES,
     st.tuples(
         st.integers(1, 3),

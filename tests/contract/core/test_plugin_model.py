@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.facts import ON, flavor, image
+from tests.unit.factories import ON, flavor, image
 
 PACKAGE = Path(__file__).parents[2] / 'samples/core/arm-cca'
 MAIN = (

@@ -13,7 +13,7 @@ from nova.objects import base
 
 from sev_scheduling import parse
 from tests.contract.core.novaobjects import nova_flavor, nova_image
-from tests.unit import generated
+from tests.unit import strategies
 
 EXAMPLES = Path(__file__).parents[3] / 'examples'
 FLAVORS = sorted(EXAMPLES.glob('flavors/*.json'))
@@ -98,7 +98,7 @@ def test_an_openstacksdk_flavor_as_a_cloud_answers_it():
 def test_properties_that_openstacksdk_lifts_out_are_found():
     body = {
         **{'id': 'x', 'name': 'u', 'architecture': 'amd64'},
-        **{key: 'x' for key in generated.PROPERTIES if key[:3] == 'hw_'},
+        **{key: 'x' for key in strategies.PROPERTIES if key[:3] == 'hw_'},
         'hw_mem_encryption': 'true',
         'hw_architecture': None,
         'trait:CUSTOM_GOLD': 'required',
@@ -143,7 +143,7 @@ KNOWN = {
     'hw_firmware_type': ('uefi', 'bios'),
     'hw_machine_type': ('q35', 'pc'),
     'hw_mem_encryption': ('true', 'false'),
-    'hw_mem_encryption_model': generated.MODELS,
+    'hw_mem_encryption_model': strategies.MODELS,
     'hw_mem_page_size': ('large', '2048'),
     'hw_scsi_model': ('virtio-scsi', 'lsilogic'),
     'hw_tpm_model': ('tpm-tis', 'tpm-crb'),
@@ -151,9 +151,9 @@ KNOWN = {
     'hw_video_model': ('none', 'virtio'),
     'os_secure_boot': ('required', 'optional'),
 }
-KNOWN_PROPERTIES = generated.pairs(
+KNOWN_PROPERTIES = strategies.pairs(
     KNOWN,
-    [(f'trait:{trait}', ('required',)) for trait in generated.TRAITS],
+    [(f'trait:{trait}', ('required',)) for trait in strategies.TRAITS],
     {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
 )
 SMALL = st.integers(0, 9)
@@ -166,7 +166,7 @@ def api_flavors(draw):
         **{key: draw(SMALL) for key in ('vcpus', 'ram', 'disk')},
         'OS-FLV-EXT-DATA:ephemeral': draw(SMALL),
         'swap': draw(st.sampled_from(['', 1, 2048])),
-        'extra_specs': draw(generated.PLAUSIBLE_SPECS),
+        'extra_specs': draw(strategies.PLAUSIBLE_SPECS),
     }
 
 

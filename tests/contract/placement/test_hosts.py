@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement import load_cloud, read_cloud_file
 from tests.contract.placement.requests import host
 from tests.unit.placement.test_cloudfile import EXAMPLE

@@ -11,7 +11,7 @@ from sev_scheduling.compute.publish import (
     render,
 )
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts import machine_types_from_traits
+from sev_scheduling.hosts.host import machine_types_from_traits
 from tests.unit.compute.samples import outcome
 
 UUID = '4e8e5957-649f-477b-9e5b-f1f75b21c03c'

@@ -9,7 +9,7 @@ from nova import context as nova_context
 from nova import exception, objects
 from nova.scheduler import request_filter
 
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from tests.unit.nova.world import SEV, load_filter, spec
 
 TOLD = 'The host asked for cannot take it. Ask for no particular host.'

@@ -13,7 +13,7 @@ from nova.scheduler import filters, request_filter, weights
 from oslo_config import cfg
 
 from sev_scheduling import opts
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova import facts
 from tests.unit.nova.world import (
     ES,

@@ -15,7 +15,7 @@ from nova import exception
 from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.shared import renewed_lookups
 from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.world import (

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from nova import exception
 from nova.compute import utils as compute_utils
 
-from sev_scheduling.explanation import Explanation
+from sev_scheduling.explain.explanation import Explanation
+from sev_scheduling.explain.reasons import Reason
 from sev_scheduling.nova.faults import host_fault, request_fault
-from sev_scheduling.reasons import Reason
 
 LIMIT = 255
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 from nova import exception
 
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from tests.unit.nova.world import (
     ES,
     ES_TRAIT,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nova.scheduler.host_manager import HostState
 
-from sev_scheduling.hosts import Host, SlotPool, machine_types_from_traits
+from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.facts import HostFacts
 from sev_scheduling.nova.judgement import Judgement

@@ -11,7 +11,7 @@ from sev_scheduling.exceptions import (
     PlacementRefused,
     PlacementUnavailable,
 )
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups import Lookups
 from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.world import (

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova import MemoryEncryptionWeigher
 from tests.unit.nova.world import (
     ES,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sev_scheduling.exceptions import CloudFileError, InputError
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
 from sev_scheduling.placement import Cloud, read_cloud_file
 from sev_scheduling.placement.cloudfile import parse_cloud

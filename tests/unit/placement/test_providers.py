@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementDenied
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement import PlacementClient
 from tests.unit.placement.script import (
     SEV,

@@ -12,12 +12,12 @@ import pytest
 from sev_scheduling import (
     exceptions,
     filter_hosts,
-    hosts,
     judge,
     parse,
     testing,
     validate,
 )
+from sev_scheduling.hosts import host as hosts
 from sev_scheduling.testing import (
     FakePlacement,
     add_cloud,

@@ -3,7 +3,7 @@
 import pytest
 
 from sev_scheduling import NoCapacity, parse
-from sev_scheduling.hosts import SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.testing import add_host, make_flavor, make_image
 
 

@@ -1,0 +1,11 @@
+"""What a flavor and an image ask for: ``parse()`` and its parts."""
+
+from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.request.request import EncryptionRequest, as_boolean, parse
+
+__all__ = [
+    'EncryptionRequest',
+    'RequestGroup',
+    'as_boolean',
+    'parse',
+]

@@ -1,0 +1,141 @@
+"""Resources and traits that other extra specs and properties imply.
+
+These are nova's own translations (nova 34) of the features that encrypted
+guests are combined with: pinned CPUs, secure boot, vTPM, stateless firmware,
+persistent memory, width of addresses, PCI affinity.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import os_resource_classes as orc
+import os_traits
+from oslo_utils import strutils
+
+from sev_scheduling.request.sources import FlavorView
+from sev_scheduling.text import whole_number
+
+_THREAD_POLICY = {'isolate': False, 'require': True}
+_TPM_VERSION = {
+    '1.2': os_traits.COMPUTE_SECURITY_TPM_1_2,
+    '2.0': os_traits.COMPUTE_SECURITY_TPM_2_0,
+}
+_ADDRESS_BITS = {
+    'emulate': os_traits.COMPUTE_ADDRESS_SPACE_EMULATED,
+    'passthrough': os_traits.COMPUTE_ADDRESS_SPACE_PASSTHROUGH,
+}
+_TPM_MODEL = {
+    'tpm-tis': os_traits.COMPUTE_SECURITY_TPM_TIS,
+    'tpm-crb': os_traits.COMPUTE_SECURITY_TPM_CRB,
+}
+
+
+def either(
+    extra_specs: Mapping[str, str],
+    properties: Mapping[str, str],
+    key: str,
+    prefix: str = 'hw',
+) -> str | None:
+    """Return the flavor's value, else the image's."""
+    return extra_specs.get(f'{prefix}:{key}') or properties.get(
+        f'{prefix}_{key}'
+    )
+
+
+def implied_traits(
+    extra_specs: Mapping[str, str],
+    properties: Mapping[str, str],
+    *,
+    stateless_firmware: bool,
+) -> dict[str, bool]:
+    """Return trait -> whether it is required (else it is forbidden)."""
+    traits = {}
+    if stateless_firmware and properties.get('hw_firmware_type') == 'uefi':
+        traits[os_traits.COMPUTE_SECURITY_STATELESS_FIRMWARE] = True
+    if either(extra_specs, properties, 'secure_boot', 'os') == 'required':
+        traits[os_traits.COMPUTE_SECURITY_UEFI_SECURE_BOOT] = True
+    version = either(extra_specs, properties, 'tpm_version')
+    if version in _TPM_VERSION:
+        model = either(extra_specs, properties, 'tpm_model') or 'tpm-tis'
+        traits[_TPM_VERSION[version]] = True
+        if model in _TPM_MODEL:
+            traits[_TPM_MODEL[model]] = True
+    address_bits = either(extra_specs, properties, 'maxphysaddr_mode')
+    if address_bits in _ADDRESS_BITS:
+        traits[_ADDRESS_BITS[address_bits]] = True
+    affinity = either(extra_specs, properties, 'pci_numa_affinity_policy')
+    if affinity == 'socket':
+        traits[os_traits.COMPUTE_SOCKET_PCI_NUMA_AFFINITY] = True
+    threads = either(extra_specs, properties, 'cpu_thread_policy')
+    if threads in _THREAD_POLICY:
+        traits[os_traits.HW_CPU_HYPERTHREADING] = _THREAD_POLICY[threads]
+    return traits
+
+
+def implied_resources(
+    flavor: FlavorView, properties: Mapping[str, str]
+) -> dict[str, int]:
+    """Return amounts by CPU policy and of persistent memory."""
+    specs = flavor.extra_specs
+    policy = either(specs, properties, 'cpu_policy')
+    pinned = 0
+    if policy == 'dedicated':
+        pinned = flavor.vcpus
+    elif policy == 'mixed':
+        pinned = _pinned(flavor, properties)
+    amounts = {orc.VCPU: flavor.vcpus - pinned}
+    if policy in ('dedicated', 'mixed'):
+        isolate = specs.get('hw:emulator_threads_policy') == 'isolate'
+        amounts[orc.PCPU] = pinned + isolate
+    for label in specs.get('hw:pmem', '').split(','):
+        if label.strip():
+            name = orc.normalize_name(f'PMEM_NAMESPACE_{label.strip()}')
+            amounts[name] = amounts.get(name, 0) + 1
+    return amounts
+
+
+def _pinned(flavor: FlavorView, properties: Mapping[str, str]) -> int:
+    """Count the dedicated CPUs of a mixed guest."""
+    specs = flavor.extra_specs
+    mask = specs.get('hw:cpu_dedicated_mask')
+    if not mask and strutils.bool_from_string(specs.get('hw:cpu_realtime')):
+        # The image's mask goes before the flavor's (nova).
+        mask = properties.get('hw_cpu_realtime_mask') or specs.get(
+            'hw:cpu_realtime_mask'
+        )
+        if not mask:
+            return flavor.vcpus
+    return _count(mask or '', flavor.vcpus)
+
+
+def _count(mask: str, vcpus: int) -> int:
+    """Count the CPUs of such as ``0-2,^1``.
+
+    A mask that begins with ``^`` means all the others (nova). Ranges are
+    not written out, whatever size a flavor claims to have.
+
+    >>> _count('^0-1', 8)
+    6
+    """
+    #: Where a range begins or ends: how many more choose or drop CPUs.
+    steps: dict[int, list[int]] = {0: [0, 0], vcpus: [0, 0]}
+    steps[0][0] += mask.strip().startswith('^')
+    for part in mask.split(','):
+        text = part.strip()
+        first, dash, last = text.removeprefix('^').partition('-')
+        low = whole_number(first)
+        high = whole_number(last) if dash else low
+        if low is None or high is None or low > high:
+            continue
+        drops = text.startswith('^')
+        for position, change in ((low, 1), (high + 1, -1)):
+            steps.setdefault(min(position, vcpus), [0, 0])[drops] += change
+    count = chosen = dropped = 0
+    for start, end in itertools.pairwise(sorted(steps)):
+        chosen += steps[start][0]
+        dropped += steps[start][1]
+        if chosen and not dropped:
+            count += end - start
+    return count

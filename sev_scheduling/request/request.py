@@ -1,0 +1,289 @@
+"""What a flavor and an image together ask for, and who asked for what."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import os_resource_classes as orc
+from oslo_utils import strutils
+
+from sev_scheduling.exceptions import SpecError
+from sev_scheduling.models import (
+    DEFAULT_MODEL,
+    EncryptionModel,
+    find_model,
+    registered_models,
+)
+from sev_scheduling.request import features as implied
+from sev_scheduling.request.groups import (
+    Ask,
+    RequestGroup,
+    ResourceAsk,
+    build_groups,
+    read_asks,
+)
+from sev_scheduling.request.sources import (
+    FlavorView,
+    ImageView,
+    flavor_view,
+    image_view,
+)
+from sev_scheduling.text import printable, quoted
+
+#: Nova's own names for an architecture (``nova.objects.fields``).
+_ARCHITECTURE_ALIASES = {
+    'amd64': 'x86_64',
+    'i386': 'i686',
+    'i486': 'i686',
+    'i586': 'i686',
+    'x86_32': 'i686',
+    'x86_32p': 'i686',
+}
+
+_DEVICE_EXTRA_SPECS = ('pci_passthrough:alias', 'accel:device_profile')
+_DEVICE_CLASSES = frozenset(
+    {
+        orc.FPGA,
+        orc.PCI_DEVICE,
+        orc.PGPU,
+        orc.SRIOV_NET_VF,
+        orc.VGPU,
+        orc.VGPU_DISPLAY_HEAD,
+    }
+)
+#: Nova's classes for PCI devices in Placement (2023.1 and later).
+_PCI_CLASS_PREFIX = 'CUSTOM_PCI_'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptionRequest:
+    """What a flavor and an image together ask for.
+
+    :ivar encrypted: flavor or image ask for memory encryption
+    :ivar models: models that will do, the best first; empty where none is
+        asked for, or where the one asked for is unknown
+    :ivar requesters: who asked for encryption, in words
+    :ivar flavor_encryption: ``hw:mem_encryption`` as written, or None
+    :ivar image_encryption: ``hw_mem_encryption`` as written, or None
+    :ivar flavor_model: ``hw:mem_encryption_model`` as written, or None
+    :ivar image_model: ``hw_mem_encryption_model`` as written, or None
+    :ivar architecture: nova's name of it, or None
+    :ivar mem_page_size: as written, the flavor's before the image's
+    :ivar host_devices: (where, what) for each device of the host
+    :ivar asks: every explicit resource and trait
+    :ivar groups: the request groups, the slot not among them
+    :ivar group_policy: ``none`` or ``isolate`` as the flavor has it
+    """
+
+    encrypted: bool
+    models: tuple[EncryptionModel, ...] = ()
+    requesters: tuple[str, ...] = ()
+    flavor_name: str | None = None
+    image_name: str | None = None
+    flavor_encryption: str | None = None
+    image_encryption: str | None = None
+    flavor_model: str | None = None
+    image_model: str | None = None
+    machine_type: str | None = None
+    firmware_type: str | None = None
+    firmware_stateless: bool = False
+    architecture: str | None = None
+    disk_bus: str | None = None
+    scsi_model: str | None = None
+    cdrom_bus: str | None = None
+    video_model: str | None = None
+    mem_page_size: str | None = None
+    host_devices: tuple[tuple[str, str], ...] = ()
+    asks: tuple[Ask, ...] = ()
+    groups: tuple[RequestGroup, ...] = ()
+    group_policy: str | None = None
+    boot_from_volume: bool = False
+    #: Fixes to the image go to a volume's metadata instead.
+    image_of_volume: bool = field(default=False, compare=False)
+
+    @property
+    def model(self) -> EncryptionModel | None:
+        """The model, the best of several; None where there is none."""
+        return self.models[0] if self.models else None
+
+    @property
+    def model_name(self) -> str | None:
+        """The model that is asked for, registered or not."""
+        if self.models:
+            return ' or '.join(model.name for model in self.models)
+        name = self.image_model or self.flavor_model
+        return printable(name[:60]) if name else None
+
+    @property
+    def resources(self) -> Mapping[str, int]:
+        """Amounts of the unsuffixed group: VCPU, MEMORY_MB (MiB), …"""
+        for group in self.groups:
+            if not group.suffix:
+                return group.resources
+        return {}
+
+    @property
+    def flavor_label(self) -> str:
+        name = self.flavor_name
+        return f'flavor {name}' if name else 'the flavor'
+
+    @property
+    def image_label(self) -> str:
+        return f'image {self.image_name}' if self.image_name else 'the image'
+
+
+def parse(
+    flavor: Any,
+    image: Any = None,
+    *,
+    boot_from_volume: bool = False,
+    host_devices: Iterable[str] = (),
+    models: Iterable[str] = (),
+) -> EncryptionRequest:
+    """Read what a flavor and an image ask for.
+
+    :param flavor: in any shape that :func:`.specs.flavor_view` reads
+    :param image: in any shape that :func:`.specs.image_view` reads, or None
+    :param boot_from_volume: the root disk takes no local space
+    :param host_devices: devices of the host that come from elsewhere, such
+        as ``port 5e1f… (vnic_type direct)``
+    :param models: names of models that will do, the best first, for an
+        encrypted guest whose flavor and image name none
+    :raises SpecError: where an input has no flavor's or image's shape, or
+        ``models`` names one that nobody registered
+    """
+    flavor_facts = flavor_view(flavor)
+    image_facts = ImageView() if image is None else image_view(image)
+    specs = flavor_facts.extra_specs
+    properties = image_facts.properties
+    requesters = _requesters(flavor_facts, image_facts)
+    choice = _known_models(models)
+    asks = read_asks(specs, properties)
+    stateless = _is_true(properties.get('hw_firmware_stateless'))
+    policy = specs.get('group_policy')
+    return EncryptionRequest(
+        encrypted=bool(requesters),
+        models=_models(specs, properties, choice) if requesters else (),
+        requesters=requesters,
+        flavor_name=flavor_facts.name,
+        image_name=image_facts.name,
+        flavor_encryption=specs.get('hw:mem_encryption'),
+        image_encryption=properties.get('hw_mem_encryption'),
+        flavor_model=specs.get('hw:mem_encryption_model'),
+        image_model=properties.get('hw_mem_encryption_model'),
+        machine_type=properties.get('hw_machine_type'),
+        firmware_type=properties.get('hw_firmware_type'),
+        firmware_stateless=stateless,
+        architecture=_architecture(properties.get('hw_architecture')),
+        disk_bus=properties.get('hw_disk_bus'),
+        scsi_model=_lowered(properties.get('hw_scsi_model')),
+        cdrom_bus=properties.get('hw_cdrom_bus'),
+        video_model=properties.get('hw_video_model'),
+        mem_page_size=implied.either(specs, properties, 'mem_page_size'),
+        host_devices=(
+            *_flavor_devices(specs, asks),
+            *(('request', device) for device in host_devices),
+        ),
+        asks=asks,
+        groups=build_groups(
+            flavor_facts,
+            asks,
+            implied.implied_traits(
+                specs, properties, stateless_firmware=stateless
+            ),
+            implied.implied_resources(flavor_facts, properties),
+            boot_from_volume=boot_from_volume,
+        ),
+        group_policy=policy if policy in ('none', 'isolate') else None,
+        boot_from_volume=boot_from_volume,
+        image_of_volume=image_facts.of_volume,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def as_boolean(value: str) -> bool | None:
+    """Read a boolean strictly; None where it is none."""
+    try:
+        return strutils.bool_from_string(value, strict=True)
+    except ValueError:
+        return None
+
+
+def _is_true(value: str | None) -> bool:
+    return value is not None and as_boolean(value) is True
+
+
+def _requesters(flavor: FlavorView, image: ImageView) -> tuple[str, ...]:
+    requesters = []
+    if _is_true(flavor.extra_specs.get('hw:mem_encryption')):
+        requesters.append(
+            f'extra spec hw:mem_encryption of flavor {flavor.name}'
+            if flavor.name
+            else 'extra spec hw:mem_encryption of the flavor'
+        )
+    if _is_true(image.properties.get('hw_mem_encryption')):
+        requesters.append(
+            f'property hw_mem_encryption of image {image.name}'
+            if image.name
+            else 'property hw_mem_encryption of the image'
+        )
+    return tuple(requesters)
+
+
+def _models(
+    specs: Mapping[str, str],
+    properties: Mapping[str, str],
+    choice: tuple[EncryptionModel, ...],
+) -> tuple[EncryptionModel, ...]:
+    named = implied.either(specs, properties, 'mem_encryption_model')
+    if named:
+        model = find_model(named)
+        return (model,) if model else ()
+    return choice or _known_models((DEFAULT_MODEL,))
+
+
+def _known_models(names: Iterable[str]) -> tuple[EncryptionModel, ...]:
+    models: list[EncryptionModel] = []
+    for name in (names,) if isinstance(names, str) else names:
+        model = find_model(name)
+        if model is None:
+            raise SpecError(
+                f'Encryption model {quoted(name)} is not known; choose from '
+                f'{", ".join(registered_models())}.'
+            )
+        if model not in models:
+            models.append(model)
+    return tuple(models)
+
+
+def _architecture(name: str | None) -> str | None:
+    if name is None:
+        return None
+    name = name.strip().lower()
+    return _ARCHITECTURE_ALIASES.get(name, name)
+
+
+def _lowered(name: str | None) -> str | None:
+    return None if name is None else name.lower()
+
+
+def _flavor_devices(
+    specs: Mapping[str, str], asks: Iterable[Ask]
+) -> Iterator[tuple[str, str]]:
+    for key in _DEVICE_EXTRA_SPECS:
+        if specs.get(key):
+            yield f'flavor:{key}', f'{key}={specs[key]}'
+    for ask in asks:
+        if (
+            isinstance(ask, ResourceAsk)
+            and ask.amount
+            and (
+                ask.resource_class in _DEVICE_CLASSES
+                or ask.resource_class.startswith(_PCI_CLASS_PREFIX)
+            )
+        ):
+            what = ask.where.removeprefix('flavor:')
+            yield ask.where, f'{what}={ask.amount}'

@@ -1,0 +1,269 @@
+import re
+
+import pytest
+
+from sev_scheduling import Cause, Constraint, Diagnosis, Shortfall
+from sev_scheduling.explain.causes import diagnosis_reason
+from sev_scheduling.explain.reasons import ASK_OPERATOR, TRY_LATER
+from tests.unit.factories import encrypted, plain
+
+LATER = 'Use a smaller flavor, or try again later.'
+VCPU = Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8)
+MEMORY = Constraint(Cause.RESOURCES_SHORT, 'MEMORY_MB', 9000)
+GOLD = Constraint(Cause.TRAIT, 'CUSTOM_GOLD')
+OWNER = Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')
+ZONE = Constraint(Cause.AGGREGATE, 'ec1a')
+HOST = Constraint(Cause.HOST, 'epyc-7')
+GROUP = Constraint(Cause.GROUP, '_nic')
+POLICY = Constraint(Cause.GROUP_POLICY, 'isolate')
+SLOT = Constraint(Cause.SLOTS_USED, 'amd-sev')
+SHORT = Shortfall('VCPU', 8, 3, 'epyc-1')
+
+
+def reason(cause, *constraints, request=None, **figures):
+    return diagnosis_reason(
+        Diagnosis(
+            request=request or encrypted(),
+            cause=cause,
+            constraints=constraints,
+            **figures,
+        )
+    )
+
+
+def figures(free=4, but_for=2, **more):
+    return {'hosts_with_free_slot': free, 'hosts_but_for': but_for, **more}
+
+
+@pytest.mark.parametrize(
+    ('found', 'words'),
+    [
+        pytest.param(
+            reason(Cause.NO_MODEL),
+            (0, 'no host offers amd-sev slots', '',
+             'No host offers amd-sev memory encryption.', ASK_OPERATOR),
+            id='no model',
+        ),
+        pytest.param(
+            reason(Cause.SLOTS_USED),
+            (0, 'no host has a free amd-sev slot', '',
+             'All amd-sev slots are taken now.', TRY_LATER),
+            id='slots used, without figures',
+        ),
+        pytest.param(
+            reason(Cause.SLOTS_USED, hosts_with_model=4, slots_total=60,
+                   slots_used=60),
+            (4, 'hosts offer amd-sev, and all their slots are taken (60 of '
+                '60 in use)', '',
+             'All amd-sev slots are taken now.', TRY_LATER),
+            id='slots used, with figures',
+        ),
+        pytest.param(
+            reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=15,
+                   slots_used=15),
+            (1, 'host offers amd-sev, and its slots are taken (15 of 15 in '
+                'use)', '',
+             'All amd-sev slots are taken now.', TRY_LATER),
+            id='slots used on one host',
+        ),
+        pytest.param(
+            reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=0,
+                   slots_used=0),
+            (1, 'host offers amd-sev, with all slots reserved', '',
+             'All amd-sev slots are taken now.', TRY_LATER),
+            id='slots reserved on one host',
+        ),
+        pytest.param(
+            reason(Cause.SLOTS_USED, hosts_with_model=2, slots_total=0),
+            (2, 'hosts offer amd-sev, with all slots reserved', '',
+             'All amd-sev slots are taken now.', TRY_LATER),
+            id='slots reserved',
+        ),
+        pytest.param(
+            reason(Cause.RESOURCES_SHORT, VCPU, shortfalls=(SHORT,),
+                   **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for VCPU: '
+                '8 asked for, 3 left on the best (epyc-1), 5 short',
+             'use a flavor with less VCPU, or add hosts',
+             'No host with a free amd-sev slot has enough VCPU left.', LATER),
+            id='short of VCPU',
+        ),
+        pytest.param(
+            reason(Cause.RESOURCES_SHORT, VCPU, MEMORY, shortfalls=(SHORT,),
+                   **figures(1, 1)),
+            (1, 'of 1 host with a free amd-sev slot would do but for VCPU: '
+                '8 asked for, 3 left on the best (epyc-1), 5 short; '
+                'MEMORY_MB:9000',
+             'use a flavor with less VCPU and MEMORY_MB, or add hosts',
+             'No host with a free amd-sev slot has enough VCPU and MEMORY_MB '
+             'left.', LATER),
+            id='short of two, one host',
+        ),
+        pytest.param(
+            reason(Cause.RESOURCES_SHORT, VCPU, **figures(4, None)),
+            (4, 'hosts with a free amd-sev slot; some would do but for '
+                'VCPU:8 (too much at once, or an amount that is not given '
+                'out)',
+             'see max_unit, min_unit and step_size of the inventories; use a '
+             'flavor with another amount of VCPU',
+             'No host with a free amd-sev slot has enough VCPU left.', LATER),
+            id='enough is left, but not given out',
+        ),
+        pytest.param(
+            reason(Cause.RESOURCES_SHORT, VCPU, request=plain(),
+                   shortfalls=(SHORT,), **figures()),
+            (2, 'of 4 hosts would do but for VCPU: 8 asked for, 3 left on '
+                'the best (epyc-1), 5 short',
+             'use a flavor with less VCPU, or add hosts',
+             'No host has enough VCPU left.', LATER),
+            id='without encryption',
+        ),
+        pytest.param(
+            reason(Cause.TRAIT, GOLD, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
+                'traits asked for: CUSTOM_GOLD',
+             'change the traits of the flavor or image, or those of the '
+             'hosts',
+             'No host with a free amd-sev slot meets the traits asked for: '
+             'CUSTOM_GOLD.',
+             'Remove or change what asks for them in the flavor or the '
+             'image.'),
+            id='trait',
+        ),
+        pytest.param(
+            reason(Cause.HOST_TRAIT, OWNER, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for what '
+                'is asked of every host: !COMPUTE_STATUS_DISABLED',
+             'enable these hosts, or change their traits',
+             'No host with a free amd-sev slot is in service.',
+             ASK_OPERATOR),
+            id='host trait',
+        ),
+        pytest.param(
+            reason(Cause.AGGREGATE, ZONE, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
+                'aggregates asked for: ec1a',
+             'add hosts to these aggregates',
+             'No host with a free amd-sev slot is available to this project '
+             'or zone.',
+             "Choose another availability zone, or ask the cloud's "
+             'operator.'),
+            id='aggregate',
+        ),
+        pytest.param(
+            reason(Cause.HOST, HOST, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
+                'host asked for: epyc-7',
+             'ask for another host, or for none',
+             'The host asked for cannot take it.',
+             'Ask for no particular host.'),
+            id='one host',
+        ),
+        pytest.param(
+            reason(Cause.GROUP_POLICY, POLICY, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for '
+                'group_policy=isolate',
+             'set group_policy=none on the flavor, or use hosts with nested '
+             'pools',
+             "The flavor's group_policy=isolate cannot be met.",
+             'Use a flavor with group_policy=none.'),
+            id='group policy',
+        ),
+        pytest.param(
+            reason(Cause.GROUP, GROUP, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
+                'request groups _nic',
+             'change these groups of the flavor, or add hosts that serve '
+             'them',
+             'No host with a free amd-sev slot can serve the request groups '
+             '_nic.', 'Use another flavor.'),
+            id='group',
+        ),
+        pytest.param(
+            reason(Cause.SEVERAL, VCPU, GOLD, shortfalls=(SHORT,),
+                   **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for all '
+                'of: VCPU: 8 asked for, 3 left on the best (epyc-1), 5 '
+                'short; trait CUSTOM_GOLD',
+             'relax all of them, or add hosts',
+             'No host meets these: VCPU, trait CUSTOM_GOLD.',
+             'Relax all of them, or try again later.'),
+            id='several',
+        ),
+        pytest.param(
+            reason(Cause.SEVERAL, SLOT, GOLD, hosts_with_model=3,
+                   slots_total=45, slots_used=45, **figures(0, 1)),
+            (1, 'of 3 hosts with amd-sev slots would do but for all of: a '
+                'free amd-sev slot (45 of 45 in use); trait CUSTOM_GOLD',
+             'relax all of them, or add hosts',
+             'No host meets these: a free amd-sev slot, trait CUSTOM_GOLD.',
+             'Relax all of them, or try again later.'),
+            id='slots among several',
+        ),
+        pytest.param(
+            reason(Cause.SEVERAL, SLOT, GOLD, **figures(0, 1)),
+            (0, 'hosts with amd-sev slots; some would do but for all of: a '
+                'free amd-sev slot; trait CUSTOM_GOLD',
+             'relax all of them, or add hosts',
+             'No host meets these: a free amd-sev slot, trait CUSTOM_GOLD.',
+             'Relax all of them, or try again later.'),
+            id='slots among several, without figures',
+        ),
+        pytest.param(
+            reason(Cause.COMBINATION, OWNER, ZONE, HOST, GROUP, POLICY, VCPU,
+                   **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for one '
+                'of: host trait !COMPUTE_STATUS_DISABLED; aggregate ec1a; '
+                'host epyc-7; request group _nic; group_policy=isolate; '
+                'VCPU:8',
+             'relax one of them, or add hosts',
+             'No host meets all of these at once: hosts in service, the '
+             'availability zone or project, the host asked for, request '
+             'group _nic, group_policy=isolate, VCPU.',
+             'Relax one of them, or try again later.'),
+            id='combination',
+        ),
+        pytest.param(
+            reason(Cause.UNCLEAR, hosts_with_free_slot=4),
+            (4, 'hosts with a free amd-sev slot, and no single thing asked '
+                'for keeps the guest off',
+             'ask for less, one thing after the other',
+             'No host meets all that is asked for at once.',
+             'Use a smaller flavor with fewer traits, or try again later.'),
+            id='unclear',
+        ),
+        pytest.param(
+            reason(Cause.UNCLEAR, hosts_with_free_slot=1),
+            (1, 'host with a free amd-sev slot, and no single thing asked '
+                'for keeps the guest off',
+             'ask for less, one thing after the other',
+             'No host meets all that is asked for at once.',
+             'Use a smaller flavor with fewer traits, or try again later.'),
+            id='unclear, one host',
+        ),
+    ],
+)  # fmt: skip
+def test_what_emptied_the_answer_in_words(found, words):
+    assert (
+        found.hosts,
+        found.text,
+        found.fix,
+        found.tenant_text,
+        found.tenant_fix,
+    ) == words
+
+
+@pytest.mark.parametrize('cause', [c for c in Cause if c is not Cause.NONE])
+def test_every_cause_has_words_without_host_names_for_tenants(cause):
+    found = reason(cause, HOST, ZONE, VCPU, shortfalls=(SHORT,), **figures())
+
+    assert found.code == cause
+    assert found.text
+    assert found.tenant_text.endswith('.')
+    assert found.tenant_fix.endswith('.')
+    if cause not in (Cause.GROUP, Cause.TRAIT, Cause.RESOURCES_SHORT):
+        assert not re.search('epyc|ec1a', found.tenant_text)
+
+
+def test_an_answer_with_candidates_needs_no_words():
+    assert reason(Cause.NONE) is None

@@ -1,0 +1,289 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sev_scheduling import (
+    Cause,
+    Diagnosis,
+    Host,
+    SlotPool,
+    explain,
+    filter_hosts,
+    parse,
+    validate,
+)
+from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
+
+OPEN = {'hw_machine_type': None}
+SET_Q35 = 'openstack image set --property hw_machine_type=q35 ubuntu-24.04'
+
+
+def request_for(name='ubuntu-24.04', properties=OPEN, **kwargs):
+    return parse(
+        flavor(ON), image({**READY, **properties}, name=name), **kwargs
+    )
+
+
+def host(name, pool=None, machine_type='q35', **changes):
+    return Host(
+        name=name,
+        pools={'amd-sev': pool or SlotPool(15)},
+        machine_types={'x86_64': machine_type},
+        **changes,
+    )
+
+
+def hosts(count, name, **changes):
+    return [host(f'{name}-{n}', **changes) for n in range(count)]
+
+
+def test_the_operators_view_of_a_cloud_without_a_fitting_host():
+    cloud = [
+        *hosts(2, 'old', machine_type='pc'),
+        *[Host(name=f'plain-{n}') for n in range(6)],
+        *hosts(4, 'full', pool=SlotPool(15, 0, 15)),
+    ]
+    text = explain(filter_hosts(request_for(), cloud)).operator()
+
+    assert text == (
+        '0 of 12 hosts can run this amd-sev guest:\n'
+        '  6  offer no amd-sev slots\n'
+        '  4  have no free amd-sev slot (60 of 60 in use)\n'
+        '  2  default to machine type pc; amd-sev needs q35\n'
+        '     -> set hw_machine_type=q35 on the image: '
+        'openstack image set --property hw_machine_type=q35 ubuntu-24.04'
+    )
+
+
+def test_the_tenants_view_of_the_same_cloud():
+    cloud = [
+        *hosts(2, 'old', machine_type='pc'),
+        *[Host(name=f'plain-{n}') for n in range(6)],
+        *hosts(4, 'full', pool=SlotPool(15, 0, 15)),
+    ]
+    text = explain(filter_hosts(request_for(), cloud)).tenant()
+
+    assert text == (
+        'No host can run this amd-sev guest:\n'
+        '- All amd-sev slots that it could use are taken now. Try again '
+        'later, or delete an encrypted server.\n'
+        '- The image names no machine type, and hosts give it pc; amd-sev '
+        f'needs q35. Set it: {SET_Q35}'
+    )
+
+
+def test_counts_are_right_aligned_and_sorted_as_numbers():
+    cloud = [
+        *hosts(9, 'full', pool=SlotPool(15, 0, 15)),
+        *[Host(name=f'plain-{n}') for n in range(10)],
+        host('pc', machine_type='pc'),
+    ]
+    text = explain(filter_hosts(request_for(), cloud)).operator()
+
+    assert text.splitlines()[:4] == [
+        '0 of 20 hosts can run this amd-sev guest:',
+        '  10  offer no amd-sev slots',
+        '   9  have no free amd-sev slot (135 of 135 in use)',
+        '   1  defaults to machine type pc; amd-sev needs q35',
+    ]
+    assert text.splitlines()[4].startswith('      -> set hw_machine_type')
+
+
+def test_groups_of_the_same_size_keep_the_order_of_judgement():
+    cloud = [
+        host('full', pool=SlotPool(1, 0, 1)),
+        host('over', ram_allocation_ratio=2.0),
+        host('pc', machine_type='pc'),
+        host('vmware', hypervisor_type='vmware'),
+        Host(name='plain'),
+    ]
+    explanation = explain(filter_hosts(request_for(), cloud))
+
+    assert [str(reason.code) for reason in explanation.reasons] == [
+        'no-pool',
+        'hypervisor-unsupported',
+        'machine-type-not-q35',
+        'memory-overcommitted',
+        'no-free-slot',
+    ]
+
+
+def test_where_some_hosts_fit_operators_see_why_others_do_not():
+    cloud = [host('a'), host('b', machine_type='pc')]
+    explanation = explain(filter_hosts(request_for(), cloud))
+
+    assert explanation.operator().startswith(
+        '1 of 2 hosts can run this amd-sev guest:\n  1  defaults to'
+    )
+    assert explanation.tenant() == 'This amd-sev guest can be placed.'
+
+
+@pytest.mark.parametrize(
+    ('cloud', 'operator', 'tenant'),
+    [
+        pytest.param(
+            [host('a')],
+            '1 of 1 host can run this amd-sev guest.',
+            'This amd-sev guest can be placed.',
+            id='one host, which fits',
+        ),
+        pytest.param(
+            hosts(3, 'a'),
+            '3 of 3 hosts can run this amd-sev guest.',
+            'This amd-sev guest can be placed.',
+            id='all fit',
+        ),
+        pytest.param(
+            [],
+            '0 of 0 hosts can run this amd-sev guest.',
+            'No host can run this amd-sev guest:',
+            id='no hosts',
+        ),
+    ],
+)
+def test_headlines(cloud, operator, tenant):
+    explanation = explain(filter_hosts(request_for(), cloud))
+
+    assert explanation.operator() == operator
+    assert explanation.tenant() == tenant
+
+
+@pytest.mark.parametrize(
+    ('request_', 'guest'),
+    [
+        (plain(), 'unencrypted guest'),
+        (encrypted(model='intel-tdx'), 'intel-tdx guest'),
+        (encrypted(model='arm-cca'), 'arm-cca guest'),
+        (
+            encrypted(models=['amd-sev-snp', 'amd-sev']),
+            'amd-sev-snp or amd-sev guest',
+        ),
+    ],
+)
+def test_the_guest_is_named_by_its_model(request_, guest):
+    explanation = explain(filter_hosts(request_, []))
+
+    assert explanation.headline == f'0 of 0 hosts can run this {guest}.'
+
+
+POOLS = st.dictionaries(
+    st.sampled_from(['amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx']),
+    st.builds(
+        SlotPool, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)
+    ),
+)
+HOSTS = st.builds(
+    Host,
+    name=st.sampled_from(['secret-a', 'secret-b', 'secret-c']),
+    pools=POOLS,
+    machine_types=st.dictionaries(
+        st.just('x86_64'), st.sampled_from(['q35', 'pc', None])
+    ),
+    ram_allocation_ratio=st.sampled_from([None, 1.0, 1.5, 16.0]),
+    hypervisor_type=st.sampled_from([None, 'QEMU', 'ironic']),
+)
+REQUESTS = st.sampled_from(
+    [
+        plain(),
+        *(
+            encrypted({}, properties, **kwargs)
+            for properties in (OPEN, {}, {'hw_machine_type': 'pc'})
+            for kwargs in (
+                {'model': 'amd-sev'},
+                {'model': 'amd-sev-es'},
+                {'model': 'intel-tdx'},
+                {'model': 'arm-cca'},
+                {'models': ['amd-sev-snp', 'amd-sev-es', 'amd-sev']},
+            )
+        ),
+    ]
+)
+
+
+@given(REQUESTS, st.lists(HOSTS, max_size=8), st.booleans())
+def test_counts_add_up_to_the_number_of_hosts(request, cloud, known):
+    result = filter_hosts(request, cloud, require_known_machine_type=known)
+    explanation = explain(result)
+    counts = [reason.hosts for reason in explanation.reasons]
+
+    assert len(result.accepted) + sum(counts) == len(cloud)
+    assert explanation.headline.startswith(
+        f'{len(result.accepted)} of {len(cloud)} host'
+    )
+    assert counts == sorted(counts, reverse=True)
+    assert all(counts)
+
+
+@given(REQUESTS, st.lists(HOSTS, max_size=8), st.booleans())
+def test_tenants_see_neither_host_names_nor_counts(request, cloud, known):
+    result = filter_hosts(request, cloud, require_known_machine_type=known)
+    explanation = explain(result)
+    text = explanation.tenant()
+    without_names = re.sub(r'q35|x86_64|CVE-[0-9-]+', '', text)
+
+    assert 'secret' not in text
+    assert not re.search(r'[0-9]', without_names)
+    # Where no host fits, a tenant always reads a reason.
+    if cloud and not result.accepted:
+        assert '\n- ' in text
+
+
+def test_problems_in_both_views():
+    request = encrypted({}, {'hw_firmware_type': None, **OPEN})
+    errors, warnings = validate(request)
+    explanation = explain(validate(request))
+
+    assert explanation.operator() == (
+        'This request cannot be scheduled:\n'
+        f'  -  error: {errors.message}\n'
+        f'     -> {errors.fix}\n'
+        f'  -  warning: {warnings.message}\n'
+        f'     -> {warnings.fix}'
+    )
+    assert explanation.tenant() == (
+        'This request cannot be scheduled:\n'
+        f'- {errors.message} {errors.fix}\n'
+        f'- {warnings.message} {warnings.fix}'
+    )
+
+
+def test_warnings_alone_do_not_refuse():
+    explanation = explain(iter(validate(encrypted({}, OPEN))))
+
+    assert explanation.headline == (
+        'This request can be scheduled, with warnings:'
+    )
+
+
+def test_no_problems_are_told_in_one_line():
+    explanation = explain(())
+
+    assert explanation.operator() == 'This request can be scheduled.'
+    assert explanation.tenant() == 'This request can be scheduled.'
+
+
+def test_a_diagnosis_in_both_views():
+    explanation = explain(
+        Diagnosis(request=encrypted(), cause=Cause.NO_MODEL, calls=2)
+    )
+
+    assert explanation.operator() == (
+        'Placement has no candidate for this amd-sev guest:\n'
+        '  -  no host offers amd-sev slots'
+    )
+    assert explanation.tenant() == (
+        'No host can run this amd-sev guest:\n'
+        "- No host offers amd-sev memory encryption. Ask the cloud's "
+        'operator.'
+    )
+
+
+def test_a_diagnosis_of_an_answer_with_candidates():
+    explanation = explain(Diagnosis(request=encrypted(), cause=Cause.NONE))
+
+    assert explanation.operator() == (
+        'Placement has candidates for this amd-sev guest.'
+    )
+    assert explanation.tenant() == 'This amd-sev guest can be placed.'

@@ -1,0 +1,184 @@
+import pytest
+
+from sev_scheduling import Host, SlotPool, VerdictCode, filter_hosts
+from sev_scheduling.explain.reasons import (
+    ASK_OPERATOR,
+    TRY_LATER,
+    host_reasons,
+)
+from tests.unit.factories import encrypted
+
+OPEN = {'hw_machine_type': None}
+SET_Q35 = 'openstack image set --property hw_machine_type=q35 ubuntu'
+
+
+def host(name='a', pools=None, **changes):
+    return Host(
+        name=name,
+        pools={'amd-sev': SlotPool(15)} if pools is None else pools,
+        **changes,
+    )
+
+
+def reasons(hosts, properties=OPEN, *, tenant=True, model=None, **kwargs):
+    request = encrypted({}, properties, model=model)
+    result = filter_hosts(request, hosts, **kwargs)
+    return host_reasons(result, for_tenant=tenant)
+
+
+ES = SlotPool(9)
+SNP = SlotPool(3)
+
+
+@pytest.mark.parametrize(
+    ('model', 'properties', 'cloud', 'kwargs', 'words'),
+    [
+        pytest.param(
+            'amd-sev', {}, [host(pools={})], {},
+            ('offers no amd-sev slots', '',
+             'No host offers amd-sev memory encryption.', ASK_OPERATOR),
+            id='no pool',
+        ),
+        pytest.param(
+            'amd-sev-es', {},
+            [host(pools={'amd-sev-es': ES, 'amd-sev-snp': SNP})] * 2, {},
+            ('offer amd-sev-snp too, which amd-sev-es must not share a host '
+             'with (CVE-2025-48514)', '',
+             'Hosts that offer amd-sev-es also offer amd-sev-snp, and the '
+             'two must not share a host (CVE-2025-48514).', ASK_OPERATOR),
+            id='excluded by a model',
+        ),
+        pytest.param(
+            'amd-sev', {},
+            [host(hypervisor_type='z'), host(hypervisor_type='VMware')], {},
+            ('run VMware or z; amd-sev needs qemu or kvm', '',
+             'Hosts with amd-sev slots cannot run encrypted guests.',
+             ASK_OPERATOR),
+            id='hypervisors',
+        ),
+        pytest.param(
+            'amd-sev', {}, [host(hypervisor_type='VMware')], {},
+            ('runs VMware; amd-sev needs qemu or kvm', '',
+             'Hosts with amd-sev slots cannot run encrypted guests.',
+             ASK_OPERATOR),
+            id='one hypervisor',
+        ),
+        pytest.param(
+            'amd-sev', OPEN, [host(machine_types={'x86_64': 'pc'})], {},
+            ('defaults to machine type pc; amd-sev needs q35',
+             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             'The image names no machine type, and hosts give it pc; amd-sev '
+             'needs q35.', f'Set it: {SET_Q35}'),
+            id='a default of pc',
+        ),
+        pytest.param(
+            'amd-sev', OPEN, [host()] * 2,
+            {'require_known_machine_type': True},
+            ('do not tell their default machine type; amd-sev needs q35',
+             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             'The image names no machine type; amd-sev needs q35.',
+             f'Set it: {SET_Q35}'),
+            id='defaults that must be known',
+        ),
+        pytest.param(
+            'amd-sev', {'hw_machine_type': 'pc'}, [host()], {},
+            ('was asked for pc; amd-sev needs q35',
+             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             'The image asks for machine type pc; amd-sev needs q35.',
+             f'Set it: {SET_Q35}'),
+            id='the image says pc',
+        ),
+        pytest.param(
+            'amd-sev', {}, [host('epyc-1', ram_allocation_ratio=1.5)], {},
+            ('overcommits memory (ram_allocation_ratio 1.5); amd-sev pins it',
+             'set ram_allocation_ratio = 1.0 in nova.conf of epyc-1',
+             'Hosts with amd-sev slots are not set up for encrypted guests.',
+             ASK_OPERATOR),
+            id='one host overcommits',
+        ),
+        pytest.param(
+            'amd-sev', {},
+            [host(ram_allocation_ratio=2.0), host(ram_allocation_ratio=1.5)],
+            {},
+            ('overcommit memory (ram_allocation_ratio 1.5 to 2); amd-sev '
+             'pins it',
+             'set ram_allocation_ratio = 1.0 in nova.conf of these hosts',
+             'Hosts with amd-sev slots are not set up for encrypted guests.',
+             ASK_OPERATOR),
+            id='hosts overcommit',
+        ),
+        pytest.param(
+            'amd-sev', {}, [host(pools={'amd-sev': SlotPool(15, 0, 15)})], {},
+            ('has no free amd-sev slot (15 of 15 in use)', '',
+             'All amd-sev slots that it could use are taken now.', TRY_LATER),
+            id='one host is full',
+        ),
+        pytest.param(
+            'amd-sev', {},
+            [host(pools={'amd-sev': SlotPool(15, 1, 14)}),
+             host(pools={'amd-sev': SlotPool(1, 3)})],
+            {},
+            ('have no free amd-sev slot (14 of 14 in use, 4 reserved)', '',
+             'All amd-sev slots that it could use are taken now.', TRY_LATER),
+            id='hosts are full or reserved',
+        ),
+    ],
+)  # fmt: skip
+def test_words_for_operators_and_tenants(
+    model, properties, cloud, kwargs, words
+):
+    (reason,) = reasons(cloud, properties, model=model, **kwargs)
+
+    assert reason.hosts == len(cloud)
+    assert (
+        reason.text,
+        reason.fix,
+        reason.tenant_text,
+        reason.tenant_fix,
+    ) == words
+
+
+def test_machine_types_are_told_apart():
+    cloud = [
+        host(machine_types={'x86_64': 'pc'}),
+        host(machine_types={'x86_64': 'virt'}),
+        host(machine_types={'x86_64': 'pc'}),
+    ]
+
+    assert [(r.hosts, r.text) for r in reasons(cloud)] == [
+        (2, 'default to machine type pc; amd-sev needs q35'),
+        (1, 'defaults to machine type virt; amd-sev needs q35'),
+    ]
+
+
+def test_several_models_are_told_apart():
+    request = encrypted(models=['amd-sev-snp', 'amd-sev'])
+    full = SlotPool(1, 0, 1)
+    cloud = [
+        Host(name='a', pools={'amd-sev-snp': full}),
+        Host(name='b', pools={'amd-sev': full}),
+        Host(name='c'),
+    ]
+    result = filter_hosts(request, cloud)
+
+    assert [r.text for r in host_reasons(result, for_tenant=True)] == [
+        'offers no amd-sev-snp or amd-sev slots',
+        'has no free amd-sev slot (1 of 1 in use)',
+        'has no free amd-sev-snp slot (1 of 1 in use)',
+    ]
+
+
+def test_hosts_without_the_model_are_none_of_a_tenants_business():
+    cloud = [host(pools={}), host(pools={'amd-sev': SlotPool(1, 0, 1)})]
+    no_pool, no_slot = reasons(cloud)
+
+    assert no_pool.code == VerdictCode.NO_POOL
+    assert (no_pool.tenant_text, no_pool.tenant_fix) == ('', '')
+    assert no_slot.tenant_text
+
+
+def test_tenants_whose_guest_fits_read_no_reasons():
+    (reason,) = reasons([host(pools={})], tenant=False)
+
+    assert reason.text
+    assert (reason.tenant_text, reason.tenant_fix) == ('', '')

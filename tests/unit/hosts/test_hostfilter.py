@@ -1,0 +1,381 @@
+import dataclasses
+
+import pytest
+
+from sev_scheduling import Host, SlotPool, VerdictCode, filter_hosts, judge
+from sev_scheduling.models import BUILTIN_MODELS
+from tests.unit.factories import encrypted, plain
+
+SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
+SET_Q35 = 'openstack image set --property hw_machine_type=q35 ubuntu'
+#: The image leaves the machine type to the host.
+OPEN = {'hw_machine_type': None}
+
+#: A host that takes guests of every model, but for SEV-ES beside SEV-SNP.
+READY = Host(
+    name='epyc',
+    pools={
+        model.name: SlotPool(15, 1, 3, f'epyc_{model.provider_suffix}')
+        for model in (SEV, SEV_SNP, TDX)
+    },
+    machine_types={'x86_64': 'q35'},
+    ram_allocation_ratio=1.0,
+    hypervisor_type='QEMU',
+)
+
+
+def host(*, pool=None, **changes):
+    if pool is not None:
+        changes['pools'] = {'amd-sev': pool}
+    return dataclasses.replace(READY, **changes)
+
+
+def test_a_host_that_fits_says_so_with_numbers():
+    verdict = judge(encrypted(), READY)
+
+    assert verdict.fits
+    assert verdict.code is None
+    assert not verdict.permanent
+    assert verdict.model is SEV
+    assert (verdict.total, verdict.reserved, verdict.used, verdict.free) == (
+        15,
+        1,
+        3,
+        11,
+    )
+    assert verdict.machine_type == 'q35'
+    assert verdict.ram_allocation_ratio == 1.0
+    assert verdict.provider_uuid == 'epyc_amd_sev'
+    assert verdict.message == 'epyc can take it: 11 of 14 amd-sev slots free.'
+    assert verdict.fix == ''
+
+
+def test_every_host_takes_a_guest_that_is_not_encrypted():
+    verdict = judge(plain(), Host(name='old'))
+
+    assert verdict.fits
+    assert verdict.model is None
+    assert not verdict.permanent
+    assert (verdict.total, verdict.reserved, verdict.used) == (0, 0, 0)
+    assert verdict.message == 'old takes any guest that is not encrypted.'
+
+
+@pytest.mark.parametrize(
+    'pools',
+    [
+        pytest.param({}, id='no pools'),
+        pytest.param({'intel-tdx': SlotPool(5)}, id="another model's pool"),
+        pytest.param({'amd-sev': SlotPool(0)}, id='an empty pool'),
+    ],
+)
+def test_a_host_without_slots_of_the_model(pools):
+    verdict = judge(encrypted(), host(pools=pools))
+
+    assert (verdict.code, verdict.permanent) == (VerdictCode.NO_POOL, True)
+    assert verdict.message == 'epyc offers no amd-sev slots.'
+    assert verdict.fix == 'Use hosts that offer amd-sev.'
+
+
+def test_no_host_has_slots_of_a_model_that_nobody_registered():
+    verdict = judge(encrypted(model='arm-cca'), READY)
+
+    assert (verdict.code, verdict.model) == (VerdictCode.NO_POOL, None)
+    assert verdict.message == 'epyc offers no arm-cca slots.'
+
+
+@pytest.mark.parametrize(
+    ('snp', 'fits'),
+    [(None, True), (SlotPool(0), True), (SlotPool(1, 1), False)],
+    ids=['no SNP pool', 'an empty SNP pool', 'an SNP pool'],
+)
+def test_sev_es_does_not_share_a_host_with_sev_snp(snp, fits):
+    pools = {'amd-sev-es': SlotPool(15)}
+    if snp:
+        pools['amd-sev-snp'] = snp
+    verdict = judge(encrypted(model='amd-sev-es'), host(pools=pools))
+
+    assert verdict.fits is fits
+    if not fits:
+        assert verdict.code is VerdictCode.EXCLUDED_BY_MODEL
+        assert verdict.permanent
+        assert verdict.message == (
+            'epyc offers amd-sev-snp too, and amd-sev-es guests must not '
+            'share a host with it (CVE-2025-48514).'
+        )
+        assert verdict.fix == (
+            'Use hosts that offer amd-sev-es without amd-sev-snp.'
+        )
+
+
+def test_an_exclusion_may_have_no_source():
+    request = encrypted()
+    model = dataclasses.replace(SEV, excluded_by=('intel-tdx',))
+    request = dataclasses.replace(request, models=(model,))
+
+    assert judge(request, READY).message == (
+        'epyc offers intel-tdx too, and amd-sev guests must not share a '
+        'host with it.'
+    )
+
+
+@pytest.mark.parametrize('hypervisor', ['QEMU', 'kvm', 'KVM', None, ''])
+def test_hypervisors_that_will_do_or_are_not_told(hypervisor):
+    assert judge(encrypted(), host(hypervisor_type=hypervisor)).fits
+
+
+def test_another_hypervisor_cannot_run_it():
+    verdict = judge(encrypted(), host(hypervisor_type='VMware vCenter'))
+
+    assert verdict.code is VerdictCode.HYPERVISOR_UNSUPPORTED
+    assert verdict.permanent
+    assert verdict.message == (
+        'epyc runs the hypervisor VMware vCenter; amd-sev needs qemu or kvm.'
+    )
+    assert verdict.fix == 'Use hosts with libvirt and KVM.'
+
+
+@pytest.mark.parametrize(
+    ('of_image', 'of_host', 'machine_type', 'message'),
+    [
+        pytest.param(None, {'x86_64': 'q35'}, 'q35', None, id='q35'),
+        pytest.param(
+            None, {'x86_64': 'pc-q35-8.2'}, 'pc-q35-8.2', None, id='a version'
+        ),
+        pytest.param('q35', {'x86_64': 'pc'}, 'q35', None, id='by the image'),
+        pytest.param(None, {}, None, None, id='the host does not tell'),
+        pytest.param(None, {'x86_64': None}, None, None, id='it tells None'),
+        pytest.param(None, {'x86_64': ''}, None, None, id='it tells nothing'),
+        pytest.param(
+            None, {'aarch64': 'virt'}, None, None, id='of another architecture'
+        ),
+        pytest.param(
+            None,
+            {'x86_64': 'pc'},
+            'pc',
+            "epyc defaults to machine type 'pc'; amd-sev needs q35.",
+            id='the host defaults to pc',
+        ),
+        pytest.param(
+            'pc\n',
+            {'x86_64': 'q35'},
+            'pc?',
+            "epyc was asked for machine type 'pc?'; amd-sev needs q35.",
+            id='the image says otherwise',
+        ),
+        pytest.param(
+            '',
+            {'x86_64': 'q35'},
+            '',
+            "epyc was asked for machine type ''; amd-sev needs q35.",
+            id='the image says nothing, in so many words',
+        ),
+    ],
+)
+def test_machine_types(of_image, of_host, machine_type, message):
+    request = encrypted({}, {'hw_machine_type': of_image})
+    verdict = judge(request, host(machine_types=of_host))
+
+    assert verdict.machine_type == machine_type
+    assert verdict.fits is (message is None)
+    if message:
+        assert verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35
+        assert verdict.permanent
+        assert (verdict.message, verdict.fix) == (message, SET_Q35)
+
+
+def test_the_default_of_the_guests_architecture_counts():
+    request = encrypted({}, {'hw_architecture': 'aarch64', **OPEN})
+    types = {'x86_64': 'q35', 'aarch64': 'virt'}
+
+    assert judge(request, host(machine_types=types)).machine_type == 'virt'
+
+
+def test_a_caller_may_want_to_know_the_machine_type():
+    silent = host(machine_types={})
+    request = encrypted({}, OPEN)
+
+    assert judge(request, silent).fits
+    verdict = judge(request, silent, require_known_machine_type=True)
+    assert verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35
+    assert verdict.message == (
+        'epyc does not tell its default machine type; amd-sev needs q35.'
+    )
+    assert verdict.fix == SET_Q35
+    assert not filter_hosts(
+        request, [silent], require_known_machine_type=True
+    ).accepted
+    assert judge(encrypted(), silent, require_known_machine_type=True).fits
+
+
+@pytest.mark.parametrize(
+    ('model', 'ratio', 'page_size', 'fits'),
+    [
+        pytest.param('amd-sev', 1.0, None, True, id='not overcommitted'),
+        pytest.param('amd-sev', 0.9, None, True, id='less than all of it'),
+        pytest.param('amd-sev', 1.01, None, False, id='a little'),
+        pytest.param('amd-sev', 1.5, None, False, id='overcommitted'),
+        pytest.param('amd-sev', None, None, True, id='not told'),
+        pytest.param('amd-sev', 1.5, 'large', True, id='with huge pages'),
+        pytest.param('amd-sev', 1.5, '', False, id='an empty page size'),
+        pytest.param('amd-sev-es', 1.5, None, False, id='SEV-ES pins too'),
+        pytest.param('amd-sev-snp', 1.5, None, True, id='SEV-SNP does not'),
+        pytest.param('intel-tdx', 1.5, None, True, id='TDX does not'),
+    ],
+)
+def test_overcommitted_memory(model, ratio, page_size, fits):
+    specs = {} if page_size is None else {'hw:mem_page_size': page_size}
+    verdict = judge(
+        encrypted(specs, model=model),
+        host(ram_allocation_ratio=ratio, pools={model: SlotPool(1)}),
+    )
+
+    assert verdict.fits is fits
+    assert verdict.ram_allocation_ratio == ratio
+    if not fits:
+        assert verdict.code is VerdictCode.MEMORY_OVERCOMMITTED
+        assert verdict.permanent
+        assert verdict.message == (
+            f'epyc overcommits memory (ram_allocation_ratio {ratio:g}); '
+            f'{model} pins the memory of guests.'
+        )
+        assert verdict.fix == (
+            'Set ram_allocation_ratio = 1.0 in nova.conf of epyc.'
+        )
+
+
+@pytest.mark.parametrize(
+    ('pool', 'says'),
+    [
+        pytest.param(SlotPool(15, 0, 14), None, id='one is left'),
+        pytest.param(SlotPool(15, 1, 13), None, id='one beside the reserved'),
+        pytest.param(SlotPool(15, 0, 15), '15 of 15 in use', id='all used'),
+        pytest.param(
+            SlotPool(15, 1, 14), '14 of 14 in use, 1 reserved', id='reserved'
+        ),
+        pytest.param(SlotPool(15, 0, 16), '16 of 15 in use', id='too many'),
+        pytest.param(
+            SlotPool(15, 15), '0 of 0 in use, 15 reserved', id='all reserved'
+        ),
+        pytest.param(
+            SlotPool(1, 2), '0 of 0 in use, 2 reserved', id='over-reserved'
+        ),
+    ],
+)
+def test_free_slots(pool, says):
+    verdict = judge(encrypted(), host(pool=pool))
+
+    assert verdict.fits is (says is None)
+    assert verdict.free == pool.free
+    if says:
+        assert verdict.code is VerdictCode.NO_FREE_SLOT
+        assert not verdict.permanent
+        assert verdict.message == f'epyc has no free amd-sev slot ({says}).'
+        assert verdict.fix == (
+            'Wait until a guest on epyc is deleted, or add hosts.'
+        )
+
+
+#: Each makes one more thing wrong, the last judged first.
+WRONGS = [
+    {'pools': {'amd-sev-es': SlotPool(1, 0, 1)}},
+    {'ram_allocation_ratio': 2.0},
+    {'machine_types': {'x86_64': 'pc'}},
+    {'hypervisor_type': 'ironic'},
+    {'pools': {'amd-sev-es': SlotPool(1, 0, 1), 'amd-sev-snp': SlotPool(1)}},
+    {'pools': {'amd-sev-snp': SlotPool(1)}},
+]
+
+
+def test_a_host_says_one_thing_in_the_order_of_judgement():
+    request = encrypted({}, OPEN, model='amd-sev-es')
+    changes, codes = {}, []
+    for wrong in WRONGS:
+        changes |= wrong
+        codes.append(judge(request, host(**changes)).code)
+
+    assert codes == [*reversed(VerdictCode)]
+
+
+def test_codes_are_frozen_in_the_order_of_judgement():
+    assert [str(code) for code in VerdictCode] == [
+        'no-pool',
+        'excluded-by-model',
+        'hypervisor-unsupported',
+        'machine-type-not-q35',
+        'memory-overcommitted',
+        'no-free-slot',
+    ]
+
+
+FULL, FREE = SlotPool(1, 0, 1), SlotPool(1)
+
+
+@pytest.mark.parametrize(
+    ('pools', 'ratio', 'model', 'code'),
+    [
+        pytest.param(
+            {'amd-sev-snp': FREE, 'amd-sev': FREE}, 1.0, SEV_SNP, None,
+            id='the best',
+        ),
+        pytest.param(
+            {'amd-sev-snp': FULL, 'amd-sev': FREE}, 1.0, SEV, None,
+            id='the best that has a slot',
+        ),
+        pytest.param({'amd-sev': FREE}, 1.0, SEV, None, id='the only one'),
+        pytest.param(
+            {'amd-sev-snp': FULL}, 1.0, SEV_SNP, 'no-free-slot',
+            id='a slot may become free',
+        ),
+        pytest.param(
+            {'amd-sev-snp': FULL, 'amd-sev': FREE}, 2.0, SEV_SNP,
+            'no-free-slot', id='what may change goes before what cannot',
+        ),
+        pytest.param(
+            {'amd-sev': FREE}, 2.0, SEV, 'memory-overcommitted',
+            id='what is wrong with a pool goes before no pool',
+        ),
+        pytest.param({}, 1.0, SEV_SNP, 'no-pool', id='none of them'),
+    ],
+)  # fmt: skip
+def test_any_of_several_models(pools, ratio, model, code):
+    request = encrypted(models=['amd-sev-snp', 'amd-sev'])
+    verdict = judge(request, host(pools=pools, ram_allocation_ratio=ratio))
+
+    assert (verdict.model, verdict.code) == (model, code)
+
+
+@pytest.mark.parametrize('stateless', ['true', None])
+def test_a_model_that_the_image_rules_out_is_not_given(stateless):
+    request = encrypted(
+        {},
+        {'hw_firmware_stateless': stateless},
+        models=['amd-sev-snp', 'amd-sev'],
+    )
+
+    assert judge(request, READY).model is (SEV_SNP if stateless else SEV)
+
+
+def test_where_the_image_rules_out_all_models_hosts_are_judged_by_all():
+    request = encrypted(
+        {}, {'hw_firmware_type': None}, models=['amd-sev-snp', 'amd-sev']
+    )
+
+    assert judge(request, READY).model is SEV_SNP
+
+
+def test_hosts_are_filtered_in_their_order():
+    hosts = [
+        host(name='a'),
+        host(name='b', pool=SlotPool(1, 0, 1)),
+        host(name='c'),
+        host(name='d', pools={}),
+    ]
+    result = filter_hosts(encrypted(), iter(hosts))
+
+    assert result.accepted == (hosts[0], hosts[2])
+    assert [(v.host.name, v.code) for v in result.rejected] == [
+        ('b', 'no-free-slot'),
+        ('d', 'no-pool'),
+    ]
+    assert [v.host for v in result.verdicts] == hosts
+    assert filter_hosts(encrypted(), []).verdicts == ()

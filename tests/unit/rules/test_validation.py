@@ -1,0 +1,185 @@
+import pytest
+
+from sev_scheduling import Code, parse, validate
+from sev_scheduling.models import BUILTIN_MODELS
+from sev_scheduling.rules.encryption import (
+    MODEL_RULES,
+    PLAIN_RULES,
+    REQUEST_RULES,
+)
+from sev_scheduling.rules.validation import usable_models
+from tests.unit.factories import ON, encrypted, flavor, image, plain
+
+SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
+
+#: Breaks every rule for an encrypted guest that another does not hide.
+WORST = parse(
+    flavor(
+        ON
+        | {
+            'hw:mem_encryption_model': 'intel-tdx',
+            'pci_passthrough:alias': 'gpu:1',
+            'trait:HW_CPU_X86_AMD_SEV': 'required',
+            'resources:MEM_ENCRYPTION_CONTEXT': '1',
+            'resources:VCPU': 'many',
+            'trait1:CUSTOM_A': 'required',
+        }
+    ),
+    image(
+        {
+            'hw_mem_encryption': 'false',
+            'hw_mem_encryption_model': 'arm-cca',
+            'hw_machine_type': 'pc',
+            'hw_architecture': 'aarch64',
+            'hw_disk_bus': 'ide',
+            'hw_cdrom_bus': 'ide',
+        }
+    ),
+)
+
+
+def codes(problems):
+    return [str(problem.code) for problem in problems]
+
+
+def test_all_problems_are_told_at_once_errors_first_in_a_fixed_order():
+    assert codes(validate(WORST)) == [
+        'encryption-conflict',
+        'unknown-model',
+        'model-conflict',
+        'firmware-not-uefi',
+        'firmware-not-stateless',
+        'machine-type-not-q35',
+        'architecture-unsupported',
+        'disk-bus-unsupported',
+        'cdrom-bus-unsupported',
+        'video-device-present',
+        'host-device',
+        'trait-conflict',
+        'explicit-slot',
+        'invalid-resource-request',
+        'invalid-resource-request',
+    ]
+    assert [p.is_error for p in validate(WORST)] == [True] * 14 + [False]
+
+
+def test_the_order_of_facts_does_not_change_the_order_of_problems():
+    specs = ON | {'trait:CUSTOM_A': 'x', 'trait:CUSTOM_B': 'x'}
+    back = dict(reversed([*specs.items()]))
+
+    assert validate(encrypted(specs)) == validate(encrypted(back))
+
+
+def test_every_problem_of_an_encrypted_guest_names_who_asked():
+    for problem in validate(WORST):
+        if problem.code != Code.INVALID_RESOURCE_REQUEST:
+            assert (
+                'requested by extra spec hw:mem_encryption of flavor m1'
+                in problem.message
+            )
+        assert 'flavor m1' in problem.message.lower()
+        assert problem.message.endswith('.')
+        assert '\n' not in problem.message + problem.fix
+
+
+def test_each_rule_is_named_after_its_code_and_says_when_it_applies():
+    rules = [*REQUEST_RULES, *PLAIN_RULES, *MODEL_RULES]
+    named = {rule.__name__.replace('_', '-') for rule in rules}
+
+    assert named == {str(code) for code in Code} - {
+        'action-unsupported',
+        'rebuild-needs-slot',
+        'rebuild-changes-model',
+        'rescue-drops-encryption',
+    }
+    assert all(rule.__doc__ for rule in rules)
+
+
+def test_unencrypted_guests_may_have_what_encrypted_ones_may_not():
+    request = plain(
+        {'pci_passthrough:alias': 'gpu:1'},
+        {'hw_disk_bus': 'ide', 'hw_machine_type': 'pc'},
+    )
+
+    assert validate(request) == ()
+
+
+def test_the_machine_type_of_a_host_can_be_given():
+    request = encrypted({}, {'hw_machine_type': None})
+
+    assert codes(validate(request)) == ['machine-type-unset']
+    assert codes(validate(request, 'pc')) == ['machine-type-not-q35']
+    assert codes(validate(request, machine_type='pc-q35-9.0')) == []
+
+
+@pytest.mark.parametrize(
+    'as_warnings',
+    [{'host-device'}, ['host-device'], (Code.HOST_DEVICE,)],
+    ids=['text', 'a list', 'a code'],
+)
+def test_a_code_can_be_made_a_warning(as_warnings):
+    request = encrypted(
+        {'pci_passthrough:alias': 'gpu:1'}, {'hw_firmware_type': None}
+    )
+
+    before = validate(request)
+    after = validate(request, as_warnings=as_warnings)
+
+    assert [(p.code, p.is_error) for p in before] == [
+        ('firmware-not-uefi', True),
+        ('host-device', True),
+    ]
+    assert [(p.code, p.is_error) for p in after] == [
+        ('firmware-not-uefi', True),
+        ('host-device', False),
+    ]
+
+
+ANY = {'models': ['intel-tdx', 'amd-sev-snp', 'amd-sev']}
+
+
+@pytest.mark.parametrize(
+    ('properties', 'usable', 'problems'),
+    [
+        pytest.param({}, (TDX, SEV_SNP, SEV), [], id='all will do'),
+        pytest.param(
+            {'hw_video_model': None}, (SEV_SNP, SEV), [], id='not the best'
+        ),
+        pytest.param(
+            {'hw_firmware_stateless': None}, (SEV,), [], id='the last alone'
+        ),
+        pytest.param(
+            {'hw_machine_type': 'pc', 'hw_video_model': None},
+            (),
+            ['machine-type-not-q35', 'video-device-present'],
+            id="none: the best one's problems",
+        ),
+        pytest.param(
+            {'hw_video_model': None, 'hw_machine_type': None},
+            (SEV_SNP, SEV),
+            ['machine-type-unset'],
+            id='warnings leave a model usable',
+        ),
+    ],
+)
+def test_any_of_several_models(properties, usable, problems):
+    request = encrypted({}, properties, **ANY)
+
+    assert usable_models(request) == usable
+    assert codes(validate(request)) == problems
+
+
+def test_a_trait_of_the_flavor_narrows_several_models():
+    request = encrypted({'trait:HW_CPU_X86_AMD_SEV_SNP': 'required'}, **ANY)
+
+    assert usable_models(request) == (SEV_SNP,)
+
+
+def test_usable_models_heed_the_host_and_the_callers_warnings():
+    request = encrypted(
+        {'pci_passthrough:alias': 'gpu:1'}, {'hw_machine_type': None}
+    )
+
+    assert usable_models(request) == ()
+    assert usable_models(request, as_warnings={'host-device'}) == (SEV,)
+    assert usable_models(request, 'pc', as_warnings={'host-device'}) == ()
