@@ -41,10 +41,7 @@ from sev_scheduling.placement import (  # noqa: E402
     embedded_placement,
     load_cloud,
 )
-from sev_scheduling.placement.cloudfile import (  # noqa: E402
-    Cloud,
-    parse_cloud,
-)
+from sev_scheduling.placement.embedded import Cloud, parse_cloud  # noqa: E402
 from tests.servers import databases, rabbitmq  # noqa: E402
 from tests.servers.nova import nova as nova_databases  # noqa: E402
 from tests.servers.nova_agent import request_spec  # noqa: E402

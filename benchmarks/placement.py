@@ -27,7 +27,7 @@ from sev_scheduling.placement import (
     embedded_placement,
     load_cloud,
 )
-from sev_scheduling.placement.cloudfile import parse_cloud
+from sev_scheduling.placement.embedded import parse_cloud
 from tests.servers import databases
 from tests.servers.placement import placement_server
 from tests.servers.process import ServerMissing

@@ -12,7 +12,7 @@ from cliff import help as cliff_help
 from cliff.app import App
 from cliff.commandmanager import CommandManager
 
-from sev_scheduling.cli.shell import EXIT_USAGE, NAME
+from sev_scheduling.cli import EXIT_USAGE, NAME
 from sev_scheduling.exceptions import InputError
 
 COMMAND_GROUP = 'sev_scheduling.cli'

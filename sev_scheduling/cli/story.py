@@ -11,13 +11,13 @@ from typing import TextIO
 from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.cli import terminal
-from sev_scheduling.cli.explain import operator_view
+from sev_scheduling.cli.commands.explain import operator_view
+from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement import Placement, PlacementClient
 from sev_scheduling.placement.outlook import Outlook
-from sev_scheduling.placement.textfile import read_document
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.rules.validation import validate

@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from sev_scheduling.placement.client import (
         PlacementClient as PlacementClient,
     )
-    from sev_scheduling.placement.cloudfile import Cloud as Cloud
-    from sev_scheduling.placement.cloudfile import (
-        read_cloud_file as read_cloud_file,
-    )
-    from sev_scheduling.placement.cloudload import load_cloud as load_cloud
+    from sev_scheduling.placement.embedded import Cloud as Cloud
     from sev_scheduling.placement.embedded import (
         embedded_placement as embedded_placement,
+    )
+    from sev_scheduling.placement.embedded import load_cloud as load_cloud
+    from sev_scheduling.placement.embedded import (
+        read_cloud_file as read_cloud_file,
     )
     from sev_scheduling.placement.owners import Claim as Claim
 
 _HOME = {
     'Candidates': 'placement.candidates',
     'Claim': 'placement.owners',
-    'Cloud': 'placement.cloudfile',
+    'Cloud': 'placement.embedded',
     'Diagnosis': 'diagnosis',
     'Placement': 'placement.claims',
     'PlacementClient': 'placement.client',
     'embedded_placement': 'placement.embedded',
-    'load_cloud': 'placement.cloudload',
-    'read_cloud_file': 'placement.cloudfile',
+    'load_cloud': 'placement.embedded',
+    'read_cloud_file': 'placement.embedded',
 }
 
 __all__ = sorted(_HOME)

@@ -12,8 +12,12 @@ from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import find_model, registered_models
-from sev_scheduling.placement.cloudfile import Cloud, CloudHost, parse_cloud
-from sev_scheduling.placement.cloudload import providers_of
+from sev_scheduling.placement.embedded import (
+    Cloud,
+    CloudHost,
+    parse_cloud,
+    providers_of,
+)
 from sev_scheduling.placement.http import call
 from sev_scheduling.testing.builders import DEFAULT_POOLS, Pools, pool_of
 

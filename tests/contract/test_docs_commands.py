@@ -18,7 +18,7 @@ import textwrap
 
 import pytest
 
-from sev_scheduling.cli.shell import main
+from sev_scheduling.cli.main import main
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = {

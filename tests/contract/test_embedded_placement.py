@@ -16,7 +16,7 @@ from sev_scheduling.placement import (
     embedded_placement,
     load_cloud,
 )
-from sev_scheduling.placement.cloudfile import parse_cloud
+from sev_scheduling.placement.embedded import parse_cloud
 from tests.contract.placement.requests import host, request
 
 

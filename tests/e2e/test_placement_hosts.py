@@ -58,7 +58,7 @@ SLOTS = [
     ('tdx-1', 'intel-tdx', 31, 0, 0, 31),
 ]
 
-RUN = 'import sys, sev_scheduling.cli.shell as s; sys.exit(s.main())'
+RUN = 'import sys, sev_scheduling.cli.main as s; sys.exit(s.main())'
 
 
 @pytest.fixture(params=['sqlite', 'postgresql', 'mariadb'])

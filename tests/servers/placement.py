@@ -18,9 +18,12 @@ from keystoneauth1.exceptions import ClientException
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
-from sev_scheduling.placement.cloudfile import Cloud, parse_cloud
-from sev_scheduling.placement.cloudload import load_cloud
-from sev_scheduling.placement.embedded import EmbeddedAdapter
+from sev_scheduling.placement.embedded import (
+    Cloud,
+    EmbeddedAdapter,
+    load_cloud,
+    parse_cloud,
+)
 from tests.servers.databases import sqlite
 from tests.servers.process import (
     HOST,

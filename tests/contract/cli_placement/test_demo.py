@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sev_scheduling.cli.shell import main
+from sev_scheduling.cli.main import main
 
 
 @pytest.fixture(scope='module')

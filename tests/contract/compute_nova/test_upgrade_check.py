@@ -14,7 +14,7 @@ upgradecheck = pytest.importorskip(
     reason='oslo.upgradecheck is not installed',
 )
 node_check = pytest.importorskip(
-    'sev_scheduling.cli.node_check', reason='cliff is not installed'
+    'sev_scheduling.cli.commands.node_check', reason='cliff is not installed'
 )
 
 RESULTS = (

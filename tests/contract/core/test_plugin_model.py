@@ -12,9 +12,7 @@ import pytest
 from tests.unit.factories import ON, flavor, image
 
 PACKAGE = Path(__file__).parents[2] / 'samples/core/arm-cca'
-MAIN = (
-    'import sys; from sev_scheduling.cli.shell import main; sys.exit(main())'
-)
+MAIN = 'import sys; from sev_scheduling.cli.main import main; sys.exit(main())'
 FLAVOR = flavor(ON | {'hw:mem_encryption_model': 'arm-cca'})
 IMAGE = image(
     {

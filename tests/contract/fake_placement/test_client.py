@@ -17,7 +17,7 @@ from sev_scheduling.placement import (
     load_cloud,
     read_cloud_file,
 )
-from sev_scheduling.placement.cloudfile import parse_cloud
+from sev_scheduling.placement.embedded import parse_cloud
 from sev_scheduling.testing import (
     FakePlacement,
     add_cloud,

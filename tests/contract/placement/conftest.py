@@ -13,7 +13,7 @@ from sev_scheduling.placement import (
     embedded_placement,
     load_cloud,
 )
-from sev_scheduling.placement.cloudfile import parse_cloud
+from sev_scheduling.placement.embedded import parse_cloud
 
 
 class World:

@@ -7,7 +7,7 @@ import pytest
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement import load_cloud, read_cloud_file
 from tests.contract.placement.requests import host
-from tests.unit.placement.test_cloudfile import EXAMPLE
+from tests.unit.placement.embedded.test_cloud_file import EXAMPLE
 
 
 def pools_of(hosts):

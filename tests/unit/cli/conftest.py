@@ -24,7 +24,7 @@ def run(capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', '100')
 
     def run(*args):
-        from sev_scheduling.cli.shell import main
+        from sev_scheduling.cli.main import main
 
         status = main([str(arg) for arg in args])
         printed = capsys.readouterr()

@@ -9,8 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sev_scheduling.cli.base import Plain
-from sev_scheduling.cli.node_options import (
+from sev_scheduling.cli.options.node import (
     LibvirtInput,
     add_config,
     add_libvirt,
@@ -19,6 +18,7 @@ from sev_scheduling.cli.node_options import (
     missing_extra,
     read_root,
 )
+from sev_scheduling.cli.output import Plain
 from sev_scheduling.exceptions import SevSchedulingError
 from sev_scheduling.text import printable
 

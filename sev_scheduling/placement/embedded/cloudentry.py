@@ -11,7 +11,7 @@ import os_traits
 from sev_scheduling.exceptions import CloudFileError
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.cloudhost import CloudHost
+from sev_scheduling.placement.embedded.cloudhost import CloudHost
 from sev_scheduling.text import MAX_AMOUNT, quoted
 
 #: Bound on what a file of a few lines may ask for.

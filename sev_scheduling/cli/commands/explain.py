@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sev_scheduling.cli.base import Words
-from sev_scheduling.cli.clouds import add_host_options, open_client
-from sev_scheduling.cli.inputs import add_request_options, read_request
+from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.inputs import add_request_options, read_request
+from sev_scheduling.cli.output import Words
 from sev_scheduling.diagnosis import Cause
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.explain.reasons import Reason

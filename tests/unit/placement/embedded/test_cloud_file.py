@@ -13,9 +13,9 @@ from sev_scheduling.exceptions import CloudFileError, InputError
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
 from sev_scheduling.placement import Cloud, read_cloud_file
-from sev_scheduling.placement.cloudfile import parse_cloud
+from sev_scheduling.placement.embedded import parse_cloud
 
-EXAMPLE = Path(__file__).parents[3] / 'examples' / 'cloud.yaml'
+EXAMPLE = Path(__file__).parents[4] / 'examples' / 'cloud.yaml'
 
 HOST = {'name': 'epyc', 'vcpus': 8, 'memory_mb': 4096, 'disk_gb': 10}
 ALL_KEYS = {

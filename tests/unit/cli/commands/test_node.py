@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from sev_scheduling.cli import node, node_check, node_reserve
+from sev_scheduling.cli.commands import node, node_check, node_reserve
 from sev_scheduling.exceptions import InputError
 from tests.unit.compute import samples
 

@@ -13,8 +13,7 @@ from cliff.formatters.base import ListFormatter
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
-from sev_scheduling.cli import terminal
-from sev_scheduling.cli.shell import EXIT_NO
+from sev_scheduling.cli import EXIT_NO, terminal
 from sev_scheduling.exceptions import InputError
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from sev_scheduling.cli.base import Fields
-from sev_scheduling.cli.inputs import (
+from sev_scheduling.cli.options.inputs import (
     add_request_options,
     positive,
     read_request,
 )
+from sev_scheduling.cli.output import Fields
 from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.prefilter import translate

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sev_scheduling.cli import terminal
-from sev_scheduling.cli.base import Rows
-from sev_scheduling.cli.clouds import add_host_options, open_client
-from sev_scheduling.cli.inputs import (
+from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.inputs import (
     add_request_options,
     owner,
     positive,
     read_request,
 )
+from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import InvalidRequest, NoCapacity
 from sev_scheduling.explain.explanation import Explanation, explain
 from sev_scheduling.rules.validation import validate

@@ -7,7 +7,7 @@ import pytest
 
 from sev_scheduling.cli.story import GUESTS
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 PACKAGE = ROOT / 'sev_scheduling'
 
 

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from sev_scheduling.cli import release
+from sev_scheduling.cli.commands import claims
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from sev_scheduling.cli import release
     ],
 )
 def test_a_time_is_read_in_seconds(text, seconds):
-    assert release.duration(text) == seconds
+    assert claims.duration(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_time_is_read_in_seconds(text, seconds):
 )
 def test_a_time_that_is_none_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match='90s, 15m, 2h'):
-        release.duration(text)
+        claims.duration(text)
 
 
 @pytest.mark.parametrize(

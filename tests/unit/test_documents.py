@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sev_scheduling.documents import MAX_BYTES, named, read_document
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.placement.textfile import MAX_BYTES, named, read_document
 
 BOMB = 'a: &a [x, x]\n' + ''.join(
     f'{name}: &{name} [*{last}, *{last}]\n'

@@ -26,18 +26,18 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+from sev_scheduling.cli import (
+    EXIT_BROKEN_PIPE,
+    EXIT_DEFECT,
+    EXIT_NO,
+    EXIT_USAGE,
+    NAME,
+)
 from sev_scheduling.exceptions import (
     InvalidRequest,
     NoCapacity,
     SevSchedulingError,
 )
-
-NAME = 'sev-scheduling'
-
-EXIT_NO = 1
-EXIT_USAGE = 2
-EXIT_DEFECT = 70
-EXIT_BROKEN_PIPE = 141
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 

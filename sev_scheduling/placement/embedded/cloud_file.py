@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sev_scheduling.exceptions import CloudFileError
-from sev_scheduling.placement.cloudentry import MAX_HOSTS, Entry
-from sev_scheduling.placement.cloudhost import CloudHost
+from sev_scheduling.placement.embedded.cloudentry import MAX_HOSTS, Entry
+from sev_scheduling.placement.embedded.cloudhost import CloudHost
 from sev_scheduling.text import quoted
 
 __all__ = ['Cloud', 'CloudHost', 'parse_cloud', 'read_cloud_file']
@@ -32,7 +32,7 @@ def read_cloud_file(path: str | Path) -> Cloud:
     :raises CloudFileError: where it is wrong; names file, entry and key
     """
     # Clouds that are not read from files need no PyYAML.
-    from sev_scheduling.placement.textfile import named, read_document
+    from sev_scheduling.documents import named, read_document
 
     return parse_cloud(read_document(path), f'Cloud file {named(path)}')
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sev_scheduling.cli.base import Words
-from sev_scheduling.cli.inputs import add_request_options, read_request
+from sev_scheduling.cli.options.inputs import add_request_options, read_request
+from sev_scheduling.cli.output import Words
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.rules.validation import validate
 

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from sev_scheduling import exceptions
-from sev_scheduling.cli import check, shell
+from sev_scheduling.cli import main as shell
+from sev_scheduling.cli.commands import check
 
 
 def raising(error):
@@ -478,7 +479,7 @@ HEAVY = ('keystoneauth1', 'openstack', 'placement', 'prometheus_client',
 
 def test_listing_the_commands_imports_nothing_heavy():
     program = (
-        'import sys; from sev_scheduling.cli.shell import main; main([]); '
+        'import sys; from sev_scheduling.cli.main import main; main([]); '
         f'print(sorted(set(sys.modules).intersection({HEAVY})))'
     )
     ran = subprocess.run(

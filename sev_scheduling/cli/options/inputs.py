@@ -74,7 +74,7 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     :raises InputError: where a file cannot be read
     :raises SpecError: where it has no flavor or image in it
     """
-    from sev_scheduling.placement.textfile import read_document
+    from sev_scheduling.documents import read_document
 
     flavor_file, image_file = parsed_args.flavor, parsed_args.image
     piped = [

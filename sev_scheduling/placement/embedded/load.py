@@ -13,8 +13,8 @@ import os_resource_classes as orc
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.cloudfile import Cloud, CloudHost
-from sev_scheduling.placement.embedded import EmbeddedAdapter
+from sev_scheduling.placement.embedded.cloud_file import Cloud, CloudHost
+from sev_scheduling.placement.embedded.service import EmbeddedAdapter
 
 #: Nova's own default (``[DEFAULT] initial_cpu_allocation_ratio``).
 CPU_ALLOCATION_RATIO = 4.0

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sev_scheduling.cli.base import Rows
-from sev_scheduling.cli.clouds import add_host_options, open_client
-from sev_scheduling.cli.inputs import owner
+from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.inputs import owner
+from sev_scheduling.cli.output import Rows
 from sev_scheduling.text import quoted
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}

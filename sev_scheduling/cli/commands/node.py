@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from sev_scheduling.cli.base import Plain, Rows
-from sev_scheduling.cli.node_options import (
+from sev_scheduling.cli.options.node import (
     LibvirtInput,
     Lines,
     add_config,
@@ -17,6 +16,7 @@ from sev_scheduling.cli.node_options import (
     load_compute,
     read_root,
 )
+from sev_scheduling.cli.output import Plain, Rows
 from sev_scheduling.exceptions import InputError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sev_scheduling.cli.base import Fields
-from sev_scheduling.cli.node_options import (
+from sev_scheduling.cli.options.node import (
     Lines,
     add_output,
     add_root,
@@ -15,6 +14,7 @@ from sev_scheduling.cli.node_options import (
     load_compute,
     read_root,
 )
+from sev_scheduling.cli.output import Fields
 from sev_scheduling.exceptions import InputError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
-from sev_scheduling.cli.base import Rows
-from sev_scheduling.cli.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.models import registered_models

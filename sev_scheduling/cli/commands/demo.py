@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.resources
 
-from sev_scheduling.cli.base import Plain
+from sev_scheduling.cli.output import Plain
 
 
 class Demo(Plain):
