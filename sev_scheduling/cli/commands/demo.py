@@ -23,7 +23,7 @@ class Demo(Plain):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         # Placement and its libraries are needed by this command alone.
-        from sev_scheduling.cli.story import GUESTS, Story
+        from sev_scheduling.cli.commands.story import GUESTS, Story
         from sev_scheduling.placement import (
             embedded_placement,
             load_cloud,
