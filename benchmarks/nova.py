@@ -34,8 +34,8 @@ from nova.virt import hardware  # noqa: E402
 
 from sev_scheduling import opts  # noqa: E402
 from sev_scheduling.nova import MemoryEncryptionFilter  # noqa: E402
-from sev_scheduling.nova.lookups import Lookups  # noqa: E402
-from sev_scheduling.nova.requests import _read  # noqa: E402
+from sev_scheduling.nova.lookups.lookups import Lookups  # noqa: E402
+from sev_scheduling.nova.request_spec import _read  # noqa: E402
 from sev_scheduling.placement import (  # noqa: E402
     PlacementClient,
     embedded_placement,

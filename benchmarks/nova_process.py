@@ -27,8 +27,8 @@ from sev_scheduling.nova import (  # noqa: E402
     MemoryEncryptionFilter,
     MemoryEncryptionWeigher,
 )
-from sev_scheduling.nova.requestfilter import RequestFilter  # noqa: E402
-from sev_scheduling.nova.shared import shared_lookups  # noqa: E402
+from sev_scheduling.nova.lookups.shared import shared_lookups  # noqa: E402
+from sev_scheduling.nova.request_filter import RequestFilter  # noqa: E402
 from tests.servers.nova_agent import request_spec  # noqa: E402
 from tests.servers.nova_cloud import guests  # noqa: E402
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.nova.facts import HostFacts
-from sev_scheduling.nova.providers import Providers
+from sev_scheduling.nova.host_state import HostFacts
+from sev_scheduling.nova.lookups.providers import Providers
 from sev_scheduling.request.request import EncryptionRequest
 
 

@@ -16,13 +16,14 @@ from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import FilterResult
-from sev_scheduling.nova import requestfilter
-from sev_scheduling.nova.facts import HostFacts
+from sev_scheduling.nova import request_filter as requestfilter
+from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.faults import host_fault
-from sev_scheduling.nova.judgement import Judgement
-from sev_scheduling.nova.providers import Providers
+from sev_scheduling.nova.host_state import HostFacts
+from sev_scheduling.nova.lookups.providers import Providers
+from sev_scheduling.nova.lookups.shared import renewed_lookups
 from sev_scheduling.nova.rebuild import Held, check_slot, held_models
-from sev_scheduling.nova.requests import (
+from sev_scheduling.nova.request_spec import (
     Reading,
     asks_for_encryption,
     image_encryption,
@@ -32,8 +33,7 @@ from sev_scheduling.nova.servers import (
     image_encryption_text,
     keep_encryption,
 )
-from sev_scheduling.nova.shared import renewed_lookups
-from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.problems import Problem
 from sev_scheduling.request.request import EncryptionRequest, as_boolean
 
@@ -124,9 +124,9 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     def _judgement(
         self, request: EncryptionRequest, providers: Providers | None
-    ) -> Judgement:
+    ) -> HostEvaluator:
         conf = CONF.sev_scheduling
-        return Judgement(
+        return HostEvaluator(
             request,
             HostFacts(conf, self._warnings),
             providers,

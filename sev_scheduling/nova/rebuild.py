@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sev_scheduling.models import EncryptionModel, registered_models
-from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.lookups.lookups import Lookups
 from sev_scheduling.problems import Problem
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.actions import check_action

@@ -11,10 +11,10 @@ from nova.scheduler import utils, weights
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.nova.lookups import Lookups
-from sev_scheduling.nova.requests import asks_for_encryption, read_spec
-from sev_scheduling.nova.shared import shared_lookups
-from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.nova.lookups.shared import shared_lookups
+from sev_scheduling.nova.request_spec import asks_for_encryption, read_spec
+from sev_scheduling.nova.warning_log import Warnings
 
 CONF = nova.conf.CONF
 

@@ -11,9 +11,9 @@ def configured(monkeypatch):
     """Set options of nova.conf for one test: ``configured(max_guests=1)``."""
     from nova.scheduler import request_filter
 
-    from tests.unit.nova.world import CONF
+    from tests.unit.nova.factories import CONF
 
-    monkeypatch.setattr('sev_scheduling.nova.shared._lookups', None)
+    monkeypatch.setattr('sev_scheduling.nova.lookups.shared._lookups', None)
     monkeypatch.setattr(
         request_filter,
         'ALL_REQUEST_FILTERS',
@@ -39,7 +39,7 @@ def world(monkeypatch):
     """
     from nova import exception, objects
 
-    from tests.unit.nova.world import World
+    from tests.unit.nova.factories import World
 
     def missing(context, server):
         raise exception.InstanceMappingNotFound(uuid=server)
@@ -49,7 +49,7 @@ def world(monkeypatch):
     )
     world = World()
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.placement_client',
+        'sev_scheduling.nova.lookups.lookups.placement_client',
         lambda budget: world.placement.client(),
     )
     return world
@@ -67,7 +67,7 @@ def broken(monkeypatch):
             supports = call
 
         monkeypatch.setattr(
-            'sev_scheduling.nova.lookups.placement_client',
+            'sev_scheduling.nova.lookups.lookups.placement_client',
             lambda budget: Client(),
         )
 

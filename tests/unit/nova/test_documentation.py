@@ -14,8 +14,8 @@ from oslo_config import cfg
 
 from sev_scheduling import opts
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova import facts
-from tests.unit.nova.world import (
+from sev_scheduling.nova import host_state as facts
+from tests.unit.nova.factories import (
     ES,
     ON,
     ON_ES,

@@ -16,9 +16,9 @@ from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova.shared import renewed_lookups
+from sev_scheduling.nova.lookups.shared import renewed_lookups
 from sev_scheduling.placement import PlacementClient
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ON,
     ON_ES,
     Q35,
@@ -69,7 +69,7 @@ def breaking(monkeypatch, step, *, versions=VERSIONS):
 
     script = Broken({})
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.placement_client',
+        'sev_scheduling.nova.lookups.lookups.placement_client',
         lambda budget: PlacementClient(script.adapter()),
     )
     renewed_lookups()
@@ -250,7 +250,7 @@ def test_a_warning_once_a_minute_and_not_once_a_host(
     plugin = load_filter()
     now = [1000.0]
     monkeypatch.setattr(
-        'sev_scheduling.nova.warnings.time.monotonic', lambda: now[0]
+        'sev_scheduling.nova.warning_log.time.monotonic', lambda: now[0]
     )
 
     def warnings():
@@ -340,7 +340,7 @@ def test_whatever_placement_answers_nothing_but_a_reason_leaves(
     with monkeypatch.context() as patch:
         adapter = Spoiling(world.placement, data.draw)
         patch.setattr(
-            'sev_scheduling.nova.lookups.placement_client',
+            'sev_scheduling.nova.lookups.lookups.placement_client',
             lambda budget: PlacementClient(adapter),
         )
         plugin, weigher = load_filter(), load_weigher()

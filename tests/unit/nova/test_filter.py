@@ -9,7 +9,7 @@ import pytest
 from nova import exception
 
 from sev_scheduling.hosts.host import SlotPool
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ES_TRAIT,
     ON,

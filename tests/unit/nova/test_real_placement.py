@@ -9,7 +9,7 @@ from nova.scheduler import request_filter
 
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.embedded import embedded_placement
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ON,
     Q35_TRAIT,
@@ -30,7 +30,7 @@ from tests.unit.nova.world import (
 def world(monkeypatch):
     with embedded_placement() as placement:
         monkeypatch.setattr(
-            'sev_scheduling.nova.lookups.placement_client',
+            'sev_scheduling.nova.lookups.lookups.placement_client',
             lambda budget: PlacementClient(placement),
         )
         yield World(placement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nova import exception
 
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ON,
     ON_ES,

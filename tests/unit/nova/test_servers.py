@@ -14,7 +14,7 @@ from nova import exception, objects
 
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova import servers
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ON,
     ON_ES,

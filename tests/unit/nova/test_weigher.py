@@ -8,7 +8,7 @@ import pytest
 
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova import MemoryEncryptionWeigher
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ON_ES,
     SEV,

@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.nova.warning_log import Warnings
 
 
 @pytest.fixture
 def now(monkeypatch):
     now = [5.0]
     monkeypatch.setattr(
-        'sev_scheduling.nova.warnings.time.monotonic', lambda: now[0]
+        'sev_scheduling.nova.warning_log.time.monotonic', lambda: now[0]
     )
     return now
 

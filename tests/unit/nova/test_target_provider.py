@@ -10,7 +10,7 @@ from nova import exception, objects
 from nova.scheduler import request_filter
 
 from sev_scheduling.hosts.host import SlotPool
-from tests.unit.nova.world import SEV, load_filter, spec
+from tests.unit.nova.factories import SEV, load_filter, spec
 
 TOLD = 'The host asked for cannot take it. Ask for no particular host.'
 

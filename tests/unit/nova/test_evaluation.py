@@ -11,12 +11,12 @@ from nova.scheduler.host_manager import HostState
 
 from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
 from sev_scheduling.models import registered_models
-from sev_scheduling.nova.facts import HostFacts
-from sev_scheduling.nova.judgement import Judgement
-from sev_scheduling.nova.providers import Providers
-from sev_scheduling.nova.requests import read_spec
-from sev_scheduling.nova.warnings import Warnings
-from tests.unit.nova.world import (
+from sev_scheduling.nova.evaluation import HostEvaluator
+from sev_scheduling.nova.host_state import HostFacts
+from sev_scheduling.nova.lookups.providers import Providers
+from sev_scheduling.nova.request_spec import read_spec
+from sev_scheduling.nova.warning_log import Warnings
+from tests.unit.nova.factories import (
     CONF,
     ES,
     ON,
@@ -142,7 +142,7 @@ def build(drawn):
 
 def judge_all(drawn, request, options, strict, way):
     states, providers, slots = build(drawn)
-    judgement = Judgement(
+    judgement = HostEvaluator(
         request,
         HostFacts(options, Warnings()),
         providers,
@@ -208,7 +208,7 @@ def judged_singly(monkeypatch, drawn):
     """Return the host states, those left, and those judged one by one."""
     states, providers, _ = build(drawn)
     request = read_spec(spec(ON, UEFI), CONF.sev_scheduling).request
-    judgement = Judgement(
+    judgement = HostEvaluator(
         request,
         HostFacts(Options([], None), Warnings()),
         providers,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.nova.budget import Budget, too_late
+from sev_scheduling.nova.lookups.deadline import Budget, too_late
 
 T = TypeVar('T')
 

@@ -11,9 +11,9 @@ import pytest
 from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.nova.budget import HURRY, Budget
-from sev_scheduling.nova.lookups import Lookups
-from tests.unit.nova.world import (
+from sev_scheduling.nova.lookups.deadline import HURRY, Budget
+from sev_scheduling.nova.lookups.lookups import Lookups
+from tests.unit.nova.factories import (
     ON,
     UEFI,
     load_filter,
@@ -216,11 +216,11 @@ def test_a_request_waits_for_placement_no_longer_than_the_time_out(
     states = world.hosts_for(spec())
     configured(placement_timeout=10.0, on_placement_failure=policy)
     monkeypatch.setattr(
-        'sev_scheduling.nova.shared.Lookups',
+        'sev_scheduling.nova.lookups.shared.Lookups',
         functools.partial(Lookups, clock=clock),
     )
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.placement_client',
+        'sev_scheduling.nova.lookups.lookups.placement_client',
         lambda budget: Hanging(budget, clock),
     )
     plugin, weigher = load_filter(), load_weigher()

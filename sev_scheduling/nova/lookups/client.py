@@ -13,7 +13,7 @@ from nova.scheduler.client import report
 from urllib3.util import Timeout
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.nova.budget import Budget
+from sev_scheduling.nova.lookups.deadline import Budget
 from sev_scheduling.placement.client import PlacementClient
 
 CONF = nova.conf.CONF

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.nova.shared import renewed_lookups, shared_lookups
-from tests.unit.nova.world import load_filter, load_weigher, spec, weighed
+from sev_scheduling.nova.lookups.shared import renewed_lookups, shared_lookups
+from tests.unit.nova.factories import load_filter, load_weigher, spec, weighed
 
 
 def test_filter_request_filter_and_weigher_share_one_memory(world):

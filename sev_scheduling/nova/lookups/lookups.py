@@ -17,14 +17,14 @@ from contextlib import AbstractContextManager
 import os_resource_classes as orc
 
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.nova.budget import Budget
-from sev_scheduling.nova.placement import placement_client
-from sev_scheduling.nova.providers import (
+from sev_scheduling.nova.lookups.cache import RecentSlots, Remembered
+from sev_scheduling.nova.lookups.client import placement_client
+from sev_scheduling.nova.lookups.deadline import Budget
+from sev_scheduling.nova.lookups.providers import (
     Providers,
     ask_providers,
     strange_answer,
 )
-from sev_scheduling.nova.remembered import RecentSlots, Remembered
 from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.client import PlacementClient
 

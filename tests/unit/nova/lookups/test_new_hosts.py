@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sev_scheduling.nova.lookups.shared import shared_lookups
 from sev_scheduling.nova.rebuild import held_models
-from sev_scheduling.nova.shared import shared_lookups
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ES_TRAIT,
     ON_ES,

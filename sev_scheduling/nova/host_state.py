@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sev_scheduling.hosts.host import DEFAULT_ARCHITECTURE
-from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.text import printable, quoted, whole_number
 
 #: Keys of aggregate metadata.

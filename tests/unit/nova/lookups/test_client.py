@@ -21,10 +21,10 @@ from sev_scheduling.exceptions import (
     PlacementError,
     PlacementUnavailable,
 )
-from sev_scheduling.nova.budget import Budget
-from sev_scheduling.nova.lookups import Lookups
-from sev_scheduling.nova.placement import placement_client
-from tests.unit.nova.world import CONF
+from sev_scheduling.nova.lookups.client import placement_client
+from sev_scheduling.nova.lookups.deadline import Budget
+from sev_scheduling.nova.lookups.lookups import Lookups
+from tests.unit.nova.factories import CONF
 
 VERSIONS = {'versions': [{'id': 'v1.0', 'max_version': '1.39'}]}
 
@@ -212,7 +212,9 @@ def test_whatever_keeps_nova_from_asking_is_a_failure(
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr('sev_scheduling.nova.placement._report_client', fail)
+    monkeypatch.setattr(
+        'sev_scheduling.nova.lookups.client._report_client', fail
+    )
     with pytest.raises(told):
         Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
 
@@ -227,7 +229,7 @@ def test_the_client_is_made_anew_where_the_catalog_had_no_endpoint(
             raise ks_exceptions.EndpointNotFound('none')
 
     monkeypatch.setattr(
-        'sev_scheduling.nova.placement._report_client',
+        'sev_scheduling.nova.lookups.client._report_client',
         lambda budget: made.append(budget) or Client(),
     )
     lookups = Lookups(lambda: 60.0, lambda: 10.0)
@@ -265,7 +267,8 @@ def test_connecting_and_reading_share_the_time(
 
 def test_no_call_is_made_where_the_time_is_over(monkeypatch):
     monkeypatch.setattr(
-        'sev_scheduling.nova.placement._report_client', pytest.fail
+        'sev_scheduling.nova.lookups.client._report_client',
+        pytest.fail,
     )
     now = [0.0]
     budget = Budget(lambda: 10.0, lambda: now[0])

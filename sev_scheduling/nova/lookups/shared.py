@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nova.conf
 
-from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.lookups.lookups import Lookups
 
 CONF = nova.conf.CONF
 

@@ -12,9 +12,9 @@ from sev_scheduling.exceptions import (
     PlacementUnavailable,
 )
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.lookups.lookups import Lookups
 from sev_scheduling.placement import PlacementClient
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ES_TRAIT,
     PC_TRAIT,

@@ -12,7 +12,7 @@ from nova import exception, objects
 from nova.scheduler import request_filter
 
 from sev_scheduling.hosts.host import SlotPool
-from tests.unit.nova.world import (
+from tests.unit.nova.factories import (
     ES,
     ON,
     ON_SNP,
@@ -122,7 +122,7 @@ def test_problems_are_logged_for_operators_in_full(world, caplog):
     (record,) = [
         r
         for r in caplog.records
-        if r.name == 'sev_scheduling.nova.requestfilter'
+        if r.name == 'sev_scheduling.nova.request_filter'
     ]
     assert record.levelname == 'INFO'
     assert len(re.findall(r'error: Memory encryption is requested by',

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from nova import context as nova_context
 from nova import exception, objects
 
-from sev_scheduling.nova.providers import roots_of
+from sev_scheduling.nova.lookups.providers import roots_of
 from sev_scheduling.placement.client import PlacementClient
 
 

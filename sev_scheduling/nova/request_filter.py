@@ -22,17 +22,17 @@ from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import machine_type_trait
-from sev_scheduling.nova.destination import requested_tree
 from sev_scheduling.nova.faults import request_fault
-from sev_scheduling.nova.lookups import Lookups
-from sev_scheduling.nova.requests import (
+from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.nova.request_spec import (
     as_warnings,
     image_property,
     mentions_encryption,
     raw_image_encryption,
     read_spec,
 )
-from sev_scheduling.nova.warnings import Warnings
+from sev_scheduling.nova.target_provider import requested_tree
+from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Problem

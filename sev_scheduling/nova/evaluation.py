@@ -22,8 +22,8 @@ from sev_scheduling.hosts.hostfilter import (
     judge,
 )
 from sev_scheduling.nova.doubt import doubtful_hosts
-from sev_scheduling.nova.facts import HostFacts
-from sev_scheduling.nova.providers import Providers
+from sev_scheduling.nova.host_state import HostFacts
+from sev_scheduling.nova.lookups.providers import Providers
 from sev_scheduling.request.request import EncryptionRequest
 
 _NOTHING: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ _FULL = SlotPool(total=1, used=1)
 _UNTOLD = SlotPool(total=0)
 
 
-class Judgement:
+class HostEvaluator:
     """Judges host states for one request, in one call of a filter.
 
     :param providers: what Placement tells of providers; None where it did

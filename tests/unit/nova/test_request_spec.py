@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nova import objects
 
-from sev_scheduling.nova.requests import (
+from sev_scheduling.nova.request_spec import (
     _field,
     asks_for_encryption,
     image_encryption,
@@ -13,7 +13,7 @@ from sev_scheduling.nova.requests import (
     mentions_encryption,
     read_spec,
 )
-from tests.unit.nova.world import CONF, ON, ON_ES, Q35, flavor, image, spec
+from tests.unit.nova.factories import CONF, ON, ON_ES, Q35, flavor, image, spec
 
 
 @pytest.mark.parametrize(

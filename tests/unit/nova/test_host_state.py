@@ -7,9 +7,9 @@ import logging
 import pytest
 from nova.scheduler.host_manager import HostState
 
-from sev_scheduling.nova.facts import HostFacts, parse_machine_types
-from sev_scheduling.nova.warnings import Warnings
-from tests.unit.nova.world import CONF, ES, SEV, aggregate
+from sev_scheduling.nova.host_state import HostFacts, parse_machine_types
+from sev_scheduling.nova.warning_log import Warnings
+from tests.unit.nova.factories import CONF, ES, SEV, aggregate
 
 TYPE = 'sev_scheduling:hw_machine_type'
 LIMIT = 'sev_scheduling:max_guests'

@@ -1,0 +1,1 @@
+"""Look-ups in Placement, shared by filter, request filter and weigher."""
