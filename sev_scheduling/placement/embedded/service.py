@@ -22,7 +22,6 @@ from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import quoted
 
 _ONE_AT_A_TIME = threading.Lock()
-_SQLITE_MAGIC = b'SQLite format 3\0'
 
 
 class EmbeddedAdapter(Adapter):
@@ -52,11 +51,11 @@ def embedded_placement(
     in module globals, which are put back at the end.
 
     :param state: the SQLite file to use and keep; a temporary one is made,
-        and removed at the end, where there is none. A file that is made
-        here is removed again where the body raises.
-    :raises InputError: where openstack-placement is not installed, or
+        and removed at the end, if there is none. A file that is made
+        here is removed again if the body raises.
+    :raises InputError: if openstack-placement is not installed, or
         ``state`` is not a database of Placement or is in use
-    :raises RuntimeError: where one runs in this process already
+    :raises RuntimeError: if one runs in this process already
     """
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise RuntimeError('An embedded Placement runs in this process.')
@@ -69,7 +68,7 @@ def embedded_placement(
         else:
             path = state
             new = stack.enter_context(_kept_file(path))
-        yield stack.enter_context(_running(path, new, synced=not new))
+        yield stack.enter_context(_running(path, new))
 
 
 @contextlib.contextmanager
@@ -112,23 +111,18 @@ def _kept_file(path: Path) -> Iterator[bool]:
 
 
 def _check_database(path: Path, label: str) -> None:
-    with path.open('rb') as stream:
-        is_sqlite = stream.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-    if is_sqlite:
-        try:
-            with contextlib.closing(sqlite3.connect(path)) as database:
-                database.execute('SELECT uuid FROM resource_providers LIMIT 1')
-                return
-        except sqlite3.Error:
-            pass
-    raise InputError(
-        f'{label} is no database of Placement; give a file that '
-        '--state made, or a new path.'
-    )
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute('SELECT uuid FROM resource_providers LIMIT 1')
+    except sqlite3.Error:
+        raise InputError(
+            f'{label} is no database of Placement; give a file that --state '
+            'made, or a new path.'
+        ) from None
 
 
 @contextlib.contextmanager
-def _running(path: Path, new: bool, synced: bool) -> Iterator[EmbeddedAdapter]:
+def _running(path: Path, new: bool) -> Iterator[EmbeddedAdapter]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -163,7 +157,7 @@ def _running(path: Path, new: bool, synced: bool) -> Iterator[EmbeddedAdapter]:
     manager.configure(
         connection=url,
         # A temporary file need not survive a power failure.
-        sqlite_synchronous=synced,
+        sqlite_synchronous=not new,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
