@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from sev_scheduling.request.request import EncryptionRequest
 
+#: The code of a host that could run the guest, and that Placement does not
+#: offer: it lacks something that has nothing to do with encryption.
+NO_CANDIDATE = 'no-candidate'
+
 
 class Cause(enum.StrEnum):
     """What kind of constraint leaves no candidate.

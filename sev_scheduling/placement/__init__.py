@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sev_scheduling.diagnosis import Diagnosis as Diagnosis
-    from sev_scheduling.placement.candidates import Candidates as Candidates
-    from sev_scheduling.placement.claims import Placement as Placement
+    from sev_scheduling.placement.answers import Candidates as Candidates
+    from sev_scheduling.placement.claims.claims import (
+        PlacedInstance as PlacedInstance,
+    )
+    from sev_scheduling.placement.claims.claims import Placement as Placement
+    from sev_scheduling.placement.claims.consumers import Claim as Claim
     from sev_scheduling.placement.client import (
         PlacementClient as PlacementClient,
     )
@@ -25,14 +29,14 @@ if TYPE_CHECKING:
     from sev_scheduling.placement.embedded import (
         read_cloud_file as read_cloud_file,
     )
-    from sev_scheduling.placement.owners import Claim as Claim
 
 _HOME = {
-    'Candidates': 'placement.candidates',
-    'Claim': 'placement.owners',
+    'Candidates': 'placement.answers',
+    'Claim': 'placement.claims.consumers',
     'Cloud': 'placement.embedded',
     'Diagnosis': 'diagnosis',
-    'Placement': 'placement.claims',
+    'PlacedInstance': 'placement.claims.claims',
+    'Placement': 'placement.claims.claims',
     'PlacementClient': 'placement.client',
     'embedded_placement': 'placement.embedded',
     'load_cloud': 'placement.embedded',

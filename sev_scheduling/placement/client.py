@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
 
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
 from sev_scheduling.diagnosis import Diagnosis
-from sev_scheduling.exceptions import (
-    InputError,
-    PlacementAnswerError,
-    PlacementTooOld,
-)
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.placement import claims, owners, providers
-from sev_scheduling.placement.candidates import Candidates
-from sev_scheduling.placement.claims import Placement
-from sev_scheduling.placement.http import TIMEOUT, UnknownName, call
-from sev_scheduling.prefilter import MICROVERSION, PlacementRequest
+from sev_scheduling.placement.api import TIMEOUT, Api
+from sev_scheduling.placement.claims import claims
+from sev_scheduling.placement.claims.claims import PlacedInstance
+from sev_scheduling.placement.claims.consumers import Claim, list_claims
+from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.placement.hosts import list_hosts
 from sev_scheduling.request.request import EncryptionRequest
 
-_VERSION = re.compile(r'1\.(\d{1,4})')
 
+class PlacementClient(Api):
+    """Hosts, claims and diagnoses, from any Placement; see :class:`.Api`.
 
-class PlacementClient:
-    """Candidates, hosts, claims and diagnoses, from any Placement.
-
-    Safe to share by threads as far as the keystoneauth session is.
-
-    :param adapter: a keystoneauth1 adapter, or a session, in which case the
-        service catalog tells the endpoint
-    :param timeout: seconds for one call to answer
     :param patience: seconds that a claim goes on after conflicts with other
         claimers
-    :param max_microversion: pretend that Placement has no later one
-    :ivar names: providers' names, as far as they have been asked for
     """
 
     def __init__(
@@ -49,97 +33,10 @@ class PlacementClient:
         patience: float = 60.0,
         max_microversion: str | None = None,
     ) -> None:
-        if isinstance(adapter, Session):
-            adapter = Adapter(adapter, service_type='placement')
-        self._adapter = adapter
-        self._timeout = timeout
+        super().__init__(
+            adapter, timeout=timeout, max_microversion=max_microversion
+        )
         self._patience = patience
-        self._cap = _minor(max_microversion) if max_microversion else None
-        self._newest: int | None = None
-        self.names = providers.Names(self)
-
-    def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        json: Any = None,
-        microversion: str = MICROVERSION,
-    ) -> Any:
-        """Ask Placement something of your own; see :mod:`.http`.
-
-        :raises PlacementError: one of its children
-        """
-        self.require(microversion)
-        return call(
-            self._adapter,
-            method,
-            url,
-            microversion,
-            json=json,
-            timeout=self._timeout,
-        )
-
-    def supports(self, microversion: str) -> bool:
-        """Return whether Placement has a microversion; asks once."""
-        if self._newest is None:
-            self._newest = self._ask_newest()
-        return _minor(microversion) <= self._newest
-
-    def require(self, microversion: str) -> None:
-        """:raises PlacementTooOld: where Placement lacks a microversion"""
-        if not self.supports(microversion):
-            raise PlacementTooOld(
-                f'Placement has microversions up to 1.{self._newest}; '
-                f'{microversion} is needed, so upgrade it.'
-            )
-
-    def _ask_newest(self) -> int:
-        answer = call(self._adapter, 'GET', '/', None, timeout=self._timeout)
-        try:
-            newest = max(_minor(v['max_version']) for v in answer['versions'])
-        except (KeyError, TypeError, ValueError, InputError):
-            raise PlacementAnswerError(
-                'GET /: the answer names no microversions; check that the '
-                'endpoint is the one of Placement.'
-            ) from None
-        return newest if self._cap is None else min(newest, self._cap)
-
-    def candidates(
-        self, query: PlacementRequest, limit: int | None = None
-    ) -> Candidates:
-        """Ask for allocation candidates.
-
-        Where any of several models will do and Placement is older than
-        1.39, or has never heard of one of them, that is one question a
-        model; the answer is the same. A trait or a resource class that it
-        has never heard of is one that no host has.
-
-        :param limit: how many candidates to answer with at most; of several
-            models, Placement may leave out any
-        :raises PlacementError: one of its children
-        """
-        try:
-            if self.supports(query.microversion) or len(query.models) < 2:
-                return self._ask(query, limit)
-        except UnknownName:
-            # Of one model, which says nothing of the others.
-            if len(query.models) < 2:
-                return Candidates((), {})
-        found = Candidates((), {})
-        for variant in _variants(query):
-            if limit is None or len(found.allocation_requests) < limit:
-                found += self.candidates(variant, limit)
-        return found.limited_to(limit)
-
-    def _ask(self, query: PlacementRequest, limit: int | None) -> Candidates:
-        return Candidates.from_answer(
-            self.call(
-                'GET',
-                f'/allocation_candidates?{query.querystring(limit)}',
-                microversion=query.microversion,
-            )
-        )
 
     def hosts(self, *, details: bool = True) -> list[Host]:
         """Return every host, full ones included, by name.
@@ -151,7 +48,7 @@ class PlacementClient:
             None, and the number of calls does not grow with the cloud
         :raises PlacementError: one of its children
         """
-        return providers.hosts(self, details=details)
+        return list_hosts(self, details=details)
 
     def schedule(
         self,
@@ -160,8 +57,8 @@ class PlacementClient:
         *,
         owner: str = claims.OWNER,
         instances: Iterable[str] | None = None,
-        on_placed: Callable[[Placement], None] | None = None,
-    ) -> tuple[Placement, ...]:
+        on_placed: Callable[[PlacedInstance], None] | None = None,
+    ) -> tuple[PlacedInstance, ...]:
         """Claim room for guests, for all of them or for none.
 
         :param count: how many guests
@@ -191,8 +88,8 @@ class PlacementClient:
 
     def _tell(
         self,
-        placed: tuple[Placement, ...],
-        on_placed: Callable[[Placement], None],
+        placed: tuple[PlacedInstance, ...],
+        on_placed: Callable[[PlacedInstance], None],
     ) -> None:
         try:
             for placement in placed:
@@ -203,13 +100,13 @@ class PlacementClient:
                 self.release(placement.instance)
             raise
 
-    def claims(self, *, owner: str | None = None) -> list[owners.Claim]:
+    def claims(self, *, owner: str | None = None) -> list[Claim]:
         """Return the claims of guests that hold slots.
 
         :param owner: of this owner alone, and made by this library
         :raises PlacementError: one of its children
         """
-        return owners.list_claims(self, owner=owner)
+        return list_claims(self, owner=owner)
 
     def release(self, instance: str) -> bool:
         """Free what a guest holds; return whether it held anything.
@@ -220,7 +117,9 @@ class PlacementClient:
         """
         return claims.release(self, instance, patience=self._patience)
 
-    def move(self, instance: str, request: EncryptionRequest) -> Placement:
+    def move(
+        self, instance: str, request: EncryptionRequest
+    ) -> PlacedInstance:
         """Give a guest room on another host in place of all that it holds.
 
         :raises InputError: where it holds nothing
@@ -232,7 +131,7 @@ class PlacementClient:
 
     def reconcile(
         self, owner: str, *, older_than: float = 0.0, dry_run: bool = True
-    ) -> list[owners.Claim]:
+    ) -> list[Claim]:
         """Free slots that a dead owner left; return those claims.
 
         Look at them first: ``dry_run`` is the default.
@@ -257,30 +156,4 @@ class PlacementClient:
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        from sev_scheduling.placement.diagnosis import diagnose
-
         return diagnose(self, request)
-
-
-def _minor(microversion: str) -> int:
-    match = _VERSION.fullmatch(microversion)
-    if match is None:
-        raise InputError(
-            f'Microversion {microversion!r} is not of the form 1.39.'
-        )
-    return int(match[1])
-
-
-def _variants(query: PlacementRequest) -> Iterable[PlacementRequest]:
-    """Yield a query for each model, the best first."""
-    for model in query.models:
-        yield replace(
-            query,
-            groups=tuple(
-                replace(group, required=(frozenset((model.trait,)),))
-                if group.suffix == query.slot_suffix
-                else group
-                for group in query.groups
-            ),
-            models=(model,),
-        )

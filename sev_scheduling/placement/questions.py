@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
-from sev_scheduling.placement.candidates import Candidates
-from sev_scheduling.placement.http import UnknownName
+from sev_scheduling.placement.answers import Candidates
+from sev_scheduling.placement.api import UnknownName
 from sev_scheduling.placement.relaxation import WideRequest, per_model
 from sev_scheduling.placement.world import Inventory
+from sev_scheduling.prefilter import PlacementRequest
 
 #: Calls to Placement that one diagnosis may take.
 MAX_CALLS = 12
@@ -33,6 +34,10 @@ class Client(Protocol):
     ) -> Any: ...
 
     def supports(self, microversion: str) -> bool: ...
+
+    def allocation_candidates(
+        self, query: PlacementRequest, limit: int | None = ...
+    ) -> Candidates: ...
 
 
 class Questions:
@@ -80,16 +85,16 @@ class Questions:
             return None
         found = Candidates((), {})
         for question in questions:
-            url = f'/allocation_candidates?{question.querystring(limit)}'
+            self.calls += 1
             try:
-                answer = self._get(url, question.microversion)
+                answer = self._client.allocation_candidates(question, limit)
             except UnknownName:
                 self.refused = True
                 if len(question.models) > 1:
                     # Of one model, which says nothing of the others.
                     return self.candidates(query, limit)
                 continue
-            found += Candidates.from_answer(answer)
+            found += answer
         return found
 
     def any(self, query: WideRequest) -> bool | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import os_resource_classes as orc
 import os_traits
 
+from sev_scheduling.placement.answers import ProviderSummary
 from sev_scheduling.placement.lacks import Lack
 from sev_scheduling.placement.questions import MAX_CANDIDATES, Questions
 from sev_scheduling.placement.relaxation import (
@@ -40,7 +40,7 @@ class Seen:
 
     def look(self, queries: Iterable[WideRequest]) -> bool:
         """Learn the trees that have candidates; return whether any has."""
-        summaries: dict[str, Mapping[str, Any]] = {}
+        summaries: dict[str, ProviderSummary] = {}
         for query in queries:
             answer = self.questions.candidates(query)
             if answer is None:
@@ -96,10 +96,10 @@ class Seen:
         )
 
 
-def _hosts(summaries: Mapping[str, Mapping[str, Any]]) -> set[str]:
+def _hosts(summaries: Mapping[str, ProviderSummary]) -> set[str]:
     """Return the roots of the trees that are hosts."""
     return {
-        summary['root_provider_uuid']
+        summary.root_provider_uuid
         for summary in summaries.values()
-        if not _HOST_CLASSES.isdisjoint(summary['resources'])
+        if not _HOST_CLASSES.isdisjoint(summary.resources)
     }

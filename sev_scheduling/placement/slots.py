@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import os_resource_classes as orc
 
+from sev_scheduling.placement.answers import ProviderSummary
 from sev_scheduling.placement.questions import Questions
 from sev_scheduling.placement.relaxation import (
     WideRequest,
@@ -39,7 +39,7 @@ class Slots:
     hosts: int | None = None
     total: int | None = None
     used: int | None = None
-    summaries: Mapping[str, Any] = field(default_factory=dict)
+    summaries: Mapping[str, ProviderSummary] = field(default_factory=dict)
 
 
 def find_slots(questions: Questions, query: WideRequest) -> Slots:
@@ -52,11 +52,9 @@ def find_slots(questions: Questions, query: WideRequest) -> Slots:
     unknown = False
     for uuid in marked:
         if uuid in summaries:
-            slots = summaries[uuid]['resources'].get(
-                orc.MEM_ENCRYPTION_CONTEXT
-            )
+            slots = summaries[uuid].resources.get(orc.MEM_ENCRYPTION_CONTEXT)
             if slots:
-                pools[uuid] = slots['capacity'], slots['used']
+                pools[uuid] = slots.capacity, slots.used
         elif questions.left >= _RESERVE + 2:
             pool = questions.pool(uuid)
             if pool:
@@ -67,7 +65,7 @@ def find_slots(questions: Questions, query: WideRequest) -> Slots:
     trees = {
         uuid: summary
         for uuid, summary in summaries.items()
-        if summary['root_provider_uuid'] in roots
+        if summary.root_provider_uuid in roots
     }
     if unknown:
         return Slots(summaries=trees)
@@ -101,10 +99,10 @@ def _marked(questions: Questions, query: WideRequest) -> dict[str, str] | None:
 
 def _summaries(
     questions: Questions, query: WideRequest, roots: set[str]
-) -> dict[str, Any]:
-    summaries: dict[str, Any] = {}
+) -> dict[str, ProviderSummary]:
+    summaries: dict[str, ProviderSummary] = {}
     for name in probe_classes(query):
-        if roots <= {s['root_provider_uuid'] for s in summaries.values()}:
+        if roots <= {s.root_provider_uuid for s in summaries.values()}:
             break
         narrow = anything_left(query, name)
         if not questions.supports(narrow.microversion):

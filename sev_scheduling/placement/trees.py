@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from sev_scheduling.placement.answers import Inventory, ProviderSummary
 from sev_scheduling.placement.relaxation import WideRequest
-from sev_scheduling.placement.world import Inventory, Provider
+from sev_scheduling.placement.world import Provider
 
 Tree = dict[str, Provider]
 
@@ -24,13 +24,13 @@ class Trees:
     :ivar units: provider uuid -> resource class -> limits
     """
 
-    def __init__(self, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, summaries: Mapping[str, ProviderSummary]) -> None:
         self.summaries = summaries
         self.roots: dict[str, list[str]] = {}
         self.aggregates: dict[str, frozenset[str]] = {}
         self.units: dict[str, Mapping[str, Mapping[str, int]]] = {}
         for uuid, summary in summaries.items():
-            root = summary['root_provider_uuid']
+            root = summary.root_provider_uuid
             if root in self.roots:
                 self.roots[root].append(uuid)
             else:
@@ -50,19 +50,17 @@ class Trees:
         units = self.units.get(uuid, {})
         return Provider(
             uuid=uuid,
-            root=summary['root_provider_uuid'],
-            parent=summary.get('parent_provider_uuid'),
+            root=summary.root_provider_uuid,
+            parent=summary.parent_provider_uuid,
             inventories={
-                name: Inventory(
-                    total=amounts['capacity'], **units.get(name, {})
-                )
-                for name, amounts in summary['resources'].items()
+                name: Inventory(total=amounts.capacity, **units.get(name, {}))
+                for name, amounts in summary.resources.items()
             },
             used={
-                name: amounts['used']
-                for name, amounts in summary['resources'].items()
+                name: amounts.used
+                for name, amounts in summary.resources.items()
             },
-            traits=set(summary['traits']),
+            traits=set(summary.traits),
             aggregates=set(self.aggregates.get(uuid, ())),
         )
 
@@ -70,9 +68,9 @@ class Trees:
         """Return what a provider of a tree has left, limits apart."""
         found = 0
         for uuid in self.roots[root]:
-            amounts = self.summaries[uuid]['resources'].get(name)
+            amounts = self.summaries[uuid].resources.get(name)
             if amounts:
-                found = max(found, amounts['capacity'] - amounts['used'])
+                found = max(found, amounts.capacity - amounts.used)
         return found
 
     def kinds(self, query: WideRequest) -> Iterator[tuple[str, object]]:
@@ -95,19 +93,19 @@ class Trees:
             kind = []
             for uuid in tree:
                 summary = self.summaries[uuid]
-                resources = summary['resources']
+                resources = summary.resources
                 left: list[int | bool | None] = []
                 for name, amount, once in asked:
                     amounts = resources.get(name)
                     if amounts is None:
                         left.append(None)
                         continue
-                    free = amounts['capacity'] - amounts['used']
+                    free = amounts.capacity - amounts.used
                     # Groups that share an amount may leave one of them out.
                     left.append(free >= amount if once else min(free, amount))
                 key = (
                     uuid == root,
-                    frozenset(traits.intersection(summary['traits'])),
+                    frozenset(traits.intersection(summary.traits)),
                     self.aggregates.get(uuid),
                     *left,
                 )

@@ -7,32 +7,10 @@ from dataclasses import dataclass, field
 
 import os_traits
 
+from sev_scheduling.placement.answers import Inventory as Inventory
 from sev_scheduling.request.groups import RequestGroup
 
 MAX_INT = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """How much of one resource class a provider has, as Placement keeps it."""
-
-    total: int
-    reserved: int = 0
-    min_unit: int = 1
-    max_unit: int = MAX_INT
-    step_size: int = 1
-    allocation_ratio: float = 1.0
-
-    @property
-    def capacity(self) -> int:
-        return int((self.total - self.reserved) * self.allocation_ratio)
-
-    def gives(self, amount: int) -> bool:
-        """Whether one consumer can have this amount, were all of it free."""
-        return (
-            self.min_unit <= amount <= self.max_unit
-            and amount % self.step_size == 0
-        )
 
 
 @dataclass(slots=True)

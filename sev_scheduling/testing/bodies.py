@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid as uuidlib
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import Any
 
 from sev_scheduling.placement.world import MAX_INT, Inventory
@@ -15,7 +14,7 @@ _NAME = re.compile(r'[A-Z0-9_]+')
 _CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
 _GENERATION = 'resource_provider_generation'
 _MAX_RATIO = 3.40282e38
-_INVENTORY_FIELDS = tuple(f.name for f in fields(Inventory))
+_INVENTORY_FIELDS = Inventory.__struct_fields__
 
 
 def _object(

@@ -12,13 +12,13 @@ from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import find_model, registered_models
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.embedded import (
     Cloud,
     CloudHost,
     parse_cloud,
     providers_of,
 )
-from sev_scheduling.placement.http import call
 from sev_scheduling.testing.builders import DEFAULT_POOLS, Pools, pool_of
 
 _MICROVERSION = '1.33'
@@ -100,8 +100,10 @@ def _add(
 
 
 def _add_provider(placement: Adapter, provider: Mapping[str, Any]) -> None:
+    api = Api(placement)
+
     def ask(method: str, url: str, json: Any = None) -> Any:
-        return call(placement, method, url, _MICROVERSION, json=json)
+        return api.call(method, url, json=json, microversion=_MICROVERSION)
 
     uuid = provider['uuid']
     facts = {

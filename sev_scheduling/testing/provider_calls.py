@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from sev_scheduling.placement.world import Provider
 from sev_scheduling.testing import bodies, queries

@@ -14,7 +14,7 @@ import pytest
 
 from sev_scheduling import exceptions, translate
 from sev_scheduling.placement import PlacementClient
-from sev_scheduling.placement import http as placement_http
+from sev_scheduling.placement import api as placement_http
 from tests.e2e.requests import hosts, sev_request
 from tests.servers import faults
 from tests.servers.faults import FaultProxy
@@ -249,7 +249,7 @@ def test_a_release_with_a_lost_answer_tells_or_frees(
     proxy, client, reader, fault
 ):
     (placed,) = client.schedule(sev_request())
-    proxy.add(CLAIM_FAULTS[fault], method='PUT', path='/allocations', times=1)
+    proxy.add(CLAIM_FAULTS[fault], times=1, **CLAIM)
     with contextlib.suppress(exceptions.PlacementUnavailable):
         client.release(placed.instance)
     client.release(placed.instance)

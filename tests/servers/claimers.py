@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 
 from sev_scheduling import EncryptionRequest, exceptions
 from sev_scheduling.placement import PlacementClient
-from sev_scheduling.placement.owners import new_instance
+from sev_scheduling.placement.claims.consumers import new_instance
 from tests.servers.placement import adapter_for
 
 # Forked from a process that has the imports done and runs no threads.

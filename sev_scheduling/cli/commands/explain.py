@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.output import Words
-from sev_scheduling.diagnosis import Cause
+from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.explain.reasons import Reason
 from sev_scheduling.hosts.hostfilter import Verdict, VerdictCode
-from sev_scheduling.placement.outlook import NO_CANDIDATE, Outlook
 from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import validate
+
+if TYPE_CHECKING:
+    from sev_scheduling.placement.feasibility import Outlook
 
 #: What may pass without anybody changing anything.
 _PASSING = frozenset(
@@ -65,6 +67,8 @@ class Explain(Words):
             text = explanation.tenant() if tenant else explanation.operator()
             self.tell(text, no=True)
             return [_problem_row(p) for p in problems if p.is_error]
+        from sev_scheduling.placement.feasibility import Outlook
+
         with open_client(parsed_args) as client:
             outlook = Outlook(client, request, client.hosts())
         self.tell(

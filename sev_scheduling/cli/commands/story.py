@@ -16,8 +16,8 @@ from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.placement import Placement, PlacementClient
-from sev_scheduling.placement.outlook import Outlook
+from sev_scheduling.placement import PlacedInstance, PlacementClient
+from sev_scheduling.placement.feasibility import Outlook
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.rules.validation import validate
@@ -226,7 +226,7 @@ class Story:
         self._stream.write(f'{text}\n')
 
 
-def _where(placed: Sequence[Placement]) -> str:
+def _where(placed: Sequence[PlacedInstance]) -> str:
     hosts = Counter(p.host for p in placed)
     if len(placed) == 1:
         model = placed[0].model

@@ -25,8 +25,8 @@ from sev_scheduling.nova.lookups.providers import (
     ask_providers,
     strange_answer,
 )
-from sev_scheduling.placement.candidates import Candidates
 from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.hosts import one_of
 
 
 class Lookups:
@@ -128,11 +128,8 @@ class Lookups:
         return self._recent_slots.get()
 
     def _ask_slots(self) -> Mapping[str, Host]:
-        name = orc.MEM_ENCRYPTION_CONTEXT
-        answer = self.client().call(
-            'GET', f'/allocation_candidates?resources={name}:1'
-        )
-        hosts = Candidates.from_answer(answer).hosts()
+        query = one_of(orc.MEM_ENCRYPTION_CONTEXT)
+        hosts = self.client().allocation_candidates(query).hosts()
         return {host.uuid: host for host in hosts if host.uuid}
 
     def slot_provider(self, server: str) -> str | None:

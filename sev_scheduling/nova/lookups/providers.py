@@ -12,8 +12,8 @@ from sev_scheduling.hosts.host import (
     machine_types_from_traits,
 )
 from sev_scheduling.models import EncryptionModel, registered_models
+from sev_scheduling.placement.api import UnknownName
 from sev_scheduling.placement.client import PlacementClient
-from sev_scheduling.placement.http import UnknownName
 
 #: Different machine types that hosts may publish; more are not looked at.
 MAX_MACHINE_TYPES = 20

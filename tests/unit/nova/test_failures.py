@@ -32,7 +32,7 @@ from tests.unit.nova.factories import (
     spec,
     weighed,
 )
-from tests.unit.placement.script import Answer, Script, fault
+from tests.unit.placement.fake_transport import Answer, FakeTransport, fault
 
 CANNOT_TELL = 'Whether a host can run this encrypted server cannot be found'
 
@@ -58,7 +58,7 @@ VERSIONS = {'versions': [{'max_version': '1.39'}]}
 def breaking(monkeypatch, step, *, versions=VERSIONS):
     """Have Placement answer everything with one step."""
 
-    class Broken(Script):
+    class Broken(FakeTransport):
         def send(self, request, **kwargs):
             self.routes = {'GET /': versions} if versions else {}
             path = request.path_url.removeprefix('/placement')

@@ -15,9 +15,9 @@ from sev_scheduling.exceptions import (
     PlacementUnavailable,
 )
 from sev_scheduling.placement import PlacementClient
-from tests.unit.placement.script import (
+from tests.unit.placement.fake_transport import (
     SEV,
-    Script,
+    FakeTransport,
     allocations,
     candidates_answer,
     fault,
@@ -51,11 +51,13 @@ def any_of():
     )
 
 
-def queries(script):
+def queries(transport):
     """Return the query of each question for candidates."""
     return [
         parse_qs(urlsplit(request.url).query)
-        for call, request in zip(script.calls, script.requests, strict=True)
+        for call, request in zip(
+            transport.calls, transport.requests, strict=True
+        )
         if call == CANDIDATES
     ]
 
@@ -79,27 +81,27 @@ def by_trait(answers):
 class TestMicroversions:
     @pytest.mark.parametrize('newest', ['1.33', '1.36', '1.39', '1.100'])
     def test_from_1_33_on_it_can_be_asked(self, newest):
-        script = Script({**versions(newest), CANDIDATES: EMPTY})
-        assert not PlacementClient(script.adapter()).candidates(
+        transport = FakeTransport({**versions(newest), CANDIDATES: EMPTY})
+        assert not PlacementClient(transport.adapter()).candidates(
             translate(sev_request())
         )
-        last = script.requests[-1].headers
+        last = transport.requests[-1].headers
         assert last['OpenStack-API-Version'] == 'placement 1.33'
 
     @pytest.mark.parametrize('newest', ['1.0', '1.32'])
     def test_an_older_one_is_refused_with_its_number(self, newest):
-        script = Script(versions(newest))
-        client = PlacementClient(script.adapter())
+        transport = FakeTransport(versions(newest))
+        client = PlacementClient(transport.adapter())
         with pytest.raises(PlacementTooOld, match=rf'up to {newest}; 1.33'):
             client.candidates(translate(sev_request()))
-        assert script.calls == ['GET /']
+        assert transport.calls == ['GET /']
 
     def test_it_is_asked_for_once(self):
-        script = Script({CANDIDATES: EMPTY})
-        client = PlacementClient(script.adapter())
+        transport = FakeTransport({CANDIDATES: EMPTY})
+        client = PlacementClient(transport.adapter())
         for _ in range(3):
             client.candidates(translate(sev_request()))
-        assert script.calls == ['GET /', *[CANDIDATES] * 3]
+        assert transport.calls == ['GET /', *[CANDIDATES] * 3]
 
     @pytest.mark.parametrize(
         ('newest', 'cap', 'supported'),
@@ -108,14 +110,14 @@ class TestMicroversions:
     )  # fmt: skip
     def test_a_later_one_can_be_passed_over(self, newest, cap, supported):
         client = PlacementClient(
-            Script(versions(newest)).adapter(), max_microversion=cap
+            FakeTransport(versions(newest)).adapter(), max_microversion=cap
         )
         assert client.supports('1.39') is supported
 
     @pytest.mark.parametrize('cap', ['2.0', '1.', 'latest', '1.39 '])
     def test_a_strange_one_is_refused(self, cap):
         with pytest.raises(InputError, match='is not of the form'):
-            PlacementClient(Script({}).adapter(), max_microversion=cap)
+            PlacementClient(FakeTransport({}).adapter(), max_microversion=cap)
 
     @pytest.mark.parametrize(
         'answer',
@@ -129,15 +131,15 @@ class TestMicroversions:
         ],
     )
     def test_another_service_is_no_placement(self, answer):
-        client = PlacementClient(Script({'GET /': answer}).adapter())
+        client = PlacementClient(FakeTransport({'GET /': answer}).adapter())
         with pytest.raises(PlacementAnswerError, match='endpoint'):
             client.supports('1.33')
 
     def test_a_failure_to_tell_is_not_remembered(self):
-        script = Script(
+        transport = FakeTransport(
             {'GET /': [fault(503), {'versions': [{'max_version': '1.39'}]}]}
         )
-        client = PlacementClient(script.adapter())
+        client = PlacementClient(transport.adapter())
         with pytest.raises(PlacementUnavailable):
             client.supports('1.33')
         assert client.supports('1.33')
@@ -145,23 +147,23 @@ class TestMicroversions:
 
 class TestAnyOfModels:
     def test_it_is_one_question_from_1_39_on(self):
-        script = Script({CANDIDATES: EMPTY})
-        PlacementClient(script.adapter()).candidates(translate(any_of()))
-        (query,) = queries(script)
+        transport = FakeTransport({CANDIDATES: EMPTY})
+        PlacementClient(transport.adapter()).candidates(translate(any_of()))
+        (query,) = queries(transport)
         assert query['required_MEM_ENCRYPTION'] == [f'in:{SEV},{SNP}']
 
     @pytest.mark.parametrize('newest', ['1.33', '1.38'])
     def test_before_it_is_one_a_model_the_best_first(self, newest):
-        script = Script({**versions(newest), CANDIDATES: EMPTY})
-        PlacementClient(script.adapter()).candidates(translate(any_of()))
-        assert [q['required_MEM_ENCRYPTION'] for q in queries(script)] == [
+        transport = FakeTransport({**versions(newest), CANDIDATES: EMPTY})
+        PlacementClient(transport.adapter()).candidates(translate(any_of()))
+        assert [q['required_MEM_ENCRYPTION'] for q in queries(transport)] == [
             [SNP],
             [SEV],
         ]
 
     def test_a_model_that_placement_does_not_know_spoils_no_other(self):
         """An older os-traits on the server must not hide slots it has."""
-        script = Script(
+        transport = FakeTransport(
             by_trait(
                 {
                     f'in:{SEV},{SNP}': fault(400, f'No such trait(s): {SNP}.'),
@@ -170,7 +172,7 @@ class TestAnyOfModels:
                 }
             )
         )
-        found = PlacementClient(script.adapter()).candidates(
+        found = PlacementClient(transport.adapter()).candidates(
             translate(any_of())
         )
         assert [c.root for c in found.candidates(any_of().models)] == [
@@ -181,7 +183,7 @@ class TestAnyOfModels:
         ('limit', 'asked', 'found'), [(1, 1, 1), (2, 2, 2), (3, 2, 3)]
     )
     def test_a_limit_holds_for_all_models_together(self, limit, asked, found):
-        script = Script(
+        transport = FakeTransport(
             {
                 **versions('1.38'),
                 **by_trait(
@@ -192,28 +194,32 @@ class TestAnyOfModels:
                 ),
             }
         )
-        answer = PlacementClient(script.adapter()).candidates(
+        answer = PlacementClient(transport.adapter()).candidates(
             translate(any_of()), limit=limit
         )
         assert len(answer.allocation_requests) == found
-        assert [q['limit'] for q in queries(script)] == [[str(limit)]] * asked
+        assert [q['limit'] for q in queries(transport)] == [
+            [str(limit)]
+        ] * asked
 
 
 class TestUnknownNames:
     def test_what_placement_never_heard_of_no_host_has(self):
-        script = Script({CANDIDATES: fault(400, 'No such trait(s): X.')})
-        client = PlacementClient(script.adapter())
+        transport = FakeTransport(
+            {CANDIDATES: fault(400, 'No such trait(s): X.')}
+        )
+        client = PlacementClient(transport.adapter())
         assert not client.candidates(translate(sev_request()))
 
     def test_any_other_refusal_is_told(self):
-        script = Script({CANDIDATES: fault(400, 'malformed')})
-        client = PlacementClient(script.adapter())
+        transport = FakeTransport({CANDIDATES: fault(400, 'malformed')})
+        client = PlacementClient(transport.adapter())
         with pytest.raises(PlacementRefused, match='malformed'):
             client.candidates(translate(sev_request()))
 
 
 def one_host(**routes):
-    return Script(
+    return FakeTransport(
         {
             'GET /resource_providers': providers_answer(1),
             CANDIDATES: candidates_answer(1, free=3),
@@ -244,9 +250,8 @@ class TestOnPlaced:
             'user_id': 'u',
             'consumer_generation': 1,
         }
-        script = one_host(
+        transport = one_host(
             **{f'GET /allocations/{i}': held for i in instances},
-            **{f'PUT /allocations/{i}': {} for i in instances},
         )
 
         def on_placed(placement):
@@ -254,26 +259,23 @@ class TestOnPlaced:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            PlacementClient(script.adapter()).schedule(
+            PlacementClient(transport.adapter()).schedule(
                 sev_request(), 2, instances=instances, on_placed=on_placed
             )
-        assert [c for c in script.calls if c.startswith('PUT')] == [
-            f'PUT /allocations/{i}' for i in instances
-        ]
-        assert script.bodies(f'PUT /allocations/{instances[0]}') == [
-            {**held, 'allocations': {}}
+        assert transport.bodies('POST /allocations')[1:] == [
+            {instance: {**held, 'allocations': {}}} for instance in instances
         ]
 
 
 def test_a_session_is_enough():
-    script = Script({CANDIDATES: EMPTY})
-    PlacementClient(script.session()).candidates(translate(sev_request()))
-    assert script.calls == ['GET /', CANDIDATES]
+    transport = FakeTransport({CANDIDATES: EMPTY})
+    PlacementClient(transport.session()).candidates(translate(sev_request()))
+    assert transport.calls == ['GET /', CANDIDATES]
 
 
 def test_a_question_of_ones_own():
-    script = Script({'GET /traits': {'traits': []}})
-    client = PlacementClient(script.adapter())
+    transport = FakeTransport({'GET /traits': {'traits': []}})
+    client = PlacementClient(transport.adapter())
     assert client.call('GET', '/traits', microversion='1.39') == {'traits': []}
     with pytest.raises(PlacementTooOld):
         client.call('GET', '/traits', microversion='1.40')

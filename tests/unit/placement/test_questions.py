@@ -9,9 +9,9 @@ from sev_scheduling.exceptions import PlacementAnswerError, PlacementDenied
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.questions import MAX_CALLS, Questions
 from sev_scheduling.placement.relaxation import WideRequest, amount_of_one
-from tests.unit.placement.script import (
+from tests.unit.placement.fake_transport import (
     SLOT,
-    Script,
+    FakeTransport,
     candidates_answer,
     fault,
     providers_answer,
@@ -26,7 +26,7 @@ UNITS = {'min_unit': 1, 'max_unit': 8, 'step_size': 2}
 
 
 def questions(**routes):
-    return Questions(PlacementClient(Script(routes).adapter()))
+    return Questions(PlacementClient(FakeTransport(routes).adapter()))
 
 
 def inventories(name=SLOT, **more):

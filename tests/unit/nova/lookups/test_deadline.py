@@ -203,7 +203,7 @@ class Hanging:
         self.clock.now += self.budget.left()
         raise PlacementUnavailable('Placement did not answer.')
 
-    supports = call
+    supports = allocation_candidates = call
 
 
 @pytest.mark.parametrize('policy', ['protected', 'pass'])

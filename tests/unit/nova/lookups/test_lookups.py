@@ -25,7 +25,7 @@ from tests.unit.nova.factories import (
     SNP,
     World,
 )
-from tests.unit.placement.script import Script, fault
+from tests.unit.placement.fake_transport import FakeTransport, fault
 
 VERSIONS = {'versions': [{'max_version': '1.39'}]}
 
@@ -111,7 +111,7 @@ def test_a_placement_that_has_never_heard_of_a_model_has_no_host_of_it():
             return fault(400, 'No such trait(s): HW_CPU_X86_INTEL_TDX.')
         return {'resource_providers': []}
 
-    script = Script(
+    script = FakeTransport(
         {'GET /resource_providers': answer, 'GET /traits': {'traits': []}}
     )
     found = lookups(PlacementClient(script.adapter())).providers()
@@ -119,7 +119,7 @@ def test_a_placement_that_has_never_heard_of_a_model_has_no_host_of_it():
 
 
 def test_any_other_refusal_is_a_failure():
-    script = Script(
+    script = FakeTransport(
         {
             'GET /resource_providers': fault(400, 'Invalid query.'),
             'GET /traits': {'traits': []},
@@ -171,7 +171,7 @@ def test_nothing_is_remembered_for_no_time():
 
 def test_a_failure_is_not_remembered():
     world = World()
-    asked = lookups(PlacementClient(Script({}).adapter()))
+    asked = lookups(PlacementClient(FakeTransport({}).adapter()))
     with pytest.raises(PlacementRefused):
         asked.providers()
     asked._client = world.placement.client()
@@ -306,7 +306,7 @@ def test_the_provider_of_a_servers_slot():
     ],
 )
 def test_strange_allocations_are_a_failure(answer):
-    script = Script({f'GET /allocations/{SERVER}': answer})
+    script = FakeTransport({f'GET /allocations/{SERVER}': answer})
     with pytest.raises(PlacementAnswerError, match='check the endpoint'):
         lookups(PlacementClient(script.adapter())).slot_provider(SERVER)
 
@@ -325,7 +325,7 @@ def test_strange_allocations_are_a_failure(answer):
     ],
 )
 def test_strange_providers_are_a_failure(answer):
-    script = Script({'GET /resource_providers': answer})
+    script = FakeTransport({'GET /resource_providers': answer})
     with pytest.raises(PlacementAnswerError, match='lists no resource prov'):
         lookups(PlacementClient(script.adapter())).providers()
 
@@ -333,7 +333,7 @@ def test_strange_providers_are_a_failure(answer):
 @pytest.mark.parametrize('answer', [{}, {'traits': None}, {'traits': 'Q35'}])
 def test_strange_traits_are_a_failure(answer):
     providers = {'resource_providers': []}
-    script = Script(
+    script = FakeTransport(
         {'GET /resource_providers': providers, 'GET /traits': answer}
     )
     with pytest.raises(PlacementAnswerError, match='lists no traits'):

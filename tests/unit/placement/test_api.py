@@ -13,14 +13,18 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
 from sev_scheduling import exceptions
-from sev_scheduling.placement.http import UnknownName, call
-from tests.unit.placement.script import URL, Answer, Script, fault
+from sev_scheduling.placement.api import Api, UnknownName
+from tests.unit.placement.fake_transport import (
+    URL,
+    Answer,
+    FakeTransport,
+    fault,
+)
 
 
 def ask(step, method='GET', **kwargs):
-    script = Script({f'{method} /things': step})
-    kwargs.setdefault('microversion', '1.33')
-    return call(script.adapter(), method, '/things?a=1', **kwargs)
+    transport = FakeTransport({f'{method} /things': step})
+    return Api(transport.adapter()).call(method, '/things?a=1', **kwargs)
 
 
 NESTED = b'[' * 100_000
@@ -29,7 +33,7 @@ FAULTS = {
     '400': (fault(400), 'PlacementRefused', 'because'),
     '401': (fault(401), 'PlacementDenied', 'because'),
     '403': (fault(403), 'PlacementDenied', 'because'),
-    '404 from Placement': (fault(404), 'PlacementRefused', 'because'),
+    '404 from Placement': (fault(404), 'NotFound', 'because'),
     '404 from elsewhere': (
         Answer(404, content=b'<html>', content_type='text/html'),
         'PlacementAnswerError',
@@ -170,13 +174,15 @@ def test_the_answer_is_what_the_object_says():
 
 
 def test_what_is_sent():
-    script = Script({'POST /things': {}})
-    call(script.adapter(), 'POST', '/things', '1.36', json={'a': 1}, timeout=7)
-    (request,) = script.requests
+    transport = FakeTransport({'POST /things': {}})
+    api = Api(transport.adapter(), timeout=7)
+    api.call('POST', '/things', json={'a': 1}, microversion='1.36')
+    request = transport.requests[-1]
+    assert transport.timeouts == [7, 7]
     headers = request.headers
     assert headers['OpenStack-API-Version'] == 'placement 1.36'
     assert headers['Accept'] == 'application/json'
-    assert script.bodies('POST /things') == [{'a': 1}]
+    assert transport.bodies('POST /things') == [{'a': 1}]
 
 
 @pytest.mark.parametrize('service_type', [None, 'placement', 'other'])
@@ -184,51 +190,48 @@ def test_the_microversion_is_placements_whatever_the_adapter_is_for(
     service_type,
 ):
     """An adapter onto an endpoint alone was refused with a TypeError."""
-    script = Script({'GET /things': {}})
-    adapter = script.adapter(
-        service_type=service_type, endpoint_override='http://placement.test/'
+    transport = FakeTransport({'GET /things': {}})
+    adapter = transport.adapter(
+        service_type=service_type, endpoint_override=URL
     )
-    assert call(adapter, 'GET', 'things', '1.33') == {}
-    (request,) = script.requests
+    assert Api(adapter).call('GET', '/things') == {}
+    request = transport.requests[-1]
     assert request.headers['OpenStack-API-Version'] == 'placement 1.33'
 
 
 def test_credentials_that_keystone_refuses():
-    script = Script({'POST /v3/auth/tokens': fault(401)})
+    transport = FakeTransport({'POST /v3/auth/tokens': fault(401)})
     keystone = f'{URL}/v3'
     auth = Password(keystone, username='u', password='p')
-    adapter = Adapter(script.session(auth), service_type='placement')
+    adapter = Adapter(transport.session(auth), service_type='placement')
     with pytest.raises(exceptions.PlacementDenied, match='credentials'):
-        call(adapter, 'GET', '/things', '1.33')
-    assert script.calls == ['POST /v3/auth/tokens']
+        Api(adapter).call('GET', '/things')
+    assert transport.calls == ['POST /v3/auth/tokens']
 
 
 def test_no_credentials_at_all():
     with pytest.raises(exceptions.PlacementDenied):
-        call(Adapter(Session(), service_type='placement'), 'GET', '/', None)
+        Api(Session()).supports('1.33')
 
 
-def slept(monkeypatch, **limits):
-    """Return how long a call sleeps once the clock went back by a day."""
+@pytest.fixture
+def naps(monkeypatch):
+    """The seconds slept by keystoneauth, once the clock is a day back."""
     naps = []
-    script = Script({'GET /things': Answer(200, {})})
-    adapter = script.adapter()
-    limited = Adapter(
-        adapter.session, endpoint_override=URL, service_type='x', **limits
-    )
     clock = types.SimpleNamespace(
         time=lambda: time.time() - 86400, sleep=naps.append
     )
     monkeypatch.setattr('keystoneauth1._fair_semaphore.time', clock)
-    assert call(limited, 'GET', '/things', '1.33') == {}
     return naps
 
 
-def test_no_call_waits_for_a_clock_that_was_set_back(monkeypatch):
-    assert slept(monkeypatch) == []
+def test_over_a_session_no_call_waits_for_a_clock_that_was_set_back(naps):
+    Api(FakeTransport({}).session()).supports('1.33')
+    assert naps == []
 
 
-@pytest.mark.parametrize('limits', [{'rate_limit': 1}, {'concurrency': 3}])
-def test_a_limit_that_was_asked_for_stands(monkeypatch, limits):
-    (nap,) = slept(monkeypatch, **limits)
-    assert nap == pytest.approx(86400, abs=60)
+def test_the_limits_of_an_adapter_stand(naps):
+    transport = FakeTransport({})
+    limited = Adapter(transport.session(), endpoint_override=URL, rate_limit=1)
+    Api(limited).supports('1.33')
+    assert naps

@@ -16,15 +16,16 @@ from sev_scheduling.exceptions import (
     PlacementRefused,
     PlacementUnavailable,
 )
-from sev_scheduling.placement import Placement, PlacementClient
-from tests.unit.placement.script import (
+from sev_scheduling.placement import PlacedInstance, PlacementClient
+from tests.unit.placement.fake_transport import (
     SLOT,
     Answer,
-    Script,
+    FakeTransport,
     allocations,
     candidates_answer,
     fault,
     inventories_answer,
+    providers,
     providers_answer,
     sev_request,
     uuid_of,
@@ -34,7 +35,6 @@ CANDIDATES = 'GET /allocation_candidates'
 POST = 'POST /allocations'
 GUEST = uuid_of(7)
 HELD = f'GET /allocations/{GUEST}'
-FREE = f'PUT /allocations/{GUEST}'
 LOST = requests.exceptions.ReadTimeout('slow')
 CONFLICT = fault(409, 'generation conflict')
 NOTHING = {'allocations': {}}
@@ -55,16 +55,12 @@ def holding(number, **more):
 
 def cloud(*hosts, ratio=1.0, free=5, **routes):
     """Hosts with a pool each, and what claims are answered with."""
-    return Script(
+    return FakeTransport(
         {
-            'GET /resource_providers': providers_answer(*hosts),
+            'GET /resource_providers': providers(*hosts),
             CANDIDATES: candidates_answer(*hosts, free=free),
             POST: {},
             HELD: NOTHING,
-            **{
-                f'GET /resource_providers/{provider["uuid"]}': provider
-                for provider in providers_answer(*hosts)['resource_providers']
-            },
             **{
                 f'GET /resource_providers/{uuid_of(n)}/inventories': (
                     inventories_answer(ratio)
@@ -76,21 +72,21 @@ def cloud(*hosts, ratio=1.0, free=5, **routes):
     )
 
 
-def client_of(script, **kwargs):
-    return PlacementClient(script.adapter(), **kwargs)
+def client_of(transport, **kwargs):
+    return PlacementClient(transport.adapter(), **kwargs)
 
 
-def schedule(script, count=1, **kwargs):
+def schedule(transport, count=1, **kwargs):
     if count == 1:
         kwargs.setdefault('instances', [GUEST])
-    return client_of(script).schedule(sev_request(), count, **kwargs)
+    return client_of(transport).schedule(sev_request(), count, **kwargs)
 
 
 class TestSchedule:
     def test_what_a_guest_gets(self):
-        script = cloud(1)
-        assert schedule(script, owner='me') == (
-            Placement(
+        transport = cloud(1)
+        assert schedule(transport, owner='me') == (
+            PlacedInstance(
                 instance=GUEST,
                 host='host-1',
                 host_uuid=uuid_of(1),
@@ -98,7 +94,7 @@ class TestSchedule:
                 provider=uuid_of(1001),
             ),
         )
-        assert script.bodies(POST) == [
+        assert transport.bodies(POST) == [
             {
                 GUEST: {
                     'allocations': allocations(1),
@@ -110,29 +106,29 @@ class TestSchedule:
         ]
 
     def test_a_group_is_one_call(self):
-        script = cloud(1)
-        placed = schedule(script, 3)
-        (body,) = script.bodies(POST)
+        transport = cloud(1)
+        placed = schedule(transport, 3)
+        (body,) = transport.bodies(POST)
         assert list(body) == [p.instance for p in placed]
         assert len(set(body)) == 3
 
     def test_far_too_many_guests_are_refused_before_they_get_names(self):
         """Uuids for all of them were made up first."""
-        script = cloud(1, **GONE)
+        transport = cloud(1, **GONE)
         with pytest.raises(NoCapacity, match='Only 5 of 1000000000 guests'):
-            schedule(script, 10**9)
+            schedule(transport, 10**9)
 
     def test_names_are_asked_for_once_and_anew_for_a_new_host(self):
-        script = cloud(1)
-        client = client_of(script)
+        transport = cloud(1)
+        client = client_of(transport)
         names = 'GET /resource_providers'
         for _ in range(3):
             client.schedule(sev_request())
-        assert script.calls.count(names) == 1
-        script.routes[names] = providers_answer(1, 2)
-        script.routes[CANDIDATES] = candidates_answer(2)
+        assert transport.calls.count(names) == 1
+        transport.routes[names] = providers_answer(1, 2)
+        transport.routes[CANDIDATES] = candidates_answer(2)
         assert client.schedule(sev_request())[0].host == 'host-2'
-        assert script.calls.count(names) == 2
+        assert transport.calls.count(names) == 2
 
     @pytest.mark.parametrize('count', [0, -1])
     def test_no_guests_are_refused(self, count):
@@ -150,35 +146,35 @@ class TestSchedule:
         ],
     )
     def test_uuids_must_be_one_a_guest(self, count, instances):
-        script = cloud(1)
+        transport = cloud(1)
         with pytest.raises(InputError, match='give one each'):
-            schedule(script, count, instances=instances)
-        assert script.calls == []
+            schedule(transport, count, instances=instances)
+        assert transport.calls == []
 
     @pytest.mark.parametrize(
         'instance', ['', 'web-1', GUEST[:-1], f'{GUEST}/', 'a' * 32,
                      f'{{{GUEST}}}', None, 7]
     )  # fmt: skip
     def test_what_is_no_uuid_is_refused_before_any_call(self, instance):
-        script = cloud(1)
+        transport = cloud(1)
         with pytest.raises(InputError, match='is no uuid'):
-            schedule(script, instances=[instance])
-        assert script.calls == []
+            schedule(transport, instances=[instance])
+        assert transport.calls == []
 
     @pytest.mark.parametrize('owner', ['', 'x' * 256, None])
     def test_an_owner_that_placement_would_refuse(self, owner):
-        script = cloud(1)
+        transport = cloud(1)
         with pytest.raises(InputError, match='1 to 255 characters'):
-            schedule(script, owner=owner)
-        assert script.calls == []
+            schedule(transport, owner=owner)
+        assert transport.calls == []
 
     def test_an_invalid_request_is_refused_before_any_call(self):
-        script = cloud(1)
+        transport = cloud(1)
         with pytest.raises(InvalidRequest):
-            client_of(script).schedule(
+            client_of(transport).schedule(
                 sev_request(**{'hw:mem_encryption_model': 'none-such'})
             )
-        assert script.calls == []
+        assert transport.calls == []
 
     @pytest.mark.parametrize(
         ('error', 'name'),
@@ -189,44 +185,44 @@ class TestSchedule:
         ],
     )
     def test_a_refusal_is_told_at_once(self, error, name):
-        script = cloud(1, **{POST: error})
+        transport = cloud(1, **{POST: error})
         with pytest.raises(name) as caught:
-            schedule(script)
-        assert script.calls.count(POST) == 1
+            schedule(transport)
+        assert transport.calls.count(POST) == 1
         assert caught.value.instances == ()
 
 
 class TestConflicts:
     def test_one_is_tried_anew_from_a_new_answer(self, clock):
-        script = cloud(
+        transport = cloud(
             1,
             **{
                 CANDIDATES: [candidates_answer(1), candidates_answer(1)],
                 POST: [CONFLICT, CONFLICT, {}],
             },
         )
-        schedule(script)
-        assert script.calls.count(CANDIDATES) == 3
+        schedule(transport)
+        assert transport.calls.count(CANDIDATES) == 3
         assert len(clock.slept) == 2
 
     def test_a_host_is_asked_for_its_memory_once(self):
-        script = cloud(1, **{POST: [CONFLICT, CONFLICT, {}]})
-        schedule(script, instances=None)
+        transport = cloud(1, **{POST: [CONFLICT, CONFLICT, {}]})
+        schedule(transport, instances=None)
         inventories = f'GET /resource_providers/{uuid_of(1)}/inventories'
-        assert script.calls.count(inventories) == 1
+        assert transport.calls.count(inventories) == 1
 
     def test_a_storm_ends_with_patience(self, clock):
-        script = cloud(1, **{POST: CONFLICT})
+        transport = cloud(1, **{POST: CONFLICT})
         with pytest.raises(PlacementConflict, match='generation conflict'):
-            client_of(script, patience=10).schedule(sev_request())
+            client_of(transport, patience=10).schedule(sev_request())
         assert 10 <= sum(clock.slept) < 10 + 2
-        assert script.calls.count(POST) == len(clock.slept) + 1
+        assert transport.calls.count(POST) == len(clock.slept) + 1
 
     def test_pauses_grow_and_vary_within_bounds(self, clock):
-        script = cloud(1, **{POST: CONFLICT})
+        transport = cloud(1, **{POST: CONFLICT})
         for _ in range(3):
             with pytest.raises(PlacementConflict):
-                client_of(script, patience=100).schedule(sev_request())
+                client_of(transport, patience=100).schedule(sev_request())
         assert max(clock.slept) <= 2
         assert max(clock.slept) > 1
         assert min(clock.slept) < 0.5
@@ -234,18 +230,18 @@ class TestConflicts:
 
     def test_a_guest_that_holds_something_is_refused_at_once(self, clock):
         """Each answer would be a conflict, until patience ends."""
-        script = cloud(1, **{POST: CONFLICT, HELD: holding(1)})
+        transport = cloud(1, **{POST: CONFLICT, HELD: holding(1)})
         with pytest.raises(InputError, match='holds something already'):
-            schedule(script)
+            schedule(transport)
         assert clock.slept == []
 
     def test_other_guests_are_asked_for_once_only(self):
-        script = cloud(1, **{POST: [CONFLICT, CONFLICT, CONFLICT, {}]})
-        schedule(script)
-        assert script.calls.count(HELD) == 1
+        transport = cloud(1, **{POST: [CONFLICT, CONFLICT, CONFLICT, {}]})
+        schedule(transport)
+        assert transport.calls.count(HELD) == 1
 
     def test_slots_that_others_took_meanwhile_are_no_capacity(self):
-        script = cloud(
+        transport = cloud(
             1,
             **{
                 CANDIDATES: [candidates_answer(1), candidates_answer()],
@@ -254,36 +250,36 @@ class TestConflicts:
             },
         )
         with pytest.raises(NoCapacity):
-            schedule(script)
+            schedule(transport)
 
 
 class TestLostAnswers:
     """The claim may have been made; Placement is asked."""
 
     def test_one_that_was_made_is_told_of(self):
-        script = cloud(1, **{POST: LOST, HELD: holding(1)})
-        assert [p.instance for p in schedule(script)] == [GUEST]
-        assert script.calls.count(POST) == 1
+        transport = cloud(1, **{POST: LOST, HELD: holding(1)})
+        assert [p.instance for p in schedule(transport)] == [GUEST]
+        assert transport.calls.count(POST) == 1
 
     @pytest.mark.parametrize(
         'lost', [LOST, fault(500), fault(503), Answer(content=b'<html>')]
     )
     def test_one_that_was_not_made_is_made(self, lost):
-        script = cloud(1, **{POST: [lost, {}]})
-        assert [p.instance for p in schedule(script)] == [GUEST]
-        first, second = script.bodies(POST)
+        transport = cloud(1, **{POST: [lost, {}]})
+        assert [p.instance for p in schedule(transport)] == [GUEST]
+        first, second = transport.bodies(POST)
         assert first == second
 
     def test_one_that_comes_late_is_found(self):
         """It arrives after it was looked for, before it is sent again."""
-        script = cloud(
+        transport = cloud(
             1, **{POST: [LOST, CONFLICT], HELD: [NOTHING, holding(1)]}
         )
-        assert [p.host for p in schedule(script)] == ['host-1']
+        assert [p.host for p in schedule(transport)] == ['host-1']
 
     def test_one_that_comes_later_still_is_found(self, clock):
         """It arrives while a third one, onto another host, is sent."""
-        script = cloud(
+        transport = cloud(
             1,
             **{
                 POST: [LOST, CONFLICT, CONFLICT],
@@ -294,12 +290,12 @@ class TestLostAnswers:
                 ),
             },
         )
-        assert [p.host for p in schedule(script)] == ['host-1']
+        assert [p.host for p in schedule(transport)] == ['host-1']
         assert len(clock.slept) == 1
 
     def test_one_that_took_the_last_slot_is_found(self):
         """Of a claim that nobody knows of, NoCapacity would say nothing."""
-        script = cloud(
+        transport = cloud(
             1,
             **{
                 POST: [LOST, CONFLICT],
@@ -308,11 +304,11 @@ class TestLostAnswers:
                 **GONE,
             },
         )
-        assert [p.host for p in schedule(script)] == ['host-1']
+        assert [p.host for p in schedule(transport)] == ['host-1']
 
     def test_one_that_lost_against_others_is_tried_anew(self, clock):
-        script = cloud(1, **{POST: [LOST, CONFLICT, {}]})
-        assert [p.instance for p in schedule(script)] == [GUEST]
+        transport = cloud(1, **{POST: [LOST, CONFLICT, {}]})
+        assert [p.instance for p in schedule(transport)] == [GUEST]
         assert len(clock.slept) == 1
 
     @pytest.mark.parametrize(
@@ -321,53 +317,53 @@ class TestLostAnswers:
     )  # fmt: skip
     @pytest.mark.parametrize('again', [LOST, fault(401), CONFLICT])
     def test_one_that_nobody_can_tell_of_names_the_guest(self, after, again):
-        script = cloud(1, **{POST: [LOST, again], HELD: after})
+        transport = cloud(1, **{POST: [LOST, again], HELD: after})
         with pytest.raises(PlacementUnavailable) as caught:
-            schedule(script)
+            schedule(transport)
         assert f'release {GUEST} once' in str(caught.value)
         assert caught.value.instances == (GUEST,)
         assert 'timed out' in str(caught.value)
 
     def test_a_large_group_is_named_in_full_for_programs(self):
         instances = [uuid_of(n) for n in range(100, 150)]
-        script = cloud(
+        transport = cloud(
             1,
             free=50,
             **{POST: LOST, f'GET /allocations/{instances[0]}': fault(500)},
         )
         with pytest.raises(PlacementError, match='47 more') as caught:
-            schedule(script, 50, instances=instances)
+            schedule(transport, 50, instances=instances)
         assert caught.value.instances == tuple(instances)
         assert len(str(caught.value)) < 500
 
 
 class TestMove:
-    def move(self, script, **kwargs):
-        return client_of(script, **kwargs).move(GUEST, sev_request())
+    def move(self, transport, **kwargs):
+        return client_of(transport, **kwargs).move(GUEST, sev_request())
 
     def test_to_another_host_in_one_call(self):
-        script = cloud(1, 2, **{HELD: holding(1)})
-        assert self.move(script).host == 'host-2'
-        (body,) = script.bodies(POST)
+        transport = cloud(1, 2, **{HELD: holding(1)})
+        assert self.move(transport).host == 'host-2'
+        (body,) = transport.bodies(POST)
         assert body == {GUEST: {**holding(1), 'allocations': allocations(2)}}
 
     def test_the_host_is_not_where_its_disk_is(self):
         """The first of its allocations was taken to be on its host."""
         shared = {'resources': {'DISK_GB': 1}}
         held = holding(1, allocations={uuid_of(99): shared, **allocations(1)})
-        script = cloud(1, 2, **{HELD: held})
-        assert self.move(script).host == 'host-2'
+        transport = cloud(1, 2, **{HELD: held})
+        assert self.move(transport).host == 'host-2'
 
     def test_from_a_host_that_is_gone(self):
-        script = cloud(2, **{HELD: holding(1)})
-        assert self.move(script).host == 'host-2'
+        transport = cloud(2, **{HELD: holding(1)})
+        assert self.move(transport).host == 'host-2'
 
     def test_a_strange_answer_about_its_host_is_refused(self):
-        script = cloud(1, 2, **{HELD: holding(1)})
-        script.routes[f'GET /resource_providers/{uuid_of(1001)}'] = {}
+        transport = cloud(1, 2, **{HELD: holding(1)})
+        transport.routes['GET /resource_providers'] = {}
         with pytest.raises(PlacementAnswerError, match='check the endpoint'):
-            self.move(script)
-        assert POST not in script.calls
+            self.move(transport)
+        assert POST not in transport.calls
 
     def test_a_guest_that_holds_nothing_cannot_move(self):
         with pytest.raises(InputError, match='holds nothing; schedule it'):
@@ -378,13 +374,13 @@ class TestMove:
             client_of(cloud(1)).move('web-1', sev_request())
 
     def test_with_no_other_host_it_keeps_what_it_has(self):
-        script = cloud(1, **{HELD: holding(1)})
+        transport = cloud(1, **{HELD: holding(1)})
         with pytest.raises(NoCapacity, match='No other host'):
-            self.move(script)
-        assert POST not in script.calls
+            self.move(transport)
+        assert POST not in transport.calls
 
     def test_a_conflict_is_tried_anew_from_what_it_holds_then(self, clock):
-        script = cloud(
+        transport = cloud(
             1,
             2,
             3,
@@ -393,46 +389,47 @@ class TestMove:
                 POST: [CONFLICT, {}],
             },
         )
-        assert self.move(script).host != 'host-2'
+        assert self.move(transport).host != 'host-2'
         assert [
-            body[GUEST]['consumer_generation'] for body in script.bodies(POST)
+            body[GUEST]['consumer_generation']
+            for body in transport.bodies(POST)
         ] == [3, 4]
         assert len(clock.slept) == 1
 
     def test_movers_that_collide_do_not_collide_for_ever(self, monkeypatch):
         """After a conflict, hosts are taken in any order."""
         monkeypatch.setattr('random.random', iter([0.9, 0.1] * 9).__next__)
-        script = cloud(1, 2, 3, **{HELD: holding(1), POST: [CONFLICT, {}]})
-        assert self.move(script).host == 'host-3'
+        transport = cloud(1, 2, 3, **{HELD: holding(1), POST: [CONFLICT, {}]})
+        assert self.move(transport).host == 'host-3'
 
     def test_a_lost_answer_is_looked_for(self):
-        script = cloud(
+        transport = cloud(
             1, 2, **{HELD: [holding(1), holding(2)], POST: [LOST, {}]}
         )
-        assert self.move(script).host == 'host-2'
-        assert script.calls.count(POST) == 1
+        assert self.move(transport).host == 'host-2'
+        assert transport.calls.count(POST) == 1
 
 
 class TestRelease:
     def test_what_it_holds_is_freed(self):
-        script = cloud(**{HELD: holding(1), FREE: {}})
-        assert client_of(script).release(GUEST)
-        assert script.bodies(FREE) == [holding(1, allocations={})]
+        transport = cloud(**{HELD: holding(1)})
+        assert client_of(transport).release(GUEST)
+        assert transport.bodies(POST) == [{GUEST: holding(1, allocations={})}]
 
     def test_a_guest_that_holds_nothing(self):
-        script = cloud()
-        assert not client_of(script).release(GUEST)
-        assert FREE not in script.calls
+        transport = cloud()
+        assert not client_of(transport).release(GUEST)
+        assert POST not in transport.calls
 
     def test_a_conflict_is_tried_anew(self, clock):
-        script = cloud(
+        transport = cloud(
             **{
                 HELD: [holding(1), holding(1, consumer_generation=4)],
-                FREE: [CONFLICT, {}],
+                POST: [CONFLICT, {}],
             }
         )
-        assert client_of(script).release(GUEST)
-        assert script.bodies(FREE)[-1]['consumer_generation'] == 4
+        assert client_of(transport).release(GUEST)
+        assert transport.bodies(POST)[-1][GUEST]['consumer_generation'] == 4
         assert len(clock.slept) == 1
 
     def test_what_is_no_uuid_is_refused(self):

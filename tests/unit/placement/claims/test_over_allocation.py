@@ -9,8 +9,7 @@ from sev_scheduling.exceptions import (
     PlacementConflict,
     PlacementUnavailable,
 )
-from tests.unit.placement.script import SLOT, allocations, fault, uuid_of
-from tests.unit.placement.test_claims import (
+from tests.unit.placement.claims.test_claims import (
     CONFLICT,
     GUEST,
     HELD,
@@ -22,6 +21,12 @@ from tests.unit.placement.test_claims import (
     schedule,
     sev_request,
 )
+from tests.unit.placement.fake_transport import (
+    SLOT,
+    allocations,
+    fault,
+    uuid_of,
+)
 
 #: The pool of 15 slots.
 USAGES = f'GET /resource_providers/{uuid_of(1001)}/usages'
@@ -32,26 +37,26 @@ EXCESS = {'usages': {SLOT: 16}}
 CLAIMED = holding(1, consumer_generation=1)
 
 
-def given_back(script):
+def given_back(transport):
     """Return what was sent in place of claims."""
     return [
         body
-        for body in script.bodies(POST)
+        for body in transport.bodies(POST)
         if body[GUEST]['consumer_generation'] is not None
     ]
 
 
 def test_the_last_slot_is_no_excess():
-    script = cloud(1, **{USAGES: FULL})
-    schedule(script)
-    assert script.calls.count(POST) == 1
+    transport = cloud(1, **{USAGES: FULL})
+    schedule(transport)
+    assert transport.calls.count(POST) == 1
 
 
 def test_excess_is_given_back_whole_and_claimed_anew():
-    script = cloud(1, **{USAGES: [EXCESS, FULL], HELD: CLAIMED})
-    schedule(script)
-    assert script.calls.count(POST) == 3
-    assert given_back(script) == [
+    transport = cloud(1, **{USAGES: [EXCESS, FULL], HELD: CLAIMED})
+    schedule(transport)
+    assert transport.calls.count(POST) == 3
+    assert given_back(transport) == [
         {
             GUEST: {
                 'allocations': {},
@@ -66,25 +71,25 @@ def test_excess_is_given_back_whole_and_claimed_anew():
 def test_memory_in_excess_is_given_back_too():
     root = f'GET /resource_providers/{uuid_of(1)}/usages'
     memory = [{'usages': {'MEMORY_MB': n}} for n in (65537, 65536)]
-    script = cloud(1, **{root: memory, HELD: CLAIMED})
-    schedule(script)
-    assert len(given_back(script)) == 1
+    transport = cloud(1, **{root: memory, HELD: CLAIMED})
+    schedule(transport)
+    assert len(given_back(transport)) == 1
 
 
 def test_excess_that_goes_on_is_told_with_numbers_and_the_remedy():
-    script = cloud(1, **{USAGES: EXCESS, HELD: CLAIMED})
+    transport = cloud(1, **{USAGES: EXCESS, HELD: CLAIMED})
     with pytest.raises(
         PlacementConflict,
         match=r'16 of 15 MEM_ENCRYPTION_CONTEXT .* '
         'allocation_conflict_retry_count = 1',
     ):
-        schedule(script)
+        schedule(transport)
     # Each claim but none of their undoings is tried again and again.
-    assert script.calls.count(POST) == 2 * len(given_back(script))
+    assert transport.calls.count(POST) == 2 * len(given_back(transport))
 
 
 def test_giving_back_goes_on_after_a_conflict():
-    script = cloud(
+    transport = cloud(
         1,
         **{
             USAGES: [EXCESS, FULL],
@@ -92,37 +97,37 @@ def test_giving_back_goes_on_after_a_conflict():
             POST: [{}, CONFLICT, {}, {}],
         },
     )
-    schedule(script)
-    assert len(given_back(script)) == 2
+    schedule(transport)
+    assert len(given_back(transport)) == 2
 
 
 def test_a_claim_that_is_gone_by_itself_is_not_given_back():
-    script = cloud(1, **{USAGES: [EXCESS, FULL], HELD: NOTHING})
-    schedule(script)
-    assert given_back(script) == []
+    transport = cloud(1, **{USAGES: [EXCESS, FULL], HELD: NOTHING})
+    schedule(transport)
+    assert given_back(transport) == []
 
 
 @pytest.mark.parametrize('lost', [USAGES, HELD])
 def test_where_nobody_answers_the_error_names_the_guest(lost):
-    script = cloud(1, **{USAGES: EXCESS, HELD: CLAIMED, lost: fault(503)})
+    transport = cloud(1, **{USAGES: EXCESS, HELD: CLAIMED, lost: fault(503)})
     with pytest.raises(PlacementUnavailable, match=GUEST) as caught:
-        schedule(script)
+        schedule(transport)
     assert caught.value.instances == (GUEST,)
 
 
 def test_a_guest_that_moved_goes_back_to_what_it_held():
     held = [holding(2), holding(1), holding(2), holding(1)]
-    script = cloud(1, 2, **{USAGES: [EXCESS, FULL], HELD: held})
-    client_of(script).move(GUEST, sev_request())
-    _, back, _ = script.bodies(POST)
+    transport = cloud(1, 2, **{USAGES: [EXCESS, FULL], HELD: held})
+    client_of(transport).move(GUEST, sev_request())
+    _, back, _ = transport.bodies(POST)
     assert back[GUEST]['allocations'] == allocations(2)
 
 
 def test_no_capacity_is_told_where_others_took_the_slot_meanwhile():
-    script = cloud(1, **{USAGES: EXCESS, HELD: [CLAIMED, NOTHING]})
-    offered = script.routes['GET /allocation_candidates']
+    transport = cloud(1, **{USAGES: EXCESS, HELD: [CLAIMED, NOTHING]})
+    offered = transport.routes['GET /allocation_candidates']
     nothing = {'allocation_requests': [], 'provider_summaries': {}}
-    script.routes['GET /allocation_candidates'] = [offered, nothing]
+    transport.routes['GET /allocation_candidates'] = [offered, nothing]
     with pytest.raises(NoCapacity):
-        schedule(script)
-    assert len(given_back(script)) == 1
+        schedule(transport)
+    assert len(given_back(transport)) == 1

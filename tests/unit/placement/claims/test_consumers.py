@@ -7,10 +7,11 @@ import uuid
 import pytest
 
 from sev_scheduling.exceptions import InputError, PlacementAnswerError
-from sev_scheduling.placement import Claim, PlacementClient, owners
-from tests.unit.placement.script import (
+from sev_scheduling.placement import Claim, PlacementClient
+from sev_scheduling.placement.claims import consumers as owners
+from tests.unit.placement.fake_transport import (
     SLOT,
-    Script,
+    FakeTransport,
     allocations,
     candidates_answer,
     fault,
@@ -60,22 +61,22 @@ def slots(*instances, resources=None):
     }
 
 
-def script_of(guests, **routes):
+def transport_of(guests, **routes):
     """One host whose slots these guests hold: instance -> answer."""
-    return Script(
+    return FakeTransport(
         {
             'GET /resource_providers': providers_answer(1),
             'GET /allocation_candidates': candidates_answer(1),
             ON_POOL: slots(*guests),
             **{f'GET /allocations/{i}': held for i, held in guests.items()},
-            **{f'PUT /allocations/{i}': {} for i in guests},
+            'POST /allocations': {},
             **routes,
         }
     )
 
 
-def client_of(script):
-    return PlacementClient(script.adapter())
+def client_of(transport):
+    return PlacementClient(transport.adapter())
 
 
 class TestInstances:
@@ -106,8 +107,10 @@ class TestInstances:
 class TestClaims:
     def test_all_of_them_by_host_and_instance(self, made):
         guest, other = made(60), str(uuid.uuid4())
-        script = script_of({guest: held(), other: held('nova')})
-        assert sorted(client_of(script).claims(), key=lambda c: c.owner) == [
+        transport = transport_of({guest: held(), other: held('nova')})
+        assert sorted(
+            client_of(transport).claims(), key=lambda c: c.owner
+        ) == [
             Claim(guest, 'dead', 'host-1', POOL, 60.0),
             Claim(other, 'nova', 'host-1', POOL, None),
         ]
@@ -115,35 +118,37 @@ class TestClaims:
     def test_an_owners_are_those_made_here(self, made):
         """A uuid that tells no time was not made by this library."""
         guest, other = made(60), str(uuid.uuid4())
-        script = script_of({guest: held(), other: held()})
-        found = client_of(script).claims(owner='dead')
+        transport = transport_of({guest: held(), other: held()})
+        found = client_of(transport).claims(owner='dead')
         assert [claim.instance for claim in found] == [guest]
-        assert f'GET /allocations/{other}' not in script.calls
+        assert f'GET /allocations/{other}' not in transport.calls
 
     def test_a_guest_that_left_meanwhile_is_left_out(self, made):
         """It stood there with an owner of no name."""
         gone, moved = made(60), made(50)
-        script = script_of({gone: {'allocations': {}}, moved: held(number=2)})
-        assert client_of(script).claims() == []
+        transport = transport_of(
+            {gone: {'allocations': {}}, moved: held(number=2)}
+        )
+        assert client_of(transport).claims() == []
 
     def test_a_pool_that_is_gone_holds_nothing(self, made):
-        script = script_of({made(60): held()}, **{ON_POOL: fault(404)})
-        assert client_of(script).claims() == []
+        transport = transport_of({made(60): held()}, **{ON_POOL: fault(404)})
+        assert client_of(transport).claims() == []
 
     def test_a_pool_without_guests_is_not_asked(self):
-        script = script_of({})
-        script.routes['GET /allocation_candidates'] = candidates_answer(
+        transport = transport_of({})
+        transport.routes['GET /allocation_candidates'] = candidates_answer(
             1, free=15
         )
-        assert client_of(script).claims() == []
-        assert ON_POOL not in script.calls
+        assert client_of(transport).claims() == []
+        assert ON_POOL not in transport.calls
 
     def test_a_guest_that_takes_no_slot_is_left_out(self, made):
         """On a flat provider every guest of the host stands there."""
-        script = script_of(
+        transport = transport_of(
             {}, **{ON_POOL: slots(made(60), resources={'VCPU': 1})}
         )
-        assert client_of(script).claims() == []
+        assert client_of(transport).claims() == []
 
     @pytest.mark.parametrize(
         'answer',
@@ -157,46 +162,43 @@ class TestClaims:
         ],
     )
     def test_a_strange_answer_is_no_answer(self, answer):
-        script = script_of({}, **{ON_POOL: answer})
+        transport = transport_of({}, **{ON_POOL: answer})
         with pytest.raises(PlacementAnswerError, match='allocations'):
-            client_of(script).claims()
+            client_of(transport).claims()
 
 
 class TestReconcile:
     def test_it_frees_nothing_unless_told_to(self, made):
         guest = made(60)
-        script = script_of({guest: held()})
-        found = client_of(script).reconcile('dead')
+        transport = transport_of({guest: held()})
+        found = client_of(transport).reconcile('dead')
         assert [claim.instance for claim in found] == [guest]
-        assert not [c for c in script.calls if c.startswith('PUT')]
+        assert transport.freed() == []
 
     @pytest.mark.parametrize(
         ('older_than', 'freed'), [(0, 3), (60, 2), (60.5, 1), (3601, 0)]
     )
     def test_by_age(self, made, older_than, freed):
-        script = script_of({made(age): held() for age in (3600, 60, 59)})
-        found = client_of(script).reconcile(
+        transport = transport_of({made(age): held() for age in (3600, 60, 59)})
+        found = client_of(transport).reconcile(
             'dead', older_than=older_than, dry_run=False
         )
         assert len(found) == freed
-        assert [c for c in script.calls if c.startswith('PUT')] == [
-            f'PUT /allocations/{claim.instance}'
-            for claim in sorted(found, key=lambda c: c.instance)
-        ]
+        assert transport.freed() == sorted(c.instance for c in found)
 
     def test_by_owner(self, made):
         guest, other = made(60), made(50)
-        script = script_of({guest: held(), other: held('alive')})
-        found = client_of(script).reconcile('dead', dry_run=False)
+        transport = transport_of({guest: held(), other: held('alive')})
+        found = client_of(transport).reconcile('dead', dry_run=False)
         assert [claim.instance for claim in found] == [guest]
-        assert f'PUT /allocations/{other}' not in script.calls
+        assert transport.freed() == [guest]
 
     def test_a_guest_from_the_future_is_young(self, made):
-        script = script_of({made(-60): held()})
-        assert client_of(script).reconcile('dead', dry_run=False) == []
+        transport = transport_of({made(-60): held()})
+        assert client_of(transport).reconcile('dead', dry_run=False) == []
 
     def test_a_guest_that_changed_hands_meanwhile_is_left_alone(self, made):
         guest = made(60)
-        script = script_of({guest: [held(), held('heir')]})
-        client_of(script).reconcile('dead', dry_run=False)
-        assert not [c for c in script.calls if c.startswith('PUT')]
+        transport = transport_of({guest: [held(), held('heir')]})
+        client_of(transport).reconcile('dead', dry_run=False)
+        assert transport.freed() == []

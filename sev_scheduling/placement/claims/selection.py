@@ -5,24 +5,29 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
-from sev_scheduling.placement import providers
-from sev_scheduling.placement.candidates import Candidate, Candidates
-from sev_scheduling.placement.outlook import Outlook
-from sev_scheduling.placement.trees import Trees
+from sev_scheduling.placement.answers import (
+    AllocationRequest,
+    Candidate,
+    Candidates,
+    Usage,
+    host_summaries,
+)
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.feasibility import Outlook
+from sev_scheduling.placement.hosts import (
+    Summaries,
+    list_hosts,
+    ram_allocation_ratio,
+)
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.request import EncryptionRequest
-
-if TYPE_CHECKING:
-    from sev_scheduling.placement.client import PlacementClient
 
 #: Candidates to ask for at first, as many as nova does
 #: (``[scheduler] max_placement_results``), and a few for each guest.
@@ -30,19 +35,16 @@ FEW = 1000
 FEW_PER_GUEST = 4
 
 
-class Chooser:
-    """Chooses among candidates for equal guests.
+class CandidateSelection:
+    """Selects among candidates for equal guests.
 
     :param query: the translation of the request
     """
 
     def __init__(
-        self,
-        client: PlacementClient,
-        request: EncryptionRequest,
-        query: PlacementRequest,
+        self, api: Api, request: EncryptionRequest, query: PlacementRequest
     ) -> None:
-        self._client = client
+        self._api = api
         self._request = request
         self._query = query
         self._models = query.models
@@ -64,7 +66,7 @@ class Chooser:
         """
         # Who leaves slots to others must see who has none.
         few = max(FEW, FEW_PER_GUEST * count) if self._models else None
-        answer = self._client.candidates(self._query, few)
+        answer = self._api.candidates(self._query, few)
         chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
         if (
             few is not None
@@ -74,7 +76,7 @@ class Chooser:
                 or any(c.model != self._models[0] for c in chosen)
             )
         ):
-            answer = self._client.candidates(self._query)
+            answer = self._api.candidates(self._query)
             chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
         if len(chosen) < count:
             raise self._no_capacity(count, len(chosen), moving=bool(avoid))
@@ -98,22 +100,32 @@ class Chooser:
         :param avoid: root uuid of a host that will not do
         :param shuffle: take the hosts of one model in any order
         """
-        trees = Trees(answer.provider_summaries)
-        offers: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+        summaries = answer.provider_summaries
+        trees = answer.trees()
+        offers: dict[tuple[int, str], list[AllocationRequest]] = {}
         loads: dict[tuple[int, str], int] = {}
         for request in answer.allocation_requests:
-            root, model, provider = answer.told(request, self._models)
+            root, model, provider = answer.identify(request, self._models)
             if root == avoid or (self._models and not model):
                 continue
-            load = _load(trees, root, provider if model else None)
-            rank = self._models.index(model) if model else int(load > 0)
+            if model and provider:
+                slots = _slots(summaries, provider)
+                rank, load = self._models.index(model), -slots.left
+            else:
+                # All slots of the host, which are scarce: leave them to
+                # guests that need one.
+                load = sum(
+                    _slots(summaries, uuid).capacity
+                    for uuid in trees.get(root, ())
+                )
+                rank = int(load > 0)
             if (rank, root) in offers:
                 offers[rank, root].append(request)
                 loads[rank, root] = min(load, loads[rank, root])
             else:
                 offers[rank, root] = [request]
                 loads[rank, root] = load
-        names = self._client.names.of(root for _, root in offers)
+        names = self._api.names(root for _, root in offers)
 
         def order() -> float:
             return random.random() if shuffle else 0.0
@@ -130,11 +142,14 @@ class Chooser:
             rank, _, load, name, root = heapq.heappop(queue)
             # Few hosts are chosen, so only these are judged.
             if (rank, root) not in fit:
-                if not self._fits(rank, root, trees):
+                if not self._fits(
+                    rank, {u: summaries[u] for u in trees[root]}
+                ):
                     continue
                 fit.add((rank, root))
             given = next(
-                (r for r in offers[rank, root] if _take(trees, taken, r)), None
+                (r for r in offers[rank, root] if _take(summaries, taken, r)),
+                None,
             )
             if given is not None:
                 chosen.append(answer.candidate(given, self._models))
@@ -142,26 +157,23 @@ class Chooser:
                 heapq.heappush(queue, (rank, order(), load, name, root))
         return chosen
 
-    def _fits(self, rank: int, root: str, trees: Trees) -> bool:
+    def _fits(self, rank: int, tree: Summaries) -> bool:
         """Whether a host takes guests of a model, by its own account."""
         if not self._models:
             return True
-        tree = {uuid: trees.summaries[uuid] for uuid in trees.roots[root]}
-        (host,) = Host.from_provider_summaries(tree)
+        (host,) = Host.from_provider_summaries(host_summaries(tree))
         return judge(
             self._about[rank], host
-        ).fits and not self._overcommits_memory(root)
+        ).fits and not self._overcommits_memory(str(host.uuid))
 
     def _overcommits_memory(self, root: str) -> bool:
-        """Ask for what no candidate tells: one call a host that is chosen."""
+        """Ask for what no candidate shows: one call a host that is chosen."""
         if self._request.mem_page_size or not any(
             model.locks_memory for model in self._request.models
         ):
             return False
         if root not in self._ratios:
-            self._ratios[root] = providers.ram_allocation_ratio(
-                self._client, root
-            )
+            self._ratios[root] = ram_allocation_ratio(self._api, root)
         return self._ratios[root] > 1.0
 
     def _no_capacity(self, count: int, fit: int, moving: bool) -> NoCapacity:
@@ -169,9 +181,9 @@ class Chooser:
         # candidates for another reason.
         hosts = [
             replace(h, ram_allocation_ratio=self._ratios.get(h.uuid or ''))
-            for h in self._client.hosts(details=False)
+            for h in list_hosts(self._api, details=False)
         ]
-        outlook = Outlook(self._client, self._request, hosts)
+        outlook = Outlook(self._api, self._request, hosts)
         if fit:
             what = (
                 f'Only {fit} of {count} guests fit, so none was placed; ask '
@@ -186,39 +198,29 @@ class Chooser:
         return NoCapacity(what, outlook.explanation)
 
 
-def _load(trees: Trees, root: str, slot_provider: str | None) -> int:
-    """Return what to keep small: 0 less the free slots.
-
-    Without a slot, all slots of the host, which are scarce: leave them to
-    guests that need one.
-    """
-    slot = orc.MEM_ENCRYPTION_CONTEXT
-    if slot_provider:
-        slots = trees.summaries[slot_provider]['resources'].get(slot)
-        return slots['used'] - slots['capacity'] if slots else 0
-    return sum(
-        trees.summaries[uuid]['resources'].get(slot, {}).get('capacity', 0)
-        for uuid in trees.roots.get(root, ())
-    )
+def _slots(summaries: Summaries, provider: str) -> Usage:
+    resources = summaries[provider].resources
+    return resources.get(orc.MEM_ENCRYPTION_CONTEXT) or Usage(0, 0)
 
 
 def _take(
-    trees: Trees,
+    summaries: Summaries,
     taken: Counter[tuple[str, str]],
-    request: Mapping[str, Any],
+    request: AllocationRequest,
 ) -> bool:
     """Take what an allocation request asks for, if it is left."""
     wanted = {
         (provider, name): amount
-        for provider, allocation in request['allocations'].items()
-        for name, amount in allocation['resources'].items()
+        for provider, allocation in request.allocations.items()
+        for name, amount in allocation.resources.items()
     }
     for (provider, name), amount in wanted.items():
-        resources = trees.summaries.get(provider, {}).get('resources', {})
-        if name not in resources:
-            return False
-        left = resources[name]['capacity'] - resources[name]['used']
-        if left - taken[provider, name] < amount:
+        usage = (
+            summaries[provider].resources.get(name)
+            if provider in summaries
+            else None
+        )
+        if usage is None or usage.left - taken[provider, name] < amount:
             return False
     taken.update(wanted)
     return True

@@ -1,38 +1,32 @@
-"""Claims: room for guests, taken and freed.
-
-Placement decides: a claim of several guests is one ``POST /allocations``,
-which it takes whole or not at all, and its generations refuse a claim that
-rests on an old answer. Such a claim is made anew, from a new answer, after a
-pause that grows and varies. A client may die, or lose the answer, at any
-moment: what it claimed is whole or absent, and :mod:`.owners` finds it.
-"""
+"""Guests are given room on hosts, moved, released and reconciled."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import msgspec
 import tenacity
 
 from sev_scheduling.exceptions import InputError, PlacementConflict
-from sev_scheduling.placement import owners, providers
-from sev_scheduling.placement.attempt import Attempt
-from sev_scheduling.placement.candidates import Candidate, telling_provider
-from sev_scheduling.placement.choice import Chooser
+from sev_scheduling.placement.answers import (
+    Candidate,
+    main_provider,
+)
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.claims import consumers
+from sev_scheduling.placement.claims.selection import CandidateSelection
+from sev_scheduling.placement.claims.transaction import Transaction
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.text import quoted
-
-if TYPE_CHECKING:
-    from sev_scheduling.placement.client import PlacementClient
 
 #: Holds the claims of callers that name no owner.
 OWNER = 'sev-scheduling'
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class PlacedInstance:
     """Where a guest has its room.
 
     :ivar instance: the guest's uuid, Placement's consumer
@@ -48,15 +42,19 @@ class Placement:
     provider: str | None
 
 
+#: The name of :class:`PlacedInstance` before.
+Placement = PlacedInstance
+
+
 def schedule(
-    client: PlacementClient,
+    api: Api,
     request: EncryptionRequest,
     count: int,
     *,
     owner: str,
     instances: tuple[str, ...] | None,
     patience: float,
-) -> tuple[Placement, ...]:
+) -> tuple[PlacedInstance, ...]:
     """See :meth:`.PlacementClient.schedule`."""
     query = translate(request)
     if count < 1:
@@ -69,17 +67,17 @@ def schedule(
                 'each.'
             )
         for instance in instances:
-            owners.check_instance(instance)
-    owners.check_owner(owner)
-    claim = Attempt(
-        client=client,
-        chooser=Chooser(client, request, query),
+            consumers.check_instance(instance)
+    consumers.check_owner(owner)
+    claim = Transaction(
+        api=api,
+        selection=CandidateSelection(api, request, query),
         count=count,
         instances=instances or (),
         owner=owner,
     )
     chosen = _retrying(patience)(claim)
-    names = client.names.of(candidate.root for candidate in chosen)
+    names = api.names(candidate.root for candidate in chosen)
     return tuple(
         _placement(instance, candidate, names)
         for instance, candidate in zip(claim.instances, chosen, strict=True)
@@ -88,8 +86,8 @@ def schedule(
 
 def _placement(
     instance: str, candidate: Candidate, names: Mapping[str, str]
-) -> Placement:
-    return Placement(
+) -> PlacedInstance:
+    return PlacedInstance(
         instance,
         names.get(candidate.root, candidate.root),
         candidate.root,
@@ -108,7 +106,7 @@ def _retrying(patience: float) -> tenacity.Retrying:
 
 
 def release(
-    client: PlacementClient,
+    api: Api,
     instance: str,
     *,
     patience: float,
@@ -119,19 +117,14 @@ def release(
     :param owner: leave it to anybody else who has it by now
     """
 
+    consumers.check_instance(instance)
+
     def attempt() -> bool:
-        held = owners.allocations_of(client, instance)
-        if not held['allocations'] or owner not in (None, held['user_id']):
+        held = api.allocations(instance)
+        if not held or owner not in (None, held.user_id):
             return False
-        client.call(
-            'PUT',
-            f'/allocations/{instance}',
-            json={
-                'allocations': {},
-                'project_id': held['project_id'],
-                'user_id': held['user_id'],
-                'consumer_generation': held['consumer_generation'],
-            },
+        api.post_allocations(
+            {instance: msgspec.structs.replace(held, by_provider={})}
         )
         return True
 
@@ -139,17 +132,18 @@ def release(
 
 
 def move(
-    client: PlacementClient,
+    api: Api,
     instance: str,
     request: EncryptionRequest,
     *,
     patience: float,
-) -> Placement:
+) -> PlacedInstance:
     """See :meth:`.PlacementClient.move`."""
+    consumers.check_instance(instance)
     query = translate(request)
-    claim = Attempt(
-        client=client,
-        chooser=Chooser(client, request, query),
+    claim = Transaction(
+        api=api,
+        selection=CandidateSelection(api, request, query),
         count=1,
         instances=(instance,),
         owner=OWNER,
@@ -157,35 +151,37 @@ def move(
 
     def attempt() -> Sequence[Candidate]:
         # Its generation, and where it is: both may have changed.
-        claim.held = owners.allocations_of(client, instance)
-        held = claim.held['allocations']
-        if not held:
+        claim.held = api.allocations(instance)
+        if not claim.held:
             raise InputError(
                 f'Instance {quoted(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        claim.avoid = providers.root_of(client, telling_provider(held))
+        provider = main_provider(claim.held.by_provider)
+        # A provider that is gone has no host that is to be avoided.
+        found = api.resource_providers(uuid=provider)
+        claim.avoid = found[0].root_provider_uuid if found else provider
         return claim()
 
     (chosen,) = _retrying(patience)(attempt)
-    return _placement(instance, chosen, client.names.of([chosen.root]))
+    return _placement(instance, chosen, api.names([chosen.root]))
 
 
 def reconcile(
-    client: PlacementClient,
+    api: Api,
     owner: str,
     *,
     older_than: float,
     dry_run: bool,
     patience: float,
-) -> list[owners.Claim]:
+) -> list[consumers.Claim]:
     """See :meth:`.PlacementClient.reconcile`."""
     found = [
         claim
-        for claim in owners.list_claims(client, owner=owner)
+        for claim in consumers.list_claims(api, owner=owner)
         if claim.age is not None and claim.age >= older_than
     ]
     if not dry_run:
         for claim in found:
-            release(client, claim.instance, owner=owner, patience=patience)
+            release(api, claim.instance, owner=owner, patience=patience)
     return found

@@ -15,39 +15,34 @@ too many, at least the last one made sees that, and is given back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
+import msgspec
 import tenacity
 
 from sev_scheduling.exceptions import PlacementConflict
-from sev_scheduling.placement import owners, providers
-from sev_scheduling.placement.candidates import Candidate
-
-if TYPE_CHECKING:
-    from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.answers import Allocations, Candidate
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.hosts import Summaries
 
 _TRIES = 10
 
 
-def find_oversold(
-    client: PlacementClient,
-    chosen: Iterable[Candidate],
-    summaries: Mapping[str, Mapping[str, Any]],
+def find_excess(
+    api: Api, chosen: Iterable[Candidate], summaries: Summaries
 ) -> str | None:
-    """Say which resource of a claim that was made is in excess, if any.
+    """Return which resource of a claim that was made is in excess, if any.
 
-    :param summaries: what Placement told of the providers before
+    :param summaries: what Placement showed of the providers before
     """
     claimed: dict[str, set[str]] = {}
     for candidate in chosen:
         for provider, amounts in candidate.allocations.items():
             claimed.setdefault(provider, set()).update(amounts)
     for provider, names in claimed.items():
-        used = providers.usages_of(client, provider)
-        resources = summaries[provider]['resources']
+        used = api.usages(provider) or {}
         for name in sorted(names):
-            capacity = resources[name]['capacity']
+            capacity = summaries[provider].resources[name].capacity
             if used.get(name, 0) > capacity:
                 return (
                     f'{used[name]} of {capacity} {name} of provider '
@@ -62,31 +57,19 @@ def find_oversold(
     wait=tenacity.wait_random_exponential(multiplier=0.05, max=1.0),
     reraise=True,
 )
-def give_back(
-    client: PlacementClient,
-    instances: Iterable[str],
-    before: Mapping[str, Any],
-) -> None:
+def give_back(api: Api, instances: Iterable[str], before: Allocations) -> None:
     """Undo a claim, of all its guests or of none.
 
-    :param before: what the one guest held that was moved, as Placement
-        answers it; empty where the guests are new
+    :param before: what the one guest held that was moved; nothing where the
+        guests are new
     :raises PlacementConflict: where that has gone to others by now
     """
-    body = {}
+    claims = {}
     for instance in instances:
-        held = owners.allocations_of(client, instance)
-        if held['allocations']:
-            body[instance] = {
-                'allocations': {
-                    provider: {'resources': amounts}
-                    for provider, amounts in owners.amounts(before).items()
-                }
-                if before
-                else {},
-                'project_id': held['project_id'],
-                'user_id': held['user_id'],
-                'consumer_generation': held['consumer_generation'],
-            }
-    if body:
-        client.call('POST', '/allocations', json=body)
+        held = api.allocations(instance)
+        if held:
+            claims[instance] = msgspec.structs.replace(
+                held, by_provider=before.by_provider
+            )
+    if claims:
+        api.post_allocations(claims)

@@ -10,11 +10,12 @@ import pytest
 from sev_scheduling import parse, translate
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.placement import PlacementClient
-from sev_scheduling.placement.candidates import Candidates
-from sev_scheduling.placement.choice import Chooser
-from tests.unit.placement.script import (
-    Script,
+from sev_scheduling.placement.api import MAX_CANDIDATES
+from sev_scheduling.placement.claims.selection import CandidateSelection
+from tests.unit.placement.fake_transport import (
+    FakeTransport,
     candidates_answer,
+    candidates_of,
     fault,
     inventories_answer,
     providers_answer,
@@ -27,20 +28,12 @@ NAMES = {uuid_of(n): f'host-{n}' for n in range(1, 9)}
 PC = 'CUSTOM_HW_MACHINE_TYPE_PC'
 
 
-def joined(*answers):
-    """Return several hosts' answers as one."""
-    found = Candidates((), {})
-    for answer in answers:
-        found += Candidates.from_answer(answer)
-    return found
-
-
-def chooser(request=None, ratios=None, answer=None):
+def selection(request=None, ratios=None, answer=None):
     """Return one, and the Placement that it asks.
 
     :param answer: to questions for candidates
     """
-    script = Script(
+    transport = FakeTransport(
         {
             'GET /resource_providers': providers_answer(*range(1, 9)),
             'GET /allocation_candidates': answer or candidates_answer(),
@@ -53,23 +46,20 @@ def chooser(request=None, ratios=None, answer=None):
         }
     )
     request = request or sev_request()
-    client = PlacementClient(script.adapter())
-    return Chooser(client, request, translate(request)), script
+    client = PlacementClient(transport.adapter())
+    return CandidateSelection(client, request, translate(request)), transport
 
 
-def asked_of_memory(script):
-    return [call for call in script.calls if call.endswith('/inventories')]
+def asked_of_memory(transport):
+    return [call for call in transport.calls if call.endswith('/inventories')]
 
 
-def limits(script):
-    """Return how many candidates each question asked for, None for all."""
-    queries = [
-        dict(parse_qsl(urlsplit(r.url).query))
-        for c, r in zip(script.calls, script.requests, strict=True)
-        if c == 'GET /allocation_candidates'
-    ]
+def limits(transport):
+    """Return how many candidates each question asked for."""
     return [
-        int(query['limit']) if 'limit' in query else None for query in queries
+        int(dict(parse_qsl(urlsplit(r.url).query))['limit'])
+        for c, r in zip(transport.calls, transport.requests, strict=True)
+        if c == 'GET /allocation_candidates'
     ]
 
 
@@ -78,12 +68,12 @@ def hosts_of(chosen):
 
 
 def test_the_host_with_most_free_slots_comes_first_then_by_name():
-    answer = joined(
+    answer = candidates_of(
         candidates_answer(3, free=2),
         candidates_answer(2, free=5),
         candidates_answer(1, free=2),
     )
-    pick = chooser()[0].pick
+    pick = selection()[0].pick
     assert hosts_of(pick(answer, 1)) == {'host-2': 1}
     assert [NAMES[c.root] for c in pick(answer, 9)] == [
         *['host-2'] * 3,
@@ -95,7 +85,7 @@ def test_the_host_with_most_free_slots_comes_first_then_by_name():
 def test_a_group_is_spread_so_that_a_host_takes_few_guests_along():
     """All of them went to the host with most free slots."""
     answer = candidates_answer(1, 2, 3, free=10)
-    chosen = chooser()[0].pick(Candidates.from_answer(answer), 9)
+    chosen = selection()[0].pick(candidates_of(answer), 9)
     assert hosts_of(chosen) == {'host-1': 3, 'host-2': 3, 'host-3': 3}
 
 
@@ -103,7 +93,7 @@ def test_a_host_takes_no_more_than_its_memory_holds():
     answer = candidates_answer(1, 2, free=10)
     memory = answer['provider_summaries'][uuid_of(1)]['resources']['MEMORY_MB']
     memory['used'] = memory['capacity'] - 2 * 512 - 511
-    chosen = chooser()[0].pick(Candidates.from_answer(answer), 9)
+    chosen = selection()[0].pick(candidates_of(answer), 9)
     assert hosts_of(chosen) == {'host-1': 2, 'host-2': 7}
 
 
@@ -114,10 +104,10 @@ def test_the_best_model_comes_first_however_few_slots_it_has():
         {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
         models=['amd-sev-es', 'amd-sev'],
     )  # fmt: skip
-    answer = joined(
+    answer = candidates_of(
         candidates_answer(1, free=9), candidates_answer(2, free=1, trait=ES)
     )
-    chosen = chooser(request)[0].pick(answer, 3)
+    chosen = selection(request)[0].pick(answer, 3)
     assert hosts_of(chosen) == {'host-1': 2, 'host-2': 1}
     assert [c.model.name for c in chosen] == ['amd-sev-es', *['amd-sev'] * 2]
 
@@ -133,7 +123,7 @@ def test_a_guest_without_a_slot_leaves_hosts_with_slots_alone():
         taken['allocations'].pop(uuid_of(1000 + n))
     memory = answer['provider_summaries'][uuid_of(2)]['resources']['MEMORY_MB']
     memory['capacity'] = 3 * 512
-    chosen = chooser(request)[0].pick(Candidates.from_answer(answer), 5)
+    chosen = selection(request)[0].pick(candidates_of(answer), 5)
     assert [NAMES[c.root] for c in chosen] == [
         *['host-2'] * 3,
         *['host-3'] * 2,
@@ -145,27 +135,29 @@ def test_hosts_that_refuse_are_passed_over():
     image = {'hw_firmware_type': 'uefi'}
     flavor = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
               'extra_specs': {'hw:mem_encryption': 'true'}}  # fmt: skip
-    answer = joined(
+    answer = candidates_of(
         candidates_answer(1, free=9, traits=(PC,)), candidates_answer(2)
     )
-    chosen = chooser(parse(flavor, image))[0].pick(answer, 1)
+    chosen = selection(parse(flavor, image))[0].pick(answer, 1)
     assert hosts_of(chosen) == {'host-2': 1}
 
 
 class TestMemory:
     def test_hosts_that_overcommit_it_are_passed_over(self):
-        answer = joined(candidates_answer(1, free=9), candidates_answer(2))
-        choosing, script = chooser(ratios={1: 1.5})
+        answer = candidates_of(
+            candidates_answer(1, free=9), candidates_answer(2)
+        )
+        selecting, transport = selection(ratios={1: 1.5})
         for _ in range(2):
-            assert hosts_of(choosing.pick(answer, 1)) == {'host-2': 1}
+            assert hosts_of(selecting.pick(answer, 1)) == {'host-2': 1}
         # A call a host, once.
-        assert len(asked_of_memory(script)) == 2
+        assert len(asked_of_memory(transport)) == 2
 
     def test_hosts_that_are_not_chosen_are_not_asked(self):
-        answer = Candidates.from_answer(candidates_answer(*range(1, 9)))
-        choosing, script = chooser()
-        choosing.pick(answer, 2)
-        assert len(asked_of_memory(script)) == 2
+        answer = candidates_of(candidates_answer(*range(1, 9)))
+        selecting, transport = selection()
+        selecting.pick(answer, 2)
+        assert len(asked_of_memory(transport)) == 2
 
     @pytest.mark.parametrize(
         ('specs', 'asked'),
@@ -175,17 +167,17 @@ class TestMemory:
         ],
     )
     def test_guests_with_pages_of_their_own_do_not_mind(self, specs, asked):
-        choosing, script = chooser(sev_request(**specs), ratios={1: 1.5})
-        answer = Candidates.from_answer(candidates_answer(1))
-        assert bool(choosing.pick(answer, 1)) is not bool(asked)
-        assert len(asked_of_memory(script)) == asked
+        selecting, transport = selection(sev_request(**specs), ratios={1: 1.5})
+        answer = candidates_of(candidates_answer(1))
+        assert bool(selecting.pick(answer, 1)) is not bool(asked)
+        assert len(asked_of_memory(transport)) == asked
 
     def test_a_host_that_is_gone_does_not_overcommit(self):
-        choosing, script = chooser()
+        selecting, transport = selection()
         path = f'/resource_providers/{uuid_of(1)}/inventories'
-        script.routes[f'GET {path}'] = fault(404)
-        answer = Candidates.from_answer(candidates_answer(1))
-        assert choosing.pick(answer, 1)
+        transport.routes[f'GET {path}'] = fault(404)
+        answer = candidates_of(candidates_answer(1))
+        assert selecting.pick(answer, 1)
 
 
 class TestNoCapacity:
@@ -199,39 +191,39 @@ class TestNoCapacity:
     )
     def test_how_many_fit_is_told(self, count, free, words):
         hosts = (1,) if free else ()
-        choosing, script = chooser()
-        script.routes['GET /allocation_candidates'] = [
+        selecting, transport = selection()
+        transport.routes['GET /allocation_candidates'] = [
             candidates_answer(*hosts, free=free),
             candidates_answer(),
         ]
-        script.routes['GET /resource_providers'] = providers_answer()
+        transport.routes['GET /resource_providers'] = providers_answer()
         with pytest.raises(NoCapacity, match=words) as caught:
-            choosing.choose(count)
+            selecting.choose(count)
         assert '0 of 0 hosts' in caught.value.explanation.operator()
 
     def test_the_host_that_a_guest_must_leave_will_not_do(self):
-        choosing, script = chooser(answer=candidates_answer(1, free=9))
-        script.routes['GET /resource_providers'] = providers_answer(1)
+        selecting, transport = selection(answer=candidates_answer(1, free=9))
+        transport.routes['GET /resource_providers'] = providers_answer(1)
         with pytest.raises(NoCapacity, match='No other host can take'):
-            choosing.choose(1, avoid=uuid_of(1))
+            selecting.choose(1, avoid=uuid_of(1))
 
     def test_hosts_that_overcommit_memory_are_told_of(self):
         """Their ratio is known by now, and asked for no more."""
-        choosing, script = chooser(
+        selecting, transport = selection(
             ratios={1: 1.5}, answer=candidates_answer(1)
         )
-        script.routes['GET /resource_providers'] = providers_answer(1)
+        transport.routes['GET /resource_providers'] = providers_answer(1)
         with pytest.raises(NoCapacity) as caught:
-            choosing.choose(1)
+            selecting.choose(1)
         text = caught.value.explanation.operator()
         assert '0 of 1 host can run' in text
         assert 'overcommits memory (ram_allocation_ratio 1.5)' in text
-        assert len(asked_of_memory(script)) == 1
+        assert len(asked_of_memory(transport)) == 1
 
 
 def test_after_a_conflict_hosts_are_taken_in_any_order():
-    answer = Candidates.from_answer(candidates_answer(*range(1, 9), free=9))
-    pick = chooser()[0].pick
+    answer = candidates_of(candidates_answer(*range(1, 9), free=9))
+    pick = selection()[0].pick
     assert hosts_of(pick(answer, 1)) == {'host-1': 1}
     seen = {NAMES[pick(answer, 1, shuffle=True)[0].root] for _ in range(200)}
     assert seen == set(NAMES.values())
@@ -242,13 +234,13 @@ class TestFew:
 
     @pytest.fixture(autouse=True)
     def small_limit(self, monkeypatch):
-        monkeypatch.setattr('sev_scheduling.placement.choice.FEW', 3)
+        monkeypatch.setattr('sev_scheduling.placement.claims.selection.FEW', 3)
 
     def choose(self, answers, count=1, request=None, **kwargs):
-        choosing, script = chooser(request)
-        script.routes['GET /allocation_candidates'] = list(answers)
-        chosen, _ = choosing.choose(count, **kwargs)
-        return hosts_of(chosen), limits(script)
+        selecting, transport = selection(request)
+        transport.routes['GET /allocation_candidates'] = list(answers)
+        chosen, _ = selecting.choose(count, **kwargs)
+        return hosts_of(chosen), limits(transport)
 
     def test_where_they_will_do_nothing_more_is_asked(self):
         assert self.choose([candidates_answer(1, 2, 3, 4)]) == (
@@ -281,7 +273,7 @@ class TestFew:
         request = parse(flavor, image)
         assert self.choose(answers, request=request, **kwargs) == (
             {'host-5': 1},
-            [4, None],
+            [4, MAX_CANDIDATES],
         )
 
     def test_the_best_model_may_be_beyond_them(self):
@@ -292,7 +284,7 @@ class TestFew:
         ]
         assert self.choose(answers, request=request) == (
             {'host-5': 1},
-            [4, None],
+            [4, MAX_CANDIDATES],
         )
 
     def test_a_guest_without_a_slot_looks_at_all(self):
@@ -300,7 +292,7 @@ class TestFew:
             {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
         )
         answers = [candidates_answer(1)]
-        assert self.choose(answers, request=request)[1] == [None]
+        assert self.choose(answers, request=request)[1] == [MAX_CANDIDATES]
 
 
 def any_of(*models):
@@ -322,7 +314,7 @@ def test_a_model_that_a_host_must_not_run_is_not_taken_there():
     es[uuid_of(2001)] = es.pop(uuid_of(1001))
     answer['allocation_requests'].append({'allocations': es})
     request = any_of('amd-sev-es', 'amd-sev')
-    (chosen,) = chooser(request)[0].pick(Candidates.from_answer(answer), 1)
+    (chosen,) = selection(request)[0].pick(candidates_of(answer), 1)
     assert chosen.model.name == 'amd-sev'
 
 
@@ -334,7 +326,7 @@ def test_after_a_conflict_slots_are_still_left_to_guests_that_need_one():
     answer['provider_summaries'].pop(uuid_of(1002))
     for n, taken in enumerate(answer['allocation_requests'], 1):
         taken['allocations'].pop(uuid_of(1000 + n))
-    pick = chooser(request)[0].pick
-    found = Candidates.from_answer(answer)
+    pick = selection(request)[0].pick
+    found = candidates_of(answer)
     picked = [pick(found, 1, shuffle=True) for _ in range(50)]
     assert {NAMES[c.root] for (c,) in picked} == {'host-2'}

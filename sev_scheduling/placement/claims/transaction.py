@@ -7,9 +7,8 @@ is lost, the guests' allocations tell whether it was made.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.exceptions import (
     InputError,
@@ -19,14 +18,19 @@ from sev_scheduling.exceptions import (
     PlacementError,
     PlacementUnavailable,
 )
-from sev_scheduling.placement import owners
-from sev_scheduling.placement.candidates import Candidate
-from sev_scheduling.placement.choice import Chooser
-from sev_scheduling.placement.oversold import find_oversold, give_back
+from sev_scheduling.placement.answers import (
+    Allocations,
+    Candidate,
+    ProviderSummary,
+)
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.claims.consumers import new_instance
+from sev_scheduling.placement.claims.over_allocation import (
+    find_excess,
+    give_back,
+)
+from sev_scheduling.placement.claims.selection import CandidateSelection
 from sev_scheduling.text import quoted
-
-if TYPE_CHECKING:
-    from sev_scheduling.placement.client import PlacementClient
 
 _MOST_NAMES = 3
 
@@ -35,27 +39,26 @@ _PROJECT = 'sev-scheduling'
 
 
 @dataclass(kw_only=True)
-class Attempt:
+class Transaction:
     """A claim, tried anew from the start after each conflict.
 
     :ivar count: how many guests
     :ivar instances: their uuids; made up, once there is room, where empty
-    :ivar held: what the one guest holds that is to move, as Placement
-        answers it
+    :ivar held: what the one guest holds that is to move
     :ivar avoid: root uuid of the host that it must leave
     """
 
-    client: PlacementClient
-    chooser: Chooser
+    api: Api
+    selection: CandidateSelection
     count: int
     instances: tuple[str, ...]
     owner: str
-    held: Mapping[str, Any] = field(default_factory=dict)
+    held: Allocations = field(default_factory=Allocations)
     avoid: str | None = None
     _own: bool = False
     _tried: int = 0
     _lost: list[Sequence[Candidate]] = field(default_factory=list)
-    _summaries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _summaries: dict[str, ProviderSummary] = field(default_factory=dict)
     _error: PlacementError | None = None
 
     def __call__(self) -> Sequence[Candidate]:
@@ -77,16 +80,16 @@ class Attempt:
         return chosen
 
     def _claimed(self) -> Sequence[Candidate]:
-        chosen, answer = self.chooser.choose(
+        chosen, answer = self.selection.choose(
             self.count,
             avoid=self.avoid,
             # Claimers that collide must not collide again.
             shuffle=self._tried > 0,
         )
         if not self.instances:
-            # Nobody else has claimed them.
+            # New ones, so no one else has claimed them.
             self._own = True
-            self.instances = tuple(owners.new_instance() for _ in chosen)
+            self.instances = tuple(new_instance() for _ in chosen)
         self._tried += 1
         self._summaries.update(
             (provider, answer.provider_summaries[provider])
@@ -102,16 +105,19 @@ class Attempt:
         return chosen
 
     def _send(self, chosen: Sequence[Candidate]) -> None:
-        body = {
-            instance: {
-                'allocations': candidate.payload(),
-                'project_id': self.held.get('project_id', _PROJECT),
-                'user_id': self.held.get('user_id', self.owner),
-                'consumer_generation': self.held.get('consumer_generation'),
+        self.api.post_allocations(
+            {
+                instance: Allocations(
+                    candidate.allocations,
+                    self.held.project_id or _PROJECT,
+                    self.held.user_id or self.owner,
+                    self.held.consumer_generation,
+                )
+                for instance, candidate in zip(
+                    self.instances, chosen, strict=True
+                )
             }
-            for instance, candidate in zip(self.instances, chosen, strict=True)
-        }
-        self.client.call('POST', '/allocations', json=body)
+        )
 
     def _settled(self, chosen: Sequence[Candidate]) -> Sequence[Candidate]:
         """Find out whether a claim with a lost answer was made.
@@ -139,7 +145,7 @@ class Attempt:
             return None
         try:
             # All or nothing, so one guest tells.
-            held = owners.held_by(self.client, self.instances[0])
+            held = self.api.allocations(self.instances[0]).by_provider
         except PlacementError as error:
             raise self._unknown() from error
         return next((c for c in self._lost if held == c[0].allocations), None)
@@ -147,9 +153,9 @@ class Attempt:
     def _give_back_excess(self, chosen: Sequence[Candidate]) -> None:
         """:raises PlacementConflict: where Placement gave more than it has"""
         try:
-            excess = find_oversold(self.client, chosen, self._summaries)
+            excess = find_excess(self.api, chosen, self._summaries)
             if excess:
-                give_back(self.client, self.instances, self.held)
+                give_back(self.api, self.instances, self.held)
         except PlacementConflict:
             raise
         except PlacementError as error:
@@ -164,14 +170,14 @@ class Attempt:
             )
 
     def _refuse_taken(self) -> None:
-        """Say at once what no other answer of Placement would mend.
+        """Raise at once what no other answer of Placement would change.
 
         :raises InputError: where a guest that is new holds something
         """
         if self._own or self.held or self._lost or self._tried != 1:
             return
         for instance in self.instances:
-            if owners.held_by(self.client, instance):
+            if self.api.allocations(instance):
                 raise InputError(
                     f'Instance {quoted(instance)} holds something already; '
                     'release or move it.'

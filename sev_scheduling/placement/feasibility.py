@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from sev_scheduling.diagnosis import NO_CANDIDATE
 from sev_scheduling.explain.explanation import Explanation, explain
 from sev_scheduling.explain.reasons import Reason, guest_name, host_reasons
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import Verdict, filter_hosts
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest
-
-if TYPE_CHECKING:
-    from sev_scheduling.placement.client import PlacementClient
-
-#: The code of a host that could run the guest, and that Placement does not
-#: offer: it lacks something that has nothing to do with encryption.
-NO_CANDIDATE = 'no-candidate'
 
 
 class Outlook:
@@ -32,7 +27,7 @@ class Outlook:
 
     def __init__(
         self,
-        client: PlacementClient,
+        api: Api,
         request: EncryptionRequest,
         hosts: Iterable[Host],
     ) -> None:
@@ -49,7 +44,7 @@ class Outlook:
         self.explanation: Explanation = explain(result)
         if not result.accepted:
             return
-        answer = client.candidates(translate(request))
+        answer = api.candidates(translate(request))
         offered = {host.uuid for host in answer.hosts()}
         agreed = [verdict for verdict in self.verdicts if verdict.fits]
         self.fit = tuple(v for v in agreed if v.host.uuid in offered)
@@ -57,7 +52,7 @@ class Outlook:
         if not self.lacking:
             return
         guest = guest_name(request)
-        why = () if answer else explain(client.diagnose(request)).reasons
+        why = () if answer else explain(diagnose(api, request)).reasons
         reasons = (
             *host_reasons(result, for_tenant=not self.fit),
             _lacking_reason(len(self.lacking), told=bool(why or self.fit)),

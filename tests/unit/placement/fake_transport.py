@@ -1,4 +1,4 @@
-"""A Placement that answers by a script, under the real keystoneauth1."""
+"""A transport under the real keystoneauth1 that answers as it was told."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import requests
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
 from sev_scheduling import parse
+from sev_scheduling.placement.answers import Candidates
 
 URL = 'http://placement.test/placement'
 
@@ -54,7 +56,7 @@ def fault(status: int, detail: str = 'because') -> Answer:
 Step = Answer | Exception | dict[str, Any]
 
 
-class Script(requests.adapters.BaseAdapter):
+class FakeTransport(requests.adapters.BaseAdapter):
     """A transport that answers by method and path.
 
     A list is used up one by one, and its last step stays; a callable gets
@@ -62,6 +64,7 @@ class Script(requests.adapters.BaseAdapter):
 
     :ivar calls: (method, path) of each call so far
     :ivar requests: the requests themselves
+    :ivar timeouts: seconds that each of them may take
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Script(requests.adapters.BaseAdapter):
         self.routes: dict[str, Any] = {'GET /': versions, **routes}
         self.calls: list[str] = []
         self.requests: list[requests.PreparedRequest] = []
+        self.timeouts: list[float] = []
 
     def send(
         self, request: requests.PreparedRequest, **kwargs: Any
@@ -80,6 +84,7 @@ class Script(requests.adapters.BaseAdapter):
         call = f'{request.method} {path}'
         self.calls.append(call)
         self.requests.append(request)
+        self.timeouts.append(kwargs['timeout'])
         step = self.routes.get(call, fault(404))
         if isinstance(step, list):
             step = step.pop(0) if len(step) > 1 else step[0]
@@ -106,6 +111,15 @@ class Script(requests.adapters.BaseAdapter):
             json.loads(request.body)
             for name, request in zip(self.calls, self.requests, strict=True)
             if name == call
+        ]
+
+    def freed(self) -> list[str]:
+        """Return the consumers that were asked to hold nothing."""
+        return [
+            consumer
+            for body in self.bodies('POST /allocations')
+            for consumer, claim in body.items()
+            if not claim['allocations']
         ]
 
     def session(self, auth: Any = None) -> Session:
@@ -177,6 +191,14 @@ def candidates_answer(*hosts: int, **facts: Any) -> dict[str, Any]:
     }
 
 
+def candidates_of(*answers: dict[str, Any]) -> Candidates:
+    """Return answers as the client decodes them, together."""
+    found = Candidates((), {})
+    for answer in answers:
+        found += msgspec.convert(answer, Candidates)
+    return found
+
+
 def providers_answer(*hosts: int) -> dict[str, Any]:
     return {
         'resource_providers': [
@@ -196,6 +218,22 @@ def providers_answer(*hosts: int) -> dict[str, Any]:
             )
         ]
     }
+
+
+def providers(*hosts: int) -> Callable[..., Step]:
+    """Return a step that answers about one provider where it is named."""
+
+    def step(request: requests.PreparedRequest) -> Step:
+        (uuid,) = parse_qs(urlsplit(request.url).query).get('uuid', [None])
+        return {
+            'resource_providers': [
+                provider
+                for provider in providers_answer(*hosts)['resource_providers']
+                if uuid in (None, provider['uuid'])
+            ]
+        }
+
+    return step
 
 
 def inventories_answer(ratio: float = 1.0) -> dict[str, Any]:

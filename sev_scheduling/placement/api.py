@@ -1,0 +1,484 @@
+"""Api: what this library asks of a Placement.
+
+All else in the library goes through the methods below ``call()`` and
+``supports()``; a Placement in memory overrides these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.session import Session
+
+from sev_scheduling.exceptions import (
+    InputError,
+    PlacementAnswerError,
+    PlacementConflict,
+    PlacementDenied,
+    PlacementError,
+    PlacementRefused,
+    PlacementTooOld,
+    PlacementUnavailable,
+)
+from sev_scheduling.placement import answers
+from sev_scheduling.placement.answers import (
+    Allocations,
+    Candidates,
+    Inventory,
+    ResourceProvider,
+)
+from sev_scheduling.prefilter import (
+    MICROVERSION,
+    MICROVERSION_ANY_TRAIT,
+    PlacementRequest,
+)
+from sev_scheduling.text import one_line, printable
+
+#: Seconds that one call may take: to connect, and then between two parts of
+#: the answer.
+TIMEOUT = 30.0
+
+#: Candidates that one answer may have: more than any cloud has hosts. It
+#: bounds time and memory where sharing providers multiply them.
+MAX_CANDIDATES = 50_000
+
+_T = TypeVar('_T')
+_VERSION = re.compile(r'1\.(\d{1,4})')
+
+
+class UnknownName(PlacementRefused):
+    """Placement does not know a trait or a resource class."""
+
+
+class NotFound(PlacementRefused):
+    """Placement has no such resource provider."""
+
+
+class Api:
+    """Calls to one Placement, and its answers as data.
+
+    Threads may share it as far as they may share the keystoneauth session.
+
+    :param adapter: a keystoneauth1 adapter, with the limits of rate that it
+        has; or a session, in which case the service catalog has the endpoint
+    :param timeout: seconds for one call to answer
+    :param max_microversion: pretend that Placement has no later one
+    :raises InputError: where ``max_microversion`` is not of the form 1.39
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter | Session,
+        *,
+        timeout: float = TIMEOUT,
+        max_microversion: str | None = None,
+    ) -> None:
+        self._adapter = adapter
+        # Not through an adapter of our own: its limit of rate goes by the
+        # wall clock even where there is none, so that each call sleeps once
+        # the clock is set back (keystoneauth1 5.18).
+        self._options: dict[str, Any] = (
+            {'endpoint_filter': {'service_type': 'placement'}}
+            if isinstance(adapter, Session)
+            else {}
+        )
+        self._timeout = timeout
+        self._cap = _minor(max_microversion) if max_microversion else None
+        self._newest: int | None = None
+        self._names: dict[str, str] = {}
+
+    # -- the wire --
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        microversion: str = MICROVERSION,
+    ) -> Any:
+        """Ask Placement something of your own.
+
+        :param url: path and query below the endpoint
+        :returns: the JSON object of the answer; {} where it has no body
+        :raises PlacementUnavailable: no answer in time, a 5xx status, or one
+            that says to come again (408, 429)
+        :raises PlacementDenied: 401 or 403
+        :raises PlacementTooOld: 406, or the microversion is missing
+        :raises PlacementConflict: 409
+        :raises PlacementRefused: any other 4xx status
+        :raises PlacementAnswerError: no JSON object, or an unknown status
+        """
+        return self._ask(
+            dict[str, Any], method, url, json=json, microversion=microversion
+        )
+
+    def _ask(
+        self,
+        shape: type[_T],
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        microversion: str | None = MICROVERSION,
+    ) -> _T:
+        if microversion is not None:
+            self.require(microversion)
+        what = f'{method} {url.partition("?")[0]}'
+        response = self._send(what, method, url, json, microversion)
+        status = response.status_code
+        if not 200 <= status < 300:
+            raise _fault(what, status, microversion, response)
+        content = b'{}' if status == 204 else response.content or b'{}'
+        try:
+            return msgspec.json.decode(content, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            kind = response.headers.get('content-type', 'no type')
+            raise PlacementAnswerError(
+                f'{what}: the answer is no JSON object as Placement gives it '
+                f'({one_line(e)}; {printable(kind)}, {len(content)} bytes); '
+                'check the endpoint.'
+            ) from None
+
+    def _send(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        json: Any,
+        microversion: str | None,
+    ) -> Any:
+        try:
+            return self._adapter.request(
+                url,
+                method,
+                microversion=microversion,
+                # Adapters onto an endpoint often name no service.
+                microversion_service_type='placement',
+                json=json,
+                raise_exc=False,
+                timeout=self._timeout,
+                headers={'Accept': 'application/json'},
+                **self._options,
+            )
+        except (
+            ks_exceptions.AuthorizationFailure,
+            ks_exceptions.Unauthorized,
+            ks_exceptions.MissingAuthPlugin,
+            ks_exceptions.AuthPluginException,
+            ks_exceptions.Forbidden,
+        ) as error:
+            raise PlacementDenied(
+                f'{what}: the credentials were refused: {one_line(error)}'
+            ) from error
+        except (
+            ks_exceptions.ConnectionError,
+            ks_exceptions.EndpointNotFound,
+            ks_exceptions.RetriableConnectionFailure,
+            ks_exceptions.DiscoveryFailure,
+            ks_exceptions.HttpError,
+        ) as error:
+            raise PlacementUnavailable(
+                f'{what}: Placement did not answer: {one_line(error)}; check '
+                'that it runs and that the endpoint is right.'
+            ) from error
+        except ks_exceptions.ClientException as error:
+            raise PlacementError(f'{what}: {one_line(error)}') from error
+
+    def supports(self, microversion: str) -> bool:
+        """Return whether Placement has a microversion; asks once."""
+        if self._newest is None:
+            self._newest = self._ask_newest()
+        return _minor(microversion) <= self._newest
+
+    def require(self, microversion: str) -> None:
+        """:raises PlacementTooOld: where Placement lacks a microversion"""
+        if not self.supports(microversion):
+            raise PlacementTooOld(
+                f'Placement has microversions up to 1.{self._newest}; '
+                f'{microversion} is needed, so upgrade it.'
+            )
+
+    def _ask_newest(self) -> int:
+        answer = self._ask(answers.Versions, 'GET', '/', microversion=None)
+        try:
+            newest = max(_minor(v.max_version) for v in answer.versions)
+        except (ValueError, InputError):
+            raise PlacementAnswerError(
+                'GET /: the answer names no microversions; check that the '
+                'endpoint is the one of Placement.'
+            ) from None
+        return newest if self._cap is None else min(newest, self._cap)
+
+    # -- the seam --
+
+    def allocation_candidates(
+        self, query: PlacementRequest, limit: int | None = None
+    ) -> Candidates:
+        """Ask for allocation candidates, in one call.
+
+        :param limit: how many to answer with at most;
+            :data:`MAX_CANDIDATES` where it is None
+        :raises UnknownName: where Placement does not know a name
+        :raises PlacementError: another of its children
+        """
+        limit = MAX_CANDIDATES if limit is None else limit
+        return self._ask(
+            Candidates,
+            'GET',
+            f'/allocation_candidates?{query.querystring(limit)}',
+            microversion=query.microversion,
+        )
+
+    def candidates(
+        self, query: PlacementRequest, limit: int | None = None
+    ) -> Candidates:
+        """Ask for allocation candidates.
+
+        Where any of several models will do and Placement is older than
+        1.39, or does not know one of them, that is one call a model; the
+        answer is the same. A trait or a resource class that Placement does
+        not know is one that no host has.
+
+        :param limit: how many candidates to answer with at most,
+            :data:`MAX_CANDIDATES` where it is None; of several models,
+            Placement may leave out any
+        :raises PlacementError: one of its children
+        """
+        try:
+            if self.supports(query.microversion) or len(query.models) < 2:
+                return self.allocation_candidates(query, limit)
+        except UnknownName:
+            # Of one model, which says nothing of the others.
+            if len(query.models) < 2:
+                return Candidates((), {})
+        found = Candidates((), {})
+        for one in per_model(query):
+            if limit is None or len(found.allocation_requests) < limit:
+                found += self.candidates(one, limit)
+        return found.limited_to(limit)
+
+    def resource_providers(
+        self,
+        *,
+        name: str | None = None,
+        uuid: str | None = None,
+        required: Iterable[frozenset[str]] = (),
+        member_of: Iterable[frozenset[str]] = (),
+        in_tree: str | None = None,
+    ) -> list[ResourceProvider]:
+        """Ask for providers; all of them where nothing is said.
+
+        Placement has no limit for this answer.
+
+        :param required: AND of ORs of traits; an OR of several needs 1.39
+        :param member_of: AND of ORs of aggregate uuids
+        :raises UnknownName: where Placement does not know a trait
+        :raises PlacementError: another of its children
+        """
+        params: list[tuple[str, str]] = [
+            (key, value)
+            for key, value in (
+                ('name', name),
+                ('uuid', uuid),
+                ('in_tree', in_tree),
+            )
+            if value is not None
+        ]
+        microversion = MICROVERSION
+        for traits in required:
+            if len(traits) > 1:
+                microversion = MICROVERSION_ANY_TRAIT
+                params.append(('required', f'in:{",".join(sorted(traits))}'))
+            else:
+                params.append(('required', min(traits)))
+        params.extend(
+            ('member_of', f'in:{",".join(sorted(aggregates))}')
+            for aggregates in member_of
+        )
+        query = f'?{urlencode(params, safe=":,!")}' if params else ''
+        return self._ask(
+            answers.ProviderList,
+            'GET',
+            f'/resource_providers{query}',
+            microversion=microversion,
+        ).resource_providers
+
+    def names(self, uuids: Iterable[str]) -> Mapping[str, str]:
+        """Return provider uuid -> name, with these if they exist.
+
+        All names are asked for once, and anew where one is missing. A
+        provider that is renamed keeps its old name here; a compute host's
+        never changes.
+
+        :raises PlacementError: one of its children
+        """
+        if not self._names.keys() >= set(uuids):
+            self._names = {p.uuid: p.name for p in self.resource_providers()}
+        return self._names
+
+    def inventories(self, provider: str) -> Mapping[str, Inventory] | None:
+        """Return resource class -> inventory; None without the provider."""
+        found = self._of(answers.Inventories, provider, 'inventories')
+        return found.inventories if found else None
+
+    def usages(self, provider: str) -> Mapping[str, int] | None:
+        """Return resource class -> amount; None without the provider."""
+        found = self._of(answers.Usages, provider, 'usages')
+        return found.usages if found else None
+
+    def traits(self, provider: str) -> frozenset[str] | None:
+        """Return a provider's traits; None without the provider."""
+        found = self._of(answers.Traits, provider, 'traits')
+        return frozenset(found.traits) if found else None
+
+    def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
+        """Return consumer uuid -> resource class -> amount, of a provider."""
+        found = self._of(answers.ProviderAllocations, provider, 'allocations')
+        held = found.allocations if found else {}
+        return {uuid: amounts.resources for uuid, amounts in held.items()}
+
+    def _of(self, shape: type[_T], provider: str, what: str) -> _T | None:
+        try:
+            return self._ask(
+                shape, 'GET', f'/resource_providers/{provider}/{what}'
+            )
+        except NotFound:
+            return None
+
+    def allocations(self, consumer: str) -> Allocations:
+        """Return what a consumer holds; false where it holds nothing.
+
+        :param consumer: its uuid
+        :raises PlacementError: one of its children
+        """
+        found = self._ask(
+            answers.ConsumerAllocations, 'GET', f'/allocations/{consumer}'
+        )
+        return Allocations(
+            {p: held.resources for p, held in found.allocations.items()},
+            found.project_id,
+            found.user_id,
+            found.consumer_generation,
+        )
+
+    def associated_traits(self, prefix: str) -> list[str]:
+        """Return the traits of any provider that begin so, in their order.
+
+        :raises PlacementError: one of its children
+        """
+        found = self._ask(
+            answers.Traits,
+            'GET',
+            f'/traits?associated=true&name=startswith:{prefix}',
+        )
+        return sorted(found.traits)
+
+    def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
+        """Set what consumers hold, of all of them or of none.
+
+        :param claims: consumer uuid -> what it is to hold; nothing frees it
+        :raises PlacementConflict: where a generation is not the one that
+            Placement has, or there is not that much left
+        :raises PlacementError: another of its children
+        """
+        body = {
+            consumer: {
+                'allocations': {
+                    provider: {'resources': dict(amounts)}
+                    for provider, amounts in claim.by_provider.items()
+                },
+                'project_id': claim.project_id,
+                'user_id': claim.user_id,
+                'consumer_generation': claim.consumer_generation,
+            }
+            for consumer, claim in claims.items()
+        }
+        self._ask(dict[str, Any], 'POST', '/allocations', json=body)
+
+
+def per_model(query: PlacementRequest) -> Iterator[PlacementRequest]:
+    """Yield a query for each model, the best first."""
+    any_of = frozenset(model.trait for model in query.models)
+    for model in query.models:
+        one = frozenset((model.trait,))
+        yield replace(
+            query,
+            groups=tuple(
+                replace(
+                    group,
+                    required=tuple(
+                        one if ors == any_of else ors for ors in group.required
+                    ),
+                )
+                if group.suffix == query.slot_suffix
+                else group
+                for group in query.groups
+            ),
+            models=(model,),
+        )
+
+
+def _minor(microversion: str) -> int:
+    match = _VERSION.fullmatch(microversion)
+    if match is None:
+        raise InputError(
+            f'Microversion {microversion!r} is not of the form 1.39.'
+        )
+    return int(match[1])
+
+
+#: Status -> the exception, and what its message says beside the detail.
+_FAULTS: Mapping[int, tuple[type[PlacementError], str]] = {
+    401: (PlacementDenied, '; check the credentials and their role.'),
+    403: (PlacementDenied, '; check the credentials and their role.'),
+    404: (NotFound, ''),
+    406: (PlacementTooOld, '; upgrade it.'),
+    408: (PlacementUnavailable, '; see its log.'),
+    409: (PlacementConflict, ''),
+    429: (PlacementUnavailable, '; see its log.'),
+}
+
+
+def _fault(
+    what: str, status: int, microversion: str | None, response: Any
+) -> PlacementError:
+    if status < 400:
+        return PlacementAnswerError(
+            f'{what}: the answer has status {status}; check the endpoint.'
+        )
+    detail = _detail(response)
+    if status == 404 and not detail:
+        return PlacementAnswerError(
+            f'{what}: the answer is 404 and not from Placement; check the '
+            'endpoint.'
+        )
+    if status == 406:
+        detail += f' (microversion {microversion})'
+    default: tuple[type[PlacementError], str]
+    default = PlacementUnavailable, '; see its log.'
+    if status < 500:
+        default = PlacementRefused, ''
+        if status == 400 and 'No such ' in detail:
+            # It has no code of its own; the contract tests watch the words.
+            default = UnknownName, ''
+    kind, remedy = _FAULTS.get(status, default)
+    return kind(f'{what}: Placement answered {status}{detail}{remedy}')
+
+
+def _detail(response: Any) -> str:
+    """Return Placement's own words for a fault, with a colon before."""
+    try:
+        detail = str(response.json()['errors'][0]['detail'])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ''
+    # WebOb's sentence about the status comes first.
+    _, _, words = detail.partition('\n\n')
+    return f': {one_line(words or detail)}'

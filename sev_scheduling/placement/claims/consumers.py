@@ -1,0 +1,116 @@
+"""Consumers: who holds slots, and since when.
+
+Placement keeps an owner as the user of a consumer, and knows no time: how
+old a claim is, the instance uuids made by :func:`new_instance` tell (they
+are of version 7, RFC 9562).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import os_resource_classes as orc
+from oslo_utils import uuidutils
+
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.hosts import list_hosts
+from sev_scheduling.text import quoted
+
+_LONGEST_OWNER = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A slot that a guest holds.
+
+    :ivar age: seconds since the claim, None where the uuid does not tell
+    """
+
+    instance: str
+    owner: str
+    host: str
+    provider: str
+    age: float | None
+
+
+def new_instance() -> str:
+    """Return a uuid of version 7, which has the time in it."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = milliseconds << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def _made_at(instance: str) -> float | None:
+    """Return when an instance uuid was made, in seconds since 1970."""
+    if not uuidutils.is_uuid_like(instance):
+        return None
+    value = uuid.UUID(instance)
+    return (value.int >> 80) / 1000 if value.version == 7 else None
+
+
+def check_owner(owner: str) -> None:
+    """:raises InputError: where Placement takes no such user"""
+    if not isinstance(owner, str) or not 0 < len(owner) <= _LONGEST_OWNER:
+        raise InputError(
+            f'Owner {quoted(owner)} is no text of 1 to {_LONGEST_OWNER} '
+            'characters.'
+        )
+
+
+def check_instance(instance: str) -> None:
+    """:raises InputError: where it is no uuid as Placement writes them"""
+    if not (
+        isinstance(instance, str)
+        and uuidutils.is_uuid_like(instance)
+        and str(uuid.UUID(instance)) == instance.lower()
+    ):
+        raise InputError(f'Instance {quoted(instance)} is no uuid.')
+
+
+def list_claims(api: Api, *, owner: str | None) -> list[Claim]:
+    """Return the claims of slots, by host and instance.
+
+    Placement lists consumers by provider only, so this asks once for each
+    host with slots in use, and once for each guest that may be one of ours
+    (a uuid of version 7).
+    """
+    return sorted(
+        _find_claims(api, owner),
+        key=lambda claim: (claim.host, claim.instance),
+    )
+
+
+def _find_claims(api: Api, owner: str | None) -> Iterator[Claim]:
+    now = time.time()
+    for host in list_hosts(api, details=False):
+        # A flat provider may count for several models.
+        used = {
+            pool.provider_uuid
+            for pool in host.pools.values()
+            if pool.used and pool.provider_uuid
+        }
+        for provider in sorted(used):
+            for instance, amounts in api.consumers(provider).items():
+                made_at = _made_at(instance)
+                if orc.MEM_ENCRYPTION_CONTEXT not in amounts or (
+                    made_at is None and owner is not None
+                ):
+                    continue
+                held = api.allocations(instance)
+                # It may be gone by now, or moved on.
+                left = held.by_provider.get(provider, {})
+                if orc.MEM_ENCRYPTION_CONTEXT in left and owner in (
+                    None,
+                    held.user_id,
+                ):
+                    age = None if made_at is None else now - made_at
+                    yield Claim(
+                        instance, held.user_id, host.name, provider, age
+                    )

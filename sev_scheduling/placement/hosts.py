@@ -1,0 +1,159 @@
+"""Every host of a Placement, in few calls.
+
+``GET /allocation_candidates`` shows capacity, usage and traits of whole
+trees, so one question about a resource that hosts have left shows their
+pools too, full ones included. A host that has nothing left of anything is
+asked for by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import os_resource_classes as orc
+
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.models import model_traits
+from sev_scheduling.placement.answers import (
+    ProviderSummary,
+    ResourceProvider,
+    Usage,
+    host_summaries,
+)
+from sev_scheduling.placement.api import Api
+from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
+
+# The commonest first: most clouds are known after one of them.
+_ASKED = (
+    orc.VCPU,
+    orc.PCPU,
+    orc.MEMORY_MB,
+    orc.MEM_ENCRYPTION_CONTEXT,
+    orc.DISK_GB,
+)
+#: A tree with none of these is no host (shared storage, network).
+HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
+
+Summaries = Mapping[str, ProviderSummary]
+
+
+def list_hosts(api: Api, *, details: bool = True) -> list[Host]:
+    """Return every host by name; see :meth:`.PlacementClient.hosts`."""
+    providers = api.resource_providers()
+    summaries = _ask_for_trees(api, providers)
+    roots = host_roots(summaries)
+    found = host_summaries(
+        {
+            uuid: summary
+            for uuid, summary in summaries.items()
+            if summary.root_provider_uuid in roots
+        }
+    )
+    ratios = _add_details(api, found) if details else {}
+    return sorted(
+        Host.from_provider_summaries(
+            found,
+            names={provider.uuid: provider.name for provider in providers},
+            ram_allocation_ratios=ratios,
+        ),
+        key=lambda host: host.name,
+    )
+
+
+def one_of(name: str) -> PlacementRequest:
+    """Return a query for hosts that have one of a resource class left."""
+    return PlacementRequest((RequestGroup(resources={name: 1}),))
+
+
+def host_roots(summaries: Summaries) -> set[str]:
+    """Return the root uuids of the trees that are hosts."""
+    return {
+        summary.root_provider_uuid
+        for summary in summaries.values()
+        if not HOST_CLASSES.isdisjoint(summary.resources)
+    }
+
+
+def ram_allocation_ratio(api: Api, root: str) -> float:
+    """Return by how much a host overcommits memory; 1.0 is not at all."""
+    memory = (api.inventories(root) or {}).get(orc.MEMORY_MB)
+    return memory.allocation_ratio if memory else 1.0
+
+
+def _ask_for_trees(
+    api: Api, providers: Iterable[ResourceProvider]
+) -> Summaries:
+    """Return the trees of all hosts, and some of providers that are none."""
+    missing = {provider.root_provider_uuid for provider in providers}
+    summaries: dict[str, ProviderSummary] = {}
+    for name in _ASKED:
+        if not missing:
+            break
+        answer = api.candidates(one_of(name))
+        for uuid, summary in answer.provider_summaries.items():
+            summaries.setdefault(uuid, summary)
+            missing.discard(summary.root_provider_uuid)
+    return summaries | _ask_one_by_one(
+        api, [p for p in providers if p.root_provider_uuid in missing]
+    )
+
+
+def _ask_one_by_one(
+    api: Api, providers: Iterable[ResourceProvider]
+) -> dict[str, ProviderSummary]:
+    """Return the trees that no candidate showed, if they are hosts."""
+    inventories = {p.uuid: api.inventories(p.uuid) or {} for p in providers}
+    roots = {
+        p.root_provider_uuid
+        for p in providers
+        if not HOST_CLASSES.isdisjoint(inventories[p.uuid])
+    }
+    summaries = {}
+    for provider in providers:
+        # Not the usages and traits of thousands of bare metal nodes, too.
+        if provider.root_provider_uuid in roots:
+            uuid = provider.uuid
+            used = api.usages(uuid) or {}
+            summaries[uuid] = ProviderSummary(
+                provider.root_provider_uuid,
+                {
+                    name: Usage(inventory.capacity, used.get(name, 0))
+                    for name, inventory in inventories[uuid].items()
+                },
+                tuple(api.traits(uuid) or ()),
+            )
+    return summaries
+
+
+def _add_details(
+    api: Api, summaries: Mapping[str, dict[str, Any]]
+) -> dict[str, float]:
+    """Add total and reserved to pools; return root uuid -> ratio.
+
+    :param summaries: what :func:`.host_summaries` returned
+    """
+    traits = model_traits()
+    pools = {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary['resources']
+        and not traits.keys().isdisjoint(summary['traits'])
+    }
+    ratios = {}
+    inventories = {uuid: api.inventories(uuid) or {} for uuid in pools}
+    for uuid, summary in pools.items():
+        slots = inventories[uuid].get(orc.MEM_ENCRYPTION_CONTEXT)
+        if slots:
+            summary['resources'][orc.MEM_ENCRYPTION_CONTEXT] |= {
+                'total': slots.total,
+                'reserved': slots.reserved,
+            }
+        root = summary['root_provider_uuid']
+        if root not in inventories:
+            inventories[root] = api.inventories(root) or {}
+        memory = inventories[root].get(orc.MEMORY_MB)
+        if memory:
+            ratios[root] = memory.allocation_ratio
+    return ratios
