@@ -23,6 +23,14 @@ ORDER = {
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
         *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
     ],
+    'sev_scheduling.compute': [
+        *('sources', 'reservation', 'detection', 'provider_config'),
+        *('checks', 'survey'),
+    ],
+    'sev_scheduling.compute.sources': [
+        *('files', 'kernel', 'libvirt', 'firmware', 'memory', 'nova_conf'),
+    ],
+    'sev_scheduling.compute.checks': ['report', 'host', 'nova_conf'],
 }
 
 #: What does not import each other, though the order would allow it.

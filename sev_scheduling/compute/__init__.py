@@ -4,8 +4,7 @@ Functions over text and mappings do the work; :func:`gather` and
 :func:`survey` read a host's files for them. Needs the extra ``node``.
 """
 
-from sev_scheduling.compute.checks import Check, HostReport, Status
-from sev_scheduling.compute.collection import Gathered, gather
+from sev_scheduling.compute.checks.report import Check, HostReport, Status
 from sev_scheduling.compute.detection import (
     Evidence,
     HostFacts,
@@ -13,29 +12,7 @@ from sev_scheduling.compute.detection import (
     Source,
     detect,
 )
-from sev_scheduling.compute.domcaps import (
-    DomainCapabilities,
-    parse_domain_capabilities,
-)
-from sev_scheduling.compute.files import (
-    MAX_BYTES,
-    Root,
-    decode,
-    read_text,
-    write_text,
-)
-from sev_scheduling.compute.firmware import Descriptor, parse_descriptor
-from sev_scheduling.compute.inspection import check, read_settings, survey
-from sev_scheduling.compute.kernel import (
-    EncryptionLeaf,
-    parse_capacity,
-    parse_leaves,
-    parse_switch,
-)
-from sev_scheduling.compute.libvirtd import LibvirtAnswer, ask_libvirt
-from sev_scheduling.compute.memory import HostMemory, read_memory
-from sev_scheduling.compute.novaconf import NovaSettings, read_nova_conf
-from sev_scheduling.compute.publish import provider_config, render
+from sev_scheduling.compute.provider_config import provider_config, render
 from sev_scheduling.compute.reservation import (
     Fit,
     Reservation,
@@ -44,6 +21,42 @@ from sev_scheduling.compute.reservation import (
     nova_conf,
     reserve,
     systemd_drop_in,
+)
+from sev_scheduling.compute.sources.files import (
+    MAX_BYTES,
+    HostFilesystem,
+    Root,
+    decode,
+    read_text,
+    write_text,
+)
+from sev_scheduling.compute.sources.firmware import (
+    Descriptor,
+    parse_descriptor,
+)
+from sev_scheduling.compute.sources.kernel import (
+    EncryptionLeaf,
+    parse_capacity,
+    parse_leaves,
+    parse_switch,
+)
+from sev_scheduling.compute.sources.libvirt import (
+    DomainCapabilities,
+    LibvirtAnswer,
+    ask_libvirt,
+    parse_domain_capabilities,
+)
+from sev_scheduling.compute.sources.memory import HostMemory, read_memory
+from sev_scheduling.compute.sources.nova_conf import (
+    NovaSettings,
+    read_nova_conf,
+)
+from sev_scheduling.compute.survey import (
+    Gathered,
+    check,
+    gather,
+    read_settings,
+    survey,
 )
 
 __all__ = [
@@ -56,6 +69,7 @@ __all__ = [
     'Fit',
     'Gathered',
     'HostFacts',
+    'HostFilesystem',
     'HostMemory',
     'HostReport',
     'LibvirtAnswer',

@@ -6,9 +6,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sev_scheduling.compute.domcaps import DomainCapabilities
-from sev_scheduling.compute.kernel import EncryptionLeaf
-from sev_scheduling.compute.novaconf import MODEL_SINCE, NovaSettings
+from sev_scheduling.compute.sources.kernel import EncryptionLeaf
+from sev_scheduling.compute.sources.libvirt import DomainCapabilities
+from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE, NovaSettings
 
 #: Module parameter -> where it is found.
 SWITCHES = {

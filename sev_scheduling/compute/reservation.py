@@ -8,7 +8,6 @@ nova-specs, Stein, *amd-sev-libvirt-support*.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -170,19 +169,6 @@ def fit(reservation: Reservation, flavor_mb: int, slots: int | None) -> Fit:
     if slots < by_memory:
         return Fit(by_memory, slots, 'slots')
     return Fit(by_memory, slots, 'slots and memory')
-
-
-def parse_meminfo(text: str, origin: str) -> int:
-    """Return the memory of a host in MB, from ``/proc/meminfo``.
-
-    :raises InputError: where it does not tell
-    """
-    found = re.search(r'^MemTotal:\s+([0-9]{1,15}) kB$', text, re.MULTILINE)
-    if not found:
-        raise InputError(
-            f'{origin} has no MemTotal in kB; give the right file.'
-        )
-    return int(found[1]) // _KIB_PER_MB
 
 
 def arithmetic(reservation: Reservation) -> list[str]:

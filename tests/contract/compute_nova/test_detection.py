@@ -20,8 +20,8 @@ from sev_scheduling.compute import (
     parse_domain_capabilities,
 )
 from sev_scheduling.compute.detection import CAPACITY, SWITCHES
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.novaconf import MODEL_SINCE
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE
 from tests.unit.compute import samples
 
 RELEASE = int(importlib.metadata.version('nova').split('.')[0])
@@ -102,7 +102,7 @@ class Case:
     def ours(self, root):
         """Return model -> slots, as we see it with nova.conf in view."""
         gathered = gather(
-            Root(root),
+            HostFilesystem(root),
             capabilities=[parse_domain_capabilities(self.text(), 'caps')],
             qemu_version=(
                 self.qemu_version if self.qemu_version_known else None

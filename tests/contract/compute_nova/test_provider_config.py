@@ -77,7 +77,7 @@ def test_nova_refuses_what_we_refuse(tmp_path, identification):
 
 @pytest.mark.parametrize('text', ['', '[', 'text'])
 def test_nova_refuses_a_file_that_we_call_unusable(tmp_path, text):
-    from sev_scheduling.compute.publish import published_traits
+    from sev_scheduling.compute.provider_config import published_traits
 
     (tmp_path / 'a.yaml').write_text(text)
 

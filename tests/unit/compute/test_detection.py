@@ -8,9 +8,9 @@ from sev_scheduling.compute.detection import (
     Source,
     detect,
 )
-from sev_scheduling.compute.domcaps import DomainCapabilities
-from sev_scheduling.compute.kernel import EncryptionLeaf
-from sev_scheduling.compute.novaconf import NovaSettings
+from sev_scheduling.compute.sources.kernel import EncryptionLeaf
+from sev_scheduling.compute.sources.libvirt import DomainCapabilities
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from tests.unit.compute import samples
 
 LEAF = EncryptionLeaf(

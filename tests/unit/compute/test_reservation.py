@@ -8,7 +8,6 @@ from sev_scheduling.compute.reservation import (
     arithmetic,
     fit,
     nova_conf,
-    parse_meminfo,
     reserve,
     systemd_drop_in,
 )
@@ -149,33 +148,6 @@ def test_the_fit_needs_the_memory_of_the_host():
         fit(reserve(15), 2048, 15)
     with pytest.raises(InputError, match='--flavor-memory is 0'):
         fit(reserve(15, host_mb=65536), 0, 15)
-
-
-@pytest.mark.parametrize(
-    ('text', 'memory'),
-    [
-        pytest.param('MemTotal:       527433728 kB\n', 515072, id='alone'),
-        pytest.param(
-            'Foo: 1 kB\nMemTotal: 1024 kB\nBar: 2 kB\n', 1, id='among others'
-        ),
-    ],
-)
-def test_the_memory_of_a_host_is_read(text, memory):
-    assert parse_meminfo(text, '/proc/meminfo') == memory
-
-
-@pytest.mark.parametrize(
-    'text',
-    [
-        pytest.param('', id='nothing'),
-        pytest.param('MemTotal: -5 kB\n', id='a negative number'),
-        pytest.param('MemTotal: 5 MB\n', id='another unit'),
-        pytest.param(f'MemTotal: {"9" * 16} kB\n', id='an absurd number'),
-    ],
-)
-def test_another_meminfo_is_an_error(text):
-    with pytest.raises(InputError, match='no MemTotal'):
-        parse_meminfo(text, '/proc/meminfo')
 
 
 def test_the_sum_is_shown_term_by_term():

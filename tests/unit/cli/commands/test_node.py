@@ -35,7 +35,8 @@ def run(monkeypatch):
     # Neither this machine's libvirt nor its nova is what is tested.
     monkeypatch.setitem(sys.modules, 'libvirt', None)
     monkeypatch.setattr(
-        'sev_scheduling.compute.inspection.installed_release', lambda: None
+        'sev_scheduling.compute.sources.nova_conf.installed_release',
+        lambda: None,
     )
 
     def run(command, *arguments):

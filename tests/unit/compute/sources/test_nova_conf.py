@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.novaconf import (
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.nova_conf import (
     NovaSettings,
     default_files,
     installed_release,
@@ -192,7 +192,9 @@ def test_a_file_is_no_directory(conf):
 
 
 def test_too_many_files_are_not_read(conf, tmp_path, monkeypatch):
-    monkeypatch.setattr('sev_scheduling.compute.novaconf.MAX_NAMES', 1)
+    monkeypatch.setattr(
+        'sev_scheduling.compute.sources.nova_conf.MAX_NAMES', 1
+    )
     conf('', 'conf.d/a.conf')
     conf('', 'conf.d/b.conf')
 
@@ -214,7 +216,9 @@ def test_a_file_that_vanishes_is_an_error(conf, monkeypatch):
         path.unlink(missing_ok=True)
         return ''
 
-    monkeypatch.setattr('sev_scheduling.compute.novaconf.read_text', read)
+    monkeypatch.setattr(
+        'sev_scheduling.compute.sources.nova_conf.read_text', read
+    )
 
     with pytest.raises(InputError, match='No such file'):
         read_nova_conf([path])
@@ -351,7 +355,7 @@ def test_the_files_of_nova_compute_are_found(tmp_path):
     (nova / 'nova.conf').touch()
     (nova / 'nova-compute.conf').touch()
 
-    assert default_files(Root(tmp_path)) == (
+    assert default_files(HostFilesystem(tmp_path)) == (
         [nova / 'nova.conf', nova / 'nova-compute.conf'],
         [nova / 'nova.conf.d'],
     )

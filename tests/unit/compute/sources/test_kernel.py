@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling.compute.kernel import (
+from sev_scheduling.compute.sources.kernel import (
     MAX_COUNT,
     EncryptionLeaf,
     parse_capacity,

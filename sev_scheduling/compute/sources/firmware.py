@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from sev_scheduling.compute.files import Root
+from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import quoted
 
@@ -149,7 +149,7 @@ class FirmwareSearch:
 
 
 def search(
-    root: Root, directories: Sequence[str] = DIRECTORIES
+    root: HostFilesystem, directories: Sequence[str] = DIRECTORIES
 ) -> FirmwareSearch:
     """Return the firmware descriptors of a host."""
     errors: list[str] = []

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from sev_scheduling.compute import checks_nova
-from sev_scheduling.compute.checks import HostReport, Status
-from sev_scheduling.compute.novaconf import NovaSettings
+from sev_scheduling.compute.checks import nova_conf as checks_nova
+from sev_scheduling.compute.checks.report import HostReport, Status
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
 from tests.unit.compute import samples
 

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.memory import (
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.memory import (
     HostMemory,
     parse_limit,
+    parse_meminfo,
     read_memory,
 )
 from sev_scheduling.exceptions import InputError
@@ -68,7 +69,7 @@ def test_the_memory_of_a_host_is_read(tmp_path, files, memory):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    assert read_memory(Root(tmp_path)) == memory
+    assert read_memory(HostFilesystem(tmp_path)) == memory
 
 
 def test_what_cannot_be_read_is_told(tmp_path):
@@ -77,7 +78,34 @@ def test_what_cannot_be_read_is_told(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text('x')
 
-    found = read_memory(Root(tmp_path))
+    found = read_memory(HostFilesystem(tmp_path))
 
     assert (found.total_mb, found.slice_mb) == (None, None)
     assert len(found.errors) == 2
+
+
+@pytest.mark.parametrize(
+    ('text', 'memory'),
+    [
+        pytest.param('MemTotal:       527433728 kB\n', 515072, id='alone'),
+        pytest.param(
+            'Foo: 1 kB\nMemTotal: 1024 kB\nBar: 2 kB\n', 1, id='among others'
+        ),
+    ],
+)
+def test_meminfo_has_the_memory_of_a_host(text, memory):
+    assert parse_meminfo(text, '/proc/meminfo') == memory
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        pytest.param('', id='nothing'),
+        pytest.param('MemTotal: -5 kB\n', id='a negative number'),
+        pytest.param('MemTotal: 5 MB\n', id='another unit'),
+        pytest.param(f'MemTotal: {"9" * 16} kB\n', id='an absurd number'),
+    ],
+)
+def test_another_meminfo_is_an_error(text):
+    with pytest.raises(InputError, match='no MemTotal'):
+        parse_meminfo(text, '/proc/meminfo')

@@ -124,7 +124,7 @@ def write_text(path: Path, text: str, *, force: bool = False) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class HostFilesystem:
     """The root of a host's files: ``/``, or that of a copy or a mount.
 
     Symbolic links lead to where they would lead on the host itself, never
@@ -213,3 +213,6 @@ class Root:
     def has(self, name: str) -> bool:
         """Return whether the host has this file."""
         return os.path.isfile(self.locate(name))
+
+
+Root = HostFilesystem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from sev_scheduling.compute.checks import (
+from sev_scheduling.compute.checks.report import (
     CheckFunction,
     Finding,
     HostReport,
@@ -13,8 +13,8 @@ from sev_scheduling.compute.checks import (
     warning,
 )
 from sev_scheduling.compute.detection import MIN_QEMU_SEV_ES, SWITCHES, Source
-from sev_scheduling.compute.firmware import Descriptor, matching
 from sev_scheduling.compute.reservation import reserve
+from sev_scheduling.compute.sources.firmware import Descriptor, matching
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import BUILTIN_MODELS
 

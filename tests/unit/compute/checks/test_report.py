@@ -1,4 +1,4 @@
-from sev_scheduling.compute.checks import (
+from sev_scheduling.compute.checks.report import (
     Check,
     HostReport,
     Status,

@@ -3,13 +3,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.publish import (
+from sev_scheduling.compute.provider_config import (
     provider_config,
     published,
     published_traits,
     render,
 )
+from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import machine_types_from_traits
 from tests.unit.compute.samples import outcome
@@ -164,14 +164,16 @@ def test_the_files_of_a_directory_are_read(tmp_path):
     (directory / '.d.yaml').write_text('[')
     (directory / 'e.yaml').symlink_to('/gone')
 
-    assert list(published(Root(tmp_path), '/etc/nova/provider_config/')) == [
+    assert list(
+        published(HostFilesystem(tmp_path), '/etc/nova/provider_config/')
+    ) == [
         'CUSTOM_HW_MACHINE_TYPE_Q35',
         'CUSTOM_HW_MACHINE_TYPE_PC',
     ]
 
 
 def test_a_missing_directory_publishes_nothing(tmp_path):
-    assert list(published(Root(tmp_path), '/gone')) == []
+    assert list(published(HostFilesystem(tmp_path), '/gone')) == []
 
 
 def test_two_published_machine_types_tell_the_scheduler_nothing():

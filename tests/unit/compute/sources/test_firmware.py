@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.firmware import (
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.firmware import (
     Descriptor,
     matching,
     parse_descriptor,
@@ -201,7 +201,7 @@ class TestSearch:
         put('/usr/share/qemu/firmware/README', 'no descriptor')
         put('/usr/share/qemu/firmware/.05-d.json', 'hidden')
 
-        found = search(Root(tmp_path))
+        found = search(HostFilesystem(tmp_path))
 
         assert [d.name for d in found.descriptors] == [
             '10-a.json',
@@ -218,7 +218,7 @@ class TestSearch:
             json.dumps(descriptor(features=['intel-tdx'])),
         )
 
-        (found,) = search(Root(tmp_path)).descriptors
+        (found,) = search(HostFilesystem(tmp_path)).descriptors
 
         assert found.path == '/etc/qemu/firmware/50-a.json'
         assert found.features == {'intel-tdx'}
@@ -227,14 +227,14 @@ class TestSearch:
         put('/usr/share/qemu/firmware/50-a.json')
         put('/etc/qemu/firmware/50-a.json', '')
 
-        assert search(Root(tmp_path)).descriptors == ()
+        assert search(HostFilesystem(tmp_path)).descriptors == ()
 
     def test_a_link_to_null_hides_a_descriptor(self, put, tmp_path):
         put('/usr/share/qemu/firmware/50-a.json')
         (tmp_path / 'etc/qemu/firmware').mkdir(parents=True)
         (tmp_path / 'etc/qemu/firmware/50-a.json').symlink_to('/dev/null')
 
-        found = search(Root(tmp_path))
+        found = search(HostFilesystem(tmp_path))
 
         assert found.descriptors == ()
         assert found.errors == ()
@@ -244,7 +244,7 @@ class TestSearch:
         put('/usr/share/qemu/firmware/20-large.json', ' ' * (65 << 10))
         put('/usr/share/qemu/firmware/50-a.json')
 
-        found = search(Root(tmp_path))
+        found = search(HostFilesystem(tmp_path))
 
         assert [d.name for d in found.descriptors] == ['50-a.json']
         assert len(found.errors) == 2
@@ -253,13 +253,13 @@ class TestSearch:
         put('/etc/qemu/firmware', 'text')
         put('/usr/share/qemu/firmware/50-a.json')
 
-        found = search(Root(tmp_path))
+        found = search(HostFilesystem(tmp_path))
 
         assert len(found.descriptors) == 1
         assert 'cannot be read' in found.errors[0]
 
     def test_a_host_may_have_none(self, tmp_path):
-        found = search(Root(tmp_path))
+        found = search(HostFilesystem(tmp_path))
 
         assert (found.descriptors, found.errors) == ((), ())
 

@@ -1,4 +1,6 @@
+import os
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,15 +12,17 @@ from sev_scheduling.compute import (
     parse_domain_capabilities,
     survey,
 )
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.inspection import CHECKS, read_settings
+from sev_scheduling.compute.detection import HostFacts
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.survey import CHECKS, gather, read_settings
 from tests.unit.compute import samples
 
 
 @pytest.fixture(autouse=True)
 def no_nova(monkeypatch):
     monkeypatch.setattr(
-        'sev_scheduling.compute.inspection.installed_release', lambda: None
+        'sev_scheduling.compute.sources.nova_conf.installed_release',
+        lambda: None,
     )
 
 
@@ -52,7 +56,7 @@ def test_an_unreadable_configuration_is_told_once(tmp_path):
     shutil.copytree(samples.DIRECTORY / samples.MILAN, root)
     (root / 'etc/nova/nova.conf').write_bytes(b'\xff')
 
-    results = check(report(Root(root), samples.MILAN))
+    results = check(report(HostFilesystem(root), samples.MILAN))
 
     failed = [r for r in results if r.status is Status.FAILURE]
     assert [r.name for r in failed] == ['Nova configuration']
@@ -66,7 +70,7 @@ def test_one_bad_value_fails_only_the_checks_that_need_it(tmp_path):
     with (root / 'etc/nova/nova.conf').open('a') as conf:
         conf.write('cpu_mode = $gone\n')
 
-    results = check(report(Root(root), samples.MILAN))
+    results = check(report(HostFilesystem(root), samples.MILAN))
 
     failed = [r for r in results if r.status is Status.FAILURE]
     assert [r.name for r in failed] == ['CPU model of guests']
@@ -99,7 +103,7 @@ def test_one_bad_file_fails_its_own_check(tmp_path, path, name):
     shutil.copytree(samples.DIRECTORY / samples.MILAN, root)
     (root / path).write_bytes(b'\xff')
 
-    results = check(report(Root(root), samples.MILAN))
+    results = check(report(HostFilesystem(root), samples.MILAN))
 
     failed = {r.name: r.details for r in results if r.status is Status.FAILURE}
     assert name in failed
@@ -111,13 +115,13 @@ def test_an_unusable_location_of_provider_configuration_is_told(tmp_path):
     conf = tmp_path / 'nova.conf'
     conf.write_text('[compute]\nprovider_config_location = $gone\n')
 
-    found = survey(Root(tmp_path), config_files=[conf])
+    found = survey(HostFilesystem(tmp_path), config_files=[conf])
 
     assert '$gone' in found.published_error
 
 
 def test_an_empty_host_fails_without_an_error(tmp_path):
-    results = check(survey(Root(tmp_path)))
+    results = check(survey(HostFilesystem(tmp_path)))
 
     assert {r.name: r.status for r in results} == {
         'Processor': Status.FAILURE,
@@ -133,7 +137,8 @@ def test_the_release_is_told_or_installed_or_the_latest(monkeypatch):
 
     assert read_settings(root).release == 34
     monkeypatch.setattr(
-        'sev_scheduling.compute.inspection.installed_release', lambda: 32
+        'sev_scheduling.compute.sources.nova_conf.installed_release',
+        lambda: 32,
     )
     assert read_settings(root).release == 32
     assert read_settings(root, release=31).release == 31
@@ -159,3 +164,82 @@ def test_names_of_checks_are_unique():
 def test_the_interface_is_what_it_says():
     for name in sev_scheduling.compute.__all__:
         assert getattr(sev_scheduling.compute, name).__doc__ or name.isupper()
+
+
+SEV = 'sys/module/kvm_amd/parameters/sev'
+SEV_ES = 'sys/module/kvm_amd/parameters/sev_es'
+CAPACITY = 'sys/fs/cgroup/misc.capacity'
+
+
+def put(root, name, data):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def test_an_empty_root_has_no_facts(tmp_path):
+    gathered = gather(HostFilesystem(tmp_path))
+
+    assert gathered.facts == HostFacts()
+    assert gathered.errors == ()
+
+
+def test_the_facts_of_a_host_are_read(tmp_path):
+    put(tmp_path, SEV, b'Y\n')
+    put(tmp_path, SEV_ES, b'N\n')
+    put(tmp_path, 'sys/module/kvm_intel/parameters/tdx', b'N\n')
+    put(tmp_path, CAPACITY, b'sev 509\n')
+
+    facts = gather(HostFilesystem(tmp_path), qemu_version=(8, 2, 2)).facts
+
+    assert facts.switches == {'sev': True, 'sev_es': False, 'tdx': False}
+    assert facts.capacity == {'sev': 509}
+    assert facts.qemu_version == (8, 2, 2)
+
+
+def test_cpuid_is_read_where_the_driver_has_it(tmp_path):
+    # A leaf's number is its place in the driver's file.
+    path = tmp_path / 'dev/cpu/0/cpuid'
+    path.parent.mkdir(parents=True)
+    with path.open('wb') as file:
+        for place, registers in (
+            (0x80000000, (0x80000028, 0, 0, 0)),
+            (0x8000001F, (0b01010, 0, 509, 100)),
+        ):
+            os.pwrite(file.fileno(), struct.pack('<4I', *registers), place)
+
+    leaf = gather(HostFilesystem(tmp_path)).facts.leaf
+
+    assert (leaf.sev_slots, leaf.es_slots) == (410, 99)
+
+
+@pytest.mark.parametrize(
+    ('name', 'data', 'words'),
+    [
+        pytest.param(SEV, b'maybe', 'Y, N, 1 or 0', id='no boolean'),
+        pytest.param(SEV, b'\xff', 'not UTF-8', id='no text'),
+        pytest.param(SEV, b'Y' * (1 << 21), 'larger than', id='too large'),
+        pytest.param(CAPACITY, b'sev -1', 'sev capacity', id='no number'),
+    ],
+)
+def test_one_bad_file_does_not_keep_others_from_being_read(
+    tmp_path, name, data, words
+):
+    put(tmp_path, SEV_ES, b'Y')
+    put(tmp_path, name, data)
+
+    gathered = gather(HostFilesystem(tmp_path))
+
+    (error,) = gathered.errors
+    assert words in error
+    assert gathered.facts.switches['sev_es'] is True
+    assert gathered.facts.switches.get('sev') is None
+    assert gathered.facts.capacity is None
+
+
+def test_a_directory_where_a_file_belongs_is_told(tmp_path):
+    (tmp_path / SEV).mkdir(parents=True)
+
+    (error,) = gather(HostFilesystem(tmp_path)).errors
+
+    assert 'directory' in error

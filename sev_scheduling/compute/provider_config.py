@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sev_scheduling.compute.files import MAX_NAMES, Root
+from sev_scheduling.compute.sources.files import MAX_NAMES, HostFilesystem
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
@@ -119,7 +119,7 @@ def published_traits(text: str, origin: str) -> list[str]:
         ) from error
 
 
-def published(root: Root, directory: str) -> Iterator[str]:
+def published(root: HostFilesystem, directory: str) -> Iterator[str]:
     """Yield the machine type traits that a host publishes.
 
     :param directory: ``[compute] provider_config_location``

@@ -16,9 +16,9 @@ from sev_scheduling.compute.detection import (
     Source,
     detect,
 )
-from sev_scheduling.compute.firmware import FirmwareSearch
-from sev_scheduling.compute.memory import HostMemory
-from sev_scheduling.compute.novaconf import NovaSettings
+from sev_scheduling.compute.sources.firmware import FirmwareSearch
+from sev_scheduling.compute.sources.memory import HostMemory
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
 
 

@@ -3,10 +3,10 @@ import threading
 
 import pytest
 
-from sev_scheduling.compute.files import (
+from sev_scheduling.compute.sources.files import (
     MAX_BYTES,
     MAX_NAMES,
-    Root,
+    HostFilesystem,
     read_text,
     write_text,
 )
@@ -158,12 +158,12 @@ class TestRoot:
         (tmp_path / 'sys').mkdir()
         (tmp_path / 'sys' / 'file').write_text('Y')
 
-        assert Root(tmp_path).read('/sys/file') == 'Y'
-        assert Root(tmp_path).has('/sys/file')
+        assert HostFilesystem(tmp_path).read('/sys/file') == 'Y'
+        assert HostFilesystem(tmp_path).has('/sys/file')
 
     def test_a_missing_file_is_none(self, tmp_path):
-        assert Root(tmp_path).read('/sys/file') is None
-        assert not Root(tmp_path).has('/sys/file')
+        assert HostFilesystem(tmp_path).read('/sys/file') is None
+        assert not HostFilesystem(tmp_path).has('/sys/file')
 
     @pytest.mark.parametrize(
         'target',
@@ -179,47 +179,47 @@ class TestRoot:
         (tmp_path / 'etc' / 'real').write_text('in')
         (tmp_path / 'etc' / 'link').symlink_to(target)
 
-        assert Root(tmp_path).read('/etc/link') == 'in'
+        assert HostFilesystem(tmp_path).read('/etc/link') == 'in'
 
     def test_linked_directories_stay_in_the_root(self, tmp_path):
         (tmp_path / 'usr').mkdir()
         (tmp_path / 'usr' / 'file').write_text('in')
         (tmp_path / 'etc').symlink_to('/usr')
 
-        assert Root(tmp_path).read('/etc/file') == 'in'
-        assert Root(tmp_path).names('/etc') == ['file']
+        assert HostFilesystem(tmp_path).read('/etc/file') == 'in'
+        assert HostFilesystem(tmp_path).names('/etc') == ['file']
 
     def test_links_in_a_circle_are_an_error(self, tmp_path):
         (tmp_path / 'a').symlink_to('b')
         (tmp_path / 'b').symlink_to('a')
 
         with pytest.raises(InputError, match='too many symbolic links'):
-            Root(tmp_path).read('/a')
+            HostFilesystem(tmp_path).read('/a')
 
     def test_a_dangling_link_is_a_missing_file(self, tmp_path):
         (tmp_path / 'a').symlink_to('/gone')
 
-        assert Root(tmp_path).read('/a') is None
+        assert HostFilesystem(tmp_path).read('/a') is None
 
     def test_a_directory_where_a_file_belongs_is_an_error(self, tmp_path):
         (tmp_path / 'sev').mkdir()
 
         with pytest.raises(InputError, match='directory'):
-            Root(tmp_path).read('/sev')
+            HostFilesystem(tmp_path).read('/sev')
 
     def test_bytes_are_read_at_their_place(self, tmp_path):
         (tmp_path / 'cpuid').write_bytes(b'0123456789')
 
-        assert Root(tmp_path).read_at('/cpuid', 4, 3) == b'456'
-        assert Root(tmp_path).read_at('/gone', 4, 3) is None
+        assert HostFilesystem(tmp_path).read_at('/cpuid', 4, 3) == b'456'
+        assert HostFilesystem(tmp_path).read_at('/gone', 4, 3) is None
 
     def test_bytes_that_cannot_be_read_are_none(self, tmp_path):
         (tmp_path / 'cpuid').mkdir()
 
-        assert Root(tmp_path).read_at('/cpuid', 0, 1) is None
+        assert HostFilesystem(tmp_path).read_at('/cpuid', 0, 1) is None
 
     def test_a_missing_directory_has_no_names(self, tmp_path):
-        assert Root(tmp_path).names('/gone') == []
+        assert HostFilesystem(tmp_path).names('/gone') == []
 
     @pytest.mark.parametrize(
         'name',
@@ -232,7 +232,7 @@ class TestRoot:
         (tmp_path / 'file').touch()
 
         with pytest.raises(InputError, match='cannot be read'):
-            Root(tmp_path).names(name)
+            HostFilesystem(tmp_path).names(name)
 
     def test_a_huge_directory_is_not_read(self, tmp_path, monkeypatch):
         monkeypatch.setattr(
@@ -240,4 +240,4 @@ class TestRoot:
         )
 
         with pytest.raises(InputError, match='more than 1000'):
-            Root(tmp_path).names('/')
+            HostFilesystem(tmp_path).names('/')

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sev_scheduling.compute.files import Root
-from sev_scheduling.compute.reservation import parse_meminfo
+from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import quoted
 
@@ -34,6 +33,19 @@ class HostMemory:
     errors: tuple[str, ...] = ()
 
 
+def parse_meminfo(text: str, origin: str) -> int:
+    """Return the memory of a host in MB, from ``/proc/meminfo``.
+
+    :raises InputError: where it does not tell
+    """
+    found = re.search(r'^MemTotal:\s+([0-9]{1,15}) kB$', text, re.MULTILINE)
+    if not found:
+        raise InputError(
+            f'{origin} has no MemTotal in kB; give the right file.'
+        )
+    return int(found[1]) // 1024
+
+
 def parse_limit(text: str, origin: str) -> int | None:
     """Return a memory limit in MB, None for no limit.
 
@@ -51,7 +63,7 @@ def parse_limit(text: str, origin: str) -> int | None:
     return None if limit >= _UNLIMITED else limit >> 20
 
 
-def read_memory(root: Root) -> HostMemory:
+def read_memory(root: HostFilesystem) -> HostMemory:
     """Return the memory of a host, as far as its files tell."""
     errors: list[str] = []
     total = limit = None

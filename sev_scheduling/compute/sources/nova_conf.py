@@ -15,7 +15,11 @@ from typing import Any
 
 from oslo_config import cfg
 
-from sev_scheduling.compute.files import MAX_NAMES, Root, read_text
+from sev_scheduling.compute.sources.files import (
+    MAX_NAMES,
+    HostFilesystem,
+    read_text,
+)
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import printable, quoted
 
@@ -145,7 +149,7 @@ def installed_release() -> int | None:
     return major if major in RELEASES else None
 
 
-def default_files(root: Root) -> tuple[list[Path], list[Path]]:
+def default_files(root: HostFilesystem) -> tuple[list[Path], list[Path]]:
     """Return the configuration files and directories that a host has."""
     files = [root.locate(name) for name in _DEFAULT_FILES]
     directories = [root.locate(name) for name in _DEFAULT_DIRS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sev_scheduling.compute.checks import (
+from sev_scheduling.compute.checks.report import (
     CheckFunction,
     Finding,
     HostReport,
@@ -13,7 +13,7 @@ from sev_scheduling.compute.checks import (
     warning,
 )
 from sev_scheduling.compute.detection import Source
-from sev_scheduling.compute.novaconf import MODEL_SINCE
+from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.models import BUILTIN_MODELS

@@ -2,13 +2,13 @@ import dataclasses
 
 import pytest
 
-from sev_scheduling.compute import checks_host
-from sev_scheduling.compute.checks import HostReport, Status
+from sev_scheduling.compute.checks import host as checks_host
+from sev_scheduling.compute.checks.report import HostReport, Status
 from sev_scheduling.compute.detection import HostFacts
-from sev_scheduling.compute.firmware import Descriptor, FirmwareSearch
-from sev_scheduling.compute.kernel import EncryptionLeaf
-from sev_scheduling.compute.memory import HostMemory
-from sev_scheduling.compute.novaconf import NovaSettings
+from sev_scheduling.compute.sources.firmware import Descriptor, FirmwareSearch
+from sev_scheduling.compute.sources.kernel import EncryptionLeaf
+from sev_scheduling.compute.sources.memory import HostMemory
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
 from tests.unit.compute import samples
 

@@ -1,0 +1,1 @@
+"""What a compute host still needs before it can run encrypted guests."""

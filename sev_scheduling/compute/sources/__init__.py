@@ -1,0 +1,1 @@
+"""Where the facts of a compute host come from, a module each."""

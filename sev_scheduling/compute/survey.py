@@ -1,0 +1,160 @@
+"""Read all that the checks look at, from a host or from a copy of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sev_scheduling.compute.checks import host as checks_host
+from sev_scheduling.compute.checks import nova_conf as checks_nova
+from sev_scheduling.compute.checks.report import Check, HostReport, run_checks
+from sev_scheduling.compute.detection import CAPACITY, SWITCHES, HostFacts
+from sev_scheduling.compute.provider_config import published
+from sev_scheduling.compute.reservation import DEFAULT_BASE_MB
+from sev_scheduling.compute.sources import firmware, nova_conf
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.kernel import (
+    LEAF_BYTES,
+    LEAF_ENCRYPTION,
+    LEAF_EXTENDED,
+    parse_capacity,
+    parse_leaves,
+    parse_switch,
+)
+from sev_scheduling.compute.sources.libvirt import DomainCapabilities
+from sev_scheduling.compute.sources.memory import read_memory
+from sev_scheduling.compute.sources.nova_conf import (
+    LATEST,
+    NovaSettings,
+    default_files,
+    read_nova_conf,
+)
+from sev_scheduling.exceptions import InputError
+
+_CPUID = '/dev/cpu/0/cpuid'
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A host's facts, and one line for each that could not be had."""
+
+    facts: HostFacts
+    errors: tuple[str, ...] = ()
+
+
+def gather(
+    root: HostFilesystem,
+    *,
+    capabilities: Iterable[DomainCapabilities] = (),
+    qemu_version: tuple[int, int, int] | None = None,
+) -> Gathered:
+    """Return what the kernel of a host says, beside what libvirt said.
+
+    One unusable file does not keep the others from being read.
+    """
+    errors: list[str] = []
+    switches: dict[str, bool | None] = {}
+    for name, path in SWITCHES.items():
+        try:
+            text = root.read(path)
+            if text is not None:
+                switches[name] = parse_switch(text, path)
+        except InputError as error:
+            switches[name] = None
+            errors.append(str(error))
+    capacity = None
+    try:
+        text = root.read(CAPACITY)
+        if text is not None:
+            capacity = parse_capacity(text, CAPACITY)
+    except InputError as error:
+        errors.append(str(error))
+    return Gathered(
+        HostFacts(
+            switches=switches,
+            capacity=capacity,
+            leaf=parse_leaves(
+                root.read_at(_CPUID, LEAF_EXTENDED, LEAF_BYTES) or b'',
+                root.read_at(_CPUID, LEAF_ENCRYPTION, LEAF_BYTES) or b'',
+            ),
+            capabilities=tuple(capabilities),
+            qemu_version=qemu_version,
+        ),
+        tuple(errors),
+    )
+
+
+#: Every check, in the order of the operator's guide.
+CHECKS = (*checks_host.CHECKS, *checks_nova.CHECKS)
+
+
+def read_settings(
+    root: HostFilesystem,
+    files: Sequence[Path] = (),
+    directories: Sequence[Path] = (),
+    release: int | None = None,
+) -> NovaSettings:
+    """Return what nova.conf says.
+
+    :param files: instead of those that nova-compute reads on the host
+    :param directories: likewise
+    :param release: nova's major version; the installed one by default, and
+        the latest one known where none is
+    :raises InputError: where it cannot be read
+    """
+    if not files and not directories:
+        files, directories = default_files(root)
+    return read_nova_conf(
+        files,
+        directories,
+        release=release or nova_conf.installed_release() or LATEST,
+    )
+
+
+def survey(
+    root: HostFilesystem,
+    *,
+    capabilities: Sequence[DomainCapabilities] = (),
+    qemu_version: tuple[int, int, int] | None = None,
+    libvirt_error: str | None = None,
+    config_files: Sequence[Path] = (),
+    config_dirs: Sequence[Path] = (),
+    release: int | None = None,
+    guests: int | None = None,
+    base_mb: int = DEFAULT_BASE_MB,
+) -> HostReport:
+    """Return what a host's files say; what cannot be read is named in it."""
+    gathered = gather(
+        root, capabilities=capabilities, qemu_version=qemu_version
+    )
+    settings = nova_error = published_error = None
+    traits: tuple[str, ...] = ()
+    try:
+        settings = read_settings(root, config_files, config_dirs, release)
+    except InputError as error:
+        nova_error = str(error)
+    else:
+        try:
+            directory = settings.get('provider_config_location')
+            traits = tuple(published(root, directory))
+        except InputError as error:
+            published_error = str(error)
+    return HostReport(
+        facts=gathered.facts,
+        errors=gathered.errors,
+        libvirt_error=libvirt_error,
+        nova=settings,
+        nova_error=nova_error,
+        firmware=firmware.search(root),
+        memory=read_memory(root),
+        published=traits,
+        published_error=published_error,
+        guests=guests,
+        base_mb=base_mb,
+    )
+
+
+def check(report: HostReport) -> tuple[Check, ...]:
+    """Return the result of every check that concerns a host."""
+    return run_checks(report, CHECKS)
