@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import os_traits
 
 from sev_scheduling.exceptions import ModelError
+from sev_scheduling.text import CUSTOM_NAME
 
 ENTRY_POINT_GROUP = 'sev_scheduling.models'
 
@@ -34,12 +35,35 @@ class EncryptionModel:
     :ivar firmware_type: ``hw_firmware_type`` that the image must have
     :ivar machine_type: text that the machine type must contain
     :ivar architectures: values of ``hw_architecture`` that can run it
-    :ivar locks_memory: guest memory is pinned, so cannot be overcommitted
+    :ivar locks_memory: nova has the guest's memory locked, so that RAM must
+        not be overcommitted
+    :ivar pins_memory: guest memory can be neither moved nor swapped
     :ivar stateless_firmware: ``hw_firmware_stateless`` must be true
     :ivar video_model: ``hw_video_model`` that the image must have, or None
     :ivar excluded_by: models that must not share a host with it
     :ivar exclusion_source: why not, such as a CVE
     :ivar hypervisor_types: hypervisors that can run it, in lower case
+
+    How a compute host shows that it has the model; empty where it does not:
+
+    :ivar kernel_parameters: module parameters that must all be on, such as
+        ``kvm_amd.sev``; each parameter's name belongs to one module
+    :ivar capacity_key: resource of the misc cgroup controller that counts
+        its guests
+    :ivar cpuid_bit: bit of EAX in CPUID leaf 0x8000001F (AMD)
+    :ivar domain_capability: element of ``<features>`` in libvirt's domain
+        capabilities
+    :ivar domain_capability_slots: element in it with the number of guests
+    :ivar launch_security: ``sectype`` of ``<launchSecurity>`` in libvirt's
+        domain capabilities
+    :ivar firmware_feature: feature of QEMU's firmware descriptors
+    :ivar cpu_mode: ``[libvirt] cpu_mode`` that nova demands
+    :ivar cpu_family: QEMU's named CPU models that can run it are this one
+        and its versions (``EPYC``, ``EPYC-Milan``)
+    :ivar slots_option: option of nova.conf, in ``[libvirt]``, that limits
+        its guests
+    :ivar since_nova: the first major version of nova that offers it
+    :ivar since_qemu: the version of QEMU that nova demands
     """
 
     name: str
@@ -54,6 +78,19 @@ class EncryptionModel:
     excluded_by: tuple[str, ...] = ()
     exclusion_source: str = ''
     hypervisor_types: tuple[str, ...] = ('qemu', 'kvm')
+    pins_memory: bool = False
+    kernel_parameters: tuple[str, ...] = ()
+    capacity_key: str = ''
+    cpuid_bit: int | None = None
+    domain_capability: str = ''
+    domain_capability_slots: str = ''
+    launch_security: str = ''
+    firmware_feature: str = ''
+    cpu_mode: str = ''
+    cpu_family: str = ''
+    slots_option: str = ''
+    since_nova: int = 0
+    since_qemu: tuple[int, int, int] = (0, 0, 0)
 
     def __str__(self) -> str:
         return self.name
@@ -65,6 +102,16 @@ BUILTIN_MODELS = (
         trait=os_traits.HW_CPU_X86_AMD_SEV,
         provider_suffix='amd_sev',
         locks_memory=True,
+        pins_memory=True,
+        kernel_parameters=('kvm_amd.sev',),
+        capacity_key='sev',
+        cpuid_bit=1,
+        domain_capability='sev',
+        domain_capability_slots='maxGuests',
+        firmware_feature='amd-sev',
+        cpu_family='EPYC',
+        slots_option='num_memory_encrypted_guests',
+        since_nova=31,
     ),
     EncryptionModel(
         name='amd-sev-es',
@@ -73,12 +120,33 @@ BUILTIN_MODELS = (
         locks_memory=True,
         excluded_by=('amd-sev-snp',),
         exclusion_source='CVE-2025-48514',
+        pins_memory=True,
+        kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_es'),
+        capacity_key='sev_es',
+        cpuid_bit=3,
+        domain_capability='sev',
+        domain_capability_slots='maxESGuests',
+        firmware_feature='amd-sev-es',
+        cpu_family='EPYC',
+        since_nova=32,
+        since_qemu=(8, 0, 0),
     ),
     EncryptionModel(
         name='amd-sev-snp',
         trait=os_traits.HW_CPU_X86_AMD_SEV_SNP,
         provider_suffix='amd_sev_snp',
         stateless_firmware=True,
+        pins_memory=True,
+        kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_snp'),
+        # SEV-SNP takes its ASIDs from those of SEV-ES.
+        capacity_key='sev_es',
+        cpuid_bit=4,
+        domain_capability='sev',
+        domain_capability_slots='maxESGuests',
+        launch_security='sev-snp',
+        firmware_feature='amd-sev-snp',
+        cpu_family='EPYC',
+        since_nova=34,
     ),
     EncryptionModel(
         name='intel-tdx',
@@ -86,16 +154,81 @@ BUILTIN_MODELS = (
         provider_suffix='intel_tdx',
         stateless_firmware=True,
         video_model='none',
+        pins_memory=True,
+        kernel_parameters=('kvm_intel.tdx',),
+        capacity_key='tdx',
+        domain_capability='tdx',
+        firmware_feature='intel-tdx',
+        cpu_mode='host-passthrough',
+        slots_option='num_intel_tdx_guests',
+        since_nova=34,
     ),
 )
 
 _NAME = re.compile(r'[a-z0-9]+(-[a-z0-9]+)*')
 _SUFFIX = re.compile(r'[a-z0-9]+(_[a-z0-9]+)*')
-_CUSTOM_TRAIT = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
+_WORD = re.compile(r'[A-Za-z0-9_-]*')
+_PARAMETER = re.compile(r'[a-z0-9_]+\.[a-z0-9_]+')
 
-#: What the values of a plug-in's model must be.
-_TEXTS = ('name', 'trait', 'provider_suffix', 'firmware_type', 'machine_type')
-_LISTS = ('architectures', 'hypervisor_types')
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ''
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and _WORD.fullmatch(value) is not None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(map(_is_text, value))
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1000
+
+
+#: Fields of a plug-in's model, what their values must be, and the remedy.
+_FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
+    (
+        ('name', 'trait', 'provider_suffix', 'firmware_type', 'machine_type'),
+        _is_text,
+        'give text that is not empty',
+    ),
+    (
+        ('architectures', 'hypervisor_types'),
+        lambda value: _are_texts(value) and value != (),
+        'give a tuple of texts',
+    ),
+    (
+        ('excluded_by', 'kernel_parameters'),
+        _are_texts,
+        'give a tuple of texts',
+    ),
+    (
+        (
+            *('capacity_key', 'domain_capability', 'domain_capability_slots'),
+            *('launch_security', 'firmware_feature', 'cpu_mode'),
+            *('cpu_family', 'slots_option'),
+        ),
+        _is_word,
+        'give a name, or leave it out',
+    ),
+    (
+        ('cpuid_bit',),
+        lambda value: value is None or _is_number(value),
+        'give the number of a bit, or leave it out',
+    ),
+    (('since_nova',), _is_number, 'give a number such as 34'),
+    (
+        ('since_qemu',),
+        lambda value: (
+            isinstance(value, tuple)
+            and len(value) == 3
+            and all(map(_is_number, value))
+        ),
+        'give three numbers such as (8, 0, 0)',
+    ),
+)
 
 
 def _check(model: object, origin: str) -> EncryptionModel:
@@ -104,21 +237,16 @@ def _check(model: object, origin: str) -> EncryptionModel:
             f'{origin} is {type(model).__name__}, not an EncryptionModel; '
             'let the entry point name an EncryptionModel instance.'
         )
-    for name in _TEXTS:
-        value = getattr(model, name)
-        if not isinstance(value, str) or not value:
+    for names, valid, remedy in _FIELDS:
+        for name in names:
+            value = getattr(model, name)
+            if not valid(value):
+                raise ModelError(f'{origin} has {name}={value!r}; {remedy}.')
+    for value in model.kernel_parameters:
+        if not _PARAMETER.fullmatch(value):
             raise ModelError(
-                f'{origin} has {name}={value!r}; give text that is not empty.'
-            )
-    for name in (*_LISTS, 'excluded_by'):
-        value = getattr(model, name)
-        if not (
-            isinstance(value, tuple)
-            and all(isinstance(item, str) and item for item in value)
-            and (value or name not in _LISTS)
-        ):
-            raise ModelError(
-                f'{origin} has {name}={value!r}; give a tuple of texts.'
+                f'{origin} has the kernel parameter {value!r}; give the '
+                'module and its parameter, such as kvm_amd.sev.'
             )
     if not _NAME.fullmatch(model.name):
         raise ModelError(
@@ -130,7 +258,7 @@ def _check(model: object, origin: str) -> EncryptionModel:
             f'{origin} has the provider suffix {model.provider_suffix!r}; '
             'use lower case words joined by underscores, such as arm_cca.'
         )
-    if not _CUSTOM_TRAIT.fullmatch(model.trait) and (
+    if not CUSTOM_NAME.fullmatch(model.trait) and (
         model.trait not in os_traits.get_traits()
     ):
         raise ModelError(
@@ -138,6 +266,11 @@ def _check(model: object, origin: str) -> EncryptionModel:
             'not know; use a CUSTOM_ trait.'
         )
     return model
+
+
+def parameter_name(parameter: str) -> str:
+    """Return the name of ``module.name`` in the kernel's notation."""
+    return parameter.rpartition('.')[2]
 
 
 @functools.cache
@@ -160,6 +293,11 @@ def registered_models() -> Mapping[str, EncryptionModel]:
         ) from error
 
     models = {model.name: model for model in BUILTIN_MODELS}
+    parameters = {
+        parameter_name(parameter): parameter
+        for model in BUILTIN_MODELS
+        for parameter in model.kernel_parameters
+    }
     extensions: ExtensionManager[object] = ExtensionManager(
         ENTRY_POINT_GROUP, on_load_failure_callback=fail
     )
@@ -174,8 +312,29 @@ def registered_models() -> Mapping[str, EncryptionModel]:
                         f'{origin} has {name}={value!r}, which is taken by '
                         f'{other.name}; choose another.'
                     )
+        for parameter in model.kernel_parameters:
+            name = parameter_name(parameter)
+            if parameters.setdefault(name, parameter) != parameter:
+                raise ModelError(
+                    f'{origin} has the kernel parameter {parameter!r}, whose '
+                    f'name is taken by {parameters[name]}; choose another.'
+                )
         models[model.name] = model
     return MappingProxyType(models)
+
+
+def excluding_models(
+    model: EncryptionModel, offered: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the models on a host that must not share it with a model.
+
+    Every part that keeps a model off a host asks here.
+
+    :param offered: names of the models that the host offers
+    """
+    if not model.excluded_by:
+        return ()
+    return tuple(name for name in offered if name in model.excluded_by)
 
 
 def find_model(name: str) -> EncryptionModel | None:

@@ -9,6 +9,7 @@ from sev_scheduling import EncryptionModel, ModelError, registered_models
 from sev_scheduling.models import (
     BUILTIN_MODELS,
     DEFAULT_MODEL,
+    excluding_models,
     find_model,
     model_traits,
 )
@@ -36,20 +37,68 @@ NAMES = ('amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx')
 def test_what_each_model_demands(
     name, trait, suffix, locks, stateless, video, excluded_by
 ):
-    assert find_model(name) == EncryptionModel(
-        name=name,
-        trait=f'HW_CPU_X86_{trait}',
-        provider_suffix=suffix,
-        firmware_type='uefi',
-        machine_type='q35',
-        architectures=('x86_64',),
-        locks_memory=locks,
-        stateless_firmware=stateless,
-        video_model=video,
-        excluded_by=excluded_by,
-        exclusion_source='CVE-2025-48514' if excluded_by else '',
-        hypervisor_types=('qemu', 'kvm'),
+    model = find_model(name)
+
+    assert (
+        dataclasses.asdict(model).items()
+        >= {
+            'name': name,
+            'trait': f'HW_CPU_X86_{trait}',
+            'provider_suffix': suffix,
+            'firmware_type': 'uefi',
+            'machine_type': 'q35',
+            'architectures': ('x86_64',),
+            'locks_memory': locks,
+            'pins_memory': True,
+            'stateless_firmware': stateless,
+            'video_model': video,
+            'excluded_by': excluded_by,
+            'exclusion_source': 'CVE-2025-48514' if excluded_by else '',
+            'hypervisor_types': ('qemu', 'kvm'),
+        }.items()
     )
+
+
+@pytest.mark.parametrize(
+    ('model', 'parameters', 'capacity', 'slots', 'since'),
+    list(
+        zip(
+            BUILTIN_MODELS,
+            (
+                ('kvm_amd.sev',),
+                ('kvm_amd.sev', 'kvm_amd.sev_es'),
+                ('kvm_amd.sev', 'kvm_amd.sev_snp'),
+                ('kvm_intel.tdx',),
+            ),
+            ('sev', 'sev_es', 'sev_es', 'tdx'),
+            ('maxGuests', 'maxESGuests', 'maxESGuests', ''),
+            (31, 32, 34, 34),
+            strict=True,
+        )
+    ),
+)
+def test_how_a_compute_host_shows_each_model(
+    model, parameters, capacity, slots, since
+):
+    assert model.kernel_parameters == parameters
+    assert model.capacity_key == capacity
+    assert model.domain_capability_slots == slots
+    assert model.firmware_feature == model.name
+    assert model.since_nova == since
+
+
+@pytest.mark.parametrize(
+    ('name', 'offered', 'excluding'),
+    [
+        ('amd-sev-es', ('amd-sev', 'amd-sev-snp'), ('amd-sev-snp',)),
+        ('amd-sev-es', ('amd-sev', 'amd-sev-es'), ()),
+        ('amd-sev-snp', ('amd-sev-es', 'amd-sev-snp'), ()),
+    ],
+)
+def test_a_model_is_kept_off_hosts_that_offer_another(
+    name, offered, excluding
+):
+    assert excluding_models(find_model(name), offered) == excluding
 
 
 def test_the_built_in_models_come_first_in_their_order():
@@ -189,6 +238,38 @@ def test_packages_add_models_in_the_order_of_their_names(plug_in):
             {'excluded_by': ['amd-sev']},
             "has excluded_by=['amd-sev']; give",
             id='a list for a tuple',
+        ),
+        pytest.param(
+            {'kernel_parameters': ('../etc/shadow',)},
+            "has the kernel parameter '../etc/shadow'; give the module and "
+            'its parameter, such as kvm_amd.sev.',
+            id='a path as a kernel parameter',
+        ),
+        pytest.param(
+            {'kernel_parameters': ('kvm_arm.sev',)},
+            "has the kernel parameter 'kvm_arm.sev', whose name is taken by "
+            'kvm_amd.sev; choose another.',
+            id='a kernel parameter of two modules',
+        ),
+        pytest.param(
+            {'domain_capability': 'a b'},
+            "has domain_capability='a b'; give a name, or leave it out.",
+            id='an element with a blank',
+        ),
+        pytest.param(
+            {'since_nova': '34'},
+            "has since_nova='34'; give a number such as 34.",
+            id='text for a release',
+        ),
+        pytest.param(
+            {'cpuid_bit': True},
+            'has cpuid_bit=True; give the number of a bit, or leave it out.',
+            id='a truth for a bit',
+        ),
+        pytest.param(
+            {'since_qemu': (8, 0)},
+            'has since_qemu=(8, 0); give three numbers such as (8, 0, 0).',
+            id='a version of two numbers',
         ),
         pytest.param(
             {'name': 'amd-sev'},
