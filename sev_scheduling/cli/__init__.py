@@ -1,12 +1,18 @@
-"""The command line: its name, and the statuses that it exits with."""
+"""The command line ``sev-scheduling``, and the statuses that it exits with.
+
+====  ======================================================================
+0     yes
+1     a clean no: an invalid request, no host fits
+2     bad usage; a file, standard output or Placement that cannot be used
+70    a defect of this program (``EX_SOFTWARE``); ``--debug`` shows where
+129   ended by SIGHUP; 130 by SIGINT (Ctrl-C), 143 by SIGTERM
+141   whoever read the output went away
+====  ======================================================================
+"""
 
 NAME = 'sev-scheduling'
 
-#: A clean no: an invalid request, no host fits.
 EXIT_NO = 1
-#: Bad usage; a file, standard output or Placement that cannot be used.
 EXIT_USAGE = 2
-#: A defect of this program (``EX_SOFTWARE``).
 EXIT_DEFECT = 70
-#: Whoever read the output went away.
 EXIT_BROKEN_PIPE = 141

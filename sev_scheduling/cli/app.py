@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
+import itertools
 import logging
 import sys
 from typing import Any, NoReturn
@@ -14,6 +16,7 @@ from cliff.commandmanager import CommandManager
 
 from sev_scheduling.cli import EXIT_USAGE, NAME
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.text import one_line
 
 COMMAND_GROUP = 'sev_scheduling.cli'
 
@@ -22,22 +25,20 @@ _DESCRIPTION = (
     'when none fits.'
 )
 
+_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
+# They warn of what they then raise.
 _CHATTY = ('keystoneauth', 'openstack', 'stevedore')
 
 
 class Shell(App):
-    """Finds the command and runs it; :mod:`.shell` has the exit statuses."""
+    """Finds the command and runs it (see :func:`.main.main`)."""
 
     NAME = NAME
     CONSOLE_MESSAGE_FORMAT = '%(levelname)s: %(message)s'
 
     def __init__(self) -> None:
-        self._handlers: list[logging.Handler] = []
-        self._chatty = {
-            logger: logger.level for logger in map(logging.getLogger, _CHATTY)
-        }
-        self._root_level = logging.getLogger().level
+        self._logging = contextlib.ExitStack()
         super().__init__(
             description=_DESCRIPTION,
             version=importlib.metadata.version(NAME),
@@ -71,19 +72,18 @@ class Shell(App):
         parser.add_argument(
             '--version', action='version', version=f'{NAME} {version}'
         )
-        tell_in_one_line(parser)
+        report_in_one_line(parser)
         return parser
 
     def configure_logging(self) -> None:
-        """Log warnings to standard error; more with ``-v`` and ``--debug``."""
+        """Log warnings to standard error; more with ``-v`` and ``--debug``.
+
+        No lower than needed: every message below it costs time.
+        """
         verbosity = 3 if self.options.debug else self.options.verbose_level
-        level = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}.get(
-            verbosity, logging.DEBUG
-        )
+        level = lowest = _LEVELS.get(verbosity, logging.DEBUG)
         console = logging.StreamHandler(self.stderr)
-        console.setLevel(level)
-        console.setFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT))
-        self._handlers.append(console)
+        self._add(console, self.CONSOLE_MESSAGE_FORMAT, level)
         if self.options.log_file:
             try:
                 to_file = logging.FileHandler(self.options.log_file)
@@ -92,33 +92,35 @@ class Shell(App):
                     f'--log-file {self.options.log_file!r} cannot be '
                     f'written: {error.strerror}.'
                 ) from None
-            to_file.setFormatter(
-                logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT)
+            self._add(to_file, self.LOG_FILE_MESSAGE_FORMAT)
+            lowest = min(level, logging.INFO)
+        self._set_level(logging.getLogger(), lowest)
+        for name in _CHATTY:
+            self._set_level(
+                logging.getLogger(name),
+                logging.ERROR if verbosity < 2 else lowest,
             )
-            self._handlers.append(to_file)
-            level = min(level, logging.INFO)
+
+    def _add(
+        self, handler: logging.Handler, form: str, level: int = logging.NOTSET
+    ) -> None:
+        handler.setLevel(level)
+        handler.setFormatter(logging.Formatter(form))
         root = logging.getLogger()
-        # No lower than needed: every message below it costs time.
-        root.setLevel(level)
-        for handler in self._handlers:
-            root.addHandler(handler)
-        for logger in self._chatty:
-            # They warn of what they then raise.
-            logger.setLevel(logging.ERROR if verbosity < 2 else level)
+        root.addHandler(handler)
+        self._logging.callback(handler.close)
+        self._logging.callback(root.removeHandler, handler)
+
+    def _set_level(self, logger: logging.Logger, level: int) -> None:
+        self._logging.callback(logger.setLevel, logger.level)
+        logger.setLevel(level)
 
     def close(self) -> None:
         """Leave logging as it was."""
-        root = logging.getLogger()
-        root.setLevel(self._root_level)
-        for logger, level in self._chatty.items():
-            logger.setLevel(level)
-        for handler in self._handlers:
-            root.removeHandler(handler)
-            handler.close()
-        self._handlers.clear()
+        self._logging.close()
 
     def run(self, argv: list[str]) -> int:
-        """Run a command; what it raises is for :func:`.shell.main`."""
+        """Run a command; what it raises is for :func:`.main.main`."""
         self.options, rest = self.parser.parse_known_args(argv)
         self.configure_logging()
         if rest and rest[0].startswith('-'):
@@ -134,14 +136,17 @@ class Shell(App):
             raise InputError(self.not_a_command(argv)) from None
         command = factory(self, self.options, cmd_name=name)
         parser = command.get_parser(f'{NAME} {name}')
-        tell_in_one_line(parser)
+        report_in_one_line(parser)
         return command.run(parser.parse_args(rest))
 
     def not_a_command(self, argv: list[str]) -> str:
         """Return one line about words that name no command."""
         asked = ' '.join(_command_words(argv))
-        close = [name for name, _ in self.command_manager]
-        close = sorted(name for name in close if name.startswith(f'{asked} '))
+        close = sorted(
+            name
+            for name, _ in self.command_manager
+            if name.startswith(f'{asked} ')
+        )
         if asked and not close:
             close = self.get_fuzzy_matches(asked)[:3]
         hint = f' did you mean {" or ".join(close)}?' if close else ''
@@ -150,17 +155,15 @@ class Shell(App):
 
 def _command_words(argv: list[str]) -> list[str]:
     """Return the words before the first option."""
-    options = [n for n, arg in enumerate(argv) if arg.startswith('-')]
-    return argv[: options[0]] if options else argv
+    return [*itertools.takewhile(lambda word: word[:1] != '-', argv)]
 
 
-def tell_in_one_line(parser: argparse.ArgumentParser) -> None:
-    """Have a parser tell bad usage in one line."""
+def report_in_one_line(parser: argparse.ArgumentParser) -> None:
+    """Have a parser report bad usage in one line."""
 
     def error(message: str) -> NoReturn:
-        message = ' '.join(message.split())
         sys.stderr.write(
-            f'{parser.prog}: {message}; see {parser.prog} --help\n'
+            f'{parser.prog}: {one_line(message)}; see {parser.prog} --help\n'
         )
         sys.exit(EXIT_USAGE)
 

@@ -1,15 +1,6 @@
-"""main(): run a command and turn what it raises into an exit status.
+"""Run a command, and turn what it raises into an exit status.
 
-====  ======================================================================
-0     yes
-1     a clean no: an invalid request, no host fits
-2     bad usage; a file, standard output or Placement that cannot be used
-70    a defect of this program (``EX_SOFTWARE``); ``--debug`` shows where
-129   ended by SIGHUP; 130 by SIGINT (Ctrl-C), 143 by SIGTERM
-141   whoever read the output went away
-====  ======================================================================
-
-What goes wrong is told in one line on standard error.
+What goes wrong is reported in one line on standard error.
 """
 
 from __future__ import annotations
@@ -38,6 +29,7 @@ from sev_scheduling.exceptions import (
     NoCapacity,
     SevSchedulingError,
 )
+from sev_scheduling.text import one_line
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
@@ -78,7 +70,7 @@ def _run(argv: list[str]) -> int:
         try:
             status = shell.run(argv)
         except SystemExit as error:
-            # argparse: 2 for bad usage, which it has told; 0 after --help.
+            # argparse: 2 for bad usage, which it has reported; 0 after --help.
             status = error.code if isinstance(error.code, int) else 0
         # What is still in the buffer may find the pipe broken or disk full.
         sys.stdout.flush()
@@ -88,7 +80,7 @@ def _run(argv: list[str]) -> int:
     except Exception as error:
         if shell.debug:
             traceback.print_exc()
-        status = _say(*_told(error))
+        status = _say(*_outcome(error))
     finally:
         shell.close()
     return status
@@ -136,7 +128,7 @@ def _once_more(lost: Any) -> None:
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
 
 
-def _told(error: Exception) -> tuple[str, int]:
+def _outcome(error: Exception) -> tuple[str, int]:
     """Return what to say of an exception, and the exit status."""
     if isinstance(error, (InvalidRequest, NoCapacity)):
         return str(error), EXIT_NO
@@ -150,10 +142,10 @@ def _told(error: Exception) -> tuple[str, int]:
     origin = getattr(error, 'orig', None)
     if getattr(origin, 'sqlite_errorname', '').startswith(_DISK):
         return f'The database cannot be written: {origin}.', EXIT_USAGE
-    what = ' '.join(str(error).split())[:200]
     return (
-        f'This is a defect of {NAME}: {type(error).__name__}: {what}; run '
-        'again with --debug, and report what it prints.',
+        f'This is a defect of {NAME}: {type(error).__name__}: '
+        f'{one_line(error)}; run again with --debug, and report what it '
+        'prints.',
         EXIT_DEFECT,
     )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import textwrap
+import threading
+import time
+from collections.abc import Iterator
 from typing import TextIO
 
 #: Columns: longer lines are no easier to read on a wider terminal.
@@ -16,22 +21,25 @@ BOLD, DIM = 1, 2
 #: From this share of slots in use on, a pool is nearly full.
 NEARLY_FULL = 0.8
 
+#: Seconds between two looks at the clock.
+TICK = 1.0
+
 _EIGHTHS = ' ▏▎▍▌▋▊▉'
+_ERASE = '\r\033[K'
 
-
-def erase_line(stream: TextIO) -> None:
-    stream.write('\r\033[K')
+# What stands before the words of a line: a count, the point of a list.
+_BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?)?')
 
 
 def width(stream: TextIO) -> int | None:
-    """Return the columns to use; None where nobody is looking."""
+    """Return the columns to use; None if the stream is not a terminal."""
     if not stream.isatty():
         return None
     return min(MAX_WIDTH, shutil.get_terminal_size().columns)
 
 
 def paint(text: str, style: int, stream: TextIO) -> str:
-    """Return text in a colour or weight, where the stream shows them."""
+    """Return text in a colour or weight, if the stream shows them."""
     if (
         not stream.isatty()
         or os.environ.get('NO_COLOR')
@@ -44,7 +52,7 @@ def paint(text: str, style: int, stream: TextIO) -> str:
 def fold(text: str, columns: int | None) -> str:
     """Fold long lines, and go on below where their words begin.
 
-    A command after an arrow stays whole, to be copied.
+    A line with an arrow stays whole: it may hold a command to be copied.
     """
     if columns is None:
         return text
@@ -56,29 +64,45 @@ def fold(text: str, columns: int | None) -> str:
 
 
 def _folded(line: str, columns: int) -> list[str]:
-    if len(line) <= columns:
+    if not line.strip() or line.lstrip().startswith('-> '):
         return [line]
-    words = line.lstrip()
-    start = len(line) - len(words)
-    if words.startswith('-> '):
-        start += 3
-        before, colon, command = line.partition(': openstack ')
-        if colon:
-            return [f'{before}:', f'{"":{start}}openstack {command}']
-        if ' or, ' not in words and words.startswith('-> openstack '):
-            return [line]
-    elif '  ' in words:
-        # A count, and what it counts.
-        start = line.rindex('  ') + 2
-    elif words.startswith('- '):
-        start += 2
     return textwrap.wrap(
         line,
         columns,
-        subsequent_indent=' ' * start,
+        subsequent_indent=' ' * (len(line) - len(_BEGIN.sub('', line))),
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+@contextlib.contextmanager
+def clock(what: str, stream: TextIO) -> Iterator[None]:
+    """Show for how long something goes on, on a line that is erased after.
+
+    Nothing is shown if the stream is not a terminal.
+    """
+    if not stream.isatty():
+        yield
+        return
+    done = threading.Event()
+
+    def show() -> None:
+        began = time.monotonic()
+        going_on = True
+        while going_on:
+            stream.write(f'{_ERASE}{what}: {time.monotonic() - began:.0f} s')
+            stream.flush()
+            going_on = not done.wait(TICK)
+        stream.write(_ERASE)
+        stream.flush()
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def bar(used: int, usable: int, stream: TextIO, cells: int = 20) -> str:

@@ -122,7 +122,6 @@ def reads_own_words(tree: ast.Module) -> list[int]:
 
 # What is wrong today and leaves with the next steps. It only gets less.
 PENDING_READERS = {
-    'sev_scheduling.cli.app',
     'sev_scheduling.nova.faults',
     'sev_scheduling.nova.filter',
     'sev_scheduling.request.request',

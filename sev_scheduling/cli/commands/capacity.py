@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
@@ -72,7 +72,7 @@ class Capacity(Rows):
         column_names: Sequence[str],
         data: Any,
     ) -> int:
-        """Add bars where somebody looks at a whole table."""
+        """Add bars and sums to a whole table on a terminal."""
         stdout = self.app.stdout
         if (
             not data
@@ -103,10 +103,9 @@ def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
 
 
 def _cells(rows: Sequence[Sequence[Any]], stream: TextIO) -> int:
-    """Return how long bars may be for a table to fit the terminal.
+    """Return how many cells bars may have for a table to fit the terminal.
 
-    :returns: 20 at most; 0, which leaves the percentage, where bars would be
-        too short to tell anything
+    :returns: 20 at most; 0, which leaves the percentage, for less than 5
     """
     columns = zip(*rows, strict=True)
     widths = [max(len(str(cell)) for cell in column) for column in columns]
@@ -122,18 +121,14 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(p), '') if p.isdigit() else (-1, p) for p in parts]
 
 
-def _sums(rows: Iterable[Row]) -> list[str]:
-    total: Counter[str] = Counter()
-    used: Counter[str] = Counter()
-    full: Counter[str] = Counter()
-    hosts: Counter[str] = Counter()
-    for _, model, pool in rows:
-        total[model] += pool.total - pool.reserved
-        used[model] += pool.used
-        hosts[model] += 1
-        full[model] += pool.free == 0
-    return [
-        f'{model}: {used[model]} of {total[model]} slots in use; '
-        f'{full[model]} of {hosts[model]} hosts full'
-        for model in total
-    ]
+def _sums(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield a line for each model; rows of one model stand together."""
+    for model, of_model in itertools.groupby(rows, lambda row: row[1]):
+        pools = [pool for *_, pool in of_model]
+        used = sum(pool.used for pool in pools)
+        usable = sum(pool.total - pool.reserved for pool in pools)
+        full = sum(pool.free == 0 for pool in pools)
+        yield (
+            f'{model}: {used} of {usable} slots in use; {full} of '
+            f'{len(pools)} hosts full'
+        )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sev_scheduling.cli import terminal
@@ -22,14 +21,11 @@ from sev_scheduling.exceptions import InvalidRequest, NoCapacity
 from sev_scheduling.explain.explanation import Explanation, explain
 from sev_scheduling.rules.validation import validate
 
-#: From so many guests on, a person at a terminal sees that it goes on.
+#: From so many guests on, a person at a terminal sees for how long it goes on.
 MANY = 20
 
 #: One claim; Placement takes a minute or two for it.
 MOST = 10_000
-
-#: Seconds between two looks at the clock.
-TICK = 1.0
 
 
 def guests(text: str) -> int:
@@ -82,7 +78,7 @@ class Schedule(Rows):
             _refuse_invalid(validate(request))
             with (
                 open_client(parsed_args) as client,
-                self._progress(parsed_args.count),
+                self._clock(parsed_args.count),
             ):
                 placed = client.schedule(
                     request,
@@ -97,40 +93,13 @@ class Schedule(Rows):
             return []
         return [(p.instance, p.host, p.model, p.provider) for p in placed]
 
-    @contextlib.contextmanager
-    def _progress(self, count: int) -> Iterator[None]:
-        """Show that it goes on, and for how long.
-
-        Placement takes all guests in one step and tells nothing before its
-        end, so that there is no number to count up.
-        """
-        stderr = self.app.stderr
-        if count < MANY or not stderr.isatty():
-            yield
-            return
-        done = threading.Event()
-
-        def show() -> None:
-            began = time.monotonic()
-            going_on = True
-            while going_on:
-                terminal.erase_line(stderr)
-                stderr.write(
-                    f'Placing {count} guests, all or none: '
-                    f'{time.monotonic() - began:.0f} s'
-                )
-                stderr.flush()
-                going_on = not done.wait(TICK)
-            terminal.erase_line(stderr)
-            stderr.flush()
-
-        clock = threading.Thread(target=show, daemon=True)
-        clock.start()
-        try:
-            yield
-        finally:
-            done.set()
-            clock.join()
+    def _clock(self, count: int) -> AbstractContextManager[None]:
+        # Placement takes all guests in one step and reports nothing before
+        # its end, so that there is no number to count up.
+        if count < MANY:
+            return contextlib.nullcontext()
+        what = f'Placing {count} guests, all or none'
+        return terminal.clock(what, self.app.stderr)
 
 
 def _refuse_invalid(problems: Sequence[Any]) -> None:

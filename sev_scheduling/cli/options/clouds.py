@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.text import printable, quoted
+from sev_scheduling.text import one_line, quoted
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -177,10 +177,11 @@ def _configured(name: str | None) -> Adapter:
 
 
 def _unusable(name: str | None, why: str) -> InputError:
+    why = one_line(why).rstrip('.')
     cloud = f'cloud {quoted(name)}' if name else 'cloud that is configured'
-    why = printable(' '.join(why.split()))[:300].rstrip('.')
     return InputError(
-        f'The OpenStack {cloud} cannot be used: {why}; -v tells more. Name '
+        f'The OpenStack {cloud} cannot be used: {why}; -v shows '
+        'more. Name '
         'one of clouds.yaml with --os-cloud, or give --cloud FILE or '
         '--placement-url URL.'
     )

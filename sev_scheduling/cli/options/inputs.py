@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.text import MAX_AMOUNT, quoted
@@ -71,12 +72,9 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
 def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     """Read what the flavor and the image ask for.
 
-    :raises InputError: where a file cannot be read
-    :raises SpecError: where it has no flavor or image in it
+    :raises InputError: if a file cannot be read
+    :raises SpecError: if it has no flavor or image in it
     """
-    from sev_scheduling.documents import read_document
-
-    flavor_file, image_file = parsed_args.flavor, parsed_args.image
     piped = [
         f'--{option}'
         for option in ('flavor', 'image', 'cloud')
@@ -87,21 +85,11 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
             f'{" and ".join(piped)} are all -; standard input can be only '
             'one of them.'
         )
-    flavor = read_document(flavor_file)
-    if flavor is None:
-        raise InputError(
-            f'File {flavor_file!r} holds nothing; give the JSON object that '
-            "'openstack flavor show -f json' prints."
-        )
+    flavor = _read('flavor', parsed_args.flavor)
     image: Any = None
     of_volume = False
-    if image_file is not None:
-        image = read_document(image_file)
-        if image is None:
-            raise InputError(
-                f'File {image_file!r} holds nothing; leave out --image where '
-                'there is none.'
-            )
+    if parsed_args.image is not None:
+        image = _read('image', parsed_args.image)
         if isinstance(image, Mapping) and 'volume_image_metadata' in image:
             image = image['volume_image_metadata']
             of_volume = True
@@ -111,3 +99,13 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
         boot_from_volume=parsed_args.boot_from_volume or of_volume,
         models=parsed_args.models,
     )
+
+
+def _read(noun: str, source: str) -> Any:
+    document = read_document(source)
+    if document is None:
+        raise InputError(
+            f'--{noun} {quoted(source)} holds nothing; give what '
+            f"'openstack {noun} show -f json' prints."
+        )
+    return document

@@ -240,7 +240,7 @@ def test_other_formats_have_the_same_columns(run, cloud, sev, formatter, read):
 def test_progress_of_many_guests_is_seen_at_a_terminal(
     run, write, sev, terminal, monkeypatch, count, told
 ):
-    monkeypatch.setattr('sev_scheduling.cli.commands.schedule.TICK', 0.01)
+    monkeypatch.setattr('sev_scheduling.cli.terminal.TICK', 0.01)
     host = {
         'name': 'epyc', 'vcpus': 64, 'memory_mb': 515072, 'disk_gb': 2000,
         'machine_types': {'x86_64': 'q35'},

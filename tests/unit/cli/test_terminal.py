@@ -1,4 +1,5 @@
 import io
+import threading
 
 import pytest
 
@@ -112,31 +113,48 @@ def test_text_is_no_wider_than_the_terminal_or_a_hundred_columns(
         pytest.param('- Ask the operator of it',
                      ['- Ask the operator', '  of it'],
                      id='a point of a list'),
-        pytest.param('  -> openstack image set it to this',
-                     ['  -> openstack image set it to this'],
-                     id='a command, to be copied'),
+        pytest.param('12 of 30 hosts can run it',
+                     ['12 of 30 hosts can', 'run it'],
+                     id='a headline that begins with a number'),
         pytest.param('  -> set it: openstack image set it',
-                     ['  -> set it:', '     openstack image set it'],
-                     id='a command after words'),
-        pytest.param('  -> openstack image set x or, on hosts, y',
-                     ['  -> openstack image', '     set x or, on',
-                      '     hosts, y'],
-                     id='a command and other advice'),
+                     ['  -> set it: openstack image set it'],
+                     id='an arrow, whose command is to be copied'),
+        pytest.param('a\n\nb', ['a', '', 'b'], id='an empty line'),
         pytest.param('a-word-that-is-much-too-long for it',
                      ['a-word-that-is-much-too-long', 'for it'],
                      id='a long word'),
     ],
 )  # fmt: skip
 def test_lines_are_folded_below_where_their_words_begin(line, folded):
-    assert terminal.fold(line, 20).splitlines() == folded
+    assert terminal.fold(line, 20).split('\n') == folded
 
 
 def test_text_for_no_terminal_is_left_alone():
     assert terminal.fold('a ' * 200, None) == 'a ' * 200
 
 
-def test_a_line_is_erased_in_place():
-    stream = Stream()
-    terminal.erase_line(stream)
+@pytest.mark.parametrize(
+    ('tty', 'shown'),
+    [
+        pytest.param(True, '\r\033[KPlacing: 0 s\r\033[K', id='a terminal'),
+        pytest.param(False, '', id='a file'),
+    ],
+)
+def test_a_clock_is_seen_at_a_terminal_and_erased_at_the_end(tty, shown):
+    stream = Stream(tty=tty)
+    with terminal.clock('Placing', stream):
+        pass
 
-    assert stream.getvalue() == '\r\033[K'
+    assert stream.getvalue() == shown
+
+
+def test_a_clock_goes_on(monkeypatch):
+    stream, ticked = Stream(), threading.Event()
+    monkeypatch.setattr(terminal, 'TICK', 0.001)
+    monkeypatch.setattr(
+        stream,
+        'flush',
+        lambda: stream.getvalue().count('0 s') > 1 and ticked.set(),
+    )
+    with terminal.clock('Placing', stream):
+        assert ticked.wait(30)
