@@ -27,8 +27,8 @@ TICK = 1.0
 _EIGHTHS = ' ▏▎▍▌▋▊▉'
 _ERASE = '\r\033[K'
 
-# What stands before the words of a line: a count, the point of a list.
-_BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?)?')
+# A count, the point of a list, or an arrow before the words of a line.
+_BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?|-> )?')
 
 
 def width(stream: TextIO) -> int | None:
@@ -52,7 +52,7 @@ def paint(text: str, style: int, stream: TextIO) -> str:
 def fold(text: str, columns: int | None) -> str:
     """Fold long lines, and go on below where their words begin.
 
-    A line with an arrow stays whole: it may hold a command to be copied.
+    A command after an arrow stays whole, to be copied.
     """
     if columns is None:
         return text
@@ -64,12 +64,19 @@ def fold(text: str, columns: int | None) -> str:
 
 
 def _folded(line: str, columns: int) -> list[str]:
-    if not line.strip() or line.lstrip().startswith('-> '):
+    if len(line) <= columns:
         return [line]
+    start = len(line) - len(_BEGIN.sub('', line))
+    if line.lstrip().startswith('-> '):
+        before, colon, command = line.partition(': openstack ')
+        if colon:
+            return [f'{before}:', f'{"":{start}}openstack {command}']
+        if ' or, ' not in line:
+            return [line]
     return textwrap.wrap(
         line,
         columns,
-        subsequent_indent=' ' * (len(line) - len(_BEGIN.sub('', line))),
+        subsequent_indent=' ' * start,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -200,19 +200,18 @@ def _check(
     :param prefix: the keys that lead to the mapping
     :raises CloudFileError: for the first that is wrong
     """
-    for key in mapping:
+    for key, value in mapping.items():
         if key not in known:
             raise CloudFileError(
                 f'{where}: {prefix}{quoted(key)} is not known; use '
                 f'{", ".join([*known][:10])}.'
             )
+        _check_value(f'{where}: {prefix}{key}', value, known[key])
     for key in required:
         if key not in mapping:
             raise CloudFileError(
                 f'{where}: {prefix}{key} is missing; give {known[key].what}.'
             )
-    for key, value in mapping.items():
-        _check_value(f'{where}: {prefix}{key}', value, known[key])
 
 
 def _check_value(where: str, value: Any, allowed: _Value) -> None:
