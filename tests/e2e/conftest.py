@@ -1,26 +1,26 @@
-"""Servers for the suites with real processes."""
+"""Servers for the suites with real processes, each started when asked for.
+
+A server that is not installed skips the tests that need it, with the reason.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
-from tests.servers.databases import Database
-from tests.servers.fixtures import (
-    mariadb_server,
-    or_skip,
-    postgresql_server,
-    rabbitmq_server,
-)
+from tests.servers.databases import Database, mariadb, postgresql
 from tests.servers.nova import Conductor
 from tests.servers.nova_cloud import NovaCloud, nova_cloud
 from tests.servers.placement import PlacementServer, placement_server
-from tests.servers.rabbitmq import RabbitMQ
-
-__all__ = ['mariadb_server', 'postgresql_server', 'rabbitmq_server']
+from tests.servers.process import ServerMissing
+from tests.servers.rabbitmq import RabbitMQ, rabbitmq
 
 WORKERS = 2
+
+_T = TypeVar('_T')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +30,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=60.0,
         help='how long claimers are killed at random, for each database',
     )
+
+
+@contextlib.contextmanager
+def or_skip(
+    server: contextlib.AbstractContextManager[_T],
+) -> Iterator[_T]:
+    """Enter a server; skip the test where it is not installed."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(server)
+        except ServerMissing as missing:
+            pytest.skip(str(missing))
+        yield running
+
+
+@pytest.fixture(scope='session')
+def postgresql_server() -> Iterator[Database]:
+    with or_skip(postgresql()) as database:
+        yield database
+
+
+@pytest.fixture(scope='session')
+def mariadb_server() -> Iterator[Database]:
+    with or_skip(mariadb()) as database:
+        yield database
+
+
+@pytest.fixture(scope='session')
+def rabbitmq_server() -> Iterator[RabbitMQ]:
+    with or_skip(rabbitmq()) as broker:
+        yield broker
 
 
 @pytest.fixture(scope='session')

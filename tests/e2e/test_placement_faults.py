@@ -30,6 +30,7 @@ SLACK = 5.0
 
 #: Longer than any test: only the client's own limit can end such a wait.
 LONG = 600.0
+DAY = 86400.0
 
 OPERATIONS = {
     'candidates': lambda client: client.candidates(translate(sev_request())),
@@ -277,17 +278,17 @@ def test_a_storm_of_conflicts_that_passes_is_not_seen(proxy, client, reader):
 
 class TestTheClockJumps:
     def test_claims_are_made_and_freed(self, client, reader):
-        with faults.jumping_clock(), within(TIMEOUT):
+        with faults.wrong_clock(DAY, 0, -DAY), within(TIMEOUT):
             placed = client.schedule(sev_request(), 3)
             for placement in placed:
                 assert client.release(placement.instance)
         assert used_slots(reader) == 0
 
-    @pytest.mark.parametrize('seconds', [86400, -86400], ids=['on', 'back'])
+    @pytest.mark.parametrize('seconds', [DAY, -DAY], ids=['on', 'back'])
     def test_patience_is_not_measured_by_it(self, proxy, client, seconds):
         proxy.add(faults.conflict(), **CLAIM)
         with (
-            faults.jumping_clock(seconds),
+            faults.wrong_clock(seconds, 0, -seconds),
             within(PATIENCE),
             pytest.raises(exceptions.PlacementConflict),
         ):
@@ -295,13 +296,13 @@ class TestTheClockJumps:
         assert proxy.calls.count(('POST', '/allocations')) > 2
 
     def test_a_client_goes_on_after_the_clock_was_set_back(self, client):
-        with faults.shifted_clock(-86400), within(TIMEOUT):
+        with faults.wrong_clock(-DAY), within(TIMEOUT):
             assert client.candidates(translate(sev_request()))
 
     def test_a_claim_from_the_future_is_not_taken_for_an_old_one(
         self, client, reader
     ):
-        with faults.shifted_clock(86400):
+        with faults.wrong_clock(DAY):
             client.schedule(sev_request(), owner='tester')
         assert client.reconcile('tester', older_than=60, dry_run=False) == []
         assert used_slots(reader) == 1

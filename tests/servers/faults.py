@@ -28,6 +28,9 @@ from tests.servers.process import HOST
 MICROVERSION = 'OpenStack-API-Version'
 _UPSTREAM_TIMEOUT = 60
 
+#: Headers of an answer that each hop writes anew.
+_OF_ONE_HOP = {'connection', 'content-length', 'date', 'server'}
+
 # With no time to linger the kernel sends RST instead of FIN.
 _RESET = struct.pack('ii', 1, 0)
 
@@ -41,17 +44,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Exchange:
-    """One request and the ways to end it."""
+class Exchange(BaseHTTPRequestHandler):
+    """One request, its ``command``, ``path`` and ``headers``, and its ends."""
 
-    def __init__(self, handler: _Handler, proxy: FaultProxy) -> None:
-        self._handler = handler
-        self._proxy = proxy
-        self.method: str = handler.command
-        self.path: str = handler.path
-        self.headers = dict(handler.headers.items())
-        length = int(self.headers.get('Content-Length', 0))
-        self.body = handler.rfile.read(length)
+    protocol_version = 'HTTP/1.1'
+    server: _Server
 
     @property
     def microversion(self) -> tuple[int, int]:
@@ -65,54 +62,56 @@ class Exchange:
     def forward(self) -> Answer:
         """Let the real service do it; return its answer."""
         upstream = http.client.HTTPConnection(
-            self._proxy.upstream, timeout=_UPSTREAM_TIMEOUT
+            self.server.proxy.upstream, timeout=_UPSTREAM_TIMEOUT
         )
         with contextlib.closing(upstream):
             headers = {**self.headers, 'Connection': 'close'}
-            upstream.request(self.method, self.path, self.body, headers)
+            upstream.request(self.command, self.path, self.body, headers)
             response = upstream.getresponse()
-            return Answer(
-                response.status,
-                response.read(),
-                {
-                    name: value
-                    for name, value in response.getheaders()
-                    if name.lower()
-                    not in ('connection', 'content-length', 'date', 'server')
-                },
-            )
+            kept = {
+                name: value
+                for name, value in response.getheaders()
+                if name.lower() not in _OF_ONE_HOP
+            }
+            return Answer(response.status, response.read(), kept)
 
     def reply(self, answer: Answer) -> None:
-        handler = self._handler
-        handler.send_response(answer.status)
+        self.send_response(answer.status)
         for name, value in answer.headers.items():
-            handler.send_header(name, value)
+            self.send_header(name, value)
         if answer.status != 204:
-            handler.send_header('Content-Length', str(len(answer.body)))
-        handler.end_headers()
-        handler.wfile.write(answer.body)
+            self.send_header('Content-Length', str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
 
     def reset(self, answer: Answer | None = None) -> None:
         """Break the connection, in the middle of an answer where given."""
-        handler = self._handler
         if answer is not None:
             half = answer.body[: len(answer.body) // 2]
-            handler.send_response(answer.status)
+            self.send_response(answer.status)
             if half:
-                handler.send_header('Content-Length', str(len(answer.body)))
-                handler.end_headers()
-                handler.wfile.write(half)
+                self.send_header('Content-Length', str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(half)
             else:
                 # Nothing but the beginning of the head.
-                handler.flush_headers()
-        handler.connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, _RESET
-        )
-        handler.close_connection = True
+                self.flush_headers()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.close_connection = True
 
     def stall(self, seconds: float) -> None:
         """Wait, but no longer than the proxy runs."""
-        self._proxy.closing.wait(seconds)
+        self.server.proxy.closing.wait(seconds)
+
+    def _handle(self) -> None:
+        length = int(self.headers.get('Content-Length', 0))
+        self.body = self.rfile.read(length)
+        self.server.proxy.fault_for(self)(self)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _handle  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        """Keep the tests' output clean."""
 
 
 Fault = Callable[[Exchange], None]
@@ -140,11 +139,7 @@ def reset_after(exchange: Exchange) -> None:
 
 def status(code: int) -> Fault:
     """Something in front of the service answers instead of it."""
-
-    def fault(exchange: Exchange) -> None:
-        exchange.reply(_error(code, f'made up {code}'))
-
-    return fault
+    return lambda exchange: exchange.reply(_error(code, f'made up {code}'))
 
 
 def status_after(code: int) -> Fault:
@@ -159,11 +154,9 @@ def status_after(code: int) -> Fault:
 
 def conflict(code: str = 'placement.concurrent_update') -> Fault:
     """Another client is always faster."""
-
-    def fault(exchange: Exchange) -> None:
-        exchange.reply(_error(409, 'made up conflict', code=code))
-
-    return fault
+    return lambda exchange: exchange.reply(
+        _error(409, 'made up conflict', code=code)
+    )
 
 
 def wrong_type(exchange: Exchange) -> None:
@@ -174,25 +167,25 @@ def wrong_type(exchange: Exchange) -> None:
     exchange.reply(Answer(code, page, {'Content-Type': 'text/html'}))
 
 
-def wrong_shape(exchange: Exchange) -> None:
+def json_instead(body: bytes) -> Fault:
     """JSON, but not what was asked for."""
-    _with_json(exchange, b'{"sorry": ["nothing", 1]}')
+
+    def fault(exchange: Exchange) -> None:
+        headers = exchange.forward().headers
+        json_type = {'Content-Type': 'application/json'}
+        exchange.reply(Answer(200, body, headers | json_type))
+
+    return fault
 
 
-def json_list(exchange: Exchange) -> None:
-    _with_json(exchange, b'[[], null]')
+wrong_shape = json_instead(b'{"sorry": ["nothing", 1]}')
+json_list = json_instead(b'[[], null]')
 
 
 def truncated_json(exchange: Exchange) -> None:
     """Cut short, with a length that agrees."""
     answer = exchange.forward()
     exchange.reply(replace(answer, body=answer.body[:-7] or b'{"half'))
-
-
-def _with_json(exchange: Exchange, body: bytes) -> None:
-    answer = exchange.forward()
-    headers = {**answer.headers, 'Content-Type': 'application/json'}
-    exchange.reply(Answer(200, body, headers))
 
 
 def stall(seconds: float) -> Fault:
@@ -219,26 +212,25 @@ def stall_after(seconds: float) -> Fault:
 
 def oldest(major: int, minor: int) -> Fault:
     """An older Placement, which knows microversions up to this one."""
+    newest = f'{major}.{minor}'
 
     def fault(exchange: Exchange) -> None:
         if exchange.microversion == (1, 999):
-            exchange.headers[MICROVERSION] = f'placement {major}.{minor}'
+            exchange.headers.replace_header(
+                MICROVERSION, f'placement {newest}'
+            )
         if exchange.microversion > (major, minor):
+            asked = exchange.headers[MICROVERSION]
+            detail = f'Unacceptable version header: {asked}'
             exchange.reply(
-                _error(
-                    406,
-                    'Unacceptable version header: '
-                    f'{exchange.headers[MICROVERSION]}',
-                    max_version=f'{major}.{minor}',
-                    min_version='1.0',
-                )
+                _error(406, detail, max_version=newest, min_version='1.0')
             )
             return
         answer = exchange.forward()
         if exchange.path.rstrip('/') == '':
             document = json.loads(answer.body)
             for version in document['versions']:
-                version['max_version'] = f'{major}.{minor}'
+                version['max_version'] = newest
             answer = replace(answer, body=json.dumps(document).encode())
         exchange.reply(answer)
 
@@ -246,12 +238,8 @@ def oldest(major: int, minor: int) -> Fault:
 
 
 def _error(number: int, detail: str, **more: str) -> Answer:
-    error = {
-        'status': number,
-        'title': http.client.responses[number],
-        'detail': detail,
-        **more,
-    }
+    title = http.client.responses[number]
+    error = {'status': number, 'title': title, 'detail': detail, **more}
     body = json.dumps({'errors': [error]}).encode()
     return Answer(number, body, {'Content-Type': 'application/json'})
 
@@ -266,7 +254,7 @@ class _Rule:
     def takes(self, exchange: Exchange) -> bool:
         return (
             self.left > 0
-            and self.method in (None, exchange.method)
+            and self.method in (None, exchange.command)
             and exchange.path.startswith(self.path)
         )
 
@@ -316,7 +304,7 @@ class FaultProxy:
 
     def fault_for(self, exchange: Exchange) -> Fault:
         with self._lock:
-            self.calls.append((exchange.method, exchange.path))
+            self.calls.append((exchange.command, exchange.path))
             self.microversions.append(exchange.microversion)
             for rule in self._rules:
                 if rule.takes(exchange):
@@ -341,7 +329,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, proxy: FaultProxy) -> None:
-        super().__init__((HOST, 0), _Handler)
+        super().__init__((HOST, 0), Exchange)
         self.proxy = proxy
         self.error: BaseException | None = None
 
@@ -360,21 +348,6 @@ class _Server(ThreadingHTTPServer):
             self.error = error
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    server: _Server
-
-    def _handle(self) -> None:
-        proxy: FaultProxy = self.server.proxy
-        exchange = Exchange(self, proxy)
-        proxy.fault_for(exchange)(exchange)
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _handle  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        """Keep the tests' output clean."""
-
-
 @contextlib.contextmanager
 def closed_port() -> Iterator[str]:
     """Give the URL of a port that refuses connections, and keep it so."""
@@ -384,35 +357,18 @@ def closed_port() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def jumping_clock(seconds: float = 86400) -> Iterator[None]:
-    """Let the wall clock jump forth and back at each look at it.
+def wrong_clock(*errors: float) -> Iterator[None]:
+    """Let the wall clock be wrong, by the next of some seconds at each look.
 
     The monotonic clock goes on as it does, as the kernel promises.
     """
-    jumps = itertools.cycle((seconds, 0.0, -seconds))
-    with _wall_clock(lambda: next(jumps)):
-        yield
-
-
-@contextlib.contextmanager
-def shifted_clock(seconds: float) -> Iterator[None]:
-    """Let the wall clock be wrong by so much."""
-    with _wall_clock(lambda: seconds):
-        yield
-
-
-@contextlib.contextmanager
-def _wall_clock(error: Callable[[], float]) -> Iterator[None]:
+    error = itertools.cycle(errors).__next__
     seconds, nanoseconds = time.time, time.time_ns
-
-    def wrong_seconds() -> float:
-        return seconds() + error()
-
-    def wrong_nanoseconds() -> int:
-        return nanoseconds() + int(error() * 1e9)
-
     with (
-        mock.patch('time.time', wrong_seconds),
-        mock.patch('time.time_ns', wrong_nanoseconds),
+        mock.patch('time.time', side_effect=lambda: seconds() + error()),
+        mock.patch(
+            'time.time_ns',
+            side_effect=lambda: nanoseconds() + int(error() * 1e9),
+        ),
     ):
         yield
