@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +28,11 @@ def cloud(*hosts, label='Cloud file x'):
 
 def names(adapter):
     return [h.name for h in PlacementClient(adapter).hosts(details=False)]
+
+
+def assert_refused(state, words):
+    with pytest.raises(InputError, match=words), embedded_placement(state):
+        pass  # pragma: no cover
 
 
 class TestStateFile:
@@ -53,22 +60,27 @@ class TestStateFile:
                     load_cloud(adapter, cloud(other))
             assert names(adapter) == ['epyc']
 
-    def test_a_new_one_is_removed_where_the_body_raises(self, tmp_path):
+    @pytest.mark.parametrize(
+        ('made', 'left'),
+        [
+            pytest.param(None, [], id='a new one is removed'),
+            # Somebody made it, as mktemp does.
+            pytest.param(b'', [b''], id='an empty one stays empty'),
+        ],
+    )
+    def test_what_stays_if_the_body_raises(self, tmp_path, made, left):
         path = tmp_path / 'a.db'
+        if made is not None:
+            path.write_bytes(made)
         with pytest.raises(ZeroDivisionError), embedded_placement(path):
             raise ZeroDivisionError
-        assert list(tmp_path.iterdir()) == []
+        assert [p.read_bytes() for p in tmp_path.iterdir()] == left
 
-    def test_an_empty_one_stays_empty_where_the_body_raises(self, tmp_path):
-        """Somebody made it, as mktemp does."""
+    @pytest.mark.parametrize('empty', [False, True], ids=['new', 'empty'])
+    def test_an_old_one_is_kept_if_the_body_raises(self, tmp_path, empty):
         path = tmp_path / 'a.db'
-        path.touch()
-        with pytest.raises(ZeroDivisionError), embedded_placement(path):
-            raise ZeroDivisionError
-        assert path.read_bytes() == b''
-
-    def test_an_old_one_is_kept_where_the_body_raises(self, tmp_path):
-        path = tmp_path / 'a.db'
+        if empty:
+            path.touch()
         with embedded_placement(path) as adapter:
             load_cloud(adapter, cloud(host()))
         with pytest.raises(ZeroDivisionError), embedded_placement(path):
@@ -76,13 +88,18 @@ class TestStateFile:
         with embedded_placement(path) as adapter:
             assert names(adapter) == ['epyc']
 
-    def test_an_empty_file_is_a_new_one(self, tmp_path):
+    def test_a_device_is_refused_and_left_where_it_is(self, tmp_path):
+        """An empty one was taken for a new file, and removed after a fault."""
+        device = tmp_path / 'null'
+        device.symlink_to(os.devnull)
+        assert_refused(device, 'is no regular file')
+        assert device.is_symlink()
+
+    def test_a_database_of_something_else_is_refused(self, tmp_path):
         path = tmp_path / 'a.db'
-        path.touch()
-        with embedded_placement(path) as adapter:
-            load_cloud(adapter, cloud(host()))
-        with embedded_placement(path) as adapter:
-            assert names(adapter) == ['epyc']
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute('CREATE TABLE t (a)')
+        assert_refused(path, 'is no database of Placement')
 
     @pytest.mark.parametrize(
         'content', [b'text', b'SQLite format 3\0', b'SQLite format 3\0' * 99]
@@ -90,37 +107,15 @@ class TestStateFile:
     def test_any_other_file_is_refused_and_left_alone(self, tmp_path, content):
         path = tmp_path / 'a.db'
         path.write_bytes(content)
-        with (
-            pytest.raises(InputError, match='is no database of Placement'),
-            embedded_placement(path),
-        ):
-            pass  # pragma: no cover
+        assert_refused(path, 'is no database of Placement')
         assert path.read_bytes() == content
-
-    def test_a_database_of_something_else_is_refused(self, tmp_path):
-        path = tmp_path / 'a.db'
-        with sqlite3.connect(path) as database:
-            database.execute('CREATE TABLE t (a)')
-        database.close()
-        with (
-            pytest.raises(InputError, match='is no database of Placement'),
-            embedded_placement(path),
-        ):
-            pass  # pragma: no cover
 
     @pytest.mark.parametrize(
         ('name', 'words'),
-        [
-            ('missing/a.db', 'No such file'),
-            ('', 'is no regular file'),
-        ],
+        [('missing/a.db', 'No such file'), ('', 'is no regular file')],
     )
     def test_a_path_that_will_not_do(self, tmp_path, name, words):
-        with (
-            pytest.raises(InputError, match=words),
-            embedded_placement(tmp_path / name),
-        ):
-            pass  # pragma: no cover
+        assert_refused(tmp_path / name, words)
 
     def test_one_that_another_process_uses_is_refused(self, tmp_path):
         path = tmp_path / 'a.db'
@@ -137,11 +132,7 @@ class TestStateFile:
             stdout=subprocess.PIPE,
         ) as process:
             assert process.stdout.readline() == b'locked\n'
-            with (
-                pytest.raises(InputError, match='in use by another command'),
-                embedded_placement(path),
-            ):
-                pass  # pragma: no cover
+            assert_refused(path, 'in use by another command')
         assert path.exists()
 
 
@@ -173,11 +164,7 @@ class TestInOneProcess:
         self, monkeypatch
     ):
         monkeypatch.setitem(sys.modules, 'wsgi_intercept.interceptor', None)
-        with (
-            pytest.raises(InputError, match=r"pip install 'sev-scheduling\["),
-            embedded_placement(),
-        ):
-            pass  # pragma: no cover
+        assert_refused(None, r"pip install 'sev-scheduling\[")
         monkeypatch.undo()
         with embedded_placement() as adapter:
             assert names(adapter) == []

@@ -6,13 +6,19 @@ import io
 import json
 import os
 import sys
+import threading
 import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sev_scheduling.documents import MAX_BYTES, named, read_document
+from sev_scheduling.documents import (
+    MAX_BYTES,
+    decode,
+    read_bounded,
+    read_document,
+)
 from sev_scheduling.exceptions import InputError
 
 BOMB = 'a: &a [x, x]\n' + ''.join(
@@ -108,19 +114,24 @@ def test_fifty_levels_are_read(read):
     assert read('[' * 49 + 'x' + ']' * 49)
 
 
-def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r'none\.yaml.*No such file'):
-        read_document(tmp_path / 'none.yaml')
-
-
-def test_a_directory(tmp_path):
-    with pytest.raises(InputError, match='directory'):
-        read_document(tmp_path)
-
-
-def test_a_path_that_no_file_can_have():
-    with pytest.raises(InputError, match='null byte'):
-        read_document('a\x00b')
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        pytest.param('none', 'No such file', id='a missing file'),
+        pytest.param('', 'Is a directory', id='a directory'),
+        pytest.param('a\x00b', 'null byte', id='what no file is called'),
+        pytest.param('a\nb', 'a?b', id='two lines'),
+        pytest.param('fifo', 'no regular file', id='never an end'),
+    ],
+)
+def test_a_path_that_will_not_do_is_named(tmp_path, name, words):
+    os.mkfifo(tmp_path / 'fifo')
+    for read in (read_document, read_bounded):
+        with pytest.raises(InputError) as caught:
+            read(tmp_path / name)
+        assert str(caught.value).startswith(f"File '{tmp_path}")
+        assert words in str(caught.value)
+        assert str(caught.value).isprintable()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
@@ -132,10 +143,22 @@ def test_a_file_of_others(tmp_path):  # pragma: no cover
         read_document(path)
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / 'fifo')
+def test_a_pipe_that_the_shell_opened_is_waited_for():
+    """As ``<(openstack flavor show …)`` is, which takes its time."""
+    reader, writer = os.pipe()
+
+    def write():
+        os.write(writer, b'{"a": 1}')
+        os.close(writer)
+
+    path = f'/dev/fd/{reader}'
     with pytest.raises(InputError, match='no regular file'):
-        read_document(tmp_path / 'fifo')
+        read_bounded(path)
+    thread = threading.Timer(0.05, write)
+    thread.start()
+    assert read_document(path) == {'a': 1}
+    thread.join()
+    os.close(reader)
 
 
 class TestSize:
@@ -146,6 +169,16 @@ class TestSize:
     def test_a_larger_one_is_refused(self, read, begin):
         content = begin + 'x' * (MAX_BYTES + 1 - len(begin))
         assert f'more than {MAX_BYTES} bytes' in refusal(read, content)
+
+    def test_a_caller_has_a_bound_and_a_name_of_its_own(self, tmp_path):
+        path = tmp_path / 'four'
+        path.write_bytes(b'1234')
+        assert read_bounded(path, 4) == b'1234'
+        with pytest.raises(InputError, match=r'^It has more than 3 bytes'):
+            read_bounded(path, 3, label='It')
+        assert decode(b'1234', 'It', 4) == '1234'
+        with pytest.raises(InputError, match=r'^It has more than 3 bytes'):
+            decode(b'1234', 'It', 3)
 
     def test_100_mb_are_not_held(self, tmp_path):
         path = tmp_path / 'large'
@@ -177,10 +210,6 @@ class TestStandardInput:
         monkeypatch.setattr(sys, 'stdin', stream)
         with pytest.raises(InputError, match='Standard input is empty'):
             read_document('-')
-
-
-def test_a_name_stays_on_one_line():
-    assert named('a\nb') == "'a?b'"
 
 
 plain = st.recursive(
