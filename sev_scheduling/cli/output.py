@@ -15,6 +15,7 @@ from stevedore.extension import Extension
 
 from sev_scheduling.cli import EXIT_NO, terminal
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.explain.explanation import Explanation
 
 
 class _HelpFormatter(
@@ -53,9 +54,9 @@ class _Answers(display.DisplayCommandBase[Any]):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         # Before anything is done, and in one line.
-        known = [self._normalize_column_name(name) for name in self.columns]
+        normal = self._normalize_column_name
         for name in parsed_args.columns:
-            if self._normalize_column_name(name) not in known:
+            if normal(name) not in map(normal, self.columns):
                 raise InputError(
                     f'--column {name!r} is not one of '
                     f'{", ".join(self.columns)}.'
@@ -174,20 +175,32 @@ class Words(Rows):
             self._as_text = False
         return super().run(parsed_args)
 
-    def tell(self, text: str, *, no: bool) -> None:
+    def report(
+        self,
+        explanation: Explanation,
+        *,
+        no: bool,
+        tenant: bool = False,
+        more: str = '',
+    ) -> None:
         """Explain a yes or a no.
 
         A no goes to standard error; of words that are on standard output
-        already, the headline alone, and nothing where somebody reads them.
+        already, the headline alone, and nothing if that is a terminal.
 
-        :param text: a headline, and more lines
+        :param tenant: the view for tenants in place of that for operators
+        :param more: a line to end with
         """
-        self._text.text = text
+        text = explanation.tenant() if tenant else explanation.operator()
+        headline = (
+            explanation.tenant_headline if tenant else explanation.headline
+        )
+        self._text.text = f'{text}\n{more}' if more else text
         if not no:
             return
         if not self._as_text:
-            self.say_no(text)
+            self.say_no(self._text.text)
         elif self.app.stdout.isatty():
             self.status = EXIT_NO
         else:
-            self.say_no(text.splitlines()[0].rstrip(':.') + '.')
+            self.say_no(f'{headline.rstrip(":.")}.')

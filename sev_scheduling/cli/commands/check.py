@@ -40,8 +40,8 @@ class Check(Words):
         problems = validate(
             read_request(parsed_args), parsed_args.machine_type
         )
-        self.tell(
-            explain(problems).operator(),
+        self.report(
+            explain(problems),
             no=any(problem.is_error for problem in problems),
         )
         return [

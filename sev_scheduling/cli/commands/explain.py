@@ -63,17 +63,17 @@ class Explain(Words):
         tenant = parsed_args.tenant
         problems = validate(request)
         if any(problem.is_error for problem in problems):
-            explanation = explain(problems)
-            text = explanation.tenant() if tenant else explanation.operator()
-            self.tell(text, no=True)
+            self.report(explain(problems), no=True, tenant=tenant)
             return [_problem_row(p) for p in problems if p.is_error]
         from sev_scheduling.placement.feasibility import Outlook
 
         with open_client(parsed_args) as client:
             outlook = Outlook(client, request, client.hosts())
-        self.tell(
-            outlook.explanation.tenant() if tenant else operator_view(outlook),
+        self.report(
+            outlook.explanation,
             no=not outlook.fit,
+            tenant=tenant,
+            more='' if tenant else where_it_fits(outlook),
         )
         if tenant:
             return [
@@ -121,18 +121,17 @@ def _reason_row(reason: Reason) -> Sequence[Any]:
     )
 
 
-def operator_view(outlook: Outlook) -> str:
-    """Return the explanation, and where the guest fits."""
-    text = outlook.explanation.operator()
+def where_it_fits(outlook: Outlook) -> str:
+    """Return the hosts that can take the guest, in a sentence; or ''."""
     if not outlook.fit:
-        return text
+        return ''
     names = [
         f'{v.host.name} ({v.free} free)' if v.model else v.host.name
         for v in outlook.fit[:_MOST_NAMES]
     ]
     more = len(outlook.fit) - len(names)
     return (
-        f'{text}\nIt fits on {", ".join(names)}'
+        f'It fits on {", ".join(names)}'
         + (f' and {more} more' if more else '')
         + '.'
     )

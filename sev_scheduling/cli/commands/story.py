@@ -11,7 +11,7 @@ from typing import TextIO
 from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.cli import terminal
-from sev_scheduling.cli.commands.explain import operator_view
+from sev_scheduling.cli.commands.explain import where_it_fits
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
@@ -155,7 +155,7 @@ class Story:
         query = translate(request).querystring()
         self._field('Query', query.replace('&', '\n&'))
         outlook = Outlook(self._client, request, self._client.hosts())
-        self._field('Hosts', operator_view(outlook))
+        self._field('Hosts', _operator_view(outlook))
         try:
             placed = self._client.schedule(request, guest.count)
         except NoCapacity as error:
@@ -224,6 +224,11 @@ class Story:
 
     def _line(self, text: str) -> None:
         self._stream.write(f'{text}\n')
+
+
+def _operator_view(outlook: Outlook) -> str:
+    parts = (outlook.explanation.operator(), where_it_fits(outlook))
+    return '\n'.join(filter(None, parts))
 
 
 def _where(placed: Sequence[PlacedInstance]) -> str:
