@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -16,8 +16,12 @@ from sev_scheduling.rules.validation import usable_models, validate
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
-#: Group suffixes in words came with 1.33, ``required=in:`` with 1.39.
+#: Group suffixes in words came with 1.33, ``root_required`` with 1.35,
+#: ``same_subtree`` (so groups without resources) with 1.36, ``required=in:``
+#: with 1.39.
 MICROVERSION = '1.33'
+MICROVERSION_ROOT_TRAIT = '1.35'
+MICROVERSION_SUBTREE = '1.36'
 MICROVERSION_ANY_TRAIT = '1.39'
 
 
@@ -34,6 +38,12 @@ class PlacementRequest:
     :ivar slot_suffix: suffix of the group that takes the slot, or ''
     :ivar member_of: AND of ORs of aggregate uuids that the host must be in
     :ivar in_tree: uuid of a provider whose tree must answer, or None
+    :ivar root_required: traits that the host's root provider must have
+    :ivar root_forbidden: traits that it must not have
+    :ivar forbidden_aggregates: uuids of aggregates that must not hold the
+        host
+    :ivar slot_relaxed: a provider with the model's trait will do, with or
+        without a free slot; the slot's group then has no resources
     """
 
     groups: tuple[RequestGroup, ...]
@@ -42,16 +52,29 @@ class PlacementRequest:
     slot_suffix: str = ''
     member_of: tuple[frozenset[str], ...] = ()
     in_tree: str | None = None
+    root_required: frozenset[str] = frozenset()
+    root_forbidden: frozenset[str] = frozenset()
+    forbidden_aggregates: frozenset[str] = frozenset()
+    slot_relaxed: bool = False
 
     @property
     def microversion(self) -> str:
         """The oldest microversion of Placement that understands it."""
-        any_of = any(
-            len(traits) > 1
-            for group in self.groups
-            for traits in group.required
-        )
-        return MICROVERSION_ANY_TRAIT if any_of else MICROVERSION
+        if any(len(ors) > 1 for g in self.groups for ors in g.required):
+            return MICROVERSION_ANY_TRAIT
+        if self.slot_relaxed:
+            return MICROVERSION_SUBTREE
+        if self.root_required or self.root_forbidden:
+            return MICROVERSION_ROOT_TRAIT
+        return MICROVERSION
+
+    @property
+    def unsuffixed(self) -> RequestGroup | None:
+        return next((g for g in self.groups if not g.suffix), None)
+
+    def is_slot(self, group: RequestGroup) -> bool:
+        """Return whether a group is the one that takes the slot."""
+        return bool(self.slot_suffix) and group.suffix == self.slot_suffix
 
     def querystring(self, limit: int | None = None) -> str:
         """Return the query, encoded, without a leading question mark.
@@ -63,6 +86,13 @@ class PlacementRequest:
             params.extend(self._group_params(group))
         if self.group_policy:
             params.append(('group_policy', self.group_policy))
+        root_traits = sorted(self.root_required) + _negated(
+            self.root_forbidden
+        )
+        if root_traits:
+            params.append(('root_required', ','.join(root_traits)))
+        if self.slot_relaxed:
+            params.append(('same_subtree', self.slot_suffix))
         if limit is not None:
             params.append(('limit', str(limit)))
         # Placement reads these as they are; encoded they are hard to read.
@@ -75,7 +105,7 @@ class PlacementRequest:
             amounts = (f'{name}:{n}' for name, n in group.resources.items())
             params.append((f'resources{suffix}', ','.join(amounts)))
         traits = [min(ors) for ors in group.required if len(ors) == 1]
-        traits += [f'!{trait}' for trait in sorted(group.forbidden)]
+        traits += _negated(group.forbidden)
         if traits:
             params.append((f'required{suffix}', ','.join(traits)))
         params.extend(
@@ -91,7 +121,14 @@ class PlacementRequest:
                 ('member_of', f'in:{",".join(sorted(aggregates))}')
                 for aggregates in self.member_of
             )
+            if self.forbidden_aggregates:
+                uuids = ','.join(sorted(self.forbidden_aggregates))
+                params.append(('member_of', f'!in:{uuids}'))
         return params
+
+
+def _negated(names: Iterable[str]) -> list[str]:
+    return [f'!{name}' for name in sorted(names)]
 
 
 def translate(

@@ -21,7 +21,6 @@ from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
 from sev_scheduling.placement.lacks import Lack, lacks, least_short
 from sev_scheduling.placement.questions import Client, Questions
 from sev_scheduling.placement.relaxation import (
-    WideRequest,
     amount_of_one,
     can_be_asked,
     constraints,
@@ -63,7 +62,7 @@ def diagnose(
     :raises PlacementError: one of its children
     """
     asked = query or translate(request)
-    wide = WideRequest(
+    wide = PlacementRequest(
         groups=asked.groups,
         group_policy=asked.group_policy,
         models=asked.models,
@@ -82,7 +81,7 @@ class _Inquiry:
         self,
         questions: Questions,
         request: EncryptionRequest,
-        query: WideRequest,
+        query: PlacementRequest,
     ) -> None:
         self.questions = questions
         self.request = request
@@ -156,7 +155,7 @@ class _Inquiry:
         less = without(self.query, given_up, amounts)
         if not can_be_asked(less):
             return None
-        if less.slot_given_up and not self.questions.supports('1.36'):
+        if less.slot_relaxed and not self.questions.supports('1.36'):
             return None
         return self.questions.any(less)
 

@@ -11,7 +11,6 @@ import os_resource_classes as orc
 from sev_scheduling.diagnosis import Cause, Constraint
 from sev_scheduling.placement import search
 from sev_scheduling.placement.relaxation import (
-    WideRequest,
     forbidden_aggregates_constraint,
     member_of_constraints,
     without,
@@ -22,6 +21,7 @@ from sev_scheduling.placement.world import (
     Group,
     Query,
 )
+from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
 
 #: Ways in which one tree serves a query that are looked at.
@@ -40,7 +40,7 @@ class Lack:
 
 
 def lacks(
-    query: WideRequest, trees: Trees, asked: Iterable[Constraint]
+    query: PlacementRequest, trees: Trees, asked: Iterable[Constraint]
 ) -> list[Lack]:
     """Return the least that must be given up for each host.
 
@@ -60,7 +60,7 @@ def lacks(
 
 
 def _least(
-    query: WideRequest, tree: Tree, asked: tuple[Constraint, ...]
+    query: PlacementRequest, tree: Tree, asked: tuple[Constraint, ...]
 ) -> list[frozenset[Constraint]]:
     if serves(query, tree, ()):
         return [frozenset()]
@@ -79,14 +79,14 @@ def _least(
 
 
 def serves(
-    query: WideRequest, tree: Tree, given_up: Collection[Constraint]
+    query: PlacementRequest, tree: Tree, given_up: Collection[Constraint]
 ) -> bool:
     """Whether a tree serves a query, some of it given up."""
     return next(_served(query, tree, given_up), None) is not None
 
 
 def left(
-    query: WideRequest, tree: Tree, given_up: Collection[Constraint]
+    query: PlacementRequest, tree: Tree, given_up: Collection[Constraint]
 ) -> dict[str, int]:
     """Return how much a tree has left of the amounts that are given up.
 
@@ -111,7 +111,7 @@ def left(
 
 
 def least_short(
-    query: WideRequest, trees: Trees, lack: Lack
+    query: PlacementRequest, trees: Trees, lack: Lack
 ) -> tuple[str, dict[str, int]]:
     """Return the host that has most of the amounts it lacks, and how much.
 
@@ -154,7 +154,7 @@ def share(found: Mapping[str, int], amounts: Mapping[str, int]) -> float:
 
 
 def _served(
-    query: WideRequest, tree: Tree, given_up: Collection[Constraint]
+    query: PlacementRequest, tree: Tree, given_up: Collection[Constraint]
 ) -> Iterator[Candidate]:
     present = {name for p in tree.values() for name in p.inventories}
     # A provider whose amount is given up may be the one with a trait, so it
@@ -179,7 +179,7 @@ def _served(
     return itertools.islice(search.candidates(tree, asked), MAX_WAYS)
 
 
-def _group(query: WideRequest, group: RequestGroup) -> Group:
+def _group(query: PlacementRequest, group: RequestGroup) -> Group:
     if group.suffix:
         resources = group.resources
         if query.is_slot(group):

@@ -10,8 +10,7 @@ import os_resource_classes as orc
 
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementRefused
 from sev_scheduling.placement.answers import Candidates
-from sev_scheduling.placement.api import UnknownName
-from sev_scheduling.placement.relaxation import WideRequest, per_model
+from sev_scheduling.placement.api import UnknownName, per_model
 from sev_scheduling.placement.world import Inventory
 from sev_scheduling.prefilter import PlacementRequest
 
@@ -65,7 +64,7 @@ class Questions:
         self.calls += 1
         return self._client.call('GET', url, microversion=microversion)
 
-    def _questions(self, query: WideRequest) -> list[WideRequest]:
+    def _questions(self, query: PlacementRequest) -> list[PlacementRequest]:
         """One question, or one a model where Placement takes no more."""
         old = not self.supports(query.microversion)
         if len(query.models) > 1 and (old or self.refused):
@@ -73,7 +72,7 @@ class Questions:
         return [query]
 
     def candidates(
-        self, query: WideRequest, limit: int = MAX_CANDIDATES
+        self, query: PlacementRequest, limit: int = MAX_CANDIDATES
     ) -> Candidates | None:
         """Return candidates; None where no calls are left to ask for them.
 
@@ -97,7 +96,7 @@ class Questions:
             found += answer
         return found
 
-    def any(self, query: WideRequest) -> bool | None:
+    def any(self, query: PlacementRequest) -> bool | None:
         """Whether there are candidates; None where no calls are left."""
         found = self.candidates(query, limit=1)
         return None if found is None else bool(found)

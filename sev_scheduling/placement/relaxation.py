@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import os_resource_classes as orc
@@ -16,54 +16,6 @@ Names = frozenset[str]
 
 #: Aggregates are told apart by a call each; more than this count as one.
 MAX_MEMBER_OF = 2
-
-
-@dataclass(frozen=True, slots=True)
-class WideRequest(PlacementRequest):
-    """A query with what schedulers add that know more of hosts.
-
-    :ivar root_required: traits that the host's root must have
-    :ivar root_forbidden: traits that it must not have
-    :ivar forbidden_aggregates: aggregates that the host must not be in
-    :ivar slot_given_up: the model's trait will do, with or without a slot
-    """
-
-    root_required: frozenset[str] = frozenset()
-    root_forbidden: frozenset[str] = frozenset()
-    forbidden_aggregates: frozenset[str] = frozenset()
-    slot_given_up: bool = False
-
-    @property
-    def microversion(self) -> str:
-        own = '1.33'
-        if self.slot_given_up:
-            own = '1.36'  # same_subtree, groups without resources
-        elif self.root_required or self.root_forbidden:
-            own = '1.35'
-        return max(own, PlacementRequest(self.groups).microversion)
-
-    def querystring(self, limit: int | None = None) -> str:
-        # super() does not work in a dataclass with slots (Python 3.11).
-        parts = [PlacementRequest.querystring(self, limit)]
-        roots = [
-            *sorted(self.root_required),
-            *(f'!{trait}' for trait in sorted(self.root_forbidden)),
-        ]
-        if roots:
-            parts.append(f'root_required={",".join(roots)}')
-        if self.forbidden_aggregates and self.unsuffixed:
-            uuids = ','.join(sorted(self.forbidden_aggregates))
-            parts.append(f'member_of=!in:{uuids}')
-        if self.slot_given_up:
-            parts.append(f'same_subtree={self.slot_suffix}')
-        return '&'.join(filter(None, parts))
-
-    @property
-    def unsuffixed(self) -> RequestGroup | None:
-        return next((g for g in self.groups if not g.suffix), None)
-
-    def is_slot(self, group: RequestGroup) -> bool:
-        return bool(self.slot_suffix) and group.suffix == self.slot_suffix
 
 
 def alternatives_name(names: Collection[str]) -> str:
@@ -79,7 +31,7 @@ def trait_constraint(ors: Collection[str]) -> Constraint:
 
 
 def member_of_constraints(
-    query: WideRequest,
+    query: PlacementRequest,
 ) -> Mapping[Constraint, tuple[Names, ...]]:
     """Return what must be told apart -> the aggregates that it asks for."""
     found: dict[Constraint, tuple[Names, ...]] = {
@@ -92,7 +44,7 @@ def member_of_constraints(
     return {Constraint(Cause.AGGREGATE, name): query.member_of}
 
 
-def forbidden_aggregates_constraint(query: WideRequest) -> Constraint:
+def forbidden_aggregates_constraint(query: PlacementRequest) -> Constraint:
     names = alternatives_name(query.forbidden_aggregates)
     return Constraint(Cause.AGGREGATE, f'!{names}')
 
@@ -102,7 +54,7 @@ def slot_constraint(query: PlacementRequest) -> Constraint:
     return Constraint(Cause.SLOTS_USED, ' or '.join(names))
 
 
-def constraints(query: WideRequest) -> Iterator[Constraint]:
+def constraints(query: PlacementRequest) -> Iterator[Constraint]:
     """Yield what a query asks for, amounts first."""
     for group in query.groups:
         if query.is_slot(group):
@@ -130,10 +82,10 @@ def constraints(query: WideRequest) -> Iterator[Constraint]:
 
 
 def without(
-    query: WideRequest,
+    query: PlacementRequest,
     given_up: Collection[Constraint],
     amounts: Mapping[str, int] = MappingProxyType({}),
-) -> WideRequest:
+) -> PlacementRequest:
     """Return a query that asks for less.
 
     :param given_up: what to ask for no more
@@ -148,11 +100,11 @@ def without(
             if Constraint(cause, f'{sign}{name}') not in given_up
         )
 
-    slot_given_up = bool(query.models) and slot_constraint(query) in given_up
+    slot_relaxed = bool(query.models) and slot_constraint(query) in given_up
     groups = []
     for group in query.groups:
         if query.is_slot(group):
-            less = replace(group, resources={}) if slot_given_up else group
+            less = replace(group, resources={}) if slot_relaxed else group
         elif not group.suffix:
             less = replace(
                 group,
@@ -189,7 +141,7 @@ def without(
         forbidden_aggregates=query.forbidden_aggregates
         if forbidden_aggregates_constraint(query) not in given_up
         else frozenset(),
-        slot_given_up=slot_given_up,
+        slot_relaxed=slot_relaxed,
     )
 
 
@@ -207,7 +159,7 @@ def _amounts(
     return found
 
 
-def can_be_asked(query: WideRequest) -> bool:
+def can_be_asked(query: PlacementRequest) -> bool:
     """Whether Placement has words for a query that gave something up.
 
     Traits and aggregates must go with resources.
@@ -220,45 +172,31 @@ def can_be_asked(query: WideRequest) -> bool:
     return carried and any(group.resources for group in query.groups)
 
 
-def slot_alone(query: WideRequest) -> WideRequest:
+def slot_alone(query: PlacementRequest) -> PlacementRequest:
     """Return the query for a slot and nothing else."""
     slot = next(g for g in query.groups if query.is_slot(g))
-    return WideRequest(
+    return PlacementRequest(
         (slot,), models=query.models, slot_suffix=query.slot_suffix
     )
 
 
-def amount_of_one(name: str) -> WideRequest:
+def amount_of_one(name: str) -> PlacementRequest:
     """Return a query for hosts that have one of a resource class left."""
-    return WideRequest((RequestGroup(resources={name: 1}),))
+    return PlacementRequest((RequestGroup(resources={name: 1}),))
 
 
-def anything_left(query: WideRequest, name: str) -> WideRequest:
+def anything_left(query: PlacementRequest, name: str) -> PlacementRequest:
     """Return the same for hosts with a provider that has a model's trait."""
     slot = replace(slot_alone(query).groups[0], resources={})
-    return WideRequest(
+    return PlacementRequest(
         (*amount_of_one(name).groups, slot),
         models=query.models,
         slot_suffix=query.slot_suffix,
-        slot_given_up=True,
+        slot_relaxed=True,
     )
 
 
-def per_model(query: WideRequest) -> Iterator[WideRequest]:
-    """Yield a query for each model, for Placement older than 1.39."""
-    for model in query.models:
-        traits = (frozenset((model.trait,)),)
-        yield replace(
-            query,
-            groups=tuple(
-                replace(g, required=traits) if query.is_slot(g) else g
-                for g in query.groups
-            ),
-            models=(model,),
-        )
-
-
-def probe_classes(query: WideRequest) -> tuple[str, str]:
+def probe_classes(query: PlacementRequest) -> tuple[str, str]:
     """Return two classes of which every useful host has one left."""
     group = query.unsuffixed
     asked = list(group.resources) if group else []

@@ -11,11 +11,11 @@ from sev_scheduling.placement.answers import ProviderSummary
 from sev_scheduling.placement.lacks import Lack
 from sev_scheduling.placement.questions import MAX_CANDIDATES, Questions
 from sev_scheduling.placement.relaxation import (
-    WideRequest,
     forbidden_aggregates_constraint,
     member_of_constraints,
 )
 from sev_scheduling.placement.trees import Trees
+from sev_scheduling.prefilter import PlacementRequest
 
 #: Hosts whose inventories are asked for, a call each.
 MAX_UNITS = 3
@@ -31,14 +31,14 @@ class Seen:
     :ivar complete: the trees are all there is to know, units apart
     """
 
-    def __init__(self, questions: Questions, query: WideRequest) -> None:
+    def __init__(self, questions: Questions, query: PlacementRequest) -> None:
         self.questions = questions
         self.query = query
         self.trees = Trees({})
         self.hosts: int | None = None
         self.complete = True
 
-    def look(self, queries: Iterable[WideRequest]) -> bool:
+    def look(self, queries: Iterable[PlacementRequest]) -> bool:
         """Learn the trees that have candidates; return whether any has."""
         summaries: dict[str, ProviderSummary] = {}
         for query in queries:

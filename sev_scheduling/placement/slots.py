@@ -14,11 +14,11 @@ import os_resource_classes as orc
 from sev_scheduling.placement.answers import ProviderSummary
 from sev_scheduling.placement.questions import Questions
 from sev_scheduling.placement.relaxation import (
-    WideRequest,
     amount_of_one,
     anything_left,
     probe_classes,
 )
+from sev_scheduling.prefilter import PlacementRequest
 
 #: Calls to keep for the questions that follow.
 _RESERVE = 4
@@ -42,7 +42,7 @@ class Slots:
     summaries: Mapping[str, ProviderSummary] = field(default_factory=dict)
 
 
-def find_slots(questions: Questions, query: WideRequest) -> Slots:
+def find_slots(questions: Questions, query: PlacementRequest) -> Slots:
     """Find the pools of a query's models, none of which has a free slot."""
     marked = _marked(questions, query)
     if not marked:
@@ -81,7 +81,9 @@ def find_slots(questions: Questions, query: WideRequest) -> Slots:
     )
 
 
-def _marked(questions: Questions, query: WideRequest) -> dict[str, str] | None:
+def _marked(
+    questions: Questions, query: PlacementRequest
+) -> dict[str, str] | None:
     """Return uuid -> root of the providers that have a model's trait."""
     traits = sorted(model.trait for model in query.models)
     asked = traits
@@ -98,7 +100,7 @@ def _marked(questions: Questions, query: WideRequest) -> dict[str, str] | None:
 
 
 def _summaries(
-    questions: Questions, query: WideRequest, roots: set[str]
+    questions: Questions, query: PlacementRequest, roots: set[str]
 ) -> dict[str, ProviderSummary]:
     summaries: dict[str, ProviderSummary] = {}
     for name in probe_classes(query):

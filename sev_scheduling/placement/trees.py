@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sev_scheduling.placement.answers import Inventory, ProviderSummary
-from sev_scheduling.placement.relaxation import WideRequest
 from sev_scheduling.placement.world import Provider
+from sev_scheduling.prefilter import PlacementRequest
 
 Tree = dict[str, Provider]
 
@@ -73,7 +73,7 @@ class Trees:
                 found = max(found, amounts.capacity - amounts.used)
         return found
 
-    def kinds(self, query: WideRequest) -> Iterator[tuple[str, object]]:
+    def kinds(self, query: PlacementRequest) -> Iterator[tuple[str, object]]:
         """Yield each root, and what makes its tree lack what others lack."""
         needs: dict[str, list[int]] = {}
         traits = set(query.root_required | query.root_forbidden)

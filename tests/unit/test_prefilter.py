@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from sev_scheduling import (
@@ -338,3 +340,33 @@ def test_a_group_of_traits_alone_is_written_down():
     )
 
     assert query.querystring() == 'required=CUSTOM_A'
+
+
+def test_what_a_scheduler_asks_of_hosts_narrows_the_query():
+    query = PlacementRequest(
+        (RequestGroup('', {'VCPU': 1}),),
+        root_required=frozenset({'CUSTOM_B', 'CUSTOM_A'}),
+        root_forbidden=frozenset({'CUSTOM_C'}),
+        forbidden_aggregates=frozenset({'b', 'a'}),
+    )
+
+    assert query.querystring() == (
+        'resources=VCPU:1&member_of=!in:a,b'
+        '&root_required=CUSTOM_A,CUSTOM_B,!CUSTOM_C'
+    )
+    assert query.microversion == '1.35'
+
+
+def test_a_slot_that_is_relaxed_leaves_the_trait():
+    query = translate(encrypted())
+    *others, slot = query.groups
+    assert [query.is_slot(group) for group in query.groups] == [False, True]
+    assert query.unsuffixed is others[0]
+
+    relaxed = replace(
+        query,
+        groups=(*others, replace(slot, resources={})),
+        slot_relaxed=True,
+    )
+    assert relaxed.querystring().endswith('&same_subtree=_MEM_ENCRYPTION')
+    assert relaxed.microversion == '1.36'

@@ -8,7 +8,8 @@ from sev_scheduling import translate
 from sev_scheduling.exceptions import PlacementAnswerError, PlacementDenied
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.questions import MAX_CALLS, Questions
-from sev_scheduling.placement.relaxation import WideRequest, amount_of_one
+from sev_scheduling.placement.relaxation import amount_of_one
+from sev_scheduling.prefilter import PlacementRequest
 from tests.unit.placement.fake_transport import (
     SLOT,
     FakeTransport,
@@ -135,7 +136,7 @@ def test_a_model_that_is_unknown_spoils_no_other():
     """It said that there was no candidate, where there was one."""
     asked = any_of()
     query = translate(asked)
-    wide = WideRequest(
+    wide = PlacementRequest(
         query.groups, 'none', asked.models, slot_suffix=query.slot_suffix
     )
 
