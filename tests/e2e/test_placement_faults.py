@@ -14,7 +14,7 @@ import pytest
 
 from sev_scheduling import exceptions, translate
 from sev_scheduling.placement import PlacementClient
-from sev_scheduling.placement import api as placement_http
+from sev_scheduling.placement.api import TIMEOUT as DEFAULT_TIMEOUT
 from tests.e2e.requests import hosts, sev_request
 from tests.servers import faults
 from tests.servers.faults import FaultProxy
@@ -95,8 +95,9 @@ def reader(placement_on_sqlite: PlacementServer) -> PlacementClient:
 
 
 def client_for(url: str) -> PlacementClient:
+    # Of a session: an adapter brings a limit of rate that goes by the clock.
     return PlacementClient(
-        adapter_for(url), timeout=TIMEOUT, patience=PATIENCE
+        adapter_for(url).session, timeout=TIMEOUT, patience=PATIENCE
     )
 
 
@@ -142,7 +143,7 @@ def test_a_port_where_nobody_listens_is_unavailable(operation):
 
 
 def test_silence_ends_after_the_thirty_seconds_that_are_the_default(proxy):
-    assert placement_http.TIMEOUT == 30.0
+    assert DEFAULT_TIMEOUT == 30.0
     proxy.add(faults.stall(LONG))
     started = time.monotonic()
     with (
