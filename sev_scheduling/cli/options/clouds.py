@@ -16,6 +16,7 @@ from sev_scheduling.text import one_line, quoted
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
+    from keystoneauth1.session import Session
 
     from sev_scheduling.placement.client import PlacementClient
 
@@ -83,6 +84,7 @@ def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
             f'State file {str(state)!r} is not there; give --cloud as well.'
         )
     with contextlib.ExitStack() as stack:
+        adapter: Adapter | Session
         if embedded:
             adapter = stack.enter_context(_embedded(parsed_args.cloud, state))
         elif parsed_args.placement_url:
@@ -135,22 +137,17 @@ def _endpoint(url: str) -> str:
     return url
 
 
-def _at_url(parsed_args: argparse.Namespace) -> Adapter:
+def _at_url(parsed_args: argparse.Namespace) -> Session:
     url = _endpoint(parsed_args.placement_url)
     cacert = parsed_args.os_cacert
     if cacert and not Path(cacert).is_file():
         raise InputError(f'--os-cacert {cacert!r} is no file.')
 
-    from keystoneauth1.adapter import Adapter
     from keystoneauth1.session import Session
     from keystoneauth1.token_endpoint import Token
 
     auth = Token(endpoint=url, token=parsed_args.os_token)
-    return Adapter(
-        Session(auth=auth, verify=cacert or True),
-        service_type='placement',
-        endpoint_override=url,
-    )
+    return Session(auth=auth, verify=cacert or True)
 
 
 def _configured(name: str | None) -> Adapter:

@@ -248,8 +248,18 @@ def inventories_answer(ratio: float = 1.0) -> dict[str, Any]:
     }
 
 
-def sev_request(**extra_specs: str) -> Any:
-    """Return a valid request for an amd-sev guest."""
+def sev_request(
+    *models: str, machine_type: str | None = 'q35', **extra_specs: str
+) -> Any:
+    """Return a valid request for a small encrypted guest.
+
+    :param models: any of these, the best first; else amd-sev
+    """
+    image = {'name': 'debian', 'hw_firmware_type': 'uefi'}
+    if machine_type:
+        image['hw_machine_type'] = machine_type
+    if 'amd-sev-snp' in models:
+        image['hw_firmware_stateless'] = 'true'
     return parse(
         {
             'name': 'm1.sev',
@@ -258,6 +268,44 @@ def sev_request(**extra_specs: str) -> Any:
             'disk': 0,
             'extra_specs': {'hw:mem_encryption': 'true', **extra_specs},
         },
-        {'name': 'debian', 'hw_firmware_type': 'uefi',
-         'hw_machine_type': 'q35'},
-    )  # fmt: skip
+        image,
+        models=models,
+    )
+
+
+#: A guest, and what Placement says of it.
+GUEST = uuid_of(7)
+HELD = f'GET /allocations/{GUEST}'
+NOTHING: dict[str, Any] = {'allocations': {}}
+
+
+def holding(number: int, **more: Any) -> dict[str, Any]:
+    """Return what a guest holds that is on that host."""
+    return {
+        'allocations': allocations(number),
+        'project_id': 'a-project',
+        'user_id': 'a-user',
+        'consumer_generation': 3,
+        **more,
+    }
+
+
+def cloud(
+    *hosts: int, ratio: float = 1.0, free: int = 5, **routes: Any
+) -> FakeTransport:
+    """Return hosts with a pool each, where every claim is made."""
+    return FakeTransport(
+        {
+            'GET /resource_providers': providers(*hosts),
+            'GET /allocation_candidates': candidates_answer(*hosts, free=free),
+            'POST /allocations': {},
+            HELD: NOTHING,
+            **{
+                f'GET /resource_providers/{uuid_of(n)}/inventories': (
+                    inventories_answer(ratio)
+                )
+                for n in hosts
+            },
+            **routes,
+        }
+    )

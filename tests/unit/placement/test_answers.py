@@ -15,6 +15,7 @@ from tests.unit.placement.fake_transport import (
     allocations,
     candidates_answer,
     candidates_of,
+    holding,
     sev_request,
     uuid_of,
 )
@@ -38,49 +39,119 @@ ROOT, POOL = uuid_of(1), uuid_of(1001)
 SUMMARY = ('provider_summaries', ROOT)
 REQUEST = ('allocation_requests', 0)
 
+#: What is asked, with the path of it -> answers of another shape.
 SHAPES = {
-    'nothing': {},
-    'no summaries': {'allocation_requests': []},
-    'no requests': {'provider_summaries': {}},
-    'requests that are a mapping': broken(
-        'allocation_requests', value={'a': 1}
-    ),
-    'requests that are a number': broken('allocation_requests', value=7),
-    'summaries that are a list': broken('provider_summaries', value=[]),
-    'a request that is null': broken(*REQUEST, value=None),
-    'a request without allocations': broken(*REQUEST, value={}),
-    'a request that takes nothing': broken(*REQUEST, 'allocations', value={}),
-    'allocations that are a list': broken(
-        *REQUEST, 'allocations', value=[{'resources': {}}]
-    ),
-    'an allocation without resources': broken(
-        *REQUEST, 'allocations', value={ROOT: {}}
-    ),
-    'an amount that is text': broken(
-        *REQUEST, 'allocations', ROOT, 'resources', 'VCPU', value='1'
-    ),
-    'a summary that is null': broken(*SUMMARY, value=None),
-    'a summary without a root': broken(
-        *SUMMARY, 'root_provider_uuid', value=None
-    ),
-    'traits that are null': broken(*SUMMARY, 'traits', value=None),
-    'a trait that is a number': broken(*SUMMARY, 'traits', value=[1]),
-    'resources that are a list': broken(*SUMMARY, 'resources', value=[]),
-    'a capacity that is null': broken(
-        *SUMMARY, 'resources', 'VCPU', 'capacity', value=None
-    ),
-    'a usage that is missing': broken(
-        *SUMMARY, 'resources', 'VCPU', value={'capacity': 1}
-    ),
-}
+    ('candidates', '/allocation_candidates'): {
+        'nothing': {},
+        'no summaries': {'allocation_requests': []},
+        'no requests': {'provider_summaries': {}},
+        'requests that are a mapping': broken(
+            'allocation_requests', value={'a': 1}
+        ),
+        'requests that are a number': broken('allocation_requests', value=7),
+        'summaries that are a list': broken('provider_summaries', value=[]),
+        'a request that is null': broken(*REQUEST, value=None),
+        'a request without allocations': broken(*REQUEST, value={}),
+        'a request that takes nothing': broken(
+            *REQUEST, 'allocations', value={}
+        ),
+        'allocations that are a list': broken(
+            *REQUEST, 'allocations', value=[{'resources': {}}]
+        ),
+        'an allocation without resources': broken(
+            *REQUEST, 'allocations', value={ROOT: {}}
+        ),
+        'an amount that is text': broken(
+            *REQUEST, 'allocations', ROOT, 'resources', 'VCPU', value='1'
+        ),
+        'a summary that is null': broken(*SUMMARY, value=None),
+        'a summary without a root': broken(
+            *SUMMARY, 'root_provider_uuid', value=None
+        ),
+        'traits that are null': broken(*SUMMARY, 'traits', value=None),
+        'a trait that is a number': broken(*SUMMARY, 'traits', value=[1]),
+        'resources that are a list': broken(*SUMMARY, 'resources', value=[]),
+        'a capacity that is null': broken(
+            *SUMMARY, 'resources', 'VCPU', 'capacity', value=None
+        ),
+        'a usage that is missing': broken(
+            *SUMMARY, 'resources', 'VCPU', value={'capacity': 1}
+        ),
+    },
+    ('resource_providers', '/resource_providers'): {
+        'nothing': {},
+        'null': {'resource_providers': None},
+        'a provider that is null': {'resource_providers': [None]},
+        'a provider without a name': {'resource_providers': [{'uuid': ROOT}]},
+    },
+    ('inventories', f'/resource_providers/{ROOT}/inventories'): {
+        'nothing': {},
+        'a list': {'inventories': []},
+        'an inventory that is null': {'inventories': {'VCPU': None}},
+        'an inventory without a total': {'inventories': {'VCPU': {}}},
+        'a total that is text': {'inventories': {'VCPU': {'total': '8'}}},
+        'a ratio that is null': {
+            'inventories': {'VCPU': {'total': 8, 'allocation_ratio': None}}
+        },
+    },
+    ('usages', f'/resource_providers/{ROOT}/usages'): {
+        'nothing': {},
+        'a list': {'usages': [1]},
+        'an amount that is text': {'usages': {'VCPU': '1'}},
+    },
+    ('traits', f'/resource_providers/{ROOT}/traits'): {
+        'nothing': {},
+        'a mapping': {'traits': {}},
+    },
+    ('consumers', f'/resource_providers/{ROOT}/allocations'): {
+        'nothing': {},
+        'null': {'allocations': None},
+        'a list': {'allocations': []},
+        'a consumer that is null': {'allocations': {uuid_of(1): None}},
+        'a consumer without resources': {'allocations': {uuid_of(1): {}}},
+        'a consumer that is no uuid': {
+            'allocations': {'web-1': {'resources': {SLOT: 1}}}
+        },
+    },
+    ('allocations', f'/allocations/{ROOT}'): {
+        'nothing': {},
+        'null': {'allocations': None},
+        'a list': {'allocations': []},
+        'an allocation that is null': {'allocations': {ROOT: None}},
+        'resources that are a list': {
+            'allocations': {ROOT: {'resources': [SLOT]}}
+        },
+        'a user that is a number': holding(1, user_id=7),
+        **{
+            f'no {key}': {k: v for k, v in holding(1).items() if k != key}
+            for key in ('user_id', 'project_id', 'consumer_generation')
+        },
+    },
+}  # fmt: skip
+ASKED = {'candidates': translate(sev_request()), 'resource_providers': None}
 
 
-@pytest.mark.parametrize('answer', SHAPES.values(), ids=SHAPES)
-def test_an_answer_of_another_shape_is_refused(answer):
-    """It stands for every answer: all are decoded in the same way."""
-    transport = FakeTransport({'GET /allocation_candidates': answer})
-    with pytest.raises(PlacementAnswerError, match='allocation_candidates'):
-        Api(transport.adapter()).candidates(translate(sev_request()))
+@pytest.mark.parametrize(
+    ('method', 'path', 'answer'),
+    [
+        pytest.param(method, path, answer, id=f'{method}: {what}')
+        for (method, path), answers in SHAPES.items()
+        for what, answer in answers.items()
+    ],
+)
+def test_an_answer_of_another_shape_is_refused(method, path, answer):
+    transport = FakeTransport({f'GET {path}': answer})
+    asked = filter(None, [ASKED.get(method, ROOT)])
+    with pytest.raises(PlacementAnswerError, match='check the endpoint') as e:
+        getattr(Api(transport.adapter()), method)(*asked)
+    assert str(e.value).startswith(f'GET {path}: ')
+
+
+def test_a_consumer_that_holds_nothing():
+    transport = FakeTransport(
+        {f'GET /allocations/{ROOT}': {'allocations': {}}}
+    )
+    assert not Api(transport.adapter()).allocations(ROOT)
 
 
 def test_the_answers_model_is_the_slots():

@@ -1,9 +1,10 @@
-"""Every fault between client and Placement has its exception."""
+"""The wire: faults, microversions, any-of models, what is asked and sent."""
 
 from __future__ import annotations
 
 import time
 import types
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -12,19 +13,43 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
-from sev_scheduling import exceptions
-from sev_scheduling.placement.api import Api, UnknownName
+from sev_scheduling import exceptions, translate
+from sev_scheduling.placement.answers import Allocations
+from sev_scheduling.placement.api import (
+    MAX_CANDIDATES,
+    Api,
+    NotFound,
+    UnknownName,
+    per_model,
+)
 from tests.unit.placement.fake_transport import (
+    SEV,
     URL,
     Answer,
     FakeTransport,
+    candidates_answer,
     fault,
+    providers_answer,
+    sev_request,
+    uuid_of,
 )
 
+CANDIDATES = 'GET /allocation_candidates'
+EMPTY = {'allocation_requests': [], 'provider_summaries': {}}
+SNP = 'HW_CPU_X86_AMD_SEV_SNP'
+UNKNOWN = fault(400, f'No such trait(s): {SNP}.')
 
-def ask(step, method='GET', **kwargs):
-    transport = FakeTransport({f'{method} /things': step})
-    return Api(transport.adapter()).call(method, '/things?a=1', **kwargs)
+
+def api_of(routes, **kwargs):
+    """Return an Api, and the transport that it asks."""
+    transport = FakeTransport(routes)
+    return Api(transport.adapter(), **kwargs), transport
+
+
+def queries(transport):
+    """Return the parameters of each call that has any."""
+    parsed = [parse_qs(urlsplit(r.url).query) for r in transport.requests]
+    return [query for query in parsed if query]
 
 
 NESTED = b'[' * 100_000
@@ -75,7 +100,6 @@ FAULTS = {
         'no JSON object',
     ),
     'a JSON list': (Answer(content=b'[]'), 'PlacementAnswerError', '2 bytes'),
-    'JSON null': (Answer(content=b'null'), 'PlacementAnswerError', 'JSON'),
     'JSON nested without end': (
         Answer(content=NESTED),
         'PlacementAnswerError',
@@ -143,8 +167,9 @@ FAULTS = {
     ('step', 'name', 'words'), FAULTS.values(), ids=FAULTS
 )
 def test_each_fault_has_its_exception_of_one_line(step, name, words):
+    api, _ = api_of({'GET /things': step})
     with pytest.raises(exceptions.PlacementError) as caught:
-        ask(step)
+        api.call('GET', '/things?a=1')
     assert type(caught.value).__name__ == name
     message = str(caught.value)
     assert message.startswith('GET /things: ')
@@ -153,36 +178,39 @@ def test_each_fault_has_its_exception_of_one_line(step, name, words):
     assert 'WebOb' not in message
 
 
-def test_an_unknown_name_is_a_refusal():
-    assert issubclass(UnknownName, exceptions.PlacementRefused)
+@pytest.mark.parametrize('kind', [UnknownName, NotFound])
+def test_what_placement_does_not_have_is_a_refusal(kind):
+    assert issubclass(kind, exceptions.PlacementRefused)
 
 
 def test_a_fault_that_is_not_of_the_network_is_not_swallowed():
+    api, _ = api_of({'GET /things': ZeroDivisionError()})
     with pytest.raises(ZeroDivisionError):
-        ask(ZeroDivisionError())
+        api.call('GET', '/things')
 
 
 @pytest.mark.parametrize(
-    'step', [Answer(204), Answer(204, {'a': 1}), Answer(200, None)]
+    ('step', 'answer'),
+    [
+        (Answer(204), {}),
+        (Answer(204, {'a': 1}), {}),
+        (Answer(200, None), {}),
+        ({'a': [1]}, {'a': [1]}),
+    ],
 )
-def test_an_answer_without_a_body_is_empty(step):
-    assert ask(step, 'PUT', json={}) == {}
-
-
-def test_the_answer_is_what_the_object_says():
-    assert ask({'a': [1]}) == {'a': [1]}
+def test_the_answer_is_the_object_or_empty(step, answer):
+    api, _ = api_of({'PUT /things': step})
+    assert api.call('PUT', '/things', json={}) == answer
 
 
 def test_what_is_sent():
-    transport = FakeTransport({'POST /things': {}})
-    api = Api(transport.adapter(), timeout=7)
+    api, transport = api_of({'POST /things': {}}, timeout=7)
     api.call('POST', '/things', json={'a': 1}, microversion='1.36')
-    request = transport.requests[-1]
-    assert transport.timeouts == [7, 7]
-    headers = request.headers
+    headers = transport.requests[-1].headers
     assert headers['OpenStack-API-Version'] == 'placement 1.36'
     assert headers['Accept'] == 'application/json'
     assert transport.bodies('POST /things') == [{'a': 1}]
+    assert transport.timeouts == [7, 7]
 
 
 @pytest.mark.parametrize('service_type', [None, 'placement', 'other'])
@@ -195,17 +223,15 @@ def test_the_microversion_is_placements_whatever_the_adapter_is_for(
         service_type=service_type, endpoint_override=URL
     )
     assert Api(adapter).call('GET', '/things') == {}
-    request = transport.requests[-1]
-    assert request.headers['OpenStack-API-Version'] == 'placement 1.33'
+    headers = transport.requests[-1].headers
+    assert headers['OpenStack-API-Version'] == 'placement 1.33'
 
 
 def test_credentials_that_keystone_refuses():
     transport = FakeTransport({'POST /v3/auth/tokens': fault(401)})
-    keystone = f'{URL}/v3'
-    auth = Password(keystone, username='u', password='p')
-    adapter = Adapter(transport.session(auth), service_type='placement')
+    auth = Password(f'{URL}/v3', username='u', password='p')
     with pytest.raises(exceptions.PlacementDenied, match='credentials'):
-        Api(adapter).call('GET', '/things')
+        Api(transport.session(auth)).call('GET', '/things')
     assert transport.calls == ['POST /v3/auth/tokens']
 
 
@@ -214,24 +240,266 @@ def test_no_credentials_at_all():
         Api(Session()).supports('1.33')
 
 
-@pytest.fixture
-def naps(monkeypatch):
-    """The seconds slept by keystoneauth, once the clock is a day back."""
+@pytest.mark.parametrize('limited', [False, True])
+def test_only_an_adapters_limit_of_rate_goes_by_the_wall_clock(
+    monkeypatch, limited
+):
+    """It sleeps once the clock is set back, also without a limit."""
     naps = []
     clock = types.SimpleNamespace(
         time=lambda: time.time() - 86400, sleep=naps.append
     )
     monkeypatch.setattr('keystoneauth1._fair_semaphore.time', clock)
-    return naps
+    session = FakeTransport({}).session()
+    adapter = Adapter(session, endpoint_override=URL, rate_limit=1)
+    Api(adapter if limited else session).supports('1.33')
+    assert bool(naps) is limited
 
 
-def test_over_a_session_no_call_waits_for_a_clock_that_was_set_back(naps):
-    Api(FakeTransport({}).session()).supports('1.33')
-    assert naps == []
+def versions(newest):
+    return {'GET /': {'versions': [{'max_version': newest}]}}
 
 
-def test_the_limits_of_an_adapter_stand(naps):
-    transport = FakeTransport({})
-    limited = Adapter(transport.session(), endpoint_override=URL, rate_limit=1)
-    Api(limited).supports('1.33')
-    assert naps
+class TestMicroversions:
+    @pytest.mark.parametrize('newest', ['1.33', '1.36', '1.39', '1.100'])
+    def test_from_1_33_on_it_can_be_asked(self, newest):
+        api, transport = api_of({**versions(newest), CANDIDATES: EMPTY})
+        for _ in range(3):
+            assert not api.candidates(translate(sev_request()))
+        last = transport.requests[-1].headers
+        assert last['OpenStack-API-Version'] == 'placement 1.33'
+        assert transport.calls == ['GET /', *[CANDIDATES] * 3]
+
+    @pytest.mark.parametrize('newest', ['1.0', '1.32'])
+    def test_an_older_one_is_refused_with_its_number(self, newest):
+        api, transport = api_of(versions(newest))
+        with pytest.raises(
+            exceptions.PlacementTooOld, match=rf'up to {newest}; 1.33'
+        ):
+            api.candidates(translate(sev_request()))
+        assert transport.calls == ['GET /']
+
+    @pytest.mark.parametrize(
+        ('newest', 'cap', 'supported'),
+        [('1.39', '1.38', False), ('1.38', '1.39', False),
+         ('1.39', '1.39', True), ('1.39', None, True)],
+    )  # fmt: skip
+    def test_a_later_one_can_be_passed_over(self, newest, cap, supported):
+        api, _ = api_of(versions(newest), max_microversion=cap)
+        assert api.supports('1.39') is supported
+
+    @pytest.mark.parametrize('cap', ['2.0', '1.', 'latest', '1.39 '])
+    def test_a_strange_one_is_refused(self, cap):
+        with pytest.raises(exceptions.InputError, match='is not of the form'):
+            api_of({}, max_microversion=cap)
+
+    @pytest.mark.parametrize(
+        'answer',
+        [
+            {},
+            {'versions': []},
+            {'versions': {'id': 'v1.0'}},
+            {'versions': [{'max_version': None}]},
+            {'versions': [{'max_version': 'v3.14'}]},
+            {'versions': 7},
+        ],
+    )
+    def test_another_service_is_no_placement(self, answer):
+        api, _ = api_of({'GET /': answer})
+        with pytest.raises(exceptions.PlacementAnswerError, match='endpoint'):
+            api.supports('1.33')
+
+    def test_a_failure_to_answer_is_not_kept(self):
+        api, _ = api_of({'GET /': [fault(503), *versions('1.39').values()]})
+        with pytest.raises(exceptions.PlacementUnavailable):
+            api.supports('1.33')
+        assert api.supports('1.33')
+
+    def test_a_call_of_ones_own_needs_its_microversion(self):
+        api, _ = api_of({'GET /traits': {'traits': []}})
+        answer = api.call('GET', '/traits', microversion='1.39')
+        assert answer == {'traits': []}
+        with pytest.raises(exceptions.PlacementTooOld):
+            api.call('GET', '/traits', microversion='1.40')
+
+
+ANY_OF = sev_request('amd-sev-snp', 'amd-sev')
+
+
+def by_trait(answers):
+    """Answer about each model's slots; a step for each trait."""
+
+    def answer(request):
+        (required,) = parse_qs(urlsplit(request.url).query)[
+            'required_MEM_ENCRYPTION'
+        ]
+        return answers[required]
+
+    return {CANDIDATES: answer}
+
+
+class TestCandidates:
+    @pytest.mark.parametrize(
+        ('newest', 'asked'),
+        [
+            ('1.33', [SNP, SEV]),
+            ('1.38', [SNP, SEV]),
+            ('1.39', [f'in:{SEV},{SNP}']),
+        ],
+    )
+    def test_any_of_models_is_one_question_from_1_39_on(self, newest, asked):
+        """Before, it is one a model, the best first."""
+        api, transport = api_of({**versions(newest), CANDIDATES: EMPTY})
+        api.candidates(translate(ANY_OF))
+        assert [q['required_MEM_ENCRYPTION'] for q in queries(transport)] == [
+            [traits] for traits in asked
+        ]
+        limits = {q['limit'][0] for q in queries(transport)}
+        assert limits == {str(MAX_CANDIDATES)}
+
+    def test_a_model_that_placement_does_not_know_spoils_no_other(self):
+        """An older os-traits on the server must not hide slots it has."""
+        api, _ = api_of(
+            by_trait(
+                {
+                    f'in:{SEV},{SNP}': UNKNOWN,
+                    SNP: UNKNOWN,
+                    SEV: candidates_answer(1),
+                }
+            )
+        )
+        found = api.candidates(translate(ANY_OF))
+        assert [c.root for c in found.candidates(ANY_OF.models)] == [
+            uuid_of(1)
+        ]
+
+    @pytest.mark.parametrize(
+        ('limit', 'asked', 'found'), [(1, 1, 1), (2, 2, 2), (3, 2, 3)]
+    )
+    def test_a_limit_holds_for_all_models_together(self, limit, asked, found):
+        api, transport = api_of(
+            {
+                **versions('1.38'),
+                **by_trait(
+                    {
+                        SNP: candidates_answer(1, trait=SNP),
+                        SEV: candidates_answer(2, 3),
+                    }
+                ),
+            }
+        )
+        answer = api.candidates(translate(ANY_OF), limit=limit)
+        assert len(answer.allocation_requests) == found
+        limits = [query['limit'] for query in queries(transport)]
+        assert limits == [[str(limit)]] * asked
+
+    def test_other_traits_of_the_slots_group_are_asked_of_each_model(self):
+        """They were left out."""
+        specs = {
+            'resources1:MEM_ENCRYPTION_CONTEXT': '1',
+            'trait1:CUSTOM_X': 'required',
+        }
+        request = sev_request('amd-sev-es', 'amd-sev', **specs)
+        query = translate(request, as_warnings=['explicit-slot'])
+        for one in per_model(query):
+            required = one.groups[-1].required
+            trait = one.models[0].trait
+            assert set(required) == {
+                frozenset([trait]),
+                frozenset(['CUSTOM_X']),
+            }
+
+    def test_what_placement_does_not_know_no_host_has(self):
+        api, _ = api_of({CANDIDATES: UNKNOWN})
+        assert not api.candidates(translate(sev_request()))
+        with pytest.raises(UnknownName):
+            api.allocation_candidates(translate(sev_request()))
+
+    def test_any_other_refusal_is_raised(self):
+        api, _ = api_of({CANDIDATES: fault(400, 'malformed')})
+        with pytest.raises(exceptions.PlacementRefused, match='malformed'):
+            api.candidates(translate(sev_request()))
+
+
+class TestProviders:
+    @pytest.mark.parametrize(
+        ('asked', 'query', 'microversion'),
+        [
+            ({}, {}, '1.33'),
+            ({'name': 'a b'}, {'name': ['a b']}, '1.33'),
+            ({'uuid': 'u'}, {'uuid': ['u']}, '1.33'),
+            ({'in_tree': 'u'}, {'in_tree': ['u']}, '1.33'),
+            (
+                {'required': [frozenset('A'), frozenset('B')]},
+                {'required': ['A', 'B']},
+                '1.33',
+            ),
+            (
+                {'required': [frozenset('BA')]},
+                {'required': ['in:A,B']},
+                '1.39',
+            ),
+            (
+                {'member_of': [frozenset('ba'), frozenset('c')]},
+                {'member_of': ['in:a,b', 'in:c']},
+                '1.33',
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_is_asked(self, asked, query, microversion):
+        api, transport = api_of(
+            {'GET /resource_providers': providers_answer(1)}
+        )
+        found = api.resource_providers(**asked)
+        assert [p.name for p in found] == ['host-1', 'host-1_amd_sev']
+        assert queries(transport) == ([query] if query else [])
+        headers = transport.requests[-1].headers
+        sent = headers['OpenStack-API-Version']
+        assert sent == f'placement {microversion}'
+
+    def test_names_are_asked_for_once_and_anew_for_a_new_one(self):
+        name = 'GET /resource_providers'
+        api, transport = api_of({name: providers_answer(1)})
+        for _ in range(3):
+            assert api.names([uuid_of(1)])[uuid_of(1)] == 'host-1'
+        assert transport.calls == ['GET /', name]
+        transport.routes[name] = providers_answer(1, 2)
+        assert api.names([uuid_of(2)])[uuid_of(2)] == 'host-2'
+
+    @pytest.mark.parametrize(
+        ('method', 'gone'),
+        [('inventories', None), ('usages', None), ('traits', None),
+         ('consumers', {})],
+    )  # fmt: skip
+    def test_one_that_is_gone(self, method, gone):
+        api, _ = api_of({})
+        assert getattr(api, method)(uuid_of(1)) == gone
+
+    def test_traits_that_hosts_have_are_in_order(self):
+        api, transport = api_of({'GET /traits': {'traits': ['X_B', 'X_A']}})
+        assert api.associated_traits('X_') == ['X_A', 'X_B']
+        assert queries(transport) == [
+            {'associated': ['true'], 'name': ['startswith:X_']}
+        ]
+
+
+def test_what_consumers_are_to_hold_is_one_call():
+    api, transport = api_of({'POST /allocations': {}})
+    some = Allocations({'rp': {'VCPU': 2}}, 'project', 'user')
+    api.post_allocations({'a': some, 'b': Allocations({}, 'p', 'u', 3)})
+    assert transport.bodies('POST /allocations') == [
+        {
+            'a': {
+                'allocations': {'rp': {'resources': {'VCPU': 2}}},
+                'project_id': 'project',
+                'user_id': 'user',
+                'consumer_generation': None,
+            },
+            'b': {
+                'allocations': {},
+                'project_id': 'p',
+                'user_id': 'u',
+                'consumer_generation': 3,
+            },
+        }
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sev_scheduling.exceptions import PlacementAnswerError, PlacementDenied
+from sev_scheduling.exceptions import PlacementDenied
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement import PlacementClient
 from tests.unit.placement.fake_transport import (
@@ -152,38 +152,3 @@ def test_a_pool_that_goes_away_meanwhile_keeps_what_is_known():
 def test_other_refusals_are_told():
     with pytest.raises(PlacementDenied):
         hosts({**FULL, of(ROOT, 'inventories'): fault(403)})
-
-
-@pytest.mark.parametrize(
-    'answer',
-    [
-        {},
-        {'resource_providers': None},
-        {'resource_providers': [None]},
-        {'resource_providers': [{'uuid': ROOT}]},
-        {'resource_providers': 7},
-    ],
-)
-def test_a_strange_list_of_providers(answer):
-    with pytest.raises(PlacementAnswerError, match='GET /resource_prov'):
-        hosts({**FULL, PROVIDERS: answer})
-
-
-@pytest.mark.parametrize(
-    ('what', 'answer'),
-    [
-        ('inventories', {}),
-        ('inventories', {'inventories': []}),
-        ('inventories', {'inventories': {'VCPU': None}}),
-        ('inventories', {'inventories': {'VCPU': {}}}),
-        ('inventories', {'inventories': {'VCPU': inventory('8')}}),
-        ('inventories', {'inventories': {'VCPU': inventory(8, ratio=None)}}),
-        ('usages', {}),
-        ('usages', {'usages': [1]}),
-        ('traits', {}),
-        ('traits', {'traits': {}}),
-    ],
-)
-def test_a_strange_answer_about_a_provider(what, answer):
-    with pytest.raises(PlacementAnswerError, match=what):
-        hosts({**FULL, of(ROOT, what): answer})

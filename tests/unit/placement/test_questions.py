@@ -16,9 +16,9 @@ from tests.unit.placement.fake_transport import (
     candidates_answer,
     fault,
     providers_answer,
+    sev_request,
     uuid_of,
 )
-from tests.unit.placement.test_client import any_of
 
 ONE = uuid_of(1)
 INVENTORIES = f'GET /resource_providers/{ONE}/inventories'
@@ -134,7 +134,7 @@ def test_an_unknown_trait_is_one_that_no_provider_has():
 
 def test_a_model_that_is_unknown_spoils_no_other():
     """It said that there was no candidate, where there was one."""
-    asked = any_of()
+    asked = sev_request('amd-sev-snp', 'amd-sev')
     query = translate(asked)
     wide = PlacementRequest(
         query.groups, 'none', asked.models, slot_suffix=query.slot_suffix

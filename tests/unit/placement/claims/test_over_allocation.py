@@ -9,22 +9,22 @@ from sev_scheduling.exceptions import (
     PlacementConflict,
     PlacementUnavailable,
 )
-from tests.unit.placement.claims.test_claims import (
+from tests.unit.placement.claims.test_transaction import (
     CONFLICT,
+    POST,
+    client_of,
+    schedule,
+)
+from tests.unit.placement.fake_transport import (
     GUEST,
     HELD,
     NOTHING,
-    POST,
-    client_of,
-    cloud,
-    holding,
-    schedule,
-    sev_request,
-)
-from tests.unit.placement.fake_transport import (
     SLOT,
     allocations,
+    cloud,
     fault,
+    holding,
+    sev_request,
     uuid_of,
 )
 

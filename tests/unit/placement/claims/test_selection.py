@@ -25,6 +25,10 @@ from tests.unit.placement.fake_transport import (
 
 ES = 'HW_CPU_X86_AMD_SEV_ES'
 NAMES = {uuid_of(n): f'host-{n}' for n in range(1, 9)}
+#: A request for a guest without encryption.
+PLAIN = parse(
+    {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
+)
 PC = 'CUSTOM_HW_MACHINE_TYPE_PC'
 
 
@@ -98,12 +102,7 @@ def test_a_host_takes_no_more_than_its_memory_holds():
 
 
 def test_the_best_model_comes_first_however_few_slots_it_has():
-    request = parse(
-        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
-         'extra_specs': {'hw:mem_encryption': 'true'}},
-        {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
-        models=['amd-sev-es', 'amd-sev'],
-    )  # fmt: skip
+    request = sev_request('amd-sev-es', 'amd-sev')
     answer = candidates_of(
         candidates_answer(1, free=9), candidates_answer(2, free=1, trait=ES)
     )
@@ -113,9 +112,6 @@ def test_the_best_model_comes_first_however_few_slots_it_has():
 
 
 def test_a_guest_without_a_slot_leaves_hosts_with_slots_alone():
-    request = parse(
-        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
-    )
     answer = candidates_answer(1, 2, 3)
     for n in (2, 3):
         answer['provider_summaries'].pop(uuid_of(1000 + n))
@@ -123,7 +119,7 @@ def test_a_guest_without_a_slot_leaves_hosts_with_slots_alone():
         taken['allocations'].pop(uuid_of(1000 + n))
     memory = answer['provider_summaries'][uuid_of(2)]['resources']['MEMORY_MB']
     memory['capacity'] = 3 * 512
-    chosen = selection(request)[0].pick(candidates_of(answer), 5)
+    chosen = selection(PLAIN)[0].pick(candidates_of(answer), 5)
     assert [NAMES[c.root] for c in chosen] == [
         *['host-2'] * 3,
         *['host-3'] * 2,
@@ -132,13 +128,10 @@ def test_a_guest_without_a_slot_leaves_hosts_with_slots_alone():
 
 
 def test_hosts_that_refuse_are_passed_over():
-    image = {'hw_firmware_type': 'uefi'}
-    flavor = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
-              'extra_specs': {'hw:mem_encryption': 'true'}}  # fmt: skip
     answer = candidates_of(
         candidates_answer(1, free=9, traits=(PC,)), candidates_answer(2)
     )
-    chosen = selection(parse(flavor, image))[0].pick(answer, 1)
+    chosen = selection(sev_request(machine_type=None))[0].pick(answer, 1)
     assert hosts_of(chosen) == {'host-2': 1}
 
 
@@ -266,18 +259,15 @@ class TestFew:
         ],
     )
     def test_where_none_of_them_will_do_all_are_asked_for(self, few, kwargs):
-        image = {'hw_firmware_type': 'uefi'}
-        flavor = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
-                  'extra_specs': {'hw:mem_encryption': 'true'}}  # fmt: skip
         answers = [few, candidates_answer(5)]
-        request = parse(flavor, image)
+        request = sev_request(machine_type=None)
         assert self.choose(answers, request=request, **kwargs) == (
             {'host-5': 1},
             [4, MAX_CANDIDATES],
         )
 
     def test_the_best_model_may_be_beyond_them(self):
-        request = any_of('amd-sev-es', 'amd-sev')
+        request = sev_request('amd-sev-es', 'amd-sev')
         answers = [
             candidates_answer(1, 2, 3, 4),
             candidates_answer(5, free=1, trait=ES),
@@ -288,20 +278,8 @@ class TestFew:
         )
 
     def test_a_guest_without_a_slot_looks_at_all(self):
-        request = parse(
-            {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
-        )
         answers = [candidates_answer(1)]
-        assert self.choose(answers, request=request)[1] == [MAX_CANDIDATES]
-
-
-def any_of(*models):
-    return parse(
-        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0,
-         'extra_specs': {'hw:mem_encryption': 'true'}},
-        {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
-        models=models,
-    )  # fmt: skip
+        assert self.choose(answers, request=PLAIN)[1] == [MAX_CANDIDATES]
 
 
 def test_a_model_that_a_host_must_not_run_is_not_taken_there():
@@ -313,20 +291,17 @@ def test_a_model_that_a_host_must_not_run_is_not_taken_there():
     es = answer['allocation_requests'][0]['allocations'].copy()
     es[uuid_of(2001)] = es.pop(uuid_of(1001))
     answer['allocation_requests'].append({'allocations': es})
-    request = any_of('amd-sev-es', 'amd-sev')
+    request = sev_request('amd-sev-es', 'amd-sev')
     (chosen,) = selection(request)[0].pick(candidates_of(answer), 1)
     assert chosen.model.name == 'amd-sev'
 
 
 def test_after_a_conflict_slots_are_still_left_to_guests_that_need_one():
-    request = parse(
-        {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 0, 'extra_specs': {}}
-    )
     answer = candidates_answer(1, 2)
     answer['provider_summaries'].pop(uuid_of(1002))
     for n, taken in enumerate(answer['allocation_requests'], 1):
         taken['allocations'].pop(uuid_of(1000 + n))
-    pick = selection(request)[0].pick
+    pick = selection(PLAIN)[0].pick
     found = candidates_of(answer)
     picked = [pick(found, 1, shuffle=True) for _ in range(50)]
     assert {NAMES[c.root] for (c,) in picked} == {'host-2'}
