@@ -364,11 +364,15 @@ def wrong_clock(*errors: float) -> Iterator[None]:
     """
     error = itertools.cycle(errors).__next__
     seconds, nanoseconds = time.time, time.time_ns
+
+    def wrong_seconds() -> float:
+        return seconds() + error()
+
+    def wrong_nanoseconds() -> int:
+        return nanoseconds() + int(error() * 1e9)
+
     with (
-        mock.patch('time.time', side_effect=lambda: seconds() + error()),
-        mock.patch(
-            'time.time_ns',
-            side_effect=lambda: nanoseconds() + int(error() * 1e9),
-        ),
+        mock.patch('time.time', wrong_seconds),
+        mock.patch('time.time_ns', wrong_nanoseconds),
     ):
         yield
