@@ -9,6 +9,7 @@ from sev_scheduling.diagnosis import (
     Cause,
     Constraint,
     Diagnosis,
+    Feasibility,
     Shortfall,
 )
 from sev_scheduling.exceptions import (
@@ -27,22 +28,25 @@ from sev_scheduling.exceptions import (
     SevSchedulingError,
     SpecError,
 )
-from sev_scheduling.explain.explanation import Explanation, explain
+from sev_scheduling.explain.explanation import Explanation, Reason, explain
 from sev_scheduling.hosts.host import Host, SlotPool
-from sev_scheduling.hosts.hostfilter import (
-    FilterResult,
-    Verdict,
-    VerdictCode,
-    filter_hosts,
-    judge,
-)
+from sev_scheduling.hosts.hostfilter import filter_hosts, judge
+from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.prefilter import PlacementRequest, translate
-from sev_scheduling.problems import Code, Problem, Severity
+from sev_scheduling.problems import (
+    Code,
+    Field,
+    Fix,
+    Problem,
+    Severity,
+    merge,
+)
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.rules.actions import check_action
-from sev_scheduling.rules.validation import validate
+from sev_scheduling.rules.rule import Rule
+from sev_scheduling.rules.validation import Validation, validate
 
 __all__ = [
     'Cause',
@@ -53,7 +57,10 @@ __all__ = [
     'EncryptionModel',
     'EncryptionRequest',
     'Explanation',
+    'Feasibility',
+    'Field',
     'FilterResult',
+    'Fix',
     'Host',
     'InputError',
     'InvalidRequest',
@@ -68,18 +75,22 @@ __all__ = [
     'PlacementTooOld',
     'PlacementUnavailable',
     'Problem',
+    'Reason',
     'RequestGroup',
+    'Rule',
     'SevSchedulingError',
     'Severity',
     'Shortfall',
     'SlotPool',
     'SpecError',
+    'Validation',
     'Verdict',
     'VerdictCode',
     'check_action',
     'explain',
     'filter_hosts',
     'judge',
+    'merge',
     'parse',
     'registered_models',
     'translate',

@@ -1,6 +1,6 @@
-"""What emptied Placement's answer, as data.
+"""What Placement and the hosts say to a request, as data.
 
-The questions that find it out are asked by ``placement.diagnosis``.
+``placement.diagnosis`` asks the questions.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from sev_scheduling.hosts.verdict import FilterResult, Verdict
 from sev_scheduling.request.request import EncryptionRequest
 
-#: The code of a host that could run the guest, and that Placement does not
+#: The code of a host that can run the guest and that Placement does not
 #: offer: it lacks something that has nothing to do with encryption.
 NO_CANDIDATE = 'no-candidate'
 
@@ -121,3 +122,36 @@ class Diagnosis:
     slots_total: int | None = None
     slots_used: int | None = None
     calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """Every host's answer to a request, from all that a scheduler knows.
+
+    :ivar result: what the hosts say
+    :ivar offered: root uuids of the hosts that Placement offers; empty where
+        no host fits, and Placement was not asked
+    :ivar diagnosis: what empties Placement's answer, where it is empty
+    """
+
+    result: FilterResult
+    offered: frozenset[str] = frozenset()
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def fit(self) -> tuple[Verdict, ...]:
+        """Hosts that fit, and that Placement offers."""
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.fits and v.host.uuid in self.offered
+        )
+
+    @property
+    def unavailable(self) -> tuple[Verdict, ...]:
+        """Hosts that fit, and that Placement does not offer."""
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.fits and v.host.uuid not in self.offered
+        )

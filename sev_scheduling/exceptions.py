@@ -22,10 +22,10 @@ The message is one line, names the input and its value, and says what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from sev_scheduling.problems import Problem
+from sev_scheduling.problems import Problem, message
 
 
 class SevSchedulingError(Exception):
@@ -44,7 +44,10 @@ class InvalidRequest(SevSchedulingError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
-        super().__init__(' '.join(p.message for p in problems if p.is_error))
+        super().__init__(problems)
+
+    def __str__(self) -> str:
+        return ' '.join(p.message for p in self.problems if p.is_error)
 
 
 class ModelError(SevSchedulingError):
@@ -59,16 +62,55 @@ class CloudFileError(InputError):
     """A cloud file that is wrong; names the file, the entry and the key."""
 
 
+class Explained(Protocol):
+    """What an :class:`.Explanation` says."""
+
+    def operator(self) -> str: ...
+
+    def tenant(self) -> str: ...
+
+    def fault(self, limit: int = ...) -> str: ...
+
+
+class Diagnosed(Protocol):
+    """What a :class:`.Diagnosis` says of Placement's empty answer."""
+
+    @property
+    def cause(self) -> str: ...
+
+    @property
+    def constraints(self) -> Sequence[object]: ...
+
+
 class NoCapacity(SevSchedulingError):
     """A valid request that no host can take now.
 
-    :ivar explanation: why, as far as it is known: an
-        :class:`~sev_scheduling.explain.explanation.Explanation` or None
+    :ivar explanation: why, for operators and tenants
+    :ivar diagnosis: what empties Placement's answer, where hosts would take
+        the guest and Placement offers none
+    :ivar count: how many guests were to be placed
+    :ivar fit: how many of them would fit
+    :ivar moving: whether it was a guest that was to move
     """
 
-    def __init__(self, message: str, explanation: object = None) -> None:
+    def __init__(
+        self,
+        explanation: Explained,
+        *,
+        count: int = 1,
+        fit: int = 0,
+        moving: bool = False,
+        diagnosis: Diagnosed | None = None,
+    ) -> None:
         self.explanation = explanation
-        super().__init__(message)
+        self.diagnosis = diagnosis
+        self.count = count
+        self.fit = fit
+        self.moving = moving
+        super().__init__(explanation, count, fit, moving)
+
+    def __str__(self) -> str:
+        return message(self)
 
 
 class PlacementError(SevSchedulingError):

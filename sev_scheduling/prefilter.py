@@ -12,7 +12,7 @@ from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
-from sev_scheduling.rules.validation import usable_models, validate
+from sev_scheduling.rules.validation import Validation, validate, validated
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
@@ -132,7 +132,9 @@ def _negated(names: Iterable[str]) -> list[str]:
 
 
 def translate(
-    request: EncryptionRequest, *, as_warnings: Collection[str] = ()
+    request: EncryptionRequest | Validation,
+    *,
+    as_warnings: Collection[str] = (),
 ) -> PlacementRequest:
     """Return the query that finds hosts for a request.
 
@@ -144,14 +146,15 @@ def translate(
     :param as_warnings: codes that do not refuse the request
     :raises InvalidRequest: where a problem is an error
     """
-    problems = validate(request, as_warnings=as_warnings)
-    if any(problem.is_error for problem in problems):
-        raise InvalidRequest(problems)
+    validation = validated(request, as_warnings=as_warnings)
+    request = validation.request
+    if validation.errors:
+        raise InvalidRequest(validation)
     if not request.encrypted:
         return PlacementRequest(
             request.groups, _policy(request.groups, request)
         )
-    models = usable_models(request, as_warnings=as_warnings)
+    models = validation.models
     if not models:
         # Whatever the caller takes for a warning: without a model, no slot.
         raise InvalidRequest(validate(request))

@@ -1,9 +1,28 @@
-"""Findings about a request: the frozen codes, and one finding."""
+"""Findings about a request, as data: codes, fields, fixes, problems.
+
+No words are made here. The catalogue in ``explain`` registers how each kind
+of finding is put into words with :func:`message` and :func:`advice`.
+"""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import functools
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+
+@functools.singledispatch
+def message(finding: object) -> str:
+    """Return one sentence about a finding."""
+    raise TypeError(f'{type(finding).__name__} has no row in the catalogue')
+
+
+@functools.singledispatch
+def advice(finding: object) -> str:
+    """Return what to do about a finding; '' where nothing is known."""
+    raise TypeError(f'{type(finding).__name__} has no row in the catalogue')
 
 
 class Severity(enum.StrEnum):
@@ -40,26 +59,213 @@ class Code(enum.StrEnum):
     RESCUE_DROPS_ENCRYPTION = 'rescue-drops-encryption'
 
 
-@dataclass(frozen=True, slots=True)
+class Case(enum.StrEnum):
+    """Which of several cases of one code it is; '' where there is one."""
+
+    ONLY = ''
+    #: the machine type is the host's default, not the image's
+    HOST_DEFAULT = 'host-default'
+    #: the bus is right and its controller is not
+    CONTROLLER = 'controller'
+    #: the trait is forbidden, not required
+    FORBIDDEN = 'forbidden'
+    #: a volume or device that is to be attached
+    ATTACHED = 'attached'
+    #: a port that is to be attached
+    PORT = 'port'
+    #: encryption is not asked for
+    UNENCRYPTED = 'unencrypted'
+    #: an entry that is neither ``required`` nor ``forbidden``
+    NOT_A_STATE = 'not-a-state'
+    UNKNOWN_TRAIT = 'unknown-trait'
+    UNKNOWN_CLASS = 'unknown-class'
+    NOT_AN_AMOUNT = 'not-an-amount'
+    #: a request group has traits and no resources
+    NO_RESOURCES_IN_GROUP = 'no-resources-in-group'
+    #: flavor and image contradict each other about a trait
+    REQUIRED_AND_FORBIDDEN = 'required-and-forbidden'
+    #: the flavor asks for nothing at all
+    NO_RESOURCES = 'no-resources'
+
+
+class Source(enum.StrEnum):
+    """Where a field stands."""
+
+    FLAVOR = 'flavor'
+    IMAGE = 'image'
+    #: given with the request itself, such as a port
+    REQUEST = 'request'
+    #: a server action
+    ACTION = 'action'
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Field:
+    """One extra spec, image property, or other thing that was asked for.
+
+    :ivar key: such as ``hw_firmware_type``; '' where there is none
+    :ivar owner: name of the flavor or image, None where it is not known
+    """
+
+    source: Source
+    key: str = ''
+    owner: str | None = None
+
+    def __str__(self) -> str:
+        return f'{self.source}:{self.key}' if self.key else str(self.source)
+
+
+class Target(enum.StrEnum):
+    """What a fix changes."""
+
+    FLAVOR = 'flavor'
+    IMAGE = 'image'
+    #: the image properties of a bootable volume
+    VOLUME = 'volume'
+    #: options in nova.conf of compute hosts
+    HOST = 'host'
+
+
+class Advice(enum.StrEnum):
+    """What to do where no command does it."""
+
+    ANOTHER_MODEL = 'another-model'
+    ANOTHER_ARCHITECTURE = 'another-architecture'
+    LEAVE_DEVICE_OUT = 'leave-device-out'
+    CORRECT_NAME = 'correct-name'
+    CORRECT_TRAIT = 'correct-trait'
+    CORRECT_STATE = 'correct-state'
+    CORRECT_AMOUNT = 'correct-amount'
+    ADD_RESOURCES = 'add-resources'
+    REMOVE_ONE_TRAIT = 'remove-one-trait'
+    GIVE_RESOURCES = 'give-resources'
+    COLD_MIGRATE = 'cold-migrate'
+    STOP_OR_SHELVE = 'stop-or-shelve'
+    ANOTHER_BUS = 'another-bus'
+    NORMAL_PORT = 'normal-port'
+    NEW_SERVER = 'new-server'
+    ENCRYPTED_RESCUE_IMAGE = 'encrypted-rescue-image'
+
+
+#: Options of ``openstack flavor|image|volume set|unset``.
+_OPTIONS = {
+    Target.FLAVOR: '--property',
+    Target.IMAGE: '--property',
+    Target.VOLUME: '--image-property',
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """A change that solves a problem: keys to set or to unset, or advice.
+
+    :ivar target: what is changed; None where advice alone is given
+    :ivar name: of the flavor, image, volume or host; None where unknown
+    :ivar set: key -> value
+    :ivar unset: keys to remove; a fix that sets removes nothing
+    :ivar advice: what to do where no command does it
+    :ivar values: what the advice is about
+    :ivar alternatives: other fixes, any one of which would do as well
+    """
+
+    target: Target | None = None
+    name: str | None = None
+    set: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unset: tuple[str, ...] = ()
+    advice: Advice | None = None
+    values: tuple[str, ...] = ()
+    alternatives: tuple[Fix, ...] = ()
+
+    def argv(self) -> list[str]:
+        """Return the ``openstack`` command; [] where none does it.
+
+        >>> Fix(target=Target.IMAGE, name='u', set={'a': '1'}).argv()
+        ['openstack', 'image', 'set', '--property', 'a=1', 'u']
+        """
+        if self.target not in _OPTIONS or not (self.set or self.unset):
+            return []
+        verb = 'set' if self.set else 'unset'
+        words = ['openstack', str(self.target), verb]
+        pairs = [f'{key}={value}' for key, value in self.set.items()]
+        for value in pairs or self.unset:
+            words += [_OPTIONS[self.target], value]
+        name = self.name or self.target.upper()
+        # A name may look like an option.
+        return [*words, *(['--'] if name.startswith('-') else []), name]
+
+    def command(self) -> str:
+        """Return the command, quoted for a shell; '' where none does it."""
+        return shlex.join(self.argv())
+
+    def __str__(self) -> str:
+        return message(self)
+
+
+def merge(fixes: Iterable[Fix]) -> list[Fix]:
+    """Join the fixes of one target that one command can do.
+
+    Alternatives are left out, and so is what is said twice.
+
+    :returns: in the order in which each target first appears
+    """
+    merged: dict[object, Fix] = {}
+    for fix in fixes:
+        fix = replace(fix, alternatives=())
+        key: object = fix.advice, fix.values
+        if fix.target is not None:
+            key = fix.target, fix.name, bool(fix.set)
+        known = merged.get(key)
+        merged[key] = (
+            fix
+            if known is None
+            else replace(
+                known,
+                set={**known.set, **fix.set},
+                unset=tuple(dict.fromkeys(known.unset + fix.unset)),
+            )
+        )
+    return list(merged.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One finding about a request.
 
-    :ivar code: what is wrong; a :class:`Code`, equal to its string
-    :ivar severity: ``error`` or ``warning``
-    :ivar where: the field at fault, such as ``image:hw_firmware_type``
-    :ivar message: one sentence that names who asked for encryption
-    :ivar fix: one sentence or command that a person can follow
+    :ivar code: what is wrong; equal to its string
+    :ivar field: the field at fault
+    :ivar case: which case of the code
+    :ivar value: what stands in the field; None where nothing does
+    :ivar needs: what would do there, any of them
+    :ivar model: name of the model that the request is for, or ''
+    :ivar requesters: the fields that ask for encryption
+    :ivar other: a field that contradicts this one, with its value
     """
 
     code: Code
     severity: Severity
-    where: str
-    message: str
-    fix: str
+    field: Field
+    fix: Fix
+    case: Case = Case.ONLY
+    value: str | None = None
+    needs: tuple[str, ...] = ()
+    model: str = ''
+    requesters: tuple[Field, ...] = ()
+    other: Field | None = None
+    other_value: str | None = None
 
     @property
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
+
+    @property
+    def where(self) -> str:
+        """The field at fault, such as ``image:hw_firmware_type``."""
+        return str(self.field)
+
+    @property
+    def message(self) -> str:
+        """One sentence that names who asked for encryption."""
+        return message(self)
 
     def __str__(self) -> str:
         return f'{self.severity}: {self.message} {self.fix}'

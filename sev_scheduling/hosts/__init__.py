@@ -1,13 +1,8 @@
 """What a host says to a request."""
 
 from sev_scheduling.hosts.host import Host, SlotPool
-from sev_scheduling.hosts.hostfilter import (
-    FilterResult,
-    Verdict,
-    VerdictCode,
-    filter_hosts,
-    judge,
-)
+from sev_scheduling.hosts.hostfilter import filter_hosts, judge
+from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 
 __all__ = [
     'FilterResult',

@@ -15,12 +15,8 @@ from typing import Any
 import os_resource_classes as orc
 
 from sev_scheduling.hosts.host import Host, SlotPool
-from sev_scheduling.hosts.hostfilter import (
-    FilterResult,
-    Verdict,
-    VerdictCode,
-    judge,
-)
+from sev_scheduling.hosts.hostfilter import judge
+from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.nova.doubt import doubtful_hosts
 from sev_scheduling.nova.host_state import HostFacts
 from sev_scheduling.nova.lookups.providers import Providers
@@ -228,12 +224,7 @@ class HostEvaluator:
         )
         if pool is _FULL and verdict.code is VerdictCode.NO_FREE_SLOT:
             # How many slots there are is not known.
-            return replace(
-                verdict,
-                total=0,
-                used=0,
-                message=f'{verdict.host.name} has no free {self._model} slot.',
-            )
+            return replace(verdict, total=0, used=0)
         return verdict
 
     def _host(self, state: Any, pools: Mapping[str, SlotPool]) -> Host:

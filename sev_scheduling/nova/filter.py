@@ -15,7 +15,7 @@ from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.hosts.hostfilter import FilterResult
+from sev_scheduling.hosts.verdict import FilterResult
 from sev_scheduling.nova import request_filter as requestfilter
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.faults import host_fault
@@ -34,7 +34,7 @@ from sev_scheduling.nova.servers import (
     keep_encryption,
 )
 from sev_scheduling.nova.warning_log import Warnings
-from sev_scheduling.problems import Problem
+from sev_scheduling.problems import Problem, Source
 from sev_scheduling.request.request import EncryptionRequest, as_boolean
 
 CONF = nova.conf.CONF
@@ -201,7 +201,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             problems = tuple(
                 problem
                 for problem in reading.errors
-                if problem.where.startswith('image:')
+                if problem.field.source is Source.IMAGE
             )
         if held is not None:
             problems = problems or check_slot(held, request)

@@ -36,7 +36,7 @@ from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Problem
-from sev_scheduling.request.groups import RequestGroup, TraitAsk
+from sev_scheduling.request.groups import ExtraSpecTrait, RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
 CONF = nova.conf.CONF
@@ -189,10 +189,10 @@ def _with_shared_cpus(
     """Leave out all that nova makes of the policies of pinned CPUs."""
     hyperthreading = frozenset((os_traits.HW_CPU_HYPERTHREADING,))
     explicit = any(
-        isinstance(ask, TraitAsk)
-        and ask.trait in hyperthreading
-        and not ask.suffix
-        for ask in request.asks
+        isinstance(entry, ExtraSpecTrait)
+        and entry.trait in hyperthreading
+        and not entry.suffix
+        for entry in request.entries
     )
 
     def shared(group: RequestGroup) -> RequestGroup:

@@ -1,4 +1,4 @@
-"""Resources and traits that other extra specs and properties imply.
+"""Resources and traits that other features of flavor and image need.
 
 These are nova's own translations (nova 34) of the features that encrypted
 guests are combined with: pinned CPUs, secure boot, vTPM, stateless firmware,
@@ -44,7 +44,7 @@ def either(
     )
 
 
-def implied_traits(
+def feature_traits(
     extra_specs: Mapping[str, str],
     properties: Mapping[str, str],
     *,
@@ -74,7 +74,7 @@ def implied_traits(
     return traits
 
 
-def implied_resources(
+def feature_resources(
     flavor: FlavorView, properties: Mapping[str, str]
 ) -> dict[str, int]:
     """Return amounts by CPU policy and of persistent memory."""

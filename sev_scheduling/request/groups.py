@@ -14,11 +14,20 @@ from dataclasses import dataclass, field
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.request.sources import TRAIT_PREFIX, FlavorView
-from sev_scheduling.text import MAX_AMOUNT, printable, quoted, whole_number
+from sev_scheduling.problems import Case, Field, Source
+from sev_scheduling.request.sources import (
+    TRAIT_PREFIX,
+    FlavorView,
+    ImageView,
+)
+from sev_scheduling.text import (
+    CUSTOM_NAME,
+    MAX_AMOUNT,
+    printable,
+    whole_number,
+)
 
 _KEY = re.compile(r'(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)', re.DOTALL)
-_CUSTOM = re.compile(r'CUSTOM_[A-Z0-9_]{1,248}')
 _CPUS = frozenset({orc.VCPU, orc.PCPU})
 
 
@@ -40,45 +49,44 @@ class RequestGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class TraitAsk:
+class ExtraSpecTrait:
     """A trait that a flavor or an image requires or forbids.
 
-    :ivar where: such as ``flavor:trait1:CUSTOM_GOLD``
+    :ivar field: such as ``flavor:trait1:CUSTOM_GOLD``
+    :ivar suffix: of the request group
     """
 
-    where: str
+    field: Field
     suffix: str
     trait: str
     required: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceAsk:
+class ExtraSpecResource:
     """An amount that a flavor asks for by an extra spec."""
 
-    where: str
+    field: Field
     suffix: str
     resource_class: str
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidExtraSpec:
     """An extra spec or property that asks for nothing Placement knows.
 
-    :ivar what: what is wrong, in words that follow its name
-    :ivar remedy: how to correct it, in words
     :ivar ignored: nova passes over it with a warning in its log; else
         Placement refuses the whole request
     """
 
-    where: str
-    what: str
-    remedy: str
+    field: Field
+    case: Case
+    value: str
     ignored: bool
 
 
-Ask = TraitAsk | ResourceAsk | Unusable
+Entry = ExtraSpecTrait | ExtraSpecResource | InvalidExtraSpec
 
 
 @functools.cache
@@ -86,82 +94,71 @@ def _standard_traits() -> frozenset[str]:
     return frozenset(os_traits.get_traits())
 
 
-def read_asks(
-    extra_specs: Mapping[str, str], properties: Mapping[str, str]
-) -> tuple[Ask, ...]:
+def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
     """Read every ``resources…:`` and ``trait…:`` of flavor and image.
 
     Sorted by where they stand, so that the same facts give the same answer
     whatever their order was.
     """
-    asks = [*_flavor_asks(extra_specs), *_image_asks(properties)]
-    asks.sort(key=lambda ask: ask.where)
-    return tuple(asks)
+    entries = [*_flavor_entries(flavor), *_image_entries(image)]
+    if len(entries) > 1:
+        entries.sort(key=lambda entry: entry.field)
+    return tuple(entries)
 
 
-def _flavor_asks(extra_specs: Mapping[str, str]) -> Iterator[Ask]:
-    for key, value in extra_specs.items():
+def _flavor_entries(flavor: FlavorView) -> Iterator[Entry]:
+    for key, value in flavor.extra_specs.items():
         if not key.startswith(('resources', 'trait')):
             continue
         match = _KEY.fullmatch(key)
         if match is None:
             continue
         kind, suffix, name = match.groups(default='')
-        where = f'flavor:{printable(key)}'
+        field = Field(Source.FLAVOR, printable(key), flavor.name)
         if kind == 'trait':
-            yield _trait_ask(where, suffix, name, value)
+            yield _trait(field, suffix, name, value)
         else:
-            yield _resource_ask(where, suffix, name, value)
+            yield _resource(field, suffix, name, value)
 
 
-def _image_asks(properties: Mapping[str, str]) -> Iterator[Ask]:
-    for key, value in properties.items():
+def _image_entries(image: ImageView) -> Iterator[Entry]:
+    for key, value in image.properties.items():
         if key.startswith(TRAIT_PREFIX):
             trait = key.removeprefix(TRAIT_PREFIX)
-            yield _trait_ask(f'image:{printable(key)}', '', trait, value)
+            field = Field(Source.IMAGE, printable(key), image.name)
+            yield _trait(field, '', trait, value)
 
 
-def _trait_ask(where: str, suffix: str, trait: str, value: str) -> Ask:
+def _trait(field: Field, suffix: str, trait: str, value: str) -> Entry:
     if value not in ('required', 'forbidden'):
-        return Unusable(
-            where,
-            f'is {quoted(value)}, so it is ignored',
-            'Use required or forbidden',
-            ignored=True,
+        return InvalidExtraSpec(field, Case.NOT_A_STATE, value, ignored=True)
+    if trait not in _standard_traits() and not CUSTOM_NAME.fullmatch(trait):
+        return InvalidExtraSpec(
+            field, Case.UNKNOWN_TRAIT, trait, ignored=False
         )
-    if trait not in _standard_traits() and not _CUSTOM.fullmatch(trait):
-        return Unusable(
-            where,
-            'names a trait that os-traits does not know',
-            'Correct the name, use a CUSTOM_ trait, update os-traits',
-            ignored=False,
-        )
-    return TraitAsk(where, suffix, trait, value == 'required')
+    return ExtraSpecTrait(field, suffix, trait, value == 'required')
 
 
-def _resource_ask(where: str, suffix: str, name: str, value: str) -> Ask:
-    if name not in orc.STANDARDS and not _CUSTOM.fullmatch(name):
+def _resource(field: Field, suffix: str, name: str, value: str) -> Entry:
+    if name not in orc.STANDARDS and not CUSTOM_NAME.fullmatch(name):
         # Nova takes any CUSTOM_ name, and Placement then refuses it.
-        return Unusable(
-            where,
-            'names a resource class that does not exist',
-            'Correct the name',
+        return InvalidExtraSpec(
+            field,
+            Case.UNKNOWN_CLASS,
+            name,
             ignored=not name.startswith(orc.CUSTOM_NAMESPACE),
         )
     amount = whole_number(value)
     if amount is None or amount > MAX_AMOUNT:
-        return Unusable(
-            where,
-            f'is {quoted(value)}, which is no amount',
-            f'Give a whole number from 0 to {MAX_AMOUNT}',
-            ignored=amount is None,
+        return InvalidExtraSpec(
+            field, Case.NOT_AN_AMOUNT, value, ignored=amount is None
         )
-    return ResourceAsk(where, suffix, name, amount)
+    return ExtraSpecResource(field, suffix, name, amount)
 
 
 def build_groups(
     flavor: FlavorView,
-    asks: Iterable[Ask],
+    entries: Iterable[Entry],
     traits: Mapping[str, bool],
     implied: Mapping[str, int],
     *,
@@ -178,13 +175,13 @@ def build_groups(
     resources: dict[str, dict[str, int]] = {'': {}}
     required: dict[str, set[str]] = {}
     forbidden: dict[str, set[str]] = {}
-    for ask in asks:
-        if isinstance(ask, ResourceAsk):
-            group = resources.setdefault(ask.suffix, {})
-            group[ask.resource_class] = ask.amount
-        elif isinstance(ask, TraitAsk):
-            wanted = required if ask.required else forbidden
-            wanted.setdefault(ask.suffix, set()).add(ask.trait)
+    for entry in entries:
+        if isinstance(entry, ExtraSpecResource):
+            group = resources.setdefault(entry.suffix, {})
+            group[entry.resource_class] = entry.amount
+        elif isinstance(entry, ExtraSpecTrait):
+            wanted = required if entry.required else forbidden
+            wanted.setdefault(entry.suffix, set()).add(entry.trait)
     named = {name for group in resources.values() for name in group}
     explicit_cpus = not named.isdisjoint(_CPUS)
     for name, amount in implied.items():

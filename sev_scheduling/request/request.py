@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import os_resource_classes as orc
@@ -17,13 +18,14 @@ from sev_scheduling.models import (
     find_model,
     registered_models,
 )
-from sev_scheduling.request import features as implied
+from sev_scheduling.problems import Field, Source
+from sev_scheduling.request import features
 from sev_scheduling.request.groups import (
-    Ask,
+    Entry,
+    ExtraSpecResource,
     RequestGroup,
-    ResourceAsk,
     build_groups,
-    read_asks,
+    read_entries,
 )
 from sev_scheduling.request.sources import (
     FlavorView,
@@ -32,6 +34,11 @@ from sev_scheduling.request.sources import (
     image_view,
 )
 from sev_scheduling.text import printable, quoted
+
+#: The fields that ask for encryption, and name the model.
+FLAVOR_SWITCH, IMAGE_SWITCH = 'hw:mem_encryption', 'hw_mem_encryption'
+FLAVOR_MODEL = 'hw:mem_encryption_model'
+IMAGE_MODEL = 'hw_mem_encryption_model'
 
 #: Nova's own names for an architecture (``nova.objects.fields``).
 _ARCHITECTURE_ALIASES = {
@@ -65,22 +72,22 @@ class EncryptionRequest:
     :ivar encrypted: flavor or image ask for memory encryption
     :ivar models: models that will do, the best first; empty where none is
         asked for, or where the one asked for is unknown
-    :ivar requesters: who asked for encryption, in words
+    :ivar requesters: the fields that ask for encryption
     :ivar flavor_encryption: ``hw:mem_encryption`` as written, or None
     :ivar image_encryption: ``hw_mem_encryption`` as written, or None
     :ivar flavor_model: ``hw:mem_encryption_model`` as written, or None
     :ivar image_model: ``hw_mem_encryption_model`` as written, or None
     :ivar architecture: nova's name of it, or None
     :ivar mem_page_size: as written, the flavor's before the image's
-    :ivar host_devices: (where, what) for each device of the host
-    :ivar asks: every explicit resource and trait
+    :ivar host_devices: (field, device) for each device of the host
+    :ivar entries: every explicit resource and trait
     :ivar groups: the request groups, the slot not among them
     :ivar group_policy: ``none`` or ``isolate`` as the flavor has it
     """
 
     encrypted: bool
     models: tuple[EncryptionModel, ...] = ()
-    requesters: tuple[str, ...] = ()
+    requesters: tuple[Field, ...] = ()
     flavor_name: str | None = None
     image_name: str | None = None
     flavor_encryption: str | None = None
@@ -96,13 +103,13 @@ class EncryptionRequest:
     cdrom_bus: str | None = None
     video_model: str | None = None
     mem_page_size: str | None = None
-    host_devices: tuple[tuple[str, str], ...] = ()
-    asks: tuple[Ask, ...] = ()
+    host_devices: tuple[tuple[Field, str], ...] = ()
+    entries: tuple[Entry, ...] = ()
     groups: tuple[RequestGroup, ...] = ()
     group_policy: str | None = None
     boot_from_volume: bool = False
     #: Fixes to the image go to a volume's metadata instead.
-    image_of_volume: bool = field(default=False, compare=False)
+    image_of_volume: bool = dataclass_field(default=False, compare=False)
 
     @property
     def model(self) -> EncryptionModel | None:
@@ -125,14 +132,10 @@ class EncryptionRequest:
                 return group.resources
         return {}
 
-    @property
-    def flavor_label(self) -> str:
-        name = self.flavor_name
-        return f'flavor {name}' if name else 'the flavor'
-
-    @property
-    def image_label(self) -> str:
-        return f'image {self.image_name}' if self.image_name else 'the image'
+    def field(self, source: Source, key: str) -> Field:
+        """Return a field of the flavor or the image, with its owner."""
+        owner = self.flavor_name if source == 'flavor' else self.image_name
+        return Field(source, key, owner)
 
 
 def parse(
@@ -161,7 +164,7 @@ def parse(
     properties = image_facts.properties
     requesters = _requesters(flavor_facts, image_facts)
     choice = _known_models(models)
-    asks = read_asks(specs, properties)
+    entries = read_entries(flavor_facts, image_facts)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
     policy = specs.get('group_policy')
     return EncryptionRequest(
@@ -170,10 +173,10 @@ def parse(
         requesters=requesters,
         flavor_name=flavor_facts.name,
         image_name=image_facts.name,
-        flavor_encryption=specs.get('hw:mem_encryption'),
-        image_encryption=properties.get('hw_mem_encryption'),
-        flavor_model=specs.get('hw:mem_encryption_model'),
-        image_model=properties.get('hw_mem_encryption_model'),
+        flavor_encryption=specs.get(FLAVOR_SWITCH),
+        image_encryption=properties.get(IMAGE_SWITCH),
+        flavor_model=specs.get(FLAVOR_MODEL),
+        image_model=properties.get(IMAGE_MODEL),
         machine_type=properties.get('hw_machine_type'),
         firmware_type=properties.get('hw_firmware_type'),
         firmware_stateless=stateless,
@@ -182,19 +185,19 @@ def parse(
         scsi_model=_lowered(properties.get('hw_scsi_model')),
         cdrom_bus=properties.get('hw_cdrom_bus'),
         video_model=properties.get('hw_video_model'),
-        mem_page_size=implied.either(specs, properties, 'mem_page_size'),
+        mem_page_size=features.either(specs, properties, 'mem_page_size'),
         host_devices=(
-            *_flavor_devices(specs, asks),
-            *(('request', device) for device in host_devices),
+            *_flavor_devices(flavor_facts, entries),
+            *((Field(Source.REQUEST), device) for device in host_devices),
         ),
-        asks=asks,
+        entries=entries,
         groups=build_groups(
             flavor_facts,
-            asks,
-            implied.implied_traits(
+            entries,
+            features.feature_traits(
                 specs, properties, stateless_firmware=stateless
             ),
-            implied.implied_resources(flavor_facts, properties),
+            features.feature_resources(flavor_facts, properties),
             boot_from_volume=boot_from_volume,
         ),
         group_policy=policy if policy in ('none', 'isolate') else None,
@@ -216,20 +219,12 @@ def _is_true(value: str | None) -> bool:
     return value is not None and as_boolean(value) is True
 
 
-def _requesters(flavor: FlavorView, image: ImageView) -> tuple[str, ...]:
+def _requesters(flavor: FlavorView, image: ImageView) -> tuple[Field, ...]:
     requesters = []
-    if _is_true(flavor.extra_specs.get('hw:mem_encryption')):
-        requesters.append(
-            f'extra spec hw:mem_encryption of flavor {flavor.name}'
-            if flavor.name
-            else 'extra spec hw:mem_encryption of the flavor'
-        )
-    if _is_true(image.properties.get('hw_mem_encryption')):
-        requesters.append(
-            f'property hw_mem_encryption of image {image.name}'
-            if image.name
-            else 'property hw_mem_encryption of the image'
-        )
+    if _is_true(flavor.extra_specs.get(FLAVOR_SWITCH)):
+        requesters.append(Field(Source.FLAVOR, FLAVOR_SWITCH, flavor.name))
+    if _is_true(image.properties.get(IMAGE_SWITCH)):
+        requesters.append(Field(Source.IMAGE, IMAGE_SWITCH, image.name))
     return tuple(requesters)
 
 
@@ -238,7 +233,7 @@ def _models(
     properties: Mapping[str, str],
     choice: tuple[EncryptionModel, ...],
 ) -> tuple[EncryptionModel, ...]:
-    named = implied.either(specs, properties, 'mem_encryption_model')
+    named = features.either(specs, properties, 'mem_encryption_model')
     if named:
         model = find_model(named)
         return (model,) if model else ()
@@ -271,19 +266,20 @@ def _lowered(name: str | None) -> str | None:
 
 
 def _flavor_devices(
-    specs: Mapping[str, str], asks: Iterable[Ask]
-) -> Iterator[tuple[str, str]]:
+    flavor: FlavorView, entries: Iterable[Entry]
+) -> Iterator[tuple[Field, str]]:
+    specs = flavor.extra_specs
     for key in _DEVICE_EXTRA_SPECS:
         if specs.get(key):
-            yield f'flavor:{key}', f'{key}={specs[key]}'
-    for ask in asks:
+            field = Field(Source.FLAVOR, key, flavor.name)
+            yield field, f'{key}={specs[key]}'
+    for entry in entries:
         if (
-            isinstance(ask, ResourceAsk)
-            and ask.amount
+            isinstance(entry, ExtraSpecResource)
+            and entry.amount
             and (
-                ask.resource_class in _DEVICE_CLASSES
-                or ask.resource_class.startswith(_PCI_CLASS_PREFIX)
+                entry.resource_class in _DEVICE_CLASSES
+                or entry.resource_class.startswith(_PCI_CLASS_PREFIX)
             )
         ):
-            what = ask.where.removeprefix('flavor:')
-            yield ask.where, f'{what}={ask.amount}'
+            yield entry.field, f'{entry.field.key}={entry.amount}'

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from sev_scheduling.problems import Code, Problem
+from sev_scheduling.problems import (
+    Advice,
+    Case,
+    Code,
+    Field,
+    Fix,
+    Problem,
+    Source,
+)
 from sev_scheduling.request.request import EncryptionRequest
-from sev_scheduling.rules.findings import asked, error
+from sev_scheduling.rules.rule import error
 from sev_scheduling.rules.validation import validate
-
-_COLD = 'Use a cold migration: openstack server migrate SERVER'
-_STOP = 'Stop or shelve the server instead: openstack server shelve SERVER'
 
 #: Action -> what to do instead; refused for every encrypted guest (nova).
 _REFUSED = {
-    'live-migration': _COLD,
-    'suspend': _STOP,
-    'resume': _STOP,
+    'live-migration': Advice.COLD_MIGRATE,
+    'suspend': Advice.STOP_OR_SHELVE,
+    'resume': Advice.STOP_OR_SHELVE,
 }
 
 #: Actions that an encrypted guest allows whatever their arguments.
@@ -89,22 +95,44 @@ def check_action(
     name = action.strip().lower().replace('_', '-')
     name = {'live-migrate': 'live-migration'}.get(name, name)
     if name in _REFUSED:
-        if not request.encrypted:
-            return None
-        return error(
-            Code.ACTION_UNSUPPORTED,
-            f'action:{name}',
-            f'{asked(request)} {name} does not work with encrypted memory.',
-            _REFUSED[name],
-        )
+        code = Code.ACTION_UNSUPPORTED
+        return _refused(request, code, name, _REFUSED[name])
     if name in ALLOWED:
         return None
     if name in ('attach-volume', 'attach-disk'):
-        return _attach_volume(request, name, disk_bus)
+        bus = disk_bus or request.disk_bus or ''
+        if bus.strip().lower() != 'ide':
+            return None
+        return _refused(
+            request,
+            Code.DISK_BUS_UNSUPPORTED,
+            name,
+            Advice.ANOTHER_BUS,
+            case=Case.ATTACHED,
+            value=bus,
+            needs=('virtio', 'sata', 'scsi'),
+            other_value=request.model.machine_type if request.model else None,
+        )
     if name == 'attach-interface':
-        return _attach_interface(request, name, vnic_type)
+        kind = (vnic_type or '').strip().lower()
+        if kind not in _PASSTHROUGH_VNIC_TYPES:
+            return None
+        return _refused(
+            request,
+            Code.HOST_DEVICE,
+            name,
+            Advice.NORMAL_PORT,
+            case=Case.PORT,
+            value=vnic_type,
+        )
     if name == 'attach-device':
-        return _attach_device(request, name, 'it')
+        return _refused(
+            request,
+            Code.HOST_DEVICE,
+            name,
+            Advice.NORMAL_PORT,
+            case=Case.ATTACHED,
+        )
     if name in _WITH_NEW:
         return None if new is None else _WITH_NEW[name](request, new)
     raise ValueError(
@@ -129,39 +157,23 @@ def actions() -> tuple[str, ...]:
     )
 
 
-def _attach_volume(
-    request: EncryptionRequest, action: str, disk_bus: str | None
+def _refused(
+    request: EncryptionRequest,
+    code: Code,
+    action: str,
+    advice: Advice,
+    **facts: Any,
 ) -> Problem | None:
-    bus = disk_bus or request.disk_bus or ''
-    if not request.encrypted or bus.strip().lower() != 'ide':
-        return None
-    return error(
-        Code.DISK_BUS_UNSUPPORTED,
-        f'action:{action}',
-        f'{asked(request)} q35 has no IDE controller for the volume.',
-        'Attach it on bus virtio, sata or scsi.',
-    )
-
-
-def _attach_interface(
-    request: EncryptionRequest, action: str, vnic_type: str | None
-) -> Problem | None:
-    if (vnic_type or '').strip().lower() not in _PASSTHROUGH_VNIC_TYPES:
-        return None
-    return _attach_device(request, action, f'a port of type {vnic_type}')
-
-
-def _attach_device(
-    request: EncryptionRequest, action: str, what: str
-) -> Problem | None:
+    """Return why an encrypted guest cannot have it; None for any other."""
     if not request.encrypted:
         return None
     return error(
-        Code.HOST_DEVICE,
-        f'action:{action}',
-        f'{asked(request)} {what} is a device of the host, which cannot '
-        'reach encrypted memory.',
-        'Attach a port of vnic_type normal, or use an unencrypted server.',
+        request,
+        code,
+        Field(Source.ACTION, action),
+        Fix(advice=advice),
+        model=request.model_name or '',
+        **facts,
     )
 
 
@@ -173,20 +185,16 @@ def _rebuild(
         # Placement for nothing, so other problems do not matter.
         return _first_error(new, Code.INVALID_BOOLEAN)
     if not request.encrypted:
-        return error(
-            Code.REBUILD_NEEDS_SLOT,
-            'action:rebuild',
-            f'{asked(new)} the server holds no slot, and a rebuild takes '
-            'none.',
-            'Create a new server from the image.',
+        return _refused(
+            new, Code.REBUILD_NEEDS_SLOT, 'rebuild', Advice.NEW_SERVER
         )
     if request.model != new.model:
-        return error(
+        return _refused(
+            new,
             Code.REBUILD_CHANGES_MODEL,
-            'action:rebuild',
-            f'{asked(new)} the server holds a slot of {request.model_name}, '
-            f'not of {new.model_name}.',
-            'Create a new server from the image.',
+            'rebuild',
+            Advice.NEW_SERVER,
+            other_value=request.model_name,
         )
     return _first_error(new)
 
@@ -197,12 +205,11 @@ def _rescue(
     if not request.encrypted:
         return None
     if not new.encrypted:
-        return error(
+        return _refused(
+            request,
             Code.RESCUE_DROPS_ENCRYPTION,
-            'action:rescue',
-            f'{asked(request)} the rescue image would boot the server '
-            'unencrypted.',
-            'Use a rescue image with hw_mem_encryption=true.',
+            'rescue',
+            Advice.ENCRYPTED_RESCUE_IMAGE,
         )
     return _first_error(new)
 
@@ -216,10 +223,8 @@ def _resize(
 def _first_error(
     request: EncryptionRequest, code: Code | None = None
 ) -> Problem | None:
-    for problem in validate(request):
-        if problem.is_error and code in (None, problem.code):
-            return problem
-    return None
+    errors = (p for p in validate(request).errors if code in (None, p.code))
+    return next(errors, None)
 
 
 _WITH_NEW: dict[

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import Code, Problem, Severity
 from sev_scheduling.request.request import EncryptionRequest
-from sev_scheduling.rules.encryption import (
-    MODEL_RULES,
-    PLAIN_RULES,
-    REQUEST_RULES,
-)
+from sev_scheduling.rules import encryption, image, resources
+
+#: For every request, encrypted or not.
+REQUEST_RULES = (*encryption.REQUEST_RULES, *resources.REQUEST_RULES)
+#: For a guest that is not to be encrypted.
+PLAIN_RULES = encryption.PLAIN_RULES
+#: For a guest that is to be encrypted, for each of its models.
+MODEL_RULES = (*image.MODEL_RULES, *resources.MODEL_RULES)
 
 _ORDER = {code: position for position, code in enumerate(Code)}
+
+
+class Validation(tuple[Problem, ...]):
+    """The problems of a request, and what is left of its models.
+
+    A tuple of problems, errors first. Steps that follow take it in place of
+    the request, so that each rule runs once.
+
+    :ivar request: what was validated
+    :ivar models: the request's models whose rules it keeps, the best first
+    """
+
+    request: EncryptionRequest
+    models: tuple[EncryptionModel, ...]
+
+    def __new__(
+        cls,
+        request: EncryptionRequest,
+        problems: Iterable[Problem] = (),
+        models: tuple[EncryptionModel, ...] = (),
+    ) -> Validation:
+        self = super().__new__(cls, problems)
+        self.request = request
+        self.models = models
+        return self
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that refuse the request."""
+        return tuple(problem for problem in self if problem.is_error)
 
 
 def validate(
@@ -22,7 +55,7 @@ def validate(
     machine_type: str | None = None,
     *,
     as_warnings: Collection[str] = (),
-) -> tuple[Problem, ...]:
+) -> Validation:
     """Return every problem of a request, errors first, in a fixed order.
 
     Where several models would do: the problems of the best one without
@@ -31,61 +64,51 @@ def validate(
     :param machine_type: the host's default, where the caller knows it
     :param as_warnings: codes to report as warnings instead of errors
     """
-    first: tuple[Problem, ...] | None = None
-    for model in request.models or (None,):
-        problems = _problems(request, model, machine_type, as_warnings)
-        if not any(problem.is_error for problem in problems):
-            return problems
-        first = first or problems
-    return first or ()
+    own = [p for rule in REQUEST_RULES for p in rule.check(request)]
+    if not request.encrypted:
+        own += (p for rule in PLAIN_RULES for p in rule.check(request))
+    if not request.models:
+        return Validation(request, _ordered(own, as_warnings))
+    by_model = {
+        model: _ordered(
+            own
+            + [
+                problem
+                for rule in MODEL_RULES
+                for problem in rule.check(request, model, machine_type)
+            ],
+            as_warnings,
+        )
+        for model in request.models
+    }
+    usable = tuple(
+        model
+        for model, problems in by_model.items()
+        if not any(problem.is_error for problem in problems)
+    )
+    best = (usable or request.models)[0]
+    return Validation(request, by_model[best], usable)
 
 
-def usable_models(
-    request: EncryptionRequest,
-    machine_type: str | None = None,
+def validated(
+    request: EncryptionRequest | Validation,
     *,
     as_warnings: Collection[str] = (),
-) -> tuple[EncryptionModel, ...]:
-    """Return the request's models, less those whose rules it breaks."""
-    return tuple(
-        model
-        for model in request.models
-        if not any(
-            problem.is_error
-            for problem in _problems(request, model, machine_type, as_warnings)
-        )
-    )
+) -> Validation:
+    """Return a request's validation, made now unless it was before."""
+    if isinstance(request, Validation):
+        return request
+    return validate(request, as_warnings=as_warnings)
 
 
-def _problems(
-    request: EncryptionRequest,
-    model: EncryptionModel | None,
-    machine_type: str | None,
-    as_warnings: Collection[str],
-) -> tuple[Problem, ...]:
-    problems = list(_findings(request, model, machine_type))
-    if as_warnings:
-        problems = [
-            replace(problem, severity=Severity.WARNING)
-            if problem.code in as_warnings
-            else problem
-            for problem in problems
-        ]
-    if len(problems) > 1:
-        problems.sort(key=lambda p: (not p.is_error, _ORDER[p.code]))
-    return tuple(problems)
-
-
-def _findings(
-    request: EncryptionRequest,
-    model: EncryptionModel | None,
-    machine_type: str | None,
-) -> Iterator[Problem]:
-    for rule in REQUEST_RULES:
-        yield from rule(request)
-    if not request.encrypted:
-        for rule in PLAIN_RULES:
-            yield from rule(request)
-    elif model is not None:
-        for model_rule in MODEL_RULES:
-            yield from model_rule(request, model, machine_type)
+def _ordered(
+    problems: Sequence[Problem], as_warnings: Collection[str]
+) -> list[Problem]:
+    found = [
+        replace(problem, severity=Severity.WARNING)
+        if problem.code in as_warnings
+        else problem
+        for problem in problems
+    ]
+    found.sort(key=lambda p: (not p.is_error, _ORDER[p.code]))
+    return found

@@ -1,6 +1,6 @@
 """Flavors and images as the tests of the core write them down."""
 
-from sev_scheduling import parse
+from sev_scheduling import parse, validate
 
 #: An image that meets the demands of every model.
 READY = {
@@ -10,6 +10,11 @@ READY = {
     'hw_video_model': 'none',
 }
 ON = {'hw:mem_encryption': 'true'}
+
+SET_FLAVOR = 'openstack flavor set --property '
+SET_IMAGE = 'openstack image set --property '
+UNSET_FLAVOR = 'openstack flavor unset --property '
+UNSET_IMAGE = 'openstack image unset --property '
 
 
 def flavor(extra_specs=None, **fields):
@@ -42,3 +47,20 @@ def encrypted(extra_specs=None, properties=None, *, model=None, **kwargs):
 def plain(extra_specs=None, properties=None, **kwargs):
     """Return a request for a guest that is not encrypted."""
     return parse(flavor(extra_specs), image(properties), **kwargs)
+
+
+def fix_of(problem):
+    """Return a problem's command; where none does it, the advice's code."""
+    return problem.fix.command() or str(problem.fix.advice)
+
+
+def found_rows(extra_specs, properties, code):
+    """Return severity, field and fix of what one rule finds.
+
+    :param properties: of an image that meets all demands otherwise
+    """
+    return [
+        (str(p.severity), p.where, fix_of(p))
+        for p in validate(plain(extra_specs, {**READY, **properties}))
+        if p.code == code
+    ]

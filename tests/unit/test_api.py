@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 import sev_scheduling
-from sev_scheduling.explain import reasons
-from sev_scheduling.request import groups
-from sev_scheduling.request import sources as specs
+from sev_scheduling.explain import catalogue
+from sev_scheduling.request import groups, sources
 
 ROOT = Path(sev_scheduling.__file__).parent
 API_PAGE = ROOT.parent / 'doc/source/reference/api.rst'
@@ -23,7 +22,8 @@ CONTRACT = {
     *('EncryptionRequest', 'EncryptionModel', 'Problem', 'Code', 'Severity'),
     *('PlacementRequest', 'RequestGroup', 'Host', 'SlotPool', 'Verdict'),
     *('VerdictCode', 'FilterResult', 'Explanation', 'Diagnosis', 'Cause'),
-    *('Constraint', 'Shortfall'),
+    *('Constraint', 'Shortfall', 'Feasibility', 'Reason'),
+    *('Field', 'Fix', 'merge', 'Rule', 'Validation'),
 }
 
 
@@ -60,7 +60,7 @@ def test_no_public_name_hides_a_module():
 
 DATACLASSES = [
     value
-    for module in (sev_scheduling, groups, reasons, specs)
+    for module in (sev_scheduling, groups, catalogue, sources)
     for value in vars(module).values()
     if inspect.isclass(value) and dataclasses.is_dataclass(value)
 ]

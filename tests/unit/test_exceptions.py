@@ -3,14 +3,15 @@ import inspect
 import pytest
 
 from sev_scheduling import (
-    Code,
     InvalidRequest,
     NoCapacity,
-    Problem,
-    Severity,
     SevSchedulingError,
     exceptions,
+    explain,
+    filter_hosts,
+    validate,
 )
+from tests.unit.factories import encrypted
 
 CHILDREN = [
     error
@@ -26,20 +27,36 @@ def test_the_root_catches_everything(error):
 
 
 def test_an_invalid_request_says_its_errors_and_keeps_all_problems():
-    problems = tuple(
-        Problem(Code.HOST_DEVICE, severity, 'request', message, '')
-        for severity, message in (
-            (Severity.ERROR, 'One.'),
-            (Severity.ERROR, 'Two.'),
-            (Severity.WARNING, 'Three.'),
-        )
+    problems = validate(
+        encrypted({}, {'hw_firmware_type': None, 'hw_machine_type': None})
     )
     error = InvalidRequest(problems)
 
-    assert str(error) == 'One. Two.'
+    assert [p.is_error for p in problems] == [True, False]
+    assert str(error) == problems[0].message
     assert error.problems == problems
 
 
-def test_no_capacity_may_be_explained():
-    assert NoCapacity('No.').explanation is None
-    assert NoCapacity('No.', 'why').explanation == 'why'
+@pytest.mark.parametrize(
+    ('facts', 'says'),
+    [
+        ({}, 'No host can take the guest.'),
+        ({'moving': True}, 'No other host can take the guest.'),
+        ({'count': 3}, 'No host can take any of the 3 guests.'),
+        (
+            {'count': 4, 'fit': 3},
+            'Only 3 of 4 guests fit, so none was placed; ask for 3, or free '
+            'slots.',
+        ),
+    ],
+)
+def test_no_capacity_has_numbers_and_an_explanation(facts, says):
+    explanation = explain(filter_hosts(encrypted(), []))
+    error = NoCapacity(explanation, **facts)
+
+    assert (error.explanation, error.diagnosis) == (explanation, None)
+    assert (error.count, error.fit) == (
+        facts.get('count', 1),
+        facts.get('fit', 0),
+    )
+    assert str(error) == says

@@ -37,7 +37,7 @@ def test_parse_and_validate_raise_nothing_but_spec_error(flavor, image):
 
     assert severities == sorted(severities, reverse=True)
     for problem in problems:
-        for text in (problem.where, problem.message, problem.fix):
+        for text in (problem.where, problem.message, str(problem.fix)):
             assert text.isprintable()
             assert len(text) < 2000
 

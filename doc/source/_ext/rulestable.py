@@ -1,22 +1,10 @@
 """Directives that make the rules' tables from the code."""
 
-import inspect
-import re
-
 from docutils import nodes, statemachine
 from sphinx.util.docutils import SphinxDirective
 
-from sev_scheduling import models
+from sev_scheduling import models, rules
 from sev_scheduling.problems import Code
-from sev_scheduling.rules import encryption as rules
-
-
-def _severities(rule):
-    """Return what a rule's own code, not its docstring, yields."""
-    source = inspect.getsource(rule).replace(rule.__doc__, '')
-    words = set(re.findall(r'\w+', source))
-    found = [s for s in ('error', 'warning') if s in words]
-    return ' or '.join(found)
 
 
 def _rule_rows():
@@ -26,15 +14,19 @@ def _rule_rows():
         (rules.MODEL_RULES, 'encrypted'),
     )
     by_code = {
-        Code[rule.__name__.upper()]: (rule, guests)
+        rule.code: (rule, guests)
         for group, guests in applies
         for rule in group
     }
     for code in Code:
         if code in by_code:
             rule, guests = by_code[code]
-            when = ' '.join(inspect.getdoc(rule).split())
-            yield f'``{code}``', _severities(rule), guests, when
+            yield (
+                f'``{code}``',
+                ' or '.join(rule.severities),
+                guests,
+                rule.when,
+            )
 
 
 def _model_rows():

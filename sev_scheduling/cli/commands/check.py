@@ -45,6 +45,6 @@ class Check(Words):
             no=any(problem.is_error for problem in problems),
         )
         return [
-            (str(p.code), str(p.severity), p.where, p.message, p.fix)
+            (str(p.code), str(p.severity), p.where, p.message, str(p.fix))
             for p in problems
         ]

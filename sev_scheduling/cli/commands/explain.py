@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.output import Words
-from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
-from sev_scheduling.explain.explanation import explain
-from sev_scheduling.explain.reasons import Reason
-from sev_scheduling.hosts.hostfilter import Verdict, VerdictCode
+from sev_scheduling.diagnosis import NO_CANDIDATE, Cause, Feasibility
+from sev_scheduling.explain.explanation import Reason, explain, host_rows
+from sev_scheduling.hosts.verdict import VerdictCode
 from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import validate
 
 if TYPE_CHECKING:
-    from sev_scheduling.placement.feasibility import Outlook
+    pass
 
 #: What may pass without anybody changing anything.
 _PASSING = frozenset(
@@ -59,55 +58,42 @@ class Explain(Words):
         add_host_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        request = read_request(parsed_args)
+        validation = validate(read_request(parsed_args))
         tenant = parsed_args.tenant
-        problems = validate(request)
-        if any(problem.is_error for problem in problems):
-            self.report(explain(problems), no=True, tenant=tenant)
-            return [_problem_row(p) for p in problems if p.is_error]
-        from sev_scheduling.placement.feasibility import Outlook
+        if validation.errors:
+            self.report(explain(validation), no=True, tenant=tenant)
+            return [_problem_row(p) for p in validation.errors]
+        from sev_scheduling.placement.feasibility import feasibility
 
         with open_client(parsed_args) as client:
-            outlook = Outlook(client, request, client.hosts())
+            found = feasibility(client, validation, client.hosts())
+        explanation = explain(found)
         self.report(
-            outlook.explanation,
-            no=not outlook.fit,
+            explanation,
+            no=not found.fit,
             tenant=tenant,
-            more='' if tenant else where_it_fits(outlook),
+            more='' if tenant else where_it_fits(found),
         )
         if tenant:
             return [
-                _reason_row(reason)
-                for reason in outlook.explanation.reasons
-                if reason.tenant_text
+                _reason_row(r) for r in explanation.reasons if r.for_tenant
             ]
-        return [_row(outlook, verdict) for verdict in outlook.verdicts]
+        return [
+            (
+                verdict.host.name,
+                code is None,
+                code,
+                None if code is None else permanent,
+                message,
+                fix or None,
+            )
+            for verdict, code, permanent, message, fix in host_rows(found)
+        ]
 
 
 def _problem_row(problem: Problem) -> Sequence[Any]:
-    return None, False, str(problem.code), True, problem.message, problem.fix
-
-
-def _row(outlook: Outlook, verdict: Verdict) -> Sequence[Any]:
-    name = verdict.host.name
-    if verdict in outlook.lacking:
-        return (
-            name,
-            False,
-            NO_CANDIDATE,
-            False,
-            f'{name} can run the guest, and Placement does not offer it: it '
-            'lacks resources, traits or aggregates that are asked for.',
-            'Use a flavor that asks for less.',
-        )
-    return (
-        name,
-        verdict.fits,
-        str(verdict.code) if verdict.code else None,
-        None if verdict.fits else verdict.permanent,
-        verdict.message,
-        verdict.fix or None,
-    )
+    fix = str(problem.fix)
+    return None, False, str(problem.code), True, problem.message, fix
 
 
 def _reason_row(reason: Reason) -> Sequence[Any]:
@@ -121,15 +107,15 @@ def _reason_row(reason: Reason) -> Sequence[Any]:
     )
 
 
-def where_it_fits(outlook: Outlook) -> str:
+def where_it_fits(found: Feasibility) -> str:
     """Return the hosts that can take the guest, in a sentence; or ''."""
-    if not outlook.fit:
+    if not found.fit:
         return ''
     names = [
         f'{v.host.name} ({v.free} free)' if v.model else v.host.name
-        for v in outlook.fit[:_MOST_NAMES]
+        for v in found.fit[:_MOST_NAMES]
     ]
-    more = len(outlook.fit) - len(names)
+    more = len(found.fit) - len(names)
     return (
         f'It fits on {", ".join(names)}'
         + (f' and {more} more' if more else '')

@@ -18,7 +18,7 @@ from sev_scheduling.cli.options.inputs import (
 )
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import InvalidRequest, NoCapacity
-from sev_scheduling.explain.explanation import Explanation, explain
+from sev_scheduling.explain.explanation import explain
 from sev_scheduling.rules.validation import validate
 
 #: From so many guests on, a person at a terminal sees for how long it goes on.
@@ -113,6 +113,4 @@ def _refuse_invalid(problems: Sequence[Any]) -> None:
 
 def no_capacity(error: NoCapacity) -> str:
     """Return all that is known, in several lines."""
-    if isinstance(error.explanation, Explanation):
-        return f'{error}\n{error.explanation.operator()}'
-    return str(error)
+    return f'{error}\n{error.explanation.operator()}'

@@ -14,10 +14,11 @@ from sev_scheduling.cli import terminal
 from sev_scheduling.cli.commands.explain import where_it_fits
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement import PlacedInstance, PlacementClient
-from sev_scheduling.placement.feasibility import Outlook
+from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.rules.validation import validate
@@ -154,14 +155,14 @@ class Story:
             return
         query = translate(request).querystring()
         self._field('Query', query.replace('&', '\n&'))
-        outlook = Outlook(self._client, request, self._client.hosts())
-        self._field('Hosts', _operator_view(outlook))
+        found = feasibility(self._client, request, self._client.hosts())
+        self._field('Hosts', _operator_view(found))
         try:
             placed = self._client.schedule(request, guest.count)
         except NoCapacity as error:
             self._field('Nowhere', str(error), terminal.RED)
-            if not outlook.fit:
-                self._field('User', outlook.explanation.tenant())
+            if not found.fit:
+                self._field('User', explain(found).tenant())
             return
         self._field('Placed', _where(placed), terminal.GREEN)
         model = placed[0].model
@@ -226,8 +227,8 @@ class Story:
         self._stream.write(f'{text}\n')
 
 
-def _operator_view(outlook: Outlook) -> str:
-    parts = (outlook.explanation.operator(), where_it_fits(outlook))
+def _operator_view(found: Feasibility) -> str:
+    parts = (explain(found).operator(), where_it_fits(found))
     return '\n'.join(filter(None, parts))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement.answers import (
@@ -20,7 +21,7 @@ from sev_scheduling.placement.answers import (
     host_summaries,
 )
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.feasibility import Outlook
+from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import (
     Summaries,
     list_hosts,
@@ -183,19 +184,14 @@ class CandidateSelection:
             replace(h, ram_allocation_ratio=self._ratios.get(h.uuid or ''))
             for h in list_hosts(self._api, details=False)
         ]
-        outlook = Outlook(self._api, self._request, hosts)
-        if fit:
-            what = (
-                f'Only {fit} of {count} guests fit, so none was placed; ask '
-                f'for {fit}, or free slots.'
-            )
-        elif moving:
-            what = 'No other host can take the guest.'
-        elif count == 1:
-            what = 'No host can take the guest.'
-        else:
-            what = f'No host can take any of the {count} guests.'
-        return NoCapacity(what, outlook.explanation)
+        found = feasibility(self._api, self._request, hosts)
+        return NoCapacity(
+            explain(found),
+            count=count,
+            fit=fit,
+            moving=moving,
+            diagnosis=found.diagnosis,
+        )
 
 
 def _slots(summaries: Summaries, provider: str) -> Usage:

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from sev_scheduling import exceptions
+from sev_scheduling import exceptions, explain
 from sev_scheduling.cli import main as shell
 from sev_scheduling.cli.commands import check
 
@@ -48,8 +48,8 @@ def run_raising(run, monkeypatch, flavor):
             'sev-scheduling: No answer.\n', id='Placement that is away',
         ),
         pytest.param(
-            exceptions.NoCapacity('All used.'), 1,
-            'sev-scheduling: All used.\n', id='no capacity',
+            exceptions.NoCapacity(explain(())), 1,
+            'sev-scheduling: No host can take the guest.\n', id='no capacity',
         ),
         pytest.param(
             exceptions.InvalidRequest(()), 1, 'sev-scheduling: \n',

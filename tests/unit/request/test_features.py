@@ -1,6 +1,6 @@
 import pytest
 
-from sev_scheduling.request.features import implied_resources, implied_traits
+from sev_scheduling.request.features import feature_resources, feature_traits
 from sev_scheduling.request.sources import FlavorView
 from sev_scheduling.text import MAX_AMOUNT
 
@@ -81,13 +81,13 @@ THREADS = 'HW_CPU_HYPERTHREADING'
 def test_traits_that_other_extra_specs_ask_for(
     extra_specs, properties, traits
 ):
-    found = implied_traits(extra_specs, properties, stateless_firmware=False)
+    found = feature_traits(extra_specs, properties, stateless_firmware=False)
 
     assert found == dict.fromkeys(traits, True)
 
 
 def test_isolated_threads_forbid_a_trait():
-    found = implied_traits(
+    found = feature_traits(
         {'hw:cpu_thread_policy': 'isolate'}, {}, stateless_firmware=False
     )
 
@@ -106,7 +106,7 @@ def test_stateless_firmware_needs_a_trait(firmware, stateless, traits):
     properties = {'hw_firmware_type': firmware}
 
     assert (
-        implied_traits({}, properties, stateless_firmware=stateless) == traits
+        feature_traits({}, properties, stateless_firmware=stateless) == traits
     )
 
 
@@ -168,7 +168,7 @@ MIXED = {'hw:cpu_policy': 'mixed'}
 )
 def test_cpus_by_policy(extra_specs, properties, vcpu, pcpu):
     flavor = FlavorView('m1', 8, 512, extra_specs=extra_specs)
-    found = implied_resources(flavor, properties)
+    found = feature_resources(flavor, properties)
 
     assert (found['VCPU'], found.get('PCPU', 0)) == (vcpu, pcpu)
 
@@ -209,7 +209,7 @@ def test_cpus_of_a_mask_are_counted(mask, count):
         'm1', 8, 512, extra_specs=MIXED | {'hw:cpu_dedicated_mask': mask}
     )
 
-    assert implied_resources(flavor, {}).get('PCPU', 0) == count
+    assert feature_resources(flavor, {}).get('PCPU', 0) == count
 
 
 def test_a_mask_of_a_flavor_without_cpus_has_none():
@@ -217,7 +217,7 @@ def test_a_mask_of_a_flavor_without_cpus_has_none():
         'm1', 0, 512, extra_specs=MIXED | {'hw:cpu_dedicated_mask': '^0'}
     )
 
-    assert implied_resources(flavor, {}) == {'VCPU': 0, 'PCPU': 0}
+    assert feature_resources(flavor, {}) == {'VCPU': 0, 'PCPU': 0}
 
 
 def test_a_mask_of_an_absurd_flavor_costs_nothing():
@@ -228,7 +228,7 @@ def test_a_mask_of_an_absurd_flavor_costs_nothing():
         extra_specs=MIXED | {'hw:cpu_dedicated_mask': '^0'},
     )
 
-    assert implied_resources(flavor, {}) == {'VCPU': 1, 'PCPU': MAX_AMOUNT - 1}
+    assert feature_resources(flavor, {}) == {'VCPU': 1, 'PCPU': MAX_AMOUNT - 1}
 
 
 @pytest.mark.parametrize(
@@ -246,4 +246,4 @@ def test_a_mask_of_an_absurd_flavor_costs_nothing():
 def test_persistent_memory_is_asked_for(labels, amounts):
     flavor = FlavorView('m1', 8, 512, extra_specs={'hw:pmem': labels})
 
-    assert implied_resources(flavor, {}) == {'VCPU': 8, **amounts}
+    assert feature_resources(flavor, {}) == {'VCPU': 8, **amounts}

@@ -1,14 +1,15 @@
 import pytest
 
+from sev_scheduling import Field
 from sev_scheduling.request.groups import (
+    ExtraSpecResource,
+    ExtraSpecTrait,
+    InvalidExtraSpec,
     RequestGroup,
-    ResourceAsk,
-    TraitAsk,
-    Unusable,
     disk_gb,
-    read_asks,
+    read_entries,
 )
-from sev_scheduling.request.sources import FlavorView
+from sev_scheduling.request.sources import FlavorView, ImageView
 from sev_scheduling.text import MAX_AMOUNT
 from tests.unit.factories import plain
 
@@ -16,48 +17,113 @@ SEV = 'HW_CPU_X86_AMD_SEV'
 BASE = {'DISK_GB': 40, 'MEMORY_MB': 8192, 'VCPU': 4}
 
 
+def entries(extra_specs, properties=()):
+    flavor = FlavorView('m1', 1, 1, extra_specs=extra_specs)
+    return read_entries(flavor, ImageView('ubuntu', dict(properties)))
+
+
+def spec(key):
+    return Field('flavor', key, 'm1')
+
+
 @pytest.mark.parametrize(
-    ('key', 'value', 'ask'),
+    ('key', 'value', 'kind', 'facts'),
     [
         pytest.param(
             'trait:CUSTOM_GOLD',
             'required',
-            TraitAsk('flavor:trait:CUSTOM_GOLD', '', 'CUSTOM_GOLD', True),
+            ExtraSpecTrait,
+            ('', 'CUSTOM_GOLD', True),
             id='a trait is required',
         ),
         pytest.param(
             f'trait_x-1:{SEV}',
             'forbidden',
-            TraitAsk(f'flavor:trait_x-1:{SEV}', '_x-1', SEV, False),
+            ExtraSpecTrait,
+            ('_x-1', SEV, False),
             id='a trait is forbidden in a group',
         ),
         pytest.param(
             'resources:VCPU',
             '2',
-            ResourceAsk('flavor:resources:VCPU', '', 'VCPU', 2),
+            ExtraSpecResource,
+            ('', 'VCPU', 2),
             id='an amount',
         ),
         pytest.param(
             'resources1:CUSTOM_NIC',
             ' 0 ',
-            ResourceAsk('flavor:resources1:CUSTOM_NIC', '1', 'CUSTOM_NIC', 0),
+            ExtraSpecResource,
+            ('1', 'CUSTOM_NIC', 0),
             id='an amount of zero in a group',
         ),
         pytest.param(
             f'resources{"x" * 64}:VCPU',
             str(MAX_AMOUNT),
-            ResourceAsk(
-                f'flavor:resources{"x" * 64}:VCPU',
-                'x' * 64,
-                'VCPU',
-                MAX_AMOUNT,
-            ),
+            ExtraSpecResource,
+            ('x' * 64, 'VCPU', MAX_AMOUNT),
             id='the longest suffix and the greatest amount',
+        ),
+        pytest.param(
+            'trait:CUSTOM_GOLD',
+            'yes',
+            InvalidExtraSpec,
+            ('not-a-state', 'yes', True),
+            id='neither required nor forbidden',
+        ),
+        pytest.param(
+            'trait:GOLD',
+            'required',
+            InvalidExtraSpec,
+            ('unknown-trait', 'GOLD', False),
+            id='no trait',
+        ),
+        pytest.param(
+            'trait:CUSTOM_gold',
+            'required',
+            InvalidExtraSpec,
+            ('unknown-trait', 'CUSTOM_gold', False),
+            id='a custom trait in lower case',
+        ),
+        pytest.param(
+            'resources:VCPUS',
+            '1',
+            InvalidExtraSpec,
+            ('unknown-class', 'VCPUS', True),
+            id='no resource class, which nova ignores',
+        ),
+        pytest.param(
+            'resources:CUSTOM_nic',
+            '1',
+            InvalidExtraSpec,
+            ('unknown-class', 'CUSTOM_nic', False),
+            id='a custom class that Placement refuses',
+        ),
+        pytest.param(
+            'resources:VCPU',
+            '-1',
+            InvalidExtraSpec,
+            ('not-an-amount', '-1', True),
+            id='less than none',
+        ),
+        pytest.param(
+            'resources:VCPU',
+            'many',
+            InvalidExtraSpec,
+            ('not-an-amount', 'many', True),
+            id='a word for an amount',
+        ),
+        pytest.param(
+            'resources:VCPU',
+            str(MAX_AMOUNT + 1),
+            InvalidExtraSpec,
+            ('not-an-amount', str(MAX_AMOUNT + 1), False),
+            id='more than Placement counts',
         ),
     ],
 )
-def test_explicit_resources_and_traits_are_read(key, value, ask):
-    assert read_asks({key: value}, {}) == (ask,)
+def test_explicit_resources_and_traits_are_read(key, value, kind, facts):
+    assert entries({key: value}) == (kind(spec(key), *facts),)
 
 
 @pytest.mark.parametrize(
@@ -74,106 +140,31 @@ def test_explicit_resources_and_traits_are_read(key, value, ask):
     ],
 )
 def test_other_extra_specs_ask_for_nothing(key):
-    assert read_asks({key: '1'}, {}) == ()
+    assert entries({key: '1'}) == ()
 
 
-@pytest.mark.parametrize(
-    ('key', 'value', 'what', 'ignored'),
-    [
-        pytest.param(
-            'trait:CUSTOM_GOLD',
-            'yes',
-            "is 'yes', so it is ignored",
-            True,
-            id='neither required nor forbidden',
-        ),
-        pytest.param(
-            'trait:GOLD',
-            'required',
-            'names a trait that os-traits does not know',
-            False,
-            id='no trait',
-        ),
-        pytest.param(
-            'trait:CUSTOM_gold',
-            'required',
-            'names a trait that os-traits does not know',
-            False,
-            id='a custom trait in lower case',
-        ),
-        pytest.param(
-            'resources:VCPUS',
-            '1',
-            'names a resource class that does not exist',
-            True,
-            id='no resource class, which nova ignores',
-        ),
-        pytest.param(
-            'resources:CUSTOM_nic',
-            '1',
-            'names a resource class that does not exist',
-            False,
-            id='a custom class that Placement refuses',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            '-1',
-            "is '-1', which is no amount",
-            True,
-            id='less than none',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            'many',
-            "is 'many', which is no amount",
-            True,
-            id='a word for an amount',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            str(MAX_AMOUNT + 1),
-            "is '2147483648', which is no amount",
-            False,
-            id='more than Placement counts',
-        ),
-    ],
-)
-def test_what_asks_for_nothing_that_placement_knows(key, value, what, ignored):
-    (ask,) = read_asks({key: value}, {})
+def test_a_key_stays_on_one_line():
+    found = entries({'trait:A\nB': 'x'}, {'trait:C\nD': 'x'})
 
-    assert isinstance(ask, Unusable)
-    assert (ask.where, ask.what, ask.ignored) == (
-        f'flavor:{key}',
-        what,
-        ignored,
-    )
-    assert ask.remedy[0].isupper()
-
-
-def test_the_place_of_an_unusable_ask_stays_on_one_line():
-    asks = read_asks({'trait:A\nB': 'x'}, {'trait:C\nD': 'x'})
-
-    assert [ask.where for ask in asks] == [
+    assert [str(entry.field) for entry in found] == [
         'flavor:trait:A?B',
         'image:trait:C?D',
     ]
 
 
 def test_traits_of_the_image_go_into_the_unsuffixed_group():
-    asks = read_asks(
-        {}, {'trait:CUSTOM_GOLD': 'required', 'hw_disk_bus': 'sata'}
-    )
+    found = entries({}, {'trait:CUSTOM_GOLD': 'required', 'hw_disk_bus': 'x'})
+    field = Field('image', 'trait:CUSTOM_GOLD', 'ubuntu')
 
-    assert asks == (
-        TraitAsk('image:trait:CUSTOM_GOLD', '', 'CUSTOM_GOLD', True),
-    )
+    assert found == (ExtraSpecTrait(field, '', 'CUSTOM_GOLD', True),)
 
 
-def test_asks_are_sorted_by_their_place():
+def test_entries_are_sorted_by_their_field():
     specs = {'trait:CUSTOM_B': 'required', 'trait:CUSTOM_A': 'required'}
-    places = [ask.where for ask in read_asks(specs, specs)]
+    fields = [entry.field for entry in entries(specs, specs)]
 
-    assert places == sorted(places)
+    assert len(fields) == 4
+    assert fields == sorted(fields)
 
 
 @pytest.mark.parametrize(

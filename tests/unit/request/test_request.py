@@ -1,33 +1,30 @@
 import pytest
 
-from sev_scheduling import SpecError, parse
+from sev_scheduling import Field, SpecError, parse
 from sev_scheduling.models import BUILTIN_MODELS
 from sev_scheduling.request.request import as_boolean
 from tests.unit.factories import ON, encrypted, flavor, image, plain
 
 SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
+BY_FLAVOR = Field('flavor', 'hw:mem_encryption', 'm1')
+BY_IMAGE = Field('image', 'hw_mem_encryption', 'ubuntu')
 
 
 @pytest.mark.parametrize(
     ('extra_specs', 'properties', 'requesters'),
     [
         pytest.param({}, {}, (), id='nobody'),
-        pytest.param(
-            ON, {}, ('extra spec hw:mem_encryption of flavor m1',), id='flavor'
-        ),
+        pytest.param(ON, {}, (BY_FLAVOR,), id='flavor'),
         pytest.param(
             {},
             {'hw_mem_encryption': 'true'},
-            ('property hw_mem_encryption of image ubuntu',),
+            (BY_IMAGE,),
             id='image',
         ),
         pytest.param(
             ON,
             {'hw_mem_encryption': True},
-            (
-                'extra spec hw:mem_encryption of flavor m1',
-                'property hw_mem_encryption of image ubuntu',
-            ),
+            (BY_FLAVOR, BY_IMAGE),
             id='both',
         ),
         pytest.param(
@@ -51,19 +48,12 @@ def test_who_asks_for_encryption_is_remembered(
     assert request.model == (SEV if requesters else None)
 
 
-def test_a_flavor_and_an_image_without_names_are_told_as_such():
+def test_a_flavor_and_an_image_may_have_no_names():
     request = parse(
         {'vcpus': 1, 'ram': 1, 'extra_specs': ON}, {'hw_mem_encryption': '1'}
     )
 
-    assert request.requesters == (
-        'extra spec hw:mem_encryption of the flavor',
-        'property hw_mem_encryption of the image',
-    )
-    assert (request.flavor_label, request.image_label) == (
-        'the flavor',
-        'the image',
-    )
+    assert [f.owner for f in request.requesters] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -259,14 +249,16 @@ def test_a_page_size_of_the_image_counts_where_the_flavor_names_none():
     ],
 )
 def test_devices_of_the_host_are_found(extra_specs, devices):
-    assert plain(extra_specs).host_devices == devices
+    found = plain(extra_specs).host_devices
+
+    assert tuple((str(field), what) for field, what in found) == devices
 
 
 def test_devices_that_the_caller_knows_of_are_kept():
     request = plain(host_devices=['port 5e1f (vnic_type direct)'])
 
     assert request.host_devices == (
-        ('request', 'port 5e1f (vnic_type direct)'),
+        (Field('request'), 'port 5e1f (vnic_type direct)'),
     )
 
 

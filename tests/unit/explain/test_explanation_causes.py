@@ -2,9 +2,8 @@ import re
 
 import pytest
 
-from sev_scheduling import Cause, Constraint, Diagnosis, Shortfall
-from sev_scheduling.explain.causes import diagnosis_reason
-from sev_scheduling.explain.reasons import ASK_OPERATOR, TRY_LATER
+from sev_scheduling import Cause, Constraint, Diagnosis, Shortfall, explain
+from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
 from tests.unit.factories import encrypted, plain
 
 LATER = 'Use a smaller flavor, or try again later.'
@@ -21,14 +20,15 @@ SHORT = Shortfall('VCPU', 8, 3, 'epyc-1')
 
 
 def reason(cause, *constraints, request=None, **figures):
-    return diagnosis_reason(
+    (found,) = explain(
         Diagnosis(
             request=request or encrypted(),
             cause=cause,
             constraints=constraints,
             **figures,
         )
-    )
+    ).reasons
+    return found
 
 
 def figures(free=4, but_for=2, **more):
@@ -265,5 +265,43 @@ def test_every_cause_has_words_without_host_names_for_tenants(cause):
         assert not re.search('epyc|ec1a', found.tenant_text)
 
 
-def test_an_answer_with_candidates_needs_no_words():
-    assert reason(Cause.NONE) is None
+MACHINE_TYPE = Constraint(Cause.HOST_TRAIT, 'CUSTOM_HW_MACHINE_TYPE_Q35')
+SERVICE = Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')
+COMMAND = 'openstack image set --property hw_machine_type=q35 ubuntu'
+
+
+def open_machine_type(*constraints, cause=Cause.HOST_TRAIT):
+    return explain(
+        Diagnosis(
+            request=encrypted({}, {'hw_machine_type': None}),
+            cause=cause,
+            constraints=constraints,
+            hosts_with_free_slot=3,
+            hosts_but_for=2,
+        )
+    )
+
+
+def test_the_image_that_leaves_it_open_can_name_it():
+    text = open_machine_type(MACHINE_TYPE)
+    assert (
+        'The image names no machine type, and no host with a free amd-sev '
+        f'slot defaults to q35. Set it: {COMMAND}'
+    ) in text.tenant()
+    assert 'but for their default machine type' in text.operator()
+    assert COMMAND in text.operator()
+
+
+def test_a_host_out_of_service_is_still_the_operators_affair():
+    assert 'is in service' in open_machine_type(SERVICE).tenant()
+    assert 'is in service' in open_machine_type(MACHINE_TYPE, SERVICE).tenant()
+
+
+def test_beside_something_else_it_is_named_without_the_trait():
+    text = open_machine_type(
+        MACHINE_TYPE,
+        Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8),
+        cause=Cause.COMBINATION,
+    )
+    assert 'the default machine type' in text.tenant()
+    assert 'CUSTOM' not in text.tenant()

@@ -1,12 +1,17 @@
+import dataclasses
+
 import pytest
 
-from sev_scheduling import Host, SlotPool, VerdictCode, filter_hosts
-from sev_scheduling.explain.reasons import (
-    ASK_OPERATOR,
-    TRY_LATER,
-    host_reasons,
+from sev_scheduling import (
+    Host,
+    SlotPool,
+    VerdictCode,
+    explain,
+    filter_hosts,
+    judge,
 )
-from tests.unit.factories import encrypted
+from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
+from tests.unit.factories import encrypted, plain
 
 OPEN = {'hw_machine_type': None}
 SET_Q35 = 'openstack image set --property hw_machine_type=q35 ubuntu'
@@ -20,10 +25,9 @@ def host(name='a', pools=None, **changes):
     )
 
 
-def reasons(hosts, properties=OPEN, *, tenant=True, model=None, **kwargs):
+def reasons(hosts, properties=OPEN, *, model=None, **kwargs):
     request = encrypted({}, properties, model=model)
-    result = filter_hosts(request, hosts, **kwargs)
-    return host_reasons(result, for_tenant=tenant)
+    return explain(filter_hosts(request, hosts, **kwargs)).reasons
 
 
 ES = SlotPool(9)
@@ -74,7 +78,7 @@ SNP = SlotPool(3)
         pytest.param(
             'amd-sev', OPEN, [host()] * 2,
             {'require_known_machine_type': True},
-            ('do not tell their default machine type; amd-sev needs q35',
+            ('do not publish their default machine type; amd-sev needs q35',
              f'set hw_machine_type=q35 on the image: {SET_Q35}',
              'The image names no machine type; amd-sev needs q35.',
              f'Set it: {SET_Q35}'),
@@ -161,7 +165,7 @@ def test_several_models_are_told_apart():
     ]
     result = filter_hosts(request, cloud)
 
-    assert [r.text for r in host_reasons(result, for_tenant=True)] == [
+    assert [r.text for r in explain(result).reasons] == [
         'offers no amd-sev-snp or amd-sev slots',
         'has no free amd-sev slot (1 of 1 in use)',
         'has no free amd-sev-snp slot (1 of 1 in use)',
@@ -178,7 +182,99 @@ def test_hosts_without_the_model_are_none_of_a_tenants_business():
 
 
 def test_tenants_whose_guest_fits_read_no_reasons():
-    (reason,) = reasons([host(pools={})], tenant=False)
+    cloud = [host(), host(machine_types={'x86_64': 'pc'})]
+    (reason,) = reasons(cloud)
 
     assert reason.text
     assert (reason.tenant_text, reason.tenant_fix) == ('', '')
+
+
+@pytest.mark.parametrize(
+    ('model', 'properties', 'one', 'kwargs', 'message', 'fix'),
+    [
+        pytest.param(
+            'amd-sev', {}, host(), {},
+            'a can take it: 15 of 15 amd-sev slots free.', '',
+            id='it fits',
+        ),
+        pytest.param(
+            'amd-sev', {}, host(pools={}), {},
+            'a offers no amd-sev slots.', 'Use hosts that offer amd-sev.',
+            id='no pool',
+        ),
+        pytest.param(
+            'arm-cca', {}, host(), {},
+            'a offers no arm-cca slots.', 'Use hosts that offer arm-cca.',
+            id='an unknown model',
+        ),
+        pytest.param(
+            'amd-sev-es', {},
+            host(pools={'amd-sev-es': ES, 'amd-sev-snp': SNP}), {},
+            'a offers amd-sev-snp too, which amd-sev-es must not share a '
+            'host with (CVE-2025-48514).',
+            'Use hosts that offer amd-sev-es without amd-sev-snp.',
+            id='excluded',
+        ),
+        pytest.param(
+            'amd-sev', {}, host(hypervisor_type='VMware'), {},
+            'a runs VMware; amd-sev needs qemu or kvm.',
+            'Use hosts with libvirt and KVM.',
+            id='hypervisor',
+        ),
+        pytest.param(
+            'amd-sev', OPEN, host(machine_types={'x86_64': 'pc'}), {},
+            'a defaults to machine type pc; amd-sev needs q35.', SET_Q35,
+            id='machine type',
+        ),
+        pytest.param(
+            'amd-sev', OPEN, host(), {'require_known_machine_type': True},
+            'a does not publish its default machine type; amd-sev needs q35.',
+            SET_Q35,
+            id='unknown machine type',
+        ),
+        pytest.param(
+            'amd-sev', {}, host(ram_allocation_ratio=1.5), {},
+            'a overcommits memory (ram_allocation_ratio 1.5); amd-sev pins '
+            'it.',
+            'Set ram_allocation_ratio = 1.0 in nova.conf of a.',
+            id='overcommit',
+        ),
+        pytest.param(
+            'amd-sev', {}, host(pools={'amd-sev': SlotPool(15, 1, 14)}), {},
+            'a has no free amd-sev slot (14 of 14 in use, 1 reserved).',
+            'Wait until a guest on a is deleted, or add hosts.',
+            id='full',
+        ),
+    ],
+)  # fmt: skip
+def test_words_about_one_host(model, properties, one, kwargs, message, fix):
+    request = encrypted({}, properties, model=model)
+    verdict = judge(request, one, **kwargs)
+
+    assert (verdict.message, verdict.fix) == (message, fix)
+
+
+def test_a_host_takes_any_guest_that_is_not_encrypted():
+    verdict = judge(plain(), Host(name='old'))
+
+    assert verdict.message == 'old takes any guest that is not encrypted.'
+    assert verdict.fix == ''
+
+
+def test_a_full_pool_may_be_uncounted():
+    verdict = judge(encrypted(), host(pools={'amd-sev': SlotPool(1, 0, 1)}))
+    uncounted = dataclasses.replace(verdict, total=0, used=0)
+
+    assert uncounted.message == 'a has no free amd-sev slot.'
+
+
+def test_an_exclusion_may_have_no_source():
+    model = dataclasses.replace(
+        encrypted().model, excluded_by=('intel-tdx',), exclusion_source=''
+    )
+    request = dataclasses.replace(encrypted(), models=(model,))
+    pools = {'amd-sev': SlotPool(1), 'intel-tdx': SlotPool(1)}
+
+    assert judge(request, host(pools=pools)).message == (
+        'a offers intel-tdx too, which amd-sev must not share a host with.'
+    )

@@ -1,0 +1,480 @@
+"""Every text about a finding: one row a code.
+
+A row's texts are templates of :meth:`str.format` over the values that
+:mod:`.values` takes from a finding. ``{n:offers|offer}`` chooses by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
+from sev_scheduling.hosts.verdict import VerdictCode
+from sev_scheduling.problems import Advice, Case, Code, Target
+
+ASK_OPERATOR = "Ask the cloud's operator."
+TRY_LATER = 'Try again later, or delete an encrypted server.'
+_ASK_FOR_LESS = 'Use a smaller flavor, or try again later.'
+
+#: Begins a sentence about a guest for which encryption is asked.
+ASKED = 'Memory encryption is requested by {who}, but '
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """The text about a problem.
+
+    :ivar text: a sentence without its full stop; in lower case where it
+        may follow :data:`ASKED`
+    :ivar asked: begin it with who asked, where there is room
+    """
+
+    text: str
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts about hosts that say no, or about a diagnosis.
+
+    :ivar hosts: what follows the number of hosts, or a host's name
+    :ivar advice: what an operator can do, or ''
+    :ivar tenant: a sentence without host names and numbers
+    :ivar tenant_advice: what a tenant can do
+    :ivar host_advice: what to do about one host
+    """
+
+    hosts: str
+    advice: str = ''
+    tenant: str = ''
+    tenant_advice: str = ''
+    host_advice: str = ''
+
+
+PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
+    (Code.INVALID_BOOLEAN, Case.ONLY): ProblemRow(
+        '{what} of {owner} is {value}, which is neither true nor false',
+        asked=False,
+    ),
+    (Code.ENCRYPTION_CONFLICT, Case.ONLY): ProblemRow(
+        '{what} of {owner} forbids it'
+    ),
+    (Code.UNKNOWN_MODEL, Case.ONLY): ProblemRow(
+        '{owner} names the model {value}, which is not known'
+    ),
+    (Code.MODEL_CONFLICT, Case.ONLY): ProblemRow(
+        '{other} names the model {other_value} and {owner} names {value}'
+    ),
+    (Code.MODEL_WITHOUT_ENCRYPTION, Case.ONLY): ProblemRow(
+        'the model {value} is named by {owner}, and memory encryption is not '
+        'asked for, so the guest is not encrypted',
+        asked=False,
+    ),
+    (Code.FIRMWARE_NOT_UEFI, Case.ONLY): ProblemRow('{owner} {has}'),
+    (Code.FIRMWARE_NOT_STATELESS, Case.ONLY): ProblemRow(
+        '{model} needs stateless firmware, which {owner} does not ask for'
+    ),
+    (Code.MACHINE_TYPE_NOT_Q35, Case.ONLY): ProblemRow(
+        '{owner} {has}; {model} needs {needs}'
+    ),
+    (Code.MACHINE_TYPE_NOT_Q35, Case.HOST_DEFAULT): ProblemRow(
+        '{owner} {has} and the host defaults to {other_value}; {model} needs '
+        '{needs}'
+    ),
+    (Code.MACHINE_TYPE_UNSET, Case.ONLY): ProblemRow(
+        '{owner} {has}, so each host decides, and only {needs} will do'
+    ),
+    (Code.ARCHITECTURE_UNSUPPORTED, Case.ONLY): ProblemRow(
+        '{owner} {has}; {model} runs on {needs}'
+    ),
+    (Code.DISK_BUS_UNSUPPORTED, Case.ONLY): ProblemRow('{owner} {has}'),
+    (Code.DISK_BUS_UNSUPPORTED, Case.CONTROLLER): ProblemRow(
+        '{owner} has hw_disk_bus=scsi and {has}'
+    ),
+    (Code.DISK_BUS_UNSUPPORTED, Case.ATTACHED): ProblemRow(
+        '{other_name} has no IDE controller for the volume'
+    ),
+    (Code.CDROM_BUS_UNSUPPORTED, Case.ONLY): ProblemRow(
+        '{owner} {has}, and {other_name} has no IDE controller'
+    ),
+    (Code.VIDEO_DEVICE_PRESENT, Case.ONLY): ProblemRow(
+        '{owner} {has}; {model} allows no video device'
+    ),
+    (Code.HOST_DEVICE, Case.ONLY): ProblemRow(
+        '{value} is a device of the host, which cannot reach encrypted memory'
+    ),
+    (Code.HOST_DEVICE, Case.ATTACHED): ProblemRow(
+        'it is a device of the host, which cannot reach encrypted memory'
+    ),
+    (Code.HOST_DEVICE, Case.PORT): ProblemRow(
+        'a port of type {value} is a device of the host, which cannot reach '
+        'encrypted memory'
+    ),
+    (Code.TRAIT_CONFLICT, Case.ONLY): ProblemRow(
+        '{owner} requires trait {name}, which contradicts {model}'
+    ),
+    (Code.TRAIT_CONFLICT, Case.FORBIDDEN): ProblemRow(
+        '{owner} forbids trait {name}, which contradicts {model}'
+    ),
+    (Code.TRAIT_WITHOUT_ENCRYPTION, Case.ONLY): ProblemRow(
+        '{owner} requires trait {name}, and memory encryption is not asked '
+        'for, so the guest runs on such a host unencrypted',
+        asked=False,
+    ),
+    (Code.EXPLICIT_SLOT, Case.ONLY): ProblemRow(
+        '{owner} asks for a slot by {key} as well, which counts it twice'
+    ),
+    (Code.EXPLICIT_SLOT, Case.UNENCRYPTED): ProblemRow(
+        '{owner} holds a slot by {key}, and memory encryption is not asked '
+        'for, so the guest is not encrypted',
+        asked=False,
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NOT_A_STATE): ProblemRow(
+        '{what} of {owner} is {value}, so it is ignored', asked=False
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.UNKNOWN_TRAIT): ProblemRow(
+        '{what} of {owner} names a trait that os-traits does not know',
+        asked=False,
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.UNKNOWN_CLASS): ProblemRow(
+        '{what} of {owner} names a resource class that does not exist',
+        asked=False,
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NOT_AN_AMOUNT): ProblemRow(
+        '{what} of {owner} is {value}, which is no amount', asked=False
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NO_RESOURCES_IN_GROUP): ProblemRow(
+        '{owner} has traits, and no resources, in request group {value}',
+        asked=False,
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.REQUIRED_AND_FORBIDDEN): ProblemRow(
+        'trait {name} is both required and forbidden by {owner} and {other}',
+        asked=False,
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NO_RESOURCES): ProblemRow(
+        '{owner} asks for no resources at all', asked=False
+    ),
+    (Code.ACTION_UNSUPPORTED, Case.ONLY): ProblemRow(
+        '{key} does not work with encrypted memory'
+    ),
+    (Code.REBUILD_NEEDS_SLOT, Case.ONLY): ProblemRow(
+        'the server holds no slot, and a rebuild takes none'
+    ),
+    (Code.REBUILD_CHANGES_MODEL, Case.ONLY): ProblemRow(
+        'the server holds a slot of {other_name}, not of {model}'
+    ),
+    (Code.RESCUE_DROPS_ENCRYPTION, Case.ONLY): ProblemRow(
+        'the rescue image would boot the server unencrypted'
+    ),
+}
+
+#: What to do, as it follows "or"; a full sentence is made of it.
+ADVICE: Mapping[Advice, str] = {
+    Advice.ANOTHER_MODEL: 'name another of {listed}',
+    Advice.ANOTHER_ARCHITECTURE: (
+        'boot from an image for {values}, or without encryption'
+    ),
+    Advice.LEAVE_DEVICE_OUT: (
+        'leave the device out, or attach it to an unencrypted server'
+    ),
+    Advice.CORRECT_NAME: 'correct the name',
+    Advice.CORRECT_TRAIT: (
+        'correct the name, use a CUSTOM_ trait, update os-traits'
+    ),
+    Advice.CORRECT_STATE: 'use {values}',
+    Advice.CORRECT_AMOUNT: 'give a whole number from {first} to {last}',
+    Advice.ADD_RESOURCES: (
+        'add a resources{first}: extra spec, or remove the trait{first}: ones'
+    ),
+    Advice.REMOVE_ONE_TRAIT: 'remove one of the two',
+    Advice.GIVE_RESOURCES: (
+        'give it vcpus, ram or disk, or a resources: extra spec'
+    ),
+    Advice.COLD_MIGRATE: (
+        'use a cold migration: openstack server migrate SERVER'
+    ),
+    Advice.STOP_OR_SHELVE: (
+        'stop or shelve the server instead: openstack server shelve SERVER'
+    ),
+    Advice.ANOTHER_BUS: 'attach it on bus virtio, sata or scsi',
+    Advice.NORMAL_PORT: (
+        'attach a port of vnic_type normal, or use an unencrypted server'
+    ),
+    Advice.NEW_SERVER: 'create a new server from the image',
+    Advice.ENCRYPTED_RESCUE_IMAGE: (
+        'use a rescue image with hw_mem_encryption=true'
+    ),
+}
+
+#: A change to what a target holds, in brief.
+CHANGES: Mapping[tuple[Target, bool], str] = {
+    (Target.FLAVOR, True): 'set {keys} on flavor {name}',
+    (Target.FLAVOR, False): 'remove {keys} from flavor {name}',
+    (Target.IMAGE, True): 'set {keys} on image {name}',
+    (Target.IMAGE, False): 'remove {keys} from image {name}',
+    (Target.VOLUME, True): 'set {keys} on volume {name}',
+    (Target.VOLUME, False): 'remove {keys} from volume {name}',
+    (Target.HOST, True): 'set {keys} in nova.conf of {name}',
+    (Target.HOST, False): 'remove {keys} from nova.conf of {name}',
+}
+
+_SET_MACHINE_TYPE = 'set hw_machine_type={needs} on the image: {command}'
+_SET_IT = 'Set it: {command}'
+
+#: Code, and the case of it: what is known of the machine type.
+VERDICTS: Mapping[tuple[str, str], Row] = {
+    (VerdictCode.NO_POOL, ''): Row(
+        '{n:offers|offer} no {model} slots',
+        tenant='No host offers {model} memory encryption.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Use hosts that offer {model}.',
+    ),
+    (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
+        '{n:offers|offer} {excluded_by} too, which {model} must not share a '
+        'host with{source}',
+        tenant='Hosts that offer {model} also offer {excluded_by}, and the '
+        'two must not share a host{source}.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Use hosts that offer {model} without {excluded_by}.',
+    ),
+    (VerdictCode.HYPERVISOR_UNSUPPORTED, ''): Row(
+        '{n:runs|run} {hypervisors}; {model} needs {needs_hypervisors}',
+        tenant='Hosts with {model} slots cannot run encrypted guests.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Use hosts with libvirt and KVM.',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'default'): Row(
+        '{n:defaults|default} to machine type {machine_type}; {model} needs '
+        '{needs}',
+        advice=_SET_MACHINE_TYPE,
+        tenant='The image names no machine type, and hosts give it '
+        '{machine_type}; {model} needs {needs}.',
+        tenant_advice=_SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'unknown'): Row(
+        '{n:does not publish its|do not publish their} default machine type; '
+        '{model} needs {needs}',
+        advice=_SET_MACHINE_TYPE,
+        tenant='The image names no machine type; {model} needs {needs}.',
+        tenant_advice=_SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'image'): Row(
+        '{n:was|were} asked for {machine_type}; {model} needs {needs}',
+        advice=_SET_MACHINE_TYPE,
+        tenant='The image asks for machine type {machine_type}; {model} needs '
+        '{needs}.',
+        tenant_advice=_SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MEMORY_OVERCOMMITTED, ''): Row(
+        '{n:overcommits|overcommit} memory (ram_allocation_ratio {ratios}); '
+        '{model} pins it',
+        advice='set ram_allocation_ratio = 1.0 in nova.conf of {these}',
+        tenant='Hosts with {model} slots are not set up for encrypted guests.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Set ram_allocation_ratio = 1.0 in nova.conf of {these}.',
+    ),
+    (VerdictCode.NO_FREE_SLOT, ''): Row(
+        '{n:has|have} no free {model} slot ({used} of {usable} in use'
+        '{reserved})',
+        tenant='All {model} slots that it could use are taken now.',
+        tenant_advice=TRY_LATER,
+        host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+    ),
+    (VerdictCode.NO_FREE_SLOT, 'uncounted'): Row(
+        '{n:has|have} no free {model} slot',
+        tenant='All {model} slots that it could use are taken now.',
+        tenant_advice=TRY_LATER,
+        host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+    ),
+    (NO_CANDIDATE, ''): Row(
+        '{n:lacks|lack} something else that is asked for (resources, traits, '
+        'aggregates)',
+        tenant='Hosts that could run it are too small or too full, or lack '
+        'something else that is asked for.',
+        tenant_advice='Use a flavor that asks for less.',
+        host_advice='Use a flavor that asks for less.',
+    ),
+}
+
+#: One host that fits.
+FITS = '{host} can take it: {free} of {usable} {model} slots free.'
+FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
+
+#: Hosts that lack one thing alone; ``{what}`` is the row's own text.
+BUT_FOR = 'of {total} {such} would do but for {what}'
+SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
+
+#: Cause, and the case of it: what is known of hosts and amounts.
+CAUSES: Mapping[tuple[Cause, str], Row] = {
+    (Cause.NO_MODEL, ''): Row(
+        'no host offers {model} slots',
+        tenant='No host offers {model} memory encryption.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.SLOTS_USED, ''): Row(
+        '{n:host offers|hosts offer} {model}, and {n:its|all their} slots '
+        'are taken ({slots_used} of {slots_total} in use)',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.SLOTS_USED, 'reserved'): Row(
+        '{n:host offers|hosts offer} {model}, with all slots reserved',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.SLOTS_USED, 'uncounted'): Row(
+        'no host has a free {model} slot',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.RESOURCES_SHORT, ''): Row(
+        '{figures}',
+        advice='use a flavor with less {classes}, or add hosts',
+        tenant='No {such_host} has enough {classes} left.',
+        tenant_advice=_ASK_FOR_LESS,
+    ),
+    (Cause.RESOURCES_SHORT, 'units'): Row(
+        '{figures} (too much at once, or an amount that is not given out)',
+        advice='see max_unit, min_unit and step_size of the inventories; use '
+        'a flavor with another amount of {classes}',
+        tenant='No {such_host} has enough {classes} left.',
+        tenant_advice=_ASK_FOR_LESS,
+    ),
+    (Cause.TRAIT, ''): Row(
+        'the traits asked for: {names}',
+        advice='change the traits of the flavor or image, or those of the '
+        'hosts',
+        tenant='No {such_host} meets the traits asked for: {names}.',
+        tenant_advice='Remove or change what asks for them in the flavor or '
+        'the image.',
+    ),
+    (Cause.HOST_TRAIT, ''): Row(
+        'what is asked of every host: {names}',
+        advice='enable these hosts, or change their traits',
+        tenant='No {such_host} is in service.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'machine-type'): Row(
+        'their default machine type',
+        advice=_SET_MACHINE_TYPE,
+        tenant='The image names no machine type, and no {such_host} defaults '
+        'to {needs}.',
+        tenant_advice=_SET_IT,
+    ),
+    (Cause.AGGREGATE, ''): Row(
+        'the aggregates asked for: {names}',
+        advice='add hosts to these aggregates',
+        tenant='No {such_host} is available to this project or zone.',
+        tenant_advice="Choose another availability zone, or ask the cloud's "
+        'operator.',
+    ),
+    (Cause.HOST, ''): Row(
+        'the host asked for: {names}',
+        advice='ask for another host, or for none',
+        tenant='The host asked for cannot take it.',
+        tenant_advice='Ask for no particular host.',
+    ),
+    (Cause.GROUP, ''): Row(
+        'the request groups {names}',
+        advice='change these groups of the flavor, or add hosts that serve '
+        'them',
+        tenant='No {such_host} can serve the request groups {names}.',
+        tenant_advice='Use another flavor.',
+    ),
+    (Cause.GROUP_POLICY, ''): Row(
+        'group_policy=isolate',
+        advice='set group_policy=none on the flavor, or use hosts with nested '
+        'pools',
+        tenant="The flavor's group_policy=isolate cannot be met.",
+        tenant_advice='Use a flavor with group_policy=none.',
+    ),
+    (Cause.SEVERAL, ''): Row(
+        'all of: {figures}',
+        advice='relax all of them, or add hosts',
+        tenant='No host meets these: {tenant_names}.',
+        tenant_advice='Relax all of them, or try again later.',
+    ),
+    (Cause.COMBINATION, ''): Row(
+        'one of: {figures}',
+        advice='relax one of them, or add hosts',
+        tenant='No host meets all of these at once: {tenant_names}.',
+        tenant_advice='Relax one of them, or try again later.',
+    ),
+    (Cause.UNCLEAR, ''): Row(
+        '{such}, and no single thing asked for keeps the guest off',
+        advice='ask for less, one thing after the other',
+        tenant='No host meets all that is asked for at once.',
+        tenant_advice='Use a smaller flavor with fewer traits, or try again '
+        'later.',
+    ),
+}
+
+#: A constraint, as an operator reads it.
+CONSTRAINTS: Mapping[Cause, str] = {
+    Cause.SLOTS_USED: 'a free {name} slot',
+    Cause.RESOURCES_SHORT: '{constraint}',
+    Cause.TRAIT: 'trait {name}',
+    Cause.HOST_TRAIT: 'host trait {name}',
+    Cause.AGGREGATE: 'aggregate {name}',
+    Cause.HOST: 'host {name}',
+    Cause.GROUP: 'request group {name}',
+    Cause.GROUP_POLICY: 'group_policy={name}',
+}
+SLOTS_IN_USE = '{label} ({slots_used} of {slots_total} in use)'
+SHORTFALL = (
+    '{name}: {requested} asked for, {best} left on the best ({best_host}), '
+    '{missing} short'
+)
+#: A constraint without what only operators may know.
+TENANT_CONSTRAINTS: Mapping[Cause, str] = {
+    Cause.AGGREGATE: 'the availability zone or project',
+    Cause.HOST: 'the host asked for',
+    Cause.HOST_TRAIT: 'hosts in service',
+    Cause.RESOURCES_SHORT: '{name}',
+}
+TENANT_MACHINE_TYPE = 'the default machine type'
+
+#: Whether anything but encryption and slots is asked of the hosts.
+SUCH_HOSTS = {
+    'any': '{n:host|hosts}',
+    'offering': '{n:host|hosts} with {model} slots',
+    'free': '{n:host|hosts} with a free {model} slot',
+}
+
+#: The first line: for operators, for tenants.
+HEADLINES: Mapping[str, tuple[str, str]] = {
+    'hosts': (
+        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        'This {guest} can be placed.',
+    ),
+    'no-host': (
+        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        'No host can run this {guest}:',
+    ),
+    'candidates': (
+        'Placement has candidates for this {guest}.',
+        'This {guest} can be placed.',
+    ),
+    'no-candidate': (
+        'Placement has no candidate for this {guest}:',
+        'No host can run this {guest}:',
+    ),
+    'errors': ('This request cannot be scheduled:',) * 2,
+    'warnings': ('This request can be scheduled, with warnings:',) * 2,
+    'valid': ('This request can be scheduled.',) * 2,
+}
+
+#: What a claim of guests found: how many there were to be, and fit.
+NO_CAPACITY: Mapping[str, str] = {
+    'some': (
+        'Only {fit} of {count} guests fit, so none was placed; ask for {fit}, '
+        'or free slots.'
+    ),
+    'moving': 'No other host can take the guest.',
+    'one': 'No host can take the guest.',
+    'many': 'No host can take any of the {count} guests.',
+}

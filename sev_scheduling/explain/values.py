@@ -1,0 +1,254 @@
+"""What a finding puts into the templates of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
+from sev_scheduling.explain import catalogue
+from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
+from sev_scheduling.hosts.verdict import Verdict, VerdictCode
+from sev_scheduling.problems import Field, Fix, Problem, Source
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.rule import set_image
+from sev_scheduling.text import quoted
+
+Values = Mapping[str, Any]
+
+#: A key that can stand in a sentence as it is.
+_PLAIN_KEY = re.compile(r'[A-Za-z0-9_.:-]{1,60}')
+
+
+class Count(int):
+    """A number that chooses words: ``{n:offers|offer}``."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, many = spec.partition('|')
+        if not bar:
+            return super().__format__(spec)
+        return one if self == 1 else many
+
+
+def sentence(text: str) -> str:
+    """Return text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def guest_name(request: EncryptionRequest) -> str:
+    """Return such as ``amd-sev guest``."""
+    if not request.encrypted:
+        return 'unencrypted guest'
+    return f'{request.model_name or "encrypted"} guest'
+
+
+def owner(field: Field) -> str:
+    """Return such as ``flavor m1`` or ``the image``."""
+    if field.owner:
+        return f'{field.source} {field.owner}'
+    return f'the {field.source}'
+
+
+def key(field: Field) -> str:
+    return field.key if _PLAIN_KEY.fullmatch(field.key) else quoted(field.key)
+
+
+def what(field: Field) -> str:
+    """Return such as ``extra spec hw:mem_encryption``."""
+    kind = 'extra spec' if field.source is Source.FLAVOR else 'property'
+    return f'{kind} {key(field)}'
+
+
+def asker(requesters: Sequence[Field]) -> str:
+    """Return who asks for encryption."""
+    return ' and '.join(f'{what(f)} of {owner(f)}' for f in requesters)
+
+
+def problem_values(problem: Problem) -> Values:
+    field, value = problem.field, problem.value
+    return {
+        'key': key(field),
+        'what': what(field),
+        'owner': owner(field),
+        'value': quoted(value),
+        'name': value,
+        'has': f'has no {field.key}'
+        if value is None
+        else f'has {field.key}={quoted(value)}',
+        'needs': ' or '.join(problem.needs),
+        'model': problem.model,
+        'other': owner(problem.other) if problem.other else '',
+        'other_value': quoted(problem.other_value),
+        'other_name': problem.other_value or 'the machine type',
+        'who': asker(problem.requesters),
+    }
+
+
+def fix_values(fix: Fix) -> Values:
+    pairs = [f'{name}={value}' for name, value in fix.set.items()]
+    return {
+        'keys': ', '.join(pairs or fix.unset),
+        'name': fix.name or ('every such host' if fix.set else ''),
+        'values': ' or '.join(fix.values),
+        'listed': ', '.join(fix.values),
+        'first': fix.values[0] if fix.values else '',
+        'last': fix.values[-1] if fix.values else '',
+    }
+
+
+def machine_type_fix(request: EncryptionRequest) -> Fix:
+    """Return what makes the host's default machine type matter no more."""
+    wanted = request.model.machine_type if request.model else ''
+    return set_image(request, {'hw_machine_type': wanted})
+
+
+def verdict_case(verdict: Verdict) -> str:
+    if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
+        if verdict.request.machine_type is not None:
+            return 'image'
+        return 'unknown' if verdict.machine_type is None else 'default'
+    if verdict.code is VerdictCode.NO_FREE_SLOT and not verdict.total:
+        return 'uncounted'
+    return ''
+
+
+def verdict_values(verdicts: Sequence[Verdict]) -> Values:
+    """Return what hosts that give one reason have in common, and their sums.
+
+    :param verdicts: at least one, all of one code and model
+    """
+    first = verdicts[0]
+    request, model, host = first.request, first.model, first.host
+    ratios = sorted({v.ram_allocation_ratio or 0.0 for v in verdicts})
+    reserved = sum(v.reserved for v in verdicts)
+    source = model.exclusion_source if model else ''
+    no_pool = first.code is VerdictCode.NO_POOL
+    # A host without any of several models counts once for all of them.
+    name = request.model_name if no_pool or model is None else model.name
+    return {
+        'n': Count(len(verdicts)),
+        'host': host.name,
+        'these': host.name if len(verdicts) == 1 else 'these hosts',
+        'model': name or 'known model',
+        'free': first.free,
+        'used': sum(v.used for v in verdicts),
+        'usable': sum(max(0, v.total - v.reserved) for v in verdicts),
+        'reserved': f', {reserved} reserved' if reserved else '',
+        'machine_type': first.machine_type,
+        'needs': model.machine_type if model else '',
+        'command': machine_type_fix(request).command(),
+        'excluded_by': first.excluded_by,
+        'source': f' ({source})' if source else '',
+        'hypervisors': ' or '.join(
+            sorted({v.host.hypervisor_type or '' for v in verdicts})
+        ),
+        'needs_hypervisors': ' or '.join(model.hypervisor_types)
+        if model
+        else '',
+        'ratios': ' to '.join(
+            dict.fromkeys(f'{ratio:g}' for ratio in (ratios[0], ratios[-1]))
+        ),
+    }
+
+
+def cause_case(diagnosis: Diagnosis) -> str:
+    if diagnosis.cause is Cause.SLOTS_USED:
+        if diagnosis.hosts_with_model is None:
+            return 'uncounted'
+        return '' if diagnosis.slots_total else 'reserved'
+    if diagnosis.cause is Cause.RESOURCES_SHORT:
+        return '' if diagnosis.shortfalls else 'units'
+    if diagnosis.cause is Cause.HOST_TRAIT and all(
+        map(is_machine_type, diagnosis.constraints)
+    ):
+        return 'machine-type'
+    return ''
+
+
+def is_machine_type(constraint: Constraint) -> bool:
+    return constraint.cause is Cause.HOST_TRAIT and constraint.name.startswith(
+        MACHINE_TYPE_TRAIT_PREFIX
+    )
+
+
+def cause_values(diagnosis: Diagnosis) -> Values:
+    request = diagnosis.request
+    model = request.model_name or 'memory encryption'
+    lacks_slots = any(
+        c.cause is Cause.SLOTS_USED for c in diagnosis.constraints
+    )
+    such = catalogue.SUCH_HOSTS[
+        'any'
+        if not request.encrypted
+        else 'offering'
+        if lacks_slots
+        else 'free'
+    ]
+    total = (
+        diagnosis.hosts_with_model
+        if lacks_slots
+        else diagnosis.hosts_with_free_slot
+    )
+    names = [c.name for c in diagnosis.constraints]
+    tenant_names = dict.fromkeys(map(_tenant_name, diagnosis.constraints))
+    return {
+        'n': Count(diagnosis.hosts_with_model or 0),
+        'total': total,
+        'model': model,
+        'such': such.format(
+            n=Count(2 if total is None else total), model=model
+        ),
+        'such_host': such.format(n=Count(1), model=model),
+        'such_hosts': such.format(n=Count(2), model=model),
+        'slots_used': diagnosis.slots_used,
+        'slots_total': diagnosis.slots_total,
+        'figures': '; '.join(_figures(diagnosis)),
+        'classes': ' and '.join(names),
+        'names': ', '.join(names),
+        'tenant_names': ', '.join(tenant_names),
+        'needs': request.model.machine_type if request.model else '',
+        'command': machine_type_fix(request).command(),
+    }
+
+
+def _label(constraint: Constraint) -> str:
+    return catalogue.CONSTRAINTS[constraint.cause].format(
+        name=constraint.name, constraint=constraint
+    )
+
+
+def _tenant_name(constraint: Constraint) -> str:
+    if is_machine_type(constraint):
+        return catalogue.TENANT_MACHINE_TYPE
+    template = catalogue.TENANT_CONSTRAINTS.get(constraint.cause)
+    if template is None:
+        return _label(constraint)
+    return template.format(name=constraint.name)
+
+
+def _figures(diagnosis: Diagnosis) -> list[str]:
+    """Return what is named, with figures where they are known."""
+    short = {s.resource_class: s for s in diagnosis.shortfalls}
+    figures = []
+    for constraint in diagnosis.constraints:
+        template = '{label}'
+        values = {'label': _label(constraint)}
+        best = short.get(constraint.name)
+        if constraint.cause is Cause.SLOTS_USED and diagnosis.slots_total:
+            template = catalogue.SLOTS_IN_USE
+            values |= {
+                'slots_used': str(diagnosis.slots_used),
+                'slots_total': str(diagnosis.slots_total),
+            }
+        elif constraint.cause is Cause.RESOURCES_SHORT and best is not None:
+            template = catalogue.SHORTFALL
+            values |= {
+                'name': constraint.name,
+                'requested': str(best.requested),
+                'best': str(best.best),
+                'best_host': best.best_host,
+                'missing': str(best.missing),
+            }
+        figures.append(template.format(**values))
+    return figures

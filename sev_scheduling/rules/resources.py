@@ -1,0 +1,184 @@
+"""Rules about explicit traits and resources, and devices of the host."""
+
+from __future__ import annotations
+
+import os_resource_classes as orc
+
+from sev_scheduling.models import EncryptionModel, model_traits
+from sev_scheduling.problems import (
+    Advice,
+    Case,
+    Code,
+    Field,
+    Fix,
+    Severity,
+    Source,
+)
+from sev_scheduling.request.groups import (
+    ExtraSpecResource,
+    ExtraSpecTrait,
+    InvalidExtraSpec,
+)
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.rule import (
+    Problems,
+    Rule,
+    error,
+    problem,
+    unset,
+    warning,
+)
+from sev_scheduling.text import MAX_AMOUNT
+
+#: What an entry that Placement does not know should have been.
+_CORRECTIONS = {
+    Case.NOT_A_STATE: (Advice.CORRECT_STATE, ('required', 'forbidden')),
+    Case.UNKNOWN_TRAIT: (Advice.CORRECT_TRAIT, ()),
+    Case.UNKNOWN_CLASS: (Advice.CORRECT_NAME, ()),
+    Case.NOT_AN_AMOUNT: (Advice.CORRECT_AMOUNT, ('0', str(MAX_AMOUNT))),
+}
+
+
+def _explicit_slot(request: EncryptionRequest) -> Problems:
+    for entry in request.entries:
+        if not (
+            isinstance(entry, ExtraSpecResource)
+            and entry.resource_class == orc.MEM_ENCRYPTION_CONTEXT
+            and entry.amount
+        ):
+            continue
+        fix = unset(request, entry.field)
+        if request.encrypted:
+            yield error(request, Code.EXPLICIT_SLOT, entry.field, fix)
+        else:
+            yield warning(
+                request,
+                Code.EXPLICIT_SLOT,
+                entry.field,
+                fix,
+                case=Case.UNENCRYPTED,
+            )
+
+
+def _invalid_resource_request(request: EncryptionRequest) -> Problems:
+    code = Code.INVALID_RESOURCE_REQUEST
+    for entry in request.entries:
+        if isinstance(entry, InvalidExtraSpec):
+            advice, values = _CORRECTIONS[entry.case]
+            correct = Fix(advice=advice, values=values)
+            yield problem(
+                request,
+                code,
+                Severity.WARNING if entry.ignored else Severity.ERROR,
+                entry.field,
+                unset(request, entry.field, alternatives=(correct,)),
+                case=entry.case,
+                value=entry.value,
+            )
+    for group in request.groups:
+        key = f'trait{group.suffix}'
+        if not group.resources:
+            yield error(
+                request,
+                code,
+                request.field(Source.FLAVOR, key),
+                Fix(advice=Advice.ADD_RESOURCES, values=(group.suffix,)),
+                case=Case.NO_RESOURCES_IN_GROUP,
+                value=group.suffix,
+            )
+        for trait in sorted(group.forbidden):
+            if frozenset((trait,)) in group.required:
+                yield error(
+                    request,
+                    code,
+                    request.field(Source.FLAVOR, f'{key}:{trait}'),
+                    Fix(advice=Advice.REMOVE_ONE_TRAIT),
+                    case=Case.REQUIRED_AND_FORBIDDEN,
+                    value=trait,
+                    other=Field(Source.IMAGE, '', request.image_name),
+                )
+    if not request.groups and not request.encrypted:
+        yield error(
+            request,
+            code,
+            request.field(Source.FLAVOR, 'resources'),
+            Fix(advice=Advice.GIVE_RESOURCES),
+            case=Case.NO_RESOURCES,
+        )
+
+
+def _trait_conflict(
+    request: EncryptionRequest, model: EncryptionModel, _: str | None
+) -> Problems:
+    others = model_traits()
+    for entry in request.entries:
+        if not isinstance(entry, ExtraSpecTrait):
+            continue
+        if entry.required:
+            conflict = entry.trait != model.trait and entry.trait in others
+        else:
+            conflict = entry.trait == model.trait
+        if conflict:
+            yield error(
+                request,
+                Code.TRAIT_CONFLICT,
+                entry.field,
+                unset(request, entry.field),
+                case=Case.ONLY if entry.required else Case.FORBIDDEN,
+                value=entry.trait,
+                model=model.name,
+            )
+
+
+def _host_device(
+    request: EncryptionRequest, model: EncryptionModel, _: str | None
+) -> Problems:
+    for field, device in request.host_devices:
+        yield error(
+            request,
+            Code.HOST_DEVICE,
+            field,
+            Fix(advice=Advice.LEAVE_DEVICE_OUT)
+            if field.source is Source.REQUEST
+            else unset(request, field),
+            value=device,
+            model=model.name,
+        )
+
+
+#: For every request, encrypted or not.
+REQUEST_RULES = (
+    Rule(
+        Code.EXPLICIT_SLOT,
+        (Severity.ERROR, Severity.WARNING),
+        '``resources…:MEM_ENCRYPTION_CONTEXT`` in the flavor beside '
+        '``hw:mem_encryption`` would be counted twice; alone it holds a slot '
+        'without encrypting (a warning)',
+        _explicit_slot,
+    ),
+    Rule(
+        Code.INVALID_RESOURCE_REQUEST,
+        (Severity.ERROR, Severity.WARNING),
+        'a ``resources…:`` or ``trait…:`` entry, or a group of them, that '
+        'Placement would refuse (an error) or nova would ignore (a warning)',
+        _invalid_resource_request,
+    ),
+)
+
+#: For a guest that is to be encrypted, for one model.
+MODEL_RULES = (
+    Rule(
+        Code.HOST_DEVICE,
+        (Severity.ERROR,),
+        'a PCI alias, a vGPU or mdev resource, an accelerator profile, or a '
+        "device from elsewhere (a port's); an option makes it a warning",
+        _host_device,
+    ),
+    Rule(
+        Code.TRAIT_CONFLICT,
+        (Severity.ERROR,),
+        "flavor (any group) or image forbid the model's trait, or require "
+        "another model's",
+        _trait_conflict,
+    ),
+)

@@ -1,0 +1,105 @@
+"""A rule as data, and the problems and fixes that rules make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec
+
+from sev_scheduling.problems import Code, Field, Fix, Problem, Severity, Target
+from sev_scheduling.request.request import EncryptionRequest
+
+P = ParamSpec('P')
+
+Problems = Iterator[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[P]):
+    """One thing that a request must keep to.
+
+    :ivar severities: that its problems can have
+    :ivar when: when it finds something, as the documentation says it
+    :ivar check: yields the problems
+    """
+
+    code: Code
+    severities: tuple[Severity, ...]
+    when: str
+    check: Callable[P, Problems]
+
+
+def problem(
+    request: EncryptionRequest,
+    code: Code,
+    severity: Severity,
+    field: Field,
+    fix: Fix,
+    **facts: Any,
+) -> Problem:
+    """Return a problem of a request, which knows who asks for encryption."""
+    return Problem(
+        code=code,
+        severity=severity,
+        field=field,
+        fix=fix,
+        requesters=request.requesters,
+        **facts,
+    )
+
+
+def error(
+    request: EncryptionRequest,
+    code: Code,
+    field: Field,
+    fix: Fix,
+    **facts: Any,
+) -> Problem:
+    return problem(request, code, Severity.ERROR, field, fix, **facts)
+
+
+def warning(
+    request: EncryptionRequest,
+    code: Code,
+    field: Field,
+    fix: Fix,
+    **facts: Any,
+) -> Problem:
+    return problem(request, code, Severity.WARNING, field, fix, **facts)
+
+
+def set_flavor(
+    request: EncryptionRequest, extra_specs: Mapping[str, str], **more: Any
+) -> Fix:
+    """Return the fix that sets extra specs of the flavor."""
+    return Fix(
+        target=Target.FLAVOR,
+        name=request.flavor_name,
+        set=extra_specs,
+        **more,
+    )
+
+
+def set_image(
+    request: EncryptionRequest, properties: Mapping[str, str], **more: Any
+) -> Fix:
+    """Return the fix that sets properties of what the guest boots from."""
+    target, name = _image(request)
+    return Fix(target=target, name=name, set=properties, **more)
+
+
+def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
+    """Return the fix that removes an extra spec or a property."""
+    if field.source == 'flavor':
+        target: Target = Target.FLAVOR
+        name = request.flavor_name
+    else:
+        target, name = _image(request)
+    return Fix(target=target, name=name, unset=(field.key,), **more)
+
+
+def _image(request: EncryptionRequest) -> tuple[Target, str | None]:
+    if request.image_of_volume:
+        # The image's facts were copied into the volume when it was made.
+        return Target.VOLUME, None
+    return Target.IMAGE, request.image_name

@@ -1,0 +1,103 @@
+"""Every code has a row, and every row can be told in every view."""
+
+import re
+import string
+
+import pytest
+
+from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
+from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.values import Count
+from sev_scheduling.hosts.verdict import VerdictCode
+from sev_scheduling.problems import Advice, Code, Target
+
+
+class _Anything(dict):
+    """Has a value of every name; numbers choose words."""
+
+    def __missing__(self, name):
+        return Count(2) if name == 'n' else f'<{name}>'
+
+
+def templates():
+    """Yield every text of the catalogue, with the name of its table."""
+    for name, table in vars(catalogue).items():
+        if name.isupper() and isinstance(table, dict):
+            for key, row in table.items():
+                texts = row
+                if isinstance(row, (catalogue.Row, catalogue.ProblemRow)):
+                    texts = [
+                        getattr(row, slot)
+                        for slot in row.__slots__
+                        if slot != 'asked'
+                    ]
+                for text in [texts] if isinstance(texts, str) else texts:
+                    yield pytest.param(text, id=f'{name} {key} {text[:20]}')
+        elif name.isupper() and isinstance(table, str):
+            yield pytest.param(table, id=name)
+
+
+@pytest.mark.parametrize(
+    ('table', 'codes'),
+    [
+        (catalogue.PROBLEMS, Code),
+        (catalogue.VERDICTS, {*VerdictCode, NO_CANDIDATE}),
+        (catalogue.CAUSES, {*Cause} - {Cause.NONE}),
+    ],
+    ids=['problems', 'verdicts', 'causes'],
+)
+def test_every_code_has_a_row(table, codes):
+    assert {code for code, _ in table} == {*codes}
+
+
+def test_all_advice_and_every_change_has_words():
+    assert catalogue.ADVICE.keys() == {*Advice}
+    assert catalogue.CHANGES.keys() == {
+        (target, sets) for target in Target for sets in (True, False)
+    }
+
+
+def test_every_kind_of_constraint_has_a_name():
+    assert catalogue.CONSTRAINTS.keys() == {*Cause} - {
+        Cause.NONE,
+        Cause.NO_MODEL,
+        Cause.SEVERAL,
+        Cause.COMBINATION,
+        Cause.UNCLEAR,
+    }
+
+
+@pytest.mark.parametrize('template', templates())
+def test_a_template_makes_one_clean_line(template):
+    text = template.format_map(_Anything())
+
+    assert text == ' '.join(text.split()) or template is catalogue.ASKED
+    assert '{' not in text
+    assert not re.search(r'\.\.|;\.|,\.', text)
+
+
+@pytest.mark.parametrize('template', templates())
+def test_what_chooses_words_by_number_has_both(template):
+    for _, name, spec, _ in string.Formatter().parse(template):
+        if spec:
+            assert name == 'n'
+            assert len(spec.split('|')) == 2
+
+
+TENANT = [
+    pytest.param(row, id=f'{code} {case}')
+    for table in (catalogue.VERDICTS, catalogue.CAUSES)
+    for (code, case), row in table.items()
+]
+
+
+@pytest.mark.parametrize('row', TENANT)
+def test_tenants_read_whole_sentences_without_names_and_numbers(row):
+    for text in filter(None, (row.tenant, row.tenant_advice)):
+        assert text[0].isupper()
+        assert text.endswith('.') or text.endswith('{command}')
+    names = {n for _, n, _, _ in string.Formatter().parse(row.tenant) if n}
+    assert names.isdisjoint(
+        {'host', 'n', 'used', 'usable', 'reserved', 'free', 'total', 'these'}
+        | {'figures', 'slots_used', 'slots_total', 'ratios', 'hypervisors'}
+    )

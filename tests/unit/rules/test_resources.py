@@ -1,0 +1,285 @@
+"""Explicit traits, resources and slots of a request."""
+
+import pytest
+
+from sev_scheduling import parse, validate
+from tests.unit.factories import (
+    ON,
+    READY,
+    UNSET_FLAVOR,
+    UNSET_IMAGE,
+    encrypted,
+    fix_of,
+    flavor,
+    found_rows,
+    image,
+)
+
+MODEL = 'hw:mem_encryption_model'
+SLOT = 'resources:MEM_ENCRYPTION_CONTEXT'
+SEV, SEV_ES = 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES'
+
+TRAIT_CONFLICT = [
+    pytest.param(ON | {f'trait:{SEV}': 'required'}, {}, [], id='its own'),
+    pytest.param(
+        ON | {f'trait:{SEV_ES}': 'forbidden'}, {}, [], id='another forbidden'
+    ),
+    pytest.param(ON | {'trait:CUSTOM_X': 'forbidden'}, {}, [], id='no model'),
+    pytest.param(
+        ON | {'resources1:VCPU': '1', f'trait1:{SEV_ES}': 'required'},
+        {},
+        [
+            (
+                'error',
+                f'flavor:trait1:{SEV_ES}',
+                UNSET_FLAVOR + 'trait1:HW_CPU_X86_AMD_SEV_ES m1',
+            )
+        ],
+        id="another model's required, in any group",
+    ),
+    pytest.param(
+        ON,
+        {f'trait:{SEV}': 'forbidden'},
+        [
+            (
+                'error',
+                f'image:trait:{SEV}',
+                UNSET_IMAGE + 'trait:HW_CPU_X86_AMD_SEV ubuntu',
+            )
+        ],
+        id='its own forbidden by the image',
+    ),
+]
+
+EXPLICIT_SLOT = [
+    pytest.param(ON | {SLOT: '0'}, {}, [], id='no slot'),
+    pytest.param(ON | {'resources:VCPU': '1'}, {}, [], id='another class'),
+    pytest.param(
+        ON | {SLOT: '1'},
+        {},
+        [
+            (
+                'error',
+                f'flavor:{SLOT}',
+                UNSET_FLAVOR + 'resources:MEM_ENCRYPTION_CONTEXT m1',
+            )
+        ],
+        id='beside encryption',
+    ),
+    pytest.param(
+        {'resources_A:MEM_ENCRYPTION_CONTEXT': '1'},
+        {},
+        [
+            (
+                'warning',
+                'flavor:resources_A:MEM_ENCRYPTION_CONTEXT',
+                UNSET_FLAVOR + 'resources_A:MEM_ENCRYPTION_CONTEXT m1',
+            )
+        ],
+        id='alone',
+    ),
+]
+
+INVALID_RESOURCE_REQUEST = [
+    pytest.param({'resources:CUSTOM_NIC': '1'}, {}, [], id='all is well'),
+    pytest.param(
+        {'resources:VCPU': 'many'},
+        {},
+        [
+            (
+                'warning',
+                'flavor:resources:VCPU',
+                UNSET_FLAVOR + 'resources:VCPU m1',
+            )
+        ],
+        id='nova ignores it',
+    ),
+    pytest.param(
+        {},
+        {'trait:GOLD': 'required'},
+        [
+            (
+                'error',
+                'image:trait:GOLD',
+                UNSET_IMAGE + 'trait:GOLD ubuntu',
+            )
+        ],
+        id='Placement refuses it',
+    ),
+    pytest.param(
+        {'trait1:CUSTOM_GOLD': 'required'},
+        {},
+        [('error', 'flavor:trait1', 'add-resources')],
+        id='a group without resources',
+    ),
+    pytest.param(
+        {'trait:CUSTOM_A': 'required'},
+        {'trait:CUSTOM_A': 'forbidden'},
+        [('error', 'flavor:trait:CUSTOM_A', 'remove-one-trait')],
+        id='required and forbidden',
+    ),
+    pytest.param(
+        {
+            'trait:CUSTOM_A': 'required',
+            'resources1:CUSTOM_NIC': '1',
+            'trait1:CUSTOM_A': 'forbidden',
+        },
+        {},
+        [],
+        id='required here, forbidden there',
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ('code', 'extra_specs', 'properties', 'rows'),
+    [
+        pytest.param(code, *case.values, id=f'{code}: {case.id}')
+        for code, table in {
+            'trait-conflict': TRAIT_CONFLICT,
+            'explicit-slot': EXPLICIT_SLOT,
+            'invalid-resource-request': INVALID_RESOURCE_REQUEST,
+        }.items()
+        for case in table
+    ],
+)
+def test_a_rule_finds_what_breaks_it_and_nothing_else(
+    code, extra_specs, properties, rows
+):
+    assert found_rows(extra_specs, properties, code) == rows
+
+
+def test_a_request_for_nothing_at_all_is_refused():
+    (problem,) = validate(parse(flavor(vcpus=0, ram=0, disk=0)))
+
+    assert problem.is_error
+    assert (problem.where, problem.case) == (
+        'flavor:resources',
+        'no-resources',
+    )
+    assert problem.fix.advice == 'give-resources'
+
+
+def test_a_slot_alone_is_a_request():
+    nothing = flavor(ON, vcpus=0, ram=0, disk=0)
+    ready = image({**READY, 'hw_firmware_stateless': None})
+
+    assert validate(parse(nothing, ready)) == ()
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'severity', 'case', 'value', 'advice'),
+    [
+        (
+            {'resources:VCPU': 'many'},
+            {},
+            'warning',
+            'not-an-amount',
+            'many',
+            'correct-amount',
+        ),
+        (
+            {'resources:VCPU': str(2**31)},
+            {},
+            'error',
+            'not-an-amount',
+            str(2**31),
+            'correct-amount',
+        ),
+        (
+            {'resources:GPU': '1'},
+            {},
+            'warning',
+            'unknown-class',
+            'GPU',
+            'correct-name',
+        ),
+        (
+            {'resources:CUSTOM_a': '1'},
+            {},
+            'error',
+            'unknown-class',
+            'CUSTOM_a',
+            'correct-name',
+        ),
+        (
+            {},
+            {'trait:GOLD': 'required'},
+            'error',
+            'unknown-trait',
+            'GOLD',
+            'correct-trait',
+        ),
+        (
+            {'trait:CUSTOM_A': 'yes'},
+            {},
+            'warning',
+            'not-a-state',
+            'yes',
+            'correct-state',
+        ),
+    ],
+)
+def test_an_entry_that_placement_does_not_know_has_two_remedies(
+    extra_specs, properties, severity, case, value, advice
+):
+    (problem,) = validate(parse(flavor(extra_specs), image(properties)))
+    (other,) = problem.fix.alternatives
+
+    assert (problem.severity, problem.case, problem.value) == (
+        severity,
+        case,
+        value,
+    )
+    assert problem.fix.unset == (problem.field.key,)
+    assert other.advice == advice
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'kwargs', 'where', 'device', 'fix'),
+    [
+        pytest.param(
+            {'pci_passthrough:alias': 'gpu:1'},
+            {},
+            'flavor:pci_passthrough:alias',
+            'pci_passthrough:alias=gpu:1',
+            UNSET_FLAVOR + 'pci_passthrough:alias m1',
+            id='PCI alias',
+        ),
+        pytest.param(
+            {'accel:device_profile': 'fpga'},
+            {},
+            'flavor:accel:device_profile',
+            'accel:device_profile=fpga',
+            UNSET_FLAVOR + 'accel:device_profile m1',
+            id='accelerator profile',
+        ),
+        pytest.param(
+            {'resources1:VGPU': '1'},
+            {},
+            'flavor:resources1:VGPU',
+            'resources1:VGPU=1',
+            UNSET_FLAVOR + 'resources1:VGPU m1',
+            id='vGPU',
+        ),
+        pytest.param(
+            {},
+            {'host_devices': ['port 5e1f (vnic_type direct)']},
+            'request',
+            'port 5e1f (vnic_type direct)',
+            'leave-device-out',
+            id='a port',
+        ),
+    ],
+)
+def test_a_device_of_the_host_is_refused(
+    extra_specs, kwargs, where, device, fix
+):
+    (problem,) = validate(encrypted(extra_specs, **kwargs))
+
+    assert (problem.code, problem.where, problem.value, fix_of(problem)) == (
+        'host-device',
+        where,
+        device,
+        fix,
+    )
