@@ -7,7 +7,7 @@ from typing import Any
 
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
-from sev_scheduling.models import EncryptionModel
+from sev_scheduling.models import EncryptionModel, excluding_models
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validate
 from sev_scheduling.text import printable
@@ -98,7 +98,8 @@ def _judge(
     if machine_type is None:
         architecture = request.architecture or model.architectures[0]
         machine_type = host.machine_types.get(architecture) or None
-    excluding = _excluding(host, model)
+    offered = (name for name, other in host.pools.items() if other.total > 0)
+    excluding = excluding_models(model, offered)
     code = (
         VerdictCode.EXCLUDED_BY_MODEL
         if excluding
@@ -117,18 +118,10 @@ def _judge(
         reserved=pool.reserved,
         used=pool.used,
         machine_type=None if machine_type is None else printable(machine_type),
-        excluded_by=excluding,
+        excluded_by=' or '.join(excluding),
         provider_uuid=pool.provider_uuid,
         **facts,
     )
-
-
-def _excluding(host: Host, model: EncryptionModel) -> str:
-    for name in model.excluded_by:
-        pool = host.pools.get(name)
-        if pool is not None and pool.total > 0:
-            return name
-    return ''
 
 
 def _refusal(
