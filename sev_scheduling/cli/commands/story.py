@@ -12,9 +12,9 @@ from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.cli import terminal
 from sev_scheduling.cli.commands.explain import where_it_fits
+from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement import PlacedInstance, PlacementClient
