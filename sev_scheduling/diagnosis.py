@@ -49,6 +49,8 @@ class Cause(enum.StrEnum):
     COMBINATION = 'combination'
     #: no constraint by itself, as far as Placement tells
     UNCLEAR = 'unclear'
+    #: Placement did not answer
+    UNKNOWN = 'unknown'
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -82,13 +82,13 @@ with code ``host-device``.
         'default_machine_type',
         default=[],
         help="""
-The default machine type of hosts that do not tell theirs, in the format of
+The default machine type of hosts that do not publish theirs, in the format of
 ``[libvirt] hw_machine_type`` on the hosts: ``x86_64=q35``; a machine type
 alone means x86_64.
 
 Set it where every compute host has the same ``hw_machine_type``; set ``pc``
 where none has it set, so that images without ``hw_machine_type=q35`` are
-refused with a reason. Where hosts differ, let each tell its own:
+refused with a reason. Where hosts differ, let each publish its own:
 ``sev-scheduling node provider-config`` on the host, or the aggregate metadata
 ``sev_scheduling:hw_machine_type``; both go before this. Empty, it is unknown.
 
@@ -101,10 +101,10 @@ Related options:
         'require_known_machine_type',
         default=False,
         help="""
-Reject hosts whose default machine type nothing tells, for images that do not
+Reject hosts whose default machine type is unknown, for images that do not
 name one.
 
-Turn it on once all hosts tell theirs, so that a new host is not tried in
+Turn it on once all hosts publish theirs, so that a new host is not tried in
 vain. Off, such hosts are tried, as in nova.
 
 Related options:
@@ -120,7 +120,7 @@ How many encrypted guests of one model a host takes, where that is less than
 the inventory in Placement says.
 
 Set it for hosts whose inventory is unlimited (QEMU or libvirt that do not
-tell the number of slots). Where you can, set the number on the host instead:
+report the number of slots). Where you can, set the number on the host instead:
 Placement enforces that one exactly, while two schedulers at once can go
 beyond this one. The aggregate metadata ``sev_scheduling:max_guests`` and
 ``sev_scheduling:max_guests:<model>`` go before it. Unset, the inventory
@@ -137,7 +137,9 @@ Related options:
         type=types.Dict(types.Integer(min=0)),
         default={},
         help="""
-The same for single models: ``amd-sev:15,amd-sev-es:100``.
+How many encrypted guests of single models a host takes.
+
+Set it where models differ: ``amd-sev:15,amd-sev-es:100``.
 
 Related options:
 
@@ -149,9 +151,8 @@ Related options:
         default=60.0,
         min=0.0,
         help="""
-How long it is remembered which providers offer which model, and what machine
-types hosts publish. How many slots are free is never remembered for a
-decision.
+How long it is cached which providers offer which model, and what machine types
+hosts publish. How many slots are free is never cached for a decision.
 
 Shorten it while hosts are being set up; 0 asks Placement for each encrypted
 guest (about eight small calls, whatever the size of the cloud).
@@ -187,10 +188,8 @@ Related options:
 Seconds that a request waits in all for look-ups that get no answer, keystone's
 part included.
 
-The look-ups of one step (request filter, filter, weigher) fail after four
-fifths of what is left of it. Requests that follow wait for a tenth of it (but
-a second where it is longer than that), until Placement answers in time or half
-a minute is over.
+Once it is over, the look-ups of all requests fail at once for half a minute.
+Then one request asks again, and the others do so where it is answered in time.
 
 Lower it where servers must not wait for a Placement that hangs; raise it only
 where Placement takes so long while all is well. Nova's own calls are not

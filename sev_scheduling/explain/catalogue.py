@@ -404,6 +404,13 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No host meets all of these at once: {tenant_names}.',
         tenant_advice='Relax one of them, or try again later.',
     ),
+    (Cause.UNKNOWN, ''): Row(
+        'Placement does not answer',
+        advice='check that Placement runs, and see its log',
+        tenant='Whether a host can run this encrypted server cannot be found '
+        'out now.',
+        tenant_advice='Try again later.',
+    ),
     (Cause.UNCLEAR, ''): Row(
         '{such}, and no single thing asked for keeps the guest off',
         advice='ask for less, one thing after the other',

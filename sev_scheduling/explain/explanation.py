@@ -392,7 +392,7 @@ def _diagnosis_reason(diagnosis: Diagnosis) -> Reason:
 
 #: Causes that are about Placement as a whole, not about hosts that would do
 #: but for one thing.
-_WHOLE = (Cause.NO_MODEL, Cause.SLOTS_USED, Cause.UNCLEAR)
+_WHOLE = (Cause.NO_MODEL, Cause.SLOTS_USED, Cause.UNCLEAR, Cause.UNKNOWN)
 
 
 def _hosts_of(diagnosis: Diagnosis) -> int | None:

@@ -1,75 +1,71 @@
-"""What nova's host states say to one request.
+"""What nova's host states say to one request, in bulk.
 
 Placement has offered these hosts for the request a moment ago, so most of
-them fit, and there may be thousands: those of which nothing speaks against
-are let through by a few look-ups in sets, and only the others are judged one
-by one, by :func:`sev_scheduling.judge`.
+them fit, and there may be thousands. The values of a column are few: hosts
+of which no value speaks against are let through by a few look-ups in sets,
+and the others are judged one by one, by :func:`sev_scheduling.judge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
-from sev_scheduling.nova.doubt import doubtful_hosts
-from sev_scheduling.nova.host_state import HostFacts
-from sev_scheduling.nova.lookups.providers import Providers
+from sev_scheduling.models import EncryptionModel
+from sev_scheduling.nova.host_state import AggregateFacts, host_of
+from sev_scheduling.nova.lookups import Answers, Providers
+from sev_scheduling.nova.options import Options
 from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.validation import Validation
 
-_NOTHING: frozenset[str] = frozenset()
 _ONE_FREE = SlotPool(total=1)
 _FULL = SlotPool(total=1, used=1)
-_UNTOLD = SlotPool(total=0)
+_UNCOUNTED = SlotPool(total=0)
+
+Candidate = Mapping[str, Any]
 
 
 class HostEvaluator:
     """Judges host states for one request, in one call of a filter.
 
-    :param providers: what Placement tells of providers; None where it did
-        not answer
-    :param slots: returns root uuid -> host with free slots, or None where
-        Placement does not answer; called at most once, and only where
-        numbers are needed
-    :param limits_hold: tells whether to reject hosts with a limit to the
-        number of guests where Placement does not tell how many there are:
-        nova's own claim knows no such limit
-    :param with_provider: returns what Placement tells of providers, afresh
-        if one that it has offered is not known yet
-    :ivar undecided: whether any host was rejected as nobody can count
-    :ivar blind: whether Placement did not tell of a provider that is not
-        known; its slots are taken for the model's
+    :param answers: asked for slots only where numbers are needed
+    :ivar undecided: a host was rejected because its guests cannot be counted
+    :ivar blind: Placement did not answer about a provider that is not known;
+        its slots are taken for the model's
     """
 
     def __init__(
         self,
-        request: EncryptionRequest,
-        facts: HostFacts,
-        providers: Providers | None,
-        slots: Callable[[], Mapping[str, Host] | None],
-        *,
-        require_known_machine_type: bool = False,
-        limits_hold: Callable[[], bool] = lambda: True,
-        with_provider: Callable[[str], Providers | None] | None = None,
+        validation: Validation,
+        options: Options,
+        facts: AggregateFacts,
+        answers: Answers,
     ) -> None:
-        self._request = request
-        self._model = request.model
+        self._validation = validation
+        self._request: EncryptionRequest = validation.request
+        self._model = self._request.model
+        self._options = options
         self._facts = facts
-        self._providers = providers
-        self._ask_slots = slots
-        self._slots: Mapping[str, Host] | None = None
-        self._asked = False
-        self._strict = require_known_machine_type
-        self._limits_hold = limits_hold
+        self._answers = answers
+        self._providers = answers.providers()
+        # Asked at most once, whatever the answer is.
+        self._slots = functools.cache(answers.slots)
+        self._renewed = False
         self.undecided = False
         self.blind = False
         self._rejected: list[Verdict] = []
-        self._with_provider = with_provider
+
+    @property
+    def knows_providers(self) -> bool:
+        """Whether it is known which providers have what."""
+        return self._providers is not None
 
     def fitting(self, states: Sequence[Any]) -> list[Any]:
         """Return the host states that fit, in their order.
@@ -77,18 +73,25 @@ class HostEvaluator:
         Candidates with another model's slot are taken off the host states.
         """
         model, providers = self._model, self._providers
-        if model is None or providers is None:
+        if (
+            model is None
+            or providers is None
+            # Numbers are needed of each host.
+            or self._options.limit(model.name) is not None
+        ):
             return [state for state in states if self._fits(state)]
-        if self._facts.limits_every_host(model.name):
-            # Numbers are needed of each.
-            return [state for state in states if self._fits(state)]
-        doubtful = doubtful_hosts(
-            states, self._request, model, self._facts, providers, self._strict
+        to_evaluate = hosts_to_evaluate(
+            states,
+            self._request,
+            model,
+            self._facts,
+            providers,
+            self._options.require_known_machine_type,
         )
         no_pool = providers.pools[model.name].isdisjoint
         flat = providers.flat(model)
 
-        def from_root(candidate: Mapping[str, Any]) -> bool:
+        def from_root(candidate: Candidate) -> bool:
             # A root gives the slot where no other provider gives anything.
             return (
                 len(candidate['allocations']) == 1
@@ -107,7 +110,7 @@ class HostEvaluator:
                     or from_root(only)
                 )
                 # To look at the uuids of thousands takes a while.
-                and (not doubtful or state.uuid not in doubtful)
+                and (not to_evaluate or state.uuid not in to_evaluate)
             )
             or self._fits(state)
         ]
@@ -118,11 +121,14 @@ class HostEvaluator:
         Only what a new image can change: the machine type.
         """
         pools = {model.name: _ONE_FREE for model in self._request.models}
+        host = host_of(state, pools, self._facts, self._providers)
         return self._keep(
             judge(
-                self._request,
-                self._host(state, pools),
-                require_known_machine_type=self._strict,
+                self._validation,
+                replace(host, ram_allocation_ratio=None),
+                require_known_machine_type=(
+                    self._options.require_known_machine_type
+                ),
             )
         )
 
@@ -136,11 +142,11 @@ class HostEvaluator:
         own = [c for c in candidates if self._is_own(c)]
         if len(own) < len(candidates):
             state.allocation_candidates = own
-        provider = _slot_provider(own[0]) if own else None
         pool = self._pool(state, own)
-        if pool is _UNTOLD:
+        if pool is _UNCOUNTED:
             self.undecided = True
             return False
+        provider = _slot_provider(own[0]) if own else None
         return self._keep(self._judge(state, pool, provider))
 
     def _keep(self, verdict: Verdict) -> bool:
@@ -148,27 +154,25 @@ class HostEvaluator:
             self._rejected.append(verdict)
         return verdict.fits
 
-    def _is_own(self, candidate: Mapping[str, Any]) -> bool:
+    def _is_own(self, candidate: Candidate) -> bool:
         """Say whether a candidate's slot is one of the model."""
         if self._providers is None:
             return True
         provider = _slot_provider(candidate)
         if provider is None or self._model is None:
             return False
-        if self._with_provider and not self._providers.has(provider):
-            renewed = self._with_provider(provider)
+        if not self._renewed and not self._providers.has(provider):
+            renewed = self._answers.providers_with(provider)
             if renewed is not self._providers:
                 # Once a call, however many hosts have such a provider.
-                self._with_provider = None
+                self._renewed = True
                 self.blind = renewed is None
                 self._providers = renewed or self._providers
         return provider in self._providers.offering[self._model.name] or (
             self.blind and not self._providers.has(provider)
         )
 
-    def _pool(
-        self, state: Any, own: list[Mapping[str, Any]]
-    ) -> SlotPool | None:
+    def _pool(self, state: Any, own: list[Candidate]) -> SlotPool | None:
         """Return the model's slots; None where the host has none.
 
         A candidate is a free slot, so numbers are asked for only where a
@@ -178,13 +182,14 @@ class HostEvaluator:
         limit = self._facts.max_guests(state, name)
         if own and limit is None:
             return _ONE_FREE
-        slots = self._known_slots()
-        if own and slots is None and self._limits_hold():
-            return _UNTOLD
-        host = (slots or {}).get(state.uuid)
+        slots = self._slots()
+        if own and slots is None and not self._options.passes:
+            # Nova's own claim, which would be left, has no such limit.
+            return _UNCOUNTED
+        host = slots.hosts.get(state.uuid) if slots else None
         pool = host.pools.get(name) if host else None
         if not own:
-            # The pool is full, whatever was told a moment later.
+            # The pool is full, whatever was answered a moment later.
             if pool is not None:
                 return replace(pool, used=max(pool.used, pool.total))
             return _FULL if self._offers(state) else None
@@ -198,12 +203,6 @@ class HostEvaluator:
             return True
         return state.uuid in self._providers.hosts[self._model.name]
 
-    def _known_slots(self) -> Mapping[str, Host] | None:
-        if not self._asked:
-            self._asked = True
-            self._slots = self._ask_slots()
-        return self._slots
-
     def _judge(
         self, state: Any, pool: SlotPool | None, provider: str | None
     ) -> Verdict:
@@ -211,49 +210,110 @@ class HostEvaluator:
         if self._model is not None:
             if pool is not None:
                 pools[self._model.name] = pool
-            for name in self._model.excluded_by:
-                if self._has_pool(state, name, provider):
-                    pools[name] = _ONE_FREE
+            known = self._providers
+            if known is not None:
+                for name in known.excluding(self._model):
+                    if known.has_pool(state.uuid, name, provider):
+                        pools[name] = _ONE_FREE
         verdict = judge(
-            self._request,
-            replace(
-                self._host(state, pools),
-                ram_allocation_ratio=state.ram_allocation_ratio or None,
+            self._validation,
+            host_of(state, pools, self._facts, self._providers),
+            require_known_machine_type=(
+                self._options.require_known_machine_type
             ),
-            require_known_machine_type=self._strict,
         )
         if pool is _FULL and verdict.code is VerdictCode.NO_FREE_SLOT:
             # How many slots there are is not known.
             return replace(verdict, total=0, used=0)
         return verdict
 
-    def _host(self, state: Any, pools: Mapping[str, SlotPool]) -> Host:
-        told: Mapping[str, str] = {}
-        if self._providers is not None:
-            told = self._providers.machine_types.get(state.uuid, {})
-        return Host(
-            name=state.nodename or state.host,
-            uuid=state.uuid,
-            pools=pools,
-            machine_types={**self._facts.machine_types(state), **told},
-            hypervisor_type=state.hypervisor_type,
-        )
 
-    def _has_pool(self, state: Any, name: str, provider: str | None) -> bool:
-        """Say whether a host has slots of another model.
-
-        A trait of it on the root alone may be a stale one, unless the root
-        gives the slot that is asked for.
-        """
-        if self._providers is None:
-            return False
-        return state.uuid in self._providers.hosts_with_pools(
-            [name]
-        ) or provider in self._providers.offering.get(name, _NOTHING)
-
-
-def _slot_provider(candidate: Mapping[str, Any]) -> str | None:
+def _slot_provider(candidate: Candidate) -> str | None:
     for provider, allocation in candidate['allocations'].items():
         if orc.MEM_ENCRYPTION_CONTEXT in allocation['resources']:
             return str(provider)
     return None
+
+
+def hosts_to_evaluate(
+    states: Collection[Any],
+    request: EncryptionRequest,
+    model: EncryptionModel,
+    facts: AggregateFacts,
+    providers: Providers,
+    strict: bool,
+) -> set[str]:
+    """Return the uuids of hosts that need a full evaluation.
+
+    For their ratio, hypervisor, machine type, aggregate facts, or another
+    model; not for their candidates.
+
+    :param strict: a host's machine type must be known, unless the image
+        names one
+    """
+    found: set[str] = set()
+    for name in providers.excluding(model):
+        found |= providers.pool_hosts[name]
+    if model.locks_memory and not request.mem_page_size:
+        ratios = {state.ram_allocation_ratio for state in states}
+        high = {ratio for ratio in ratios if ratio and ratio > 1.0}
+        if high:
+            found.update(
+                state.uuid
+                for state in states
+                if state.ram_allocation_ratio in high
+            )
+    other = {
+        name
+        for name in {state.hypervisor_type for state in states}
+        if name and name.lower() not in model.hypervisor_types
+    }
+    if other:
+        found.update(
+            state.uuid for state in states if state.hypervisor_type in other
+        )
+    # Nova's states share one object for each aggregate.
+    aggregates = {
+        aggregate for state in states for aggregate in state.aggregates
+    }
+    concerned = {one for one in aggregates if facts.concerns(one)}
+    if concerned:
+        found.update(
+            state.uuid
+            for state in states
+            if not concerned.isdisjoint(state.aggregates)
+        )
+    return found | _by_machine_type(
+        states, request, model, facts, providers, strict
+    )
+
+
+def _by_machine_type(
+    states: Collection[Any],
+    request: EncryptionRequest,
+    model: EncryptionModel,
+    facts: AggregateFacts,
+    providers: Providers,
+    strict: bool,
+) -> set[str]:
+    """Return hosts whose default machine type will not do, or is not known.
+
+    What their aggregates say of it is not regarded.
+    """
+    wanted = model.machine_type
+    if request.machine_type and wanted in request.machine_type:
+        # The image decides for every host.
+        return set()
+    if request.machine_type:
+        return {state.uuid for state in states}
+    architecture = request.architecture or model.architectures[0]
+    fine: set[str] = set()
+    other: set[str] = set()
+    for root, types in providers.machine_types.items():
+        machine_type = types.get(architecture)
+        if machine_type is not None:
+            (fine if wanted in machine_type else other).add(root)
+    default = facts.default_machine_types.get(architecture)
+    if wanted in default if default else not strict:
+        return other
+    return {state.uuid for state in states} - fine

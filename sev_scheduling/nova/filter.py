@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import nova.conf
 from nova import exception
-from nova.scheduler import filters, utils
+from nova.scheduler import filters
 from oslo_log import log as logging
 
-from sev_scheduling import opts
-from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.explain.explanation import explain
-from sev_scheduling.hosts.host import Host
+from sev_scheduling.diagnosis import Cause, Diagnosis
+from sev_scheduling.explain.explanation import FAULT_BYTES, explain
 from sev_scheduling.hosts.verdict import FilterResult
-from sev_scheduling.nova import request_filter as requestfilter
+from sev_scheduling.nova import request_filter
 from sev_scheduling.nova.evaluation import HostEvaluator
-from sev_scheduling.nova.faults import host_fault
-from sev_scheduling.nova.host_state import HostFacts
-from sev_scheduling.nova.lookups.providers import Providers
-from sev_scheduling.nova.lookups.shared import renewed_lookups
-from sev_scheduling.nova.rebuild import Held, check_slot, held_models
-from sev_scheduling.nova.request_spec import (
-    Reading,
-    asks_for_encryption,
-    image_encryption,
-    read_spec,
-)
-from sev_scheduling.nova.servers import (
-    image_encryption_text,
+from sev_scheduling.nova.host_state import AggregateFacts
+from sev_scheduling.nova.lookups import Answers, shared_lookups
+from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.rebuild import (
+    check_slot,
+    image_errors,
     keep_encryption,
+    rebuild_image_encryption,
 )
+from sev_scheduling.nova.request_spec import SpecReading, is_rebuild
 from sev_scheduling.nova.warning_log import Warnings
-from sev_scheduling.problems import Problem, Source
-from sev_scheduling.request.request import EncryptionRequest, as_boolean
+from sev_scheduling.problems import Problem
+from sev_scheduling.rules.validation import Validation
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-_UNKNOWN = (
-    'Whether a host can run this encrypted server cannot be found out now. '
-    'Try again later.'
-)
+#: The bytes that nova leaves for a reason.
+_FAULT_BYTES = FAULT_BYTES - len('No valid host was found. ')
+
+#: Why no host is left.
+Finding = FilterResult | Diagnosis | tuple[Problem, ...]
 
 
 class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
@@ -51,7 +44,8 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     Guests without encryption pass at once. Where the last host goes, the
     reason is logged for operators, and put into the server's fault where
-    nova can take it there without leaking allocations.
+    nova can take it there without leaking allocations. One object serves
+    all threads.
     """
 
     #: A rebuild brings another image, which may ask for encryption.
@@ -59,20 +53,15 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        opts.register_opts(CONF)
-        # One filter object serves all threads.
-        self._index = threading.local()
+        self._options = Options.read(CONF)
         self._warnings = Warnings()
-        self._lookups = renewed_lookups()
-        if CONF.sev_scheduling.request_filter:
-            requestfilter.install(self._lookups, self._warnings)
+        self._lookups = shared_lookups(self._options)
+        if self._options.request_filter:
+            request_filter.install(
+                self._options, self._lookups, self._warnings
+            )
         else:
-            requestfilter.remove()
-
-    def run_filter_for_index(self, index: int) -> bool:
-        """Note which guest of a request is placed; run for each."""
-        self._index.value = index
-        return True
+            request_filter.remove()
 
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any
@@ -82,19 +71,32 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises nova.exception.NoValidHost: where none is left, while the
             first guest of a request is placed
         """
+        reading = SpecReading.of(spec_obj)
         raw = None
-        if not asks_for_encryption(spec_obj):
-            raw = _unread_encryption(spec_obj)
+        if not reading.asks_for_encryption:
+            raw = self._unread_encryption(reading, spec_obj)
             if raw is None:
                 return filter_obj_list
         states = list(filter_obj_list)
         if not states:
             return states
-        reading = read_spec(spec_obj, CONF.sev_scheduling, raw)
-        with self._lookups.step(spec_obj):
-            if utils.request_is_rebuild(spec_obj):
-                return self._rebuild(states, spec_obj, reading)
-            return self._placed(states, reading.request)
+        first = self._is_first(reading, spec_obj)
+        validation = reading.validation(spec_obj, self._options, raw)
+        answers = Answers(
+            self._lookups,
+            reading.start_step(self._lookups),
+            self._options,
+            self._warnings,
+        )
+        judge = self._rebuilt if is_rebuild(spec_obj) else self._placed
+        left, finding = judge(states, spec_obj, validation, answers)
+        if left:
+            return left
+        explanation = explain(finding)
+        LOG.info('%s', explanation.operator())
+        if first:
+            raise exception.NoValidHost(reason=explanation.fault(_FAULT_BYTES))
+        return []
 
     def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
         """Judge one host state, for callers that ask for them singly."""
@@ -103,155 +105,93 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         except exception.NoValidHost:
             return False
 
-    def _placed(
-        self, states: list[Any], request: EncryptionRequest
-    ) -> list[Any]:
-        """Return the hosts on which a guest can be placed."""
-        providers = self._providers()
-        if providers is None and _refuses():
-            return self._none_left(_UNKNOWN)
-        judgement = self._judgement(request, providers)
-        fitting = judgement.fitting(states)
-        if judgement.blind and _refuses():
-            return self._none_left(_UNKNOWN)
-        if not fitting:
-            return self._none_left(
-                _UNKNOWN
-                if judgement.undecided
-                else self._explained(judgement.rejected())
-            )
-        return fitting
+    @staticmethod
+    def _is_first(reading: SpecReading, spec: Any) -> bool:
+        """Say whether no guest of the request has been placed before.
 
-    def _judgement(
-        self, request: EncryptionRequest, providers: Providers | None
+        ``NoValidHost`` for a later one skips nova's clean-up and leaks the
+        allocations of those before. Nova gives the guest's number to
+        ``run_filter_for_index()``, without the request; the guest itself is
+        in the RequestSpec (``_schedule()`` in nova 31 to 34). Where a
+        request does not name its guests, nova claims nothing for them.
+        """
+        server: str = spec.instance_uuid
+        if reading.first_guest is None:
+            reading.first_guest = server
+        return reading.first_guest == server
+
+    def _unread_encryption(
+        self, reading: SpecReading, spec: Any
+    ) -> str | None:
+        """Return what a new image says of encryption, where nova read "off".
+
+        An image's ``hw_mem_encryption=maybe`` reaches the scheduler as
+        false. Of a server that is being built the request filter sees to
+        that.
+
+        :returns: the text where it is no boolean, else None
+        """
+        if (
+            reading.image_encryption is not False
+            or not self._options.request_filter
+            or not is_rebuild(spec)
+        ):
+            return None
+        return rebuild_image_encryption(spec._context, spec.instance_uuid)
+
+    def _evaluator(
+        self, validation: Validation, answers: Answers
     ) -> HostEvaluator:
-        conf = CONF.sev_scheduling
-        return HostEvaluator(
-            request,
-            HostFacts(conf, self._warnings),
-            providers,
-            self._slots,
-            require_known_machine_type=conf.require_known_machine_type,
-            limits_hold=lambda: conf.on_placement_failure != opts.PASS,
-            with_provider=self._with_provider,
-        )
+        facts = AggregateFacts(self._options, self._warnings)
+        return HostEvaluator(validation, self._options, facts, answers)
 
-    def _providers(self) -> Providers | None:
-        try:
-            return self._lookups.providers()
-        except PlacementError as error:
-            self._failed(error)
-        if _refuses():
-            return None
-        # A pool keeps its model: old knowledge is better than none.
-        return self._lookups.last_known()
+    def _placed(
+        self,
+        states: list[Any],
+        spec: Any,
+        validation: Validation,
+        answers: Answers,
+    ) -> tuple[list[Any], Finding]:
+        """Return the hosts on which a guest can be placed, or why not."""
+        unknown = _unknown(validation)
+        evaluator = self._evaluator(validation, answers)
+        if self._options.refuses and not evaluator.knows_providers:
+            return [], unknown
+        fitting = evaluator.fitting(states)
+        if evaluator.blind and self._options.refuses:
+            return [], unknown
+        if evaluator.undecided:
+            return fitting, unknown
+        return fitting, evaluator.rejected()
 
-    def _with_provider(self, provider: str) -> Providers | None:
-        try:
-            return self._lookups.providers_with(provider)
-        except PlacementError as error:
-            self._failed(error)
-            return None
-
-    def _slots(self) -> Mapping[str, Host] | None:
-        try:
-            return self._lookups.slots()
-        except PlacementError as error:
-            self._failed(error)
-            return None
-
-    def _failed(self, error: PlacementError) -> None:
-        self._warnings.say(
-            'placement',
-            f'Look-ups for encrypted guests fail, and on_placement_failure '
-            f'is {CONF.sev_scheduling.on_placement_failure}: {error}',
-        )
-
-    def _rebuild(
-        self, states: list[Any], spec: Any, reading: Reading
-    ) -> list[Any]:
-        """Return the server's host, where the new image can run there."""
-        held = self._held(spec.instance_uuid)
-        fitting, why_not = self._rebuilt(states, reading, held)
-        if fitting:
-            return fitting
+    def _rebuilt(
+        self,
+        states: list[Any],
+        spec: Any,
+        validation: Validation,
+        answers: Answers,
+    ) -> tuple[list[Any], Finding]:
+        """Return the server's host if the new image can run, or why not."""
+        held = answers.held_models(spec.instance_uuid)
+        problems: tuple[Problem, ...] = ()
+        if self._options.request_filter:
+            problems = image_errors(validation)
         if held is not None:
+            problems = problems or check_slot(held, validation.request)
+        fitting: list[Any] = []
+        finding: Finding = problems
+        if not problems and held is None and not self._options.passes:
+            finding = _unknown(validation)
+        elif not problems:
+            evaluator = self._evaluator(validation, answers)
+            fitting = [s for s in states if evaluator.can_rebuild(s)]
+            finding = evaluator.rejected()
+        if not fitting and held is not None:
             keep_encryption(
                 spec._context, spec.instance_uuid, spec.flavor, held
             )
-        return self._none_left(why_not)
-
-    def _held(self, server: str) -> Held | None:
-        """Return of which models its slot is, None where nobody tells."""
-        try:
-            return held_models(self._lookups, server)
-        except PlacementError as error:
-            self._failed(error)
-            return None
-
-    def _rebuilt(
-        self, states: list[Any], reading: Reading, held: Held | None
-    ) -> tuple[list[Any], str]:
-        """Return the hosts that are left, and why not if none is."""
-        conf = CONF.sev_scheduling
-        request = reading.request
-        problems: tuple[Problem, ...] = ()
-        if conf.request_filter:
-            # The flavor and the ports are what they were.
-            problems = tuple(
-                problem
-                for problem in reading.errors
-                if problem.field.source is Source.IMAGE
-            )
-        if held is not None:
-            problems = problems or check_slot(held, request)
-        elif not problems and conf.on_placement_failure != opts.PASS:
-            return [], _UNKNOWN
-        if problems:
-            return [], self._explained(problems)
-        judgement = self._judgement(request, self._providers())
-        fitting = [state for state in states if judgement.can_rebuild(state)]
-        if fitting:
-            return fitting, ''
-        return [], self._explained(judgement.rejected())
-
-    def _explained(self, finding: FilterResult | tuple[Problem, ...]) -> str:
-        """Log why not, and return it for the server's fault."""
-        explanation = explain(finding)
-        LOG.info('%s', explanation.operator())
-        return host_fault(explanation)
-
-    def _none_left(self, reason: str) -> list[Any]:
-        """Say why no host is left.
-
-        Raised for a later guest of a request, it would skip nova's clean-up
-        and leak the allocations of the guests before.
-        """
-        if getattr(self._index, 'value', None) == 0:
-            raise exception.NoValidHost(reason=reason)
-        return []
+        return fitting, finding
 
 
-def _refuses() -> bool:
-    """Say whether encrypted guests are refused where Placement fails."""
-    policy: str = CONF.sev_scheduling.on_placement_failure
-    return policy == opts.REFUSE
-
-
-def _unread_encryption(spec: Any) -> str | None:
-    """Return what a new image says of encryption, where nova read "off".
-
-    An image's ``hw_mem_encryption=maybe`` reaches the scheduler as false. Of
-    a server that is being built the request filter sees to that.
-
-    :returns: the text where it is no boolean, else None
-    """
-    if (
-        image_encryption(spec) is not False
-        or not CONF.sev_scheduling.request_filter
-    ):
-        return None
-    if not utils.request_is_rebuild(spec):
-        return None
-    text = image_encryption_text(spec._context, spec.instance_uuid)
-    return None if text is None or as_boolean(text) is not None else text
+def _unknown(validation: Validation) -> Diagnosis:
+    return Diagnosis(request=validation.request, cause=Cause.UNKNOWN)

@@ -1,16 +1,17 @@
-"""What a host's aggregates and the options tell of it.
+"""A host state of nova as a Host: what traits, aggregates and options say.
 
-A trait on its resource provider goes before its aggregates, and these before
-the options.
+A trait on the host's resource provider goes before its aggregates, and these
+before the options.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sev_scheduling.hosts.host import DEFAULT_ARCHITECTURE
+from sev_scheduling.hosts.host import DEFAULT_ARCHITECTURE, Host, SlotPool
+from sev_scheduling.nova.lookups import Providers
+from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.text import printable, quoted, whole_number
 
@@ -48,35 +49,35 @@ def parse_machine_types(entries: Iterable[str]) -> dict[str, str]:
     return found
 
 
-class HostFacts:
-    """Reads facts of host states; made for one call of a filter.
+class AggregateFacts:
+    """Facts of host states, by their aggregates and the options.
 
-    :param conf: the options, ``CONF.sev_scheduling``
+    Made for one call of a filter.
     """
 
-    def __init__(self, conf: Any, warnings: Warnings) -> None:
+    def __init__(self, options: Options, warnings: Warnings) -> None:
         self._warnings = warnings
-        self._conf = conf
+        self._options = options
         # Few aggregates, many hosts: each is read once.
         self._aggregates: dict[int, Metadata] = {}
-
-    @functools.cached_property
-    def default_machine_types(self) -> Mapping[str, str]:
-        """What the option tells of every host; {} where it is no list."""
+        #: Architecture -> machine type that the option gives every host; {}
+        #: where it is no list.
+        self.default_machine_types: Mapping[str, str] = {}
         try:
-            return parse_machine_types(self._conf.default_machine_type)
+            self.default_machine_types = parse_machine_types(
+                options.default_machine_type
+            )
         except ValueError as error:
-            self._warnings.say(
+            warnings.say(
                 'option', f'[sev_scheduling] default_machine_type: {error}.'
             )
-            return {}
 
     def machine_types(self, state: Any) -> Mapping[str, str]:
         """Return architecture -> machine type, by aggregates and options.
 
-        Aggregates that contradict each other tell nothing.
+        Where aggregates contradict each other, it is unknown.
         """
-        told: dict[str, str] = {}
+        found: dict[str, str] = {}
         disputed = set()
         for name, metadata in self._metadata(state):
             text = metadata.get(MACHINE_TYPE_KEY)
@@ -88,7 +89,7 @@ class HostFacts:
                 self._complain(name, MACHINE_TYPE_KEY, str(error))
                 continue
             for architecture, machine_type in theirs.items():
-                known = told.setdefault(architecture, machine_type)
+                known = found.setdefault(architecture, machine_type)
                 if known != machine_type:
                     disputed.add(architecture)
                     self._complain(
@@ -97,55 +98,39 @@ class HostFacts:
                         f'another aggregate of {state.host} says '
                         f'{quoted(known)}',
                     )
-        return {
-            architecture: machine_type
-            for architecture, machine_type in (
-                {**self.default_machine_types, **told}
-            ).items()
-            if architecture not in disputed
-        }
+        found = {**self.default_machine_types, **found}
+        return {a: found[a] for a in found if a not in disputed}
 
     def max_guests(self, state: Any, model: str) -> int | None:
         """Return how many guests of a model a host takes; None: no limit.
 
-        Of several aggregates, the least.
+        Of several aggregates, the least. A limit of the model goes before a
+        general one.
         """
-        general: list[int] = []
-        own: list[int] = []
-        for name, metadata in self._metadata(state):
-            for limits, key in (
-                (general, MAX_GUESTS_KEY),
-                (own, f'{MAX_GUESTS_KEY}:{model}'),
-            ):
-                text = metadata.get(key)
-                if text is None:
-                    continue
-                limit = whole_number(text)
-                if limit is None:
-                    self._complain(
-                        name, key, f'{quoted(text)} is not a whole number'
-                    )
-                else:
-                    limits.append(limit)
-        for limits in (own, general):
+        for key in (f'{MAX_GUESTS_KEY}:{model}', MAX_GUESTS_KEY):
+            limits = list(self._limits(state, key))
             if limits:
                 return min(limits)
-        return self._limit_of_options(model)
+        return self._options.limit(model)
 
-    def _limit_of_options(self, model: str) -> int | None:
-        per_model: Mapping[str, int] = self._conf.max_guests_per_model
-        general: int | None = self._conf.max_guests
-        return per_model.get(model, general)
+    def _limits(self, state: Any, key: str) -> Iterator[int]:
+        for name, metadata in self._metadata(state):
+            text = metadata.get(key)
+            if text is None:
+                continue
+            limit = whole_number(text)
+            if limit is None:
+                self._complain(
+                    name, key, f'{quoted(text)} is not a whole number'
+                )
+            else:
+                yield limit
 
-    def limits_every_host(self, model: str) -> bool:
-        """Say whether the options limit a model, whatever aggregates say."""
-        return self._limit_of_options(model) is not None
-
-    def tells(self, aggregate: Any) -> bool:
-        """Say whether an aggregate tells anything of its hosts."""
+    def concerns(self, aggregate: Any) -> bool:
+        """Say whether the metadata of an aggregate have facts of hosts."""
         return bool(self._facts_of(aggregate))
 
-    def _metadata(self, state: Any) -> Iterable[tuple[str, Metadata]]:
+    def _metadata(self, state: Any) -> Iterator[tuple[str, Metadata]]:
         for aggregate in state.aggregates:
             known = self._facts_of(aggregate)
             if known:
@@ -167,3 +152,27 @@ class HostFacts:
             f'Metadata {key} of aggregate {printable(aggregate)} is not '
             f'used: {why}.',
         )
+
+
+def host_of(
+    state: Any,
+    pools: Mapping[str, SlotPool],
+    facts: AggregateFacts,
+    providers: Providers | None,
+) -> Host:
+    """Return a ``HostState`` of nova as a host.
+
+    :param pools: model name -> slots
+    :param providers: None where Placement did not answer
+    """
+    published: Mapping[str, str] = {}
+    if providers is not None:
+        published = providers.machine_types.get(state.uuid, {})
+    return Host(
+        name=state.nodename or state.host,
+        uuid=state.uuid,
+        pools=pools,
+        machine_types={**facts.machine_types(state), **published},
+        ram_allocation_ratio=state.ram_allocation_ratio or None,
+        hypervisor_type=state.hypervisor_type,
+    )

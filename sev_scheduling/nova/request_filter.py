@@ -6,41 +6,49 @@ when the host filter is made.
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import nova.conf
 import os_resource_classes as orc
-import os_traits
-from nova import exception
-from nova.objects.fields import CPUAllocationPolicy
+from nova import context as nova_context
+from nova import exception, objects
 from nova.scheduler import request_filter
+from nova.scheduler.utils import ResourceRequest
 from oslo_log import log as logging
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.explain.explanation import explain
+from sev_scheduling.explain.explanation import FAULT_BYTES, explain
 from sev_scheduling.hosts.host import machine_type_trait
-from sev_scheduling.nova.faults import request_fault
-from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.models import registered_models
+from sev_scheduling.nova.lookups import Deadline, Lookups
+from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import (
-    as_warnings,
-    image_property,
-    mentions_encryption,
-    raw_image_encryption,
-    read_spec,
+    SpecReading,
+    building_image_encryption,
+    value_of,
 )
-from sev_scheduling.nova.target_provider import requested_tree
 from sev_scheduling.nova.warning_log import Warnings
+from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Problem
-from sev_scheduling.request.groups import ExtraSpecTrait, RequestGroup
+from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.validation import Validation
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+#: The bytes that nova leaves for a reason.
+_FAULT_BYTES = FAULT_BYTES - len(
+    'No valid host was found. Scheduling failed: '
+)
 
 
 class RequestFilter:
@@ -49,7 +57,10 @@ class RequestFilter:
     # trace_request_filter tells it in nova's debug log.
     __name__ = 'memory_encryption_request_filter'
 
-    def __init__(self, lookups: Lookups, warnings: Warnings) -> None:
+    def __init__(
+        self, options: Options, lookups: Lookups, warnings: Warnings
+    ) -> None:
+        self._options = options
         self._lookups = lookups
         self._warnings = warnings
 
@@ -59,20 +70,22 @@ class RequestFilter:
         :returns: whether the request concerned this filter
         :raises nova.exception.RequestFilterFailed: where it cannot be placed
         """
-        if not mentions_encryption(spec):
+        reading = SpecReading.of(spec)
+        if not reading.mentions_encryption:
             return False
-        conf = CONF.sev_scheduling
-        raw = raw_image_encryption(context, spec)
-        reading = read_spec(spec, conf, raw)
-        if reading.errors:
-            raise self._refusal(reading.errors)
-        if not reading.request.encrypted:
+        raw = None
+        if reading.image_encryption is False:
+            raw = building_image_encryption(context, spec)
+        validation = reading.validation(spec, self._options, raw)
+        if validation.errors:
+            raise self._refusal(validation.errors)
+        if not validation.request.encrypted:
             return False
         try:
-            with self._lookups.step(spec):
-                self._require_machine_type(spec, reading.request)
-                if conf.explain_no_candidates:
-                    self._look_for_candidates(context, spec, reading.request)
+            deadline = reading.start_step(self._lookups)
+            self._require_machine_type(spec, validation.request, deadline)
+            if self._options.explain_no_candidates:
+                self._look_for_candidates(context, spec, validation, deadline)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.
@@ -87,10 +100,12 @@ class RequestFilter:
     ) -> exception.RequestFilterFailed:
         explanation = explain(finding)
         LOG.info('%s', explanation.operator())
-        return exception.RequestFilterFailed(reason=request_fault(explanation))
+        return exception.RequestFilterFailed(
+            reason=explanation.fault(_FAULT_BYTES)
+        )
 
     def _require_machine_type(
-        self, spec: Any, request: EncryptionRequest
+        self, spec: Any, request: EncryptionRequest, deadline: Deadline
     ) -> None:
         """Send an image without a machine type to hosts that publish q35.
 
@@ -99,127 +114,182 @@ class RequestFilter:
         if request.machine_type or request.model is None:
             return
         trait = machine_type_trait(request.model.machine_type)
-        if trait in self._lookups.providers().published:
+        if trait in self._lookups.providers(deadline).published:
             spec.root_required.add(trait)
 
     def _look_for_candidates(
-        self, context: Any, spec: Any, request: EncryptionRequest
+        self,
+        context: Any,
+        spec: Any,
+        validation: Validation,
+        deadline: Deadline,
     ) -> None:
         """:raises nova.exception.RequestFilterFailed: where there are none"""
-        query = _with_ports(
-            translate(request, as_warnings=as_warnings(CONF.sev_scheduling)),
-            spec,
-        )
+        client = self._lookups.client(deadline)
         constraints = dict(_constraints(spec))
-        client = self._lookups.client()
-        constraints['in_tree'] = requested_tree(context, spec, client)
-        diagnosis = diagnose(client, request, query=query, **constraints)
-        if diagnosis.cause is Cause.NONE:
-            return
-        if _falls_back(spec):
-            # Nova asks once more, for shared CPUs.
-            shared = _with_shared_cpus(query, spec, request)
-            other = diagnose(client, request, query=shared, **constraints)
-            if other.cause is Cause.NONE:
+        constraints['in_tree'] = target_provider(context, spec, client)
+        first: Diagnosis | None = None
+        for query in nova_queries(spec, validation):
+            found = diagnose(
+                client, validation.request, query=query, **constraints
+            )
+            if found.cause is Cause.NONE:
                 return
-        raise self._refusal(diagnosis)
+            first = first or found
+        if first is not None:
+            raise self._refusal(first)
 
 
 def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
     """Yield what nova's other request filters ask of hosts."""
-    destination = (
-        spec.requested_destination if 'requested_destination' in spec else None
-    )
+    destination = value_of(spec, 'requested_destination')
     if destination is not None:
-        if 'aggregates' in destination and destination.aggregates:
-            yield (
-                'member_of',
-                [ored.split(',') for ored in destination.aggregates],
-            )
-        if (
-            'forbidden_aggregates' in destination
-            and destination.forbidden_aggregates
-        ):
-            yield 'forbidden_aggregates', destination.forbidden_aggregates
+        aggregates = value_of(destination, 'aggregates') or ()
+        yield 'member_of', [ored.split(',') for ored in aggregates]
+        forbidden = value_of(destination, 'forbidden_aggregates') or ()
+        yield 'forbidden_aggregates', forbidden
     yield 'root_required', spec.root_required
     yield 'root_forbidden', spec.root_forbidden
 
 
-def _with_ports(query: PlacementRequest, spec: Any) -> PlacementRequest:
-    """Add the groups of ports, such as guaranteed bandwidth."""
-    requested = (
-        spec.requested_resources if 'requested_resources' in spec else None
-    )
+def nova_queries(
+    spec: Any, validation: Validation
+) -> Iterator[PlacementRequest]:
+    """Yield what nova asks Placement, the slot in a group of its own.
+
+    Nova asks a second time, for shared CPUs, where pinned ones are wanted.
+    """
+    slot = translate(validation)
+    pinned = _resource_request(spec, True)
+    if pinned is None:
+        return
+    yield _with_slot(pinned, slot)
+    if (
+        pinned.cpu_pinning_requested
+        and not CONF.workarounds.disable_fallback_pcpu_query
+    ):
+        yield _with_slot(_resource_request(spec, False), slot)
+
+
+def _resource_request(spec: Any, pinned: bool) -> Any:
+    """Return nova's translation of a RequestSpec, which changes nothing.
+
+    None where nova cannot: it tries the same next, and says so.
+    """
+    try:
+        return ResourceRequest.from_request_spec(spec, pinned)
+    except (ValueError, exception.NovaException):
+        return None
+
+
+_PARAMETER = re.compile(r'(resources|required)(.*)')
+
+
+def _with_slot(asked: Any, slot: PlacementRequest) -> PlacementRequest:
+    """Put the slot's own group in place of nova's.
+
+    :param asked: a ``ResourceRequest``; it names its groups in its query
+        alone
+    """
+    resources: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    traits: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in parse_qsl(asked.to_querystring()):
+        match = _PARAMETER.fullmatch(name)
+        if match is None:
+            continue
+        kind, suffix = match.groups()
+        if kind == 'required':
+            traits[suffix] += value.split(',')
+            continue
+        for entry in value.split(','):
+            resource_class, _, amount = entry.partition(':')
+            resources[suffix][resource_class] = int(amount)
+    resources[''].pop(orc.MEM_ENCRYPTION_CONTEXT, None)
+    models = {model.trait for model in registered_models().values()}
+    traits[''] = [trait for trait in traits[''] if trait not in models]
     groups = tuple(
         RequestGroup(
-            suffix=group.requester_id,
-            resources=dict(group.resources),
-            required=tuple(
-                frozenset((trait,)) for trait in sorted(group.required_traits)
+            suffix,
+            amounts,
+            tuple(
+                frozenset({trait})
+                for trait in traits[suffix]
+                if not trait.startswith('!')
             ),
-            forbidden=frozenset(group.forbidden_traits),
-        )
-        for group in requested or ()
-        if group.requester_id and group.resources
-    )
-    if not groups:
-        return query
-    return replace(
-        query,
-        groups=query.groups + groups,
-        group_policy=query.group_policy or 'none',
-    )
-
-
-def _falls_back(spec: Any) -> bool:
-    """Say whether nova would ask for shared CPUs instead of pinned ones."""
-    extra_specs = spec.flavor.get('extra_specs', {})
-    policy = extra_specs.get('hw:cpu_policy') or image_property(
-        spec, 'hw_cpu_policy'
-    )
-    return (
-        policy == CPUAllocationPolicy.DEDICATED
-        and not CONF.workarounds.disable_fallback_pcpu_query
-    )
-
-
-def _with_shared_cpus(
-    query: PlacementRequest, spec: Any, request: EncryptionRequest
-) -> PlacementRequest:
-    """Leave out all that nova makes of the policies of pinned CPUs."""
-    hyperthreading = frozenset((os_traits.HW_CPU_HYPERTHREADING,))
-    explicit = any(
-        isinstance(entry, ExtraSpecTrait)
-        and entry.trait in hyperthreading
-        and not entry.suffix
-        for entry in request.entries
-    )
-
-    def shared(group: RequestGroup) -> RequestGroup:
-        if group.suffix:
-            return group
-        resources = dict(group.resources)
-        resources.pop(orc.PCPU, None)
-        resources[orc.VCPU] = spec.flavor.vcpus
-        group = replace(group, resources=resources)
-        if explicit:
-            return group
-        return replace(
-            group,
-            required=tuple(
-                ors for ors in group.required if ors != hyperthreading
+            frozenset(
+                trait.removeprefix('!')
+                for trait in traits[suffix]
+                if trait.startswith('!')
             ),
-            forbidden=group.forbidden - hyperthreading,
         )
+        for suffix, amounts in resources.items()
+    )
+    own = [group for group in slot.groups if group.suffix == slot.slot_suffix]
+    policy = slot.group_policy
+    if any(group.suffix for group in groups):
+        policy = policy or 'none'
+    return replace(slot, groups=(*groups, *own), group_policy=policy)
 
-    return replace(query, groups=tuple(map(shared, query.groups)))
+
+def target_provider(
+    context: Any, spec: Any, client: PlacementClient
+) -> str | None:
+    """Return the root provider of the one host that a request names.
+
+    It may be the target of a migration. As
+    ``nova.scheduler.utils.resources_from_request_spec`` finds it, which
+    changes the RequestSpec; None for a host that nova does not know, or that
+    has several nodes.
+
+    :returns: its uuid; None where no host is named
+    :raises PlacementError: one of its children
+    """
+    host, node = _target(spec)
+    if host:
+        found = [
+            compute.uuid
+            for compute in _compute_nodes(context, host)
+            if node in (None, compute.hypervisor_hostname)
+        ]
+    elif node:
+        # Nova names the root provider after the node.
+        found = [
+            one.uuid
+            for one in client.resource_providers(name=node)
+            if one.uuid == one.root_provider_uuid
+        ]
+    else:
+        return None
+    return found[0] if len(found) == 1 else None
 
 
-def install(lookups: Lookups, warnings: Warnings) -> None:
+def _target(spec: Any) -> tuple[str | None, str | None]:
+    """Return host and node; what is forced counts where none is requested."""
+    destination = value_of(spec, 'requested_destination')
+    names = []
+    for name in ('host', 'node'):
+        named = destination and value_of(destination, name)
+        forced = value_of(spec, f'force_{name}s')
+        names.append(named or (forced[0] if forced else None))
+    host, node = names
+    return host, node
+
+
+def _compute_nodes(context: Any, host: str) -> Any:
+    try:
+        mapping = objects.HostMapping.get_by_host(context, host)
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            return objects.ComputeNodeList.get_all_by_host(cell, host)
+    except (exception.HostMappingNotFound, exception.ComputeHostNotFound):
+        # Nova says so.
+        return []
+
+
+def install(options: Options, lookups: Lookups, warnings: Warnings) -> None:
     """Make nova run the request filter, once, after its own."""
     remove()
     traced = request_filter.trace_request_filter(
-        RequestFilter(lookups, warnings)
+        RequestFilter(options, lookups, warnings)
     )
     traced.of_sev_scheduling = True
     request_filter.ALL_REQUEST_FILTERS.append(traced)

@@ -3,234 +3,240 @@
 from __future__ import annotations
 
 import functools
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nova import exception, objects
-from oslo_versionedobjects.base import _get_attrname
+from nova.objects.base import NovaObject
+from nova.scheduler import utils
+from oslo_context.context import RequestContext
+from oslo_versionedobjects import exception as ovo_exception
 
-from sev_scheduling.problems import Code, Problem
-from sev_scheduling.request.request import EncryptionRequest, as_boolean, parse
-from sev_scheduling.rules.validation import validate
+from sev_scheduling.nova.lookups import Deadline, Lookups
+from sev_scheduling.nova.options import Options
+from sev_scheduling.problems import Code
+from sev_scheduling.request.request import as_boolean, parse
+from sev_scheduling.rules.validation import Validation, validate
 
 #: Nova keeps the properties of an image under these names of an instance.
-_RAW_IMAGE_ENCRYPTION = 'image_hw_mem_encryption'
+RAW_IMAGE_ENCRYPTION = 'image_hw_mem_encryption'
+
+#: The attribute of a RequestSpec that its :class:`SpecReading` travels in.
+_ATTRIBUTE = '_sev_scheduling_reading'
 
 
-def asks_for_encryption(spec: Any) -> bool:
-    """Say whether a guest is to be encrypted, in constant time.
+class SpecReading:
+    """What is known of one RequestSpec while nova schedules it.
 
-    Most guests are not; nothing else is looked at for them. As nova reads
-    it: a value that is no boolean asks for nothing.
+    Nova hands the same RequestSpec to the request filters, the filters and
+    the weighers, for each guest of the request (nova 31 to 34). So this
+    travels with it, as an attribute that is no field: neither serialised
+    nor copied, and gone with the request.
 
-    :param spec: a ``nova.objects.RequestSpec``
+    :ivar mentions_encryption: flavor or image name encryption, be it to
+        forbid it
+    :ivar asks_for_encryption: the guest is to be encrypted, as nova reads it
+    :ivar image_encryption: ``hw_mem_encryption`` of the image as nova reads
+        it; None where the image has none
+    :ivar first_guest: uuid of the first guest that hosts were filtered for
     """
-    value = _flavor_encryption(spec)
-    if value is not None and as_boolean(value):
-        return True
-    return bool(image_encryption(spec))
-
-
-def _flavor_encryption(spec: Any) -> str | None:
-    extra_specs = _field(spec.flavor, 'extra_specs') or {}
-    value: str | None = extra_specs.get('hw:mem_encryption')
-    return value
-
-
-def image_encryption(spec: Any) -> bool | None:
-    """Return ``hw_mem_encryption`` of the image; None where it has none."""
-    value: bool | None = image_property(spec, 'hw_mem_encryption')
-    return value
-
-
-def image_property(spec: Any, name: str) -> Any:
-    """Return a property of the image as nova reads it; None without one."""
-    image = _field(spec, 'image')
-    properties = image and _field(image, 'properties')
-    return properties and _field(properties, name)
-
-
-def _field(thing: Any, name: str) -> Any:
-    """Return a field of a nova object; None where it is not set.
-
-    To ask the object itself whether it is costs six times as much.
-    """
-    return vars(thing).get(_get_attrname(name))
-
-
-def mentions_encryption(spec: Any) -> bool:
-    """Say whether flavor or image name encryption, be it to forbid it."""
-    return (
-        _flavor_encryption(spec) is not None
-        or image_encryption(spec) is not None
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a RequestSpec asks for, and what is wrong with that.
-
-    :ivar errors: the problems that refuse it
-    """
-
-    request: EncryptionRequest
-    errors: tuple[Problem, ...]
-
-
-def read_spec(spec: Any, conf: Any, raw: str | None = None) -> Reading:
-    """Read a ``nova.objects.RequestSpec``.
-
-    Few flavors and images make many servers, so readings are remembered, by
-    all that they depend on. Nova has the request filter, the filter and the
-    weigher look at the same objects one after the other, so the last reading
-    of a thread is known by these.
-
-    :param conf: the options, ``CONF.sev_scheduling``
-    :param raw: see :func:`raw_image_encryption`
-    """
-    flavor, image = spec.flavor, _field(spec, 'image')
-    other = (bool(_field(spec, 'is_bfv')), _port_devices(spec), raw)
-    if not (
-        _last.flavor is flavor
-        and _last.image is image
-        and _last.other == other
-    ):
-        _last.reading = _read(_Facts(flavor, image, *other))
-        _last.flavor, _last.image, _last.other = flavor, image, other
-    reading: Reading = _last.reading
-    if reading.errors and (ignored := as_warnings(conf)):
-        errors = tuple(e for e in reading.errors if e.code not in ignored)
-        return replace(reading, errors=errors)
-    return reading
-
-
-class _Last(threading.local):
-    """What a thread read last, and the objects it was read from."""
-
-    flavor: Any = None
-    image: Any = None
-    other: Any = None
-    reading: Any = None
-
-
-_last = _Last()
-
-
-def as_warnings(conf: Any) -> tuple[Code, ...]:
-    """Return the codes of problems that the operator lets pass."""
-    return (Code.HOST_DEVICE,) if conf.allow_host_devices else ()
-
-
-class _Facts:
-    """All that a reading depends on; equal where that is equal."""
 
     __slots__ = (
-        'boot_from_volume',
-        'devices',
-        'flavor',
-        'image',
-        'key',
-        'raw',
+        '_deadline',
+        '_flavor',
+        '_image',
+        '_raw',
+        '_validation',
+        'asks_for_encryption',
+        'first_guest',
+        'image_encryption',
+        'mentions_encryption',
     )
 
-    def __init__(
-        self,
-        flavor: Any,
-        image: Any,
-        boot_from_volume: bool,
-        devices: tuple[str, ...],
-        raw: str | None,
-    ) -> None:
-        self.flavor = flavor
-        self.image = image
-        self.boot_from_volume = boot_from_volume
-        self.devices = devices
-        self.raw = raw
-        self.key = (
-            _state(flavor),
-            image and _image_state(image),
-            boot_from_volume,
-            devices,
-            raw,
+    @classmethod
+    def of(cls, spec: Any) -> SpecReading:
+        """Return what is known of a ``nova.objects.RequestSpec``.
+
+        In constant time: most guests are not to be encrypted, and nothing
+        else is looked at for them.
+        """
+        known: SpecReading | None = getattr(spec, _ATTRIBUTE, None)
+        flavor, image = spec.flavor, value_of(spec, 'image')
+        # Nova changes neither in place; a resize brings another flavor.
+        if (
+            known is None
+            or known._flavor is not flavor
+            or known._image is not image
+        ):
+            known = cls(flavor, image)
+            setattr(spec, _ATTRIBUTE, known)
+        return known
+
+    def __init__(self, flavor: Any, image: Any) -> None:
+        self._flavor = flavor
+        self._image = image
+        extra_specs = value_of(flavor, 'extra_specs') or {}
+        value = extra_specs.get('hw:mem_encryption')
+        properties = image and value_of(image, 'properties')
+        self.image_encryption: bool | None = properties and value_of(
+            properties, 'hw_mem_encryption'
         )
+        self.mentions_encryption = (
+            value is not None or self.image_encryption is not None
+        )
+        self.asks_for_encryption = bool(
+            self.image_encryption or (value is not None and as_boolean(value))
+        )
+        self.first_guest: str | None = None
+        self._deadline: Deadline | None = None
+        self._validation: Validation | None = None
+        self._raw: str | None = None
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+    def start_step(self, lookups: Lookups) -> Deadline:
+        """Return the request's deadline, for look-ups of one more step."""
+        if self._deadline is None:
+            self._deadline = lookups.deadline()
+        self._deadline.start_step()
+        return self._deadline
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Facts) and self.key == other.key
+    def validation(
+        self, spec: Any, options: Options, raw: str | None = None
+    ) -> Validation:
+        """Return the request of a RequestSpec and its problems.
+
+        Few flavors and images make many servers, so these are cached by all
+        that they depend on.
+
+        :param raw: what the image's owner wrote for ``hw_mem_encryption``,
+            where that is no boolean
+        """
+        if self._validation is None or raw != self._raw:
+            self._raw = raw
+            self._validation = _validate(
+                _contents(self._flavor, self._image),
+                bool(value_of(spec, 'is_bfv')),
+                _port_devices(spec),
+                raw,
+                options.as_warnings,
+            )
+        return self._validation
+
+
+def value_of(thing: Any, name: str) -> Any:
+    """Return a field of a nova object, loaded if need be.
+
+    None where it is not set and nova cannot load it either. To try takes a
+    third of the time of asking first whether it is set.
+    """
+    try:
+        return getattr(thing, name)
+    except (
+        NotImplementedError,
+        exception.ObjectActionError,
+        ovo_exception.ObjectActionError,
+        exception.OrphanedObjectError,
+    ):
+        return None
+
+
+class _Contents(tuple[Any, ...]):
+    """All that a validation depends on, as values, and where they are.
+
+    The cache keeps the objects that it has parsed first.
+    """
+
+    flavor: Any
+    image: Any
+
+
+#: What is no value of a nova object: the request, and objects in it, which
+#: are taken one by one.
+_NO_VALUES = (NovaObject, RequestContext)
 
 
 def _state(thing: Any) -> tuple[Any, ...]:
-    """Return a nova object's state, hashable.
+    """Return the values of a nova object, hashable.
 
-    To ask a nova object for its fields one by one costs more than to read
-    them all anew.
+    By ``vars()``, whose names do not matter here: to ask an image for its
+    hundred fields one by one takes ten times as long as this, and twice as
+    long as to parse and validate anew.
     """
+    if thing is None:
+        return ()
     return tuple(
         [
             (name, value if value.__hash__ else repr(value))
             for name, value in vars(thing).items()
-            if name not in _NO_FACTS
+            if not isinstance(value, _NO_VALUES)
         ]
     )
 
 
-#: What a nova object has beside its fields, and what is taken apart.
-_NO_FACTS = frozenset({'_changed_fields', '_context', '_obj_properties'})
-
-
-def _image_state(image: Any) -> tuple[Any, ...]:
-    properties = _field(image, 'properties')
-    state = _state(image)
-    return state + _state(properties) if properties else state
+def _contents(flavor: Any, image: Any) -> _Contents:
+    properties = image and value_of(image, 'properties')
+    contents = _Contents((_state(flavor), _state(image), _state(properties)))
+    contents.flavor, contents.image = flavor, image
+    return contents
 
 
 @functools.lru_cache(maxsize=256)
-def _read(facts: _Facts) -> Reading:
+def _validate(
+    contents: _Contents,
+    boot_from_volume: bool,
+    devices: tuple[str, ...],
+    raw: str | None,
+    as_warnings: tuple[Code, ...],
+) -> Validation:
     request = parse(
-        facts.flavor,
-        facts.image,
-        boot_from_volume=facts.boot_from_volume,
-        host_devices=facts.devices,
+        contents.flavor,
+        contents.image,
+        boot_from_volume=boot_from_volume,
+        host_devices=devices,
     )
-    if facts.raw is not None:
-        request = replace(request, image_encryption=facts.raw)
-    return Reading(request, tuple(p for p in validate(request) if p.is_error))
+    if raw is not None:
+        request = replace(request, image_encryption=raw)
+    return validate(request, as_warnings=as_warnings)
 
 
 def _port_devices(spec: Any) -> tuple[str, ...]:
     """Return the devices that ports bring; the flavor's are known by it."""
-    pci = _field(spec, 'pci_requests')
-    requests = pci and _field(pci, 'requests')
+    pci = value_of(spec, 'pci_requests')
+    requests = value_of(pci, 'requests') if pci is not None else None
     if not requests:
         return ()
     return tuple(
-        'a passthrough port' for one in requests if not one.alias_name
+        f'port {value_of(one, "requester_id") or ""}'.rstrip()
+        for one in requests
+        if not one.alias_name
     )
 
 
-def raw_image_encryption(context: Any, spec: Any) -> str | None:
-    """Return what the image's owner wrote, where nova took it for "off".
+def is_rebuild(spec: Any) -> bool:
+    """Say whether a server gets a new image on the host that it has."""
+    rebuild: bool = utils.request_is_rebuild(spec)
+    return rebuild
+
+
+def building_image_encryption(context: Any, spec: Any) -> str | None:
+    """Return ``hw_mem_encryption`` as the owner of the image wrote it.
 
     An image's ``hw_mem_encryption=maybe`` reaches the scheduler as false;
     the text itself is still with the server that is being built.
 
     :returns: the text where it is no boolean, else None
     """
-    if image_encryption(spec) is not False or 'instance_uuid' not in spec:
+    server = value_of(spec, 'instance_uuid')
+    if server is None:
         return None
     try:
-        build = objects.BuildRequest.get_by_instance_uuid(
-            context, spec.instance_uuid
-        )
+        build = objects.BuildRequest.get_by_instance_uuid(context, server)
     except exception.BuildRequestNotFound:
         # The server was built long ago, and is being moved.
         return None
-    if 'system_metadata' not in build.instance:
-        return None
-    text = build.instance.system_metadata.get(_RAW_IMAGE_ENCRYPTION)
-    if text is None or as_boolean(text) is not None:
-        return None
-    return str(text)
+    return unreadable(value_of(build.instance, 'system_metadata'))
+
+
+def unreadable(system_metadata: Any) -> str | None:
+    """Return the image's encryption where it is no boolean, else None."""
+    text = (system_metadata or {}).get(RAW_IMAGE_ENCRYPTION)
+    return None if text is None or as_boolean(text) is not None else str(text)

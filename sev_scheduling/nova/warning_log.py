@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds in which a warning is not said again.
+#: Seconds in which a warning is not logged again.
 INTERVAL = 60.0
 
 
 class Warnings:
-    """Says each warning once in a while, whatever thread has it to say."""
+    """Logs each warning once in a while, whatever thread has it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def say(self, about: str, message: str) -> None:
         """Log a warning.
 
-        :param about: what it is about; few different ones, as they are
-            remembered
+        :param about: what it is about; few different ones, as they are kept
         """
-        now = time.monotonic()
+        now = timeutils.now()
         with self._lock:
-            said = self._said.get(about)
-            if said is not None and now - said < INTERVAL:
+            logged = self._logged.get(about)
+            if logged is not None and now - logged < INTERVAL:
                 return
-            self._said[about] = now
+            self._logged[about] = now
         LOG.warning(message)

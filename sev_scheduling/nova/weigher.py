@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,9 +10,9 @@ from nova.scheduler import utils, weights
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
-from sev_scheduling.nova.lookups.lookups import Lookups
-from sev_scheduling.nova.lookups.shared import shared_lookups
-from sev_scheduling.nova.request_spec import asks_for_encryption, read_spec
+from sev_scheduling.nova.lookups import shared_lookups
+from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.request_spec import SpecReading
 from sev_scheduling.nova.warning_log import Warnings
 
 CONF = nova.conf.CONF
@@ -23,61 +22,80 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
     """Keeps other guests off hosts with slots, while others fit.
 
     Encrypted guests it spreads or stacks, by the free slots of their model.
+    One object serves all threads.
+
+    Nova asks for a host's multiplier without the request
+    (``weight_multiplier(host_state)``), which has one option for encrypted
+    guests and another for the rest. So the weights are multiplied here, and
+    nova's multiplier stays 1.0.
     """
 
-    # Weights are from -1 to 1, and nova's normalization is to leave them so:
-    # a host's own multiplier then counts for that host alone.
+    # Nova's normalization, (weight - minval) / (maxval - minval), leaves
+    # weights as they are: a host's multiplier then counts for it alone.
     minval = 0
     maxval = 1
 
     def __init__(self) -> None:
         super().__init__()
-        opts.register_opts(CONF)
-        # One weigher object serves all threads; nova tells the multiplier
-        # nothing but the host.
-        self._local = threading.local()
+        self._options = Options.read(CONF)
+        self._lookups = shared_lookups(self._options)
         self._warnings = Warnings()
-
-    def weight_multiplier(self, host_state: Any) -> float:
-        """Return the option, or what an aggregate of the host has."""
-        name = getattr(self._local, 'option', opts.WEIGHT_MULTIPLIER)
-        value: float = utils.get_weight_multiplier(
-            host_state, name, CONF.sev_scheduling[name]
-        )
-        return value
 
     def weigh_objects(
         self, weighed_obj_list: Iterable[Any], weight_properties: Any
     ) -> list[float]:
-        """Return a weight for each host state."""
+        """Return a weight for each host state, its multiplier applied."""
         states = [weighed.obj for weighed in weighed_obj_list]
-        encrypted = asks_for_encryption(weight_properties)
-        self._local.option = (
-            opts.WEIGHT_MULTIPLIER if encrypted else opts.AVOIDANCE_MULTIPLIER
-        )
-        if not any(map(self.weight_multiplier, states)):
-            return [0.0] * len(states)
-        lookups = shared_lookups()
+        reading = SpecReading.of(weight_properties)
+        name = opts.AVOIDANCE_MULTIPLIER
+        option = self._options.memory_encryption_avoidance_weight_multiplier
+        if reading.asks_for_encryption:
+            name = opts.WEIGHT_MULTIPLIER
+            option = self._options.memory_encryption_weight_multiplier
+        # The option, or what an aggregate of the host has.
+        multipliers: list[float] = [
+            utils.get_weight_multiplier(state, name, option)
+            for state in states
+        ]
+        if not any(multipliers):
+            return multipliers
         try:
-            with lookups.step(weight_properties):
-                if encrypted:
-                    return self._free_slots(lookups, states, weight_properties)
-                shared = lookups.providers().with_slots()
+            weigh = (
+                self._free_slots
+                if reading.asks_for_encryption
+                else self._avoidance
+            )
+            weights = weigh(states, weight_properties, reading)
         except PlacementError as error:
             self._warnings.say(
                 'weigher', f'Hosts are not weighed by their slots: {error}'
             )
             return [0.0] * len(states)
-        return [-1.0 if state.uuid in shared else 0.0 for state in states]
+        return [m * w for m, w in zip(multipliers, weights, strict=True)]
+
+    def _avoidance(
+        self, states: list[Any], spec: Any, reading: SpecReading
+    ) -> list[float]:
+        """Return -1 for each host that offers slots, as far as is known."""
+        lookups = self._lookups
+        try:
+            providers = lookups.providers(reading.start_step(lookups))
+        except PlacementError:
+            known = lookups.last_known()
+            if known is None:
+                raise
+            providers = known
+        with_slots = providers.with_slots()
+        return [-1.0 if s.uuid in with_slots else 0.0 for s in states]
 
     def _free_slots(
-        self, lookups: Lookups, states: list[Any], spec: Any
+        self, states: list[Any], spec: Any, reading: SpecReading
     ) -> list[float]:
         """Return each host's free slots of the model; 1 for the most."""
-        model = read_spec(spec, CONF.sev_scheduling).request.model
+        model = reading.validation(spec, self._options).request.model
         if model is None:
             return [0.0] * len(states)
-        slots = lookups.recent_slots()
+        slots = self._lookups.recent_slots(reading.start_step(self._lookups))
         free = [slots.free(state, model.name) for state in states]
         most = max(free, default=0) or 1
         return [one / most for one in free]

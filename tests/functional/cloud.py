@@ -27,6 +27,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 from oslo_utils import versionutils
 
 from sev_scheduling import opts
+from sev_scheduling.nova.lookups import shared_lookups
 from tests.functional.hosts import SLOT, HostFacts, HostsFixture
 
 FILTER = 'MemoryEncryptionFilter'
@@ -169,6 +170,7 @@ class Cloud(base.ServersTestBase):
             self.flags(group='sev_scheduling', **options)
         self.scheduler.stop()
         # As in a process that has just started.
+        shared_lookups.cache_clear()
         request_filter.ALL_REQUEST_FILTERS[:] = self._request_filters
         self.scheduler = self.start_service('scheduler')
 

@@ -42,4 +42,5 @@ def test_causes_are_frozen():
         'several',
         'combination',
         'unclear',
+        'unknown',
     ]

@@ -1,37 +1,40 @@
-"""Placement as the plug-in asks it: through nova's own client, in time."""
+"""Placement as nova-scheduler reaches it, each call within a deadline."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import nova.conf
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading as ks_loading
+from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 from nova import utils
 from nova.scheduler.client import report
 from urllib3.util import Timeout
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.nova.lookups.deadline import Budget
+from sev_scheduling.nova.lookups.deadline import Deadline
 from sev_scheduling.placement.client import PlacementClient
 
 CONF = nova.conf.CONF
 
 
 class _TimedSession(Session):
-    """A session whose every call keeps to a budget: keystone's as well."""
+    """A session whose calls keep to a deadline: those to keystone as well.
 
-    def __init__(self, budget: Budget, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._budget = budget
+    :ivar deadline: of the request that uses this copy of the session
+    """
+
+    deadline: Deadline
 
     def request(  # type: ignore[override]
         self, url: str, method: str, **kwargs: Any
     ) -> Any:
         kwargs |= {
             # For connecting and reading together; a number is for each.
-            'timeout': Timeout(total=self._budget.left()),
+            'timeout': Timeout(total=self.deadline.left()),
             # Retries would not keep to the time-out.
             'connect_retries': 0,
             'status_code_retries': 0,
@@ -47,38 +50,68 @@ class _Loader(ks_loading.session.Session):
         return _TimedSession
 
 
-def _report_client(budget: Budget) -> Any:
-    """Return nova's client of its own service user and endpoint."""
+def nova_adapter() -> Any:
+    """Return an adapter with nova's own service user and endpoint."""
     session = _Loader().load_from_conf_options(
         CONF,
         'placement',
         auth=ks_loading.load_auth_from_conf_options(CONF, 'placement'),
-        budget=budget,
     )
-    return report.SchedulerReportClient(
-        utils.get_ksa_adapter('placement', ksa_session=session)
-    )
+    return utils.get_ksa_adapter('placement', ksa_session=session)
 
 
-class _ReportAdapter:
-    """What PlacementClient needs of an adapter, over nova's report client."""
+class Connection:
+    """What all requests share: the session, its token, the microversions."""
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._report: Any = None
+    def __init__(self) -> None:
+        # Threads that come at once make two; one of them is kept.
+        self._adapter: Adapter | None = None
+        self._versions: Any = None
+
+    def client(self, deadline: Deadline) -> PlacementClient:
+        """Return a client for GET calls within a deadline."""
+        return PlacementClient(
+            _Adapter(self, deadline)  # type: ignore[arg-type]
+        )
+
+    def get(
+        self, url: str, microversion: str | None, deadline: Deadline
+    ) -> Any:
+        """Return a response; that of ``GET /`` is asked for once."""
+        if url == '/' and self._versions is not None:
+            return self._versions
+        if self._adapter is None:
+            self._adapter = nova_adapter()
+        # Copies share connections and token; the deadline is their own.
+        session: Any = copy.copy(self._adapter.session)
+        session.deadline = deadline
+        adapter = copy.copy(self._adapter)
+        adapter.session = session
+        client = report.SchedulerReportClient(adapter)
+        try:
+            response = client.get(url, version=microversion)
+        except ks_exceptions.EndpointNotFound:
+            # The catalog, which is kept, may have the endpoint later.
+            self._adapter = None
+            raise
+        if url == '/' and response.status_code == 200:
+            self._versions = response
+        return response
+
+
+class _Adapter:
+    """What :class:`.PlacementClient` needs of an adapter."""
+
+    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+        self._connection = connection
+        self._deadline = deadline
 
     def request(
         self, url: str, method: str, *, microversion: str | None, **_: Any
     ) -> Any:
-        self._budget.left()
         try:
-            if self._report is None:
-                self._report = _report_client(self._budget)
-            return self._report.get(url, version=microversion)
-        except ks_exceptions.EndpointNotFound:
-            # The catalog, which is kept, may know the endpoint later.
-            self._report = None
-            raise
+            with self._deadline.call():
+                return self._connection.get(url, microversion, self._deadline)
         except (ks_exceptions.ClientException, PlacementUnavailable):
             raise
         except Exception as error:
@@ -87,8 +120,3 @@ class _ReportAdapter:
             raise PlacementUnavailable(
                 f'Placement cannot be reached: {type(error).__name__}: {error}'
             ) from error
-
-
-def placement_client(budget: Budget) -> PlacementClient:
-    """Return a client over nova's, for GET calls within a budget."""
-    return PlacementClient(_ReportAdapter(budget))  # type: ignore[arg-type]

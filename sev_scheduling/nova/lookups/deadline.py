@@ -1,137 +1,111 @@
-"""The time that look-ups may take."""
+"""How long requests wait for a Placement that does not answer."""
 
 from __future__ import annotations
 
-import math
+import contextlib
 import threading
-import time
-import weakref
-from collections.abc import Callable
+from collections.abc import Iterator
+
+from oslo_utils import timeutils
 
 from sev_scheduling.exceptions import PlacementUnavailable
 
-#: The share of what a request may still wait that one step may.
-SHARE = 0.8
-#: Seconds in which requests are in a hurry, after one has run out of time.
-HURRY = 30.0
-#: Seconds that they may wait even so, unless the time-out is shorter.
-LEAST = 1.0
+#: Seconds in which nothing is asked, after a call ran out of time.
+OPEN_SECONDS = 30.0
 
 
-def _nothing() -> None:
-    """What a weak reference to nothing answers."""
+class CircuitBreaker:
+    """Keeps calls off a Placement that does not answer in time.
 
-
-class _Thread(threading.local):
-    """What a thread is in the middle of.
-
-    :ivar request: refers to the request; steps of none have none in common
-    :ivar left: the seconds that the request may still wait; None before its
-        first look-up, and where Placement answers again
-    :ivar in_a_hurry: whether that is less than the time-out
-    :ivar depth: how many steps it is in, one in another
-    :ivar started: when the first look-up of the step began
-    :ivar end: when the time of the step is over; None before its first look-up
+    Closed, it lets every call through. A call that runs out of time opens
+    it: for :data:`OPEN_SECONDS` calls fail at once. Then it is half-open:
+    one call goes through as a probe, and closes it by any answer in time.
+    One breaker serves all threads.
     """
 
-    request: Callable[[], object] = staticmethod(_nothing)
-    left: float | None = None
-    in_a_hurry = False
-    depth = 0
-    started = 0.0
-    end: float | None = None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: timeutils.StopWatch | None = None
 
+    def admit(self) -> None:
+        """Let a call through.
 
-class Budget:
-    """The time that a thread's look-ups may still take, in seconds.
-
-    A request takes several steps, of several look-ups each. All steps that
-    wait in vain take no longer together than the time-out. One of them takes
-    four fifths of what is left, so that those after it can find Placement
-    recovered. What Placement answers in time costs nothing: a request for
-    many guests may take many steps.
-
-    Requests that follow one that waited in vain wait for a tenth of the
-    time-out, until Placement answers or half a minute is over.
-
-    :param seconds: tells the time-out
-    """
-
-    def __init__(
-        self,
-        seconds: Callable[[], float],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._thread = _Thread()
-        self._hurried_until = -math.inf
-
-    def step(self, request: object | None = None) -> Budget:
-        """Return what makes the look-ups within one step: ``with …step():``.
-
-        It starts with the first. Within another step, that one counts.
-
-        :param request: of which it is a step; one of its own where None
+        :raises PlacementUnavailable: while the breaker is open
         """
-        thread = self._thread
-        if not thread.depth and (
-            request is None or thread.request() is not request
-        ):
-            thread.request = (
-                _nothing if request is None else weakref.ref(request)
-            )
-            thread.left = None
-        return self
+        with self._lock:
+            if self._open is None:
+                return
+            if self._open.leftover() > 0.0:
+                raise PlacementUnavailable(
+                    'Placement did not answer within placement_timeout; it '
+                    f'is not asked for {OPEN_SECONDS:.0f} seconds.'
+                )
+            # The probe. Should it never end, there is another one later.
+            self._open.restart()
 
-    def __enter__(self) -> None:
-        self._thread.depth += 1
+    def open(self) -> None:
+        with self._lock:
+            self._open = timeutils.StopWatch(OPEN_SECONDS).start()
 
-    def __exit__(self, *_: object) -> None:
-        thread = self._thread
-        thread.depth -= 1
-        if not thread.depth and thread.end is not None:
-            self._account(thread.end)
-            thread.end = None
+    def close(self) -> None:
+        if self._open is not None:
+            with self._lock:
+                self._open = None
 
-    def _account(self, end: float) -> None:
-        """Note what a step has told of Placement."""
-        thread = self._thread
-        now = self._clock()
-        if now < end:
-            self._hurried_until = -math.inf
-            if thread.in_a_hurry:
-                thread.left = None
-            return
-        if not thread.in_a_hurry:
-            self._hurried_until = now + HURRY
-        assert thread.left is not None, 'a step with an end has some'
-        thread.left = max(0.0, thread.left - (now - thread.started))
+
+class Deadline:
+    """The time that one request may wait for Placement in vain.
+
+    A request takes several steps: request filter, filter and weigher, the
+    last two for each of its guests. Each step has the whole time-out for
+    look-ups that are answered, so that a request for many guests does not
+    fail for their number; the first step that runs out of time leaves those
+    after it nothing. It is used by one thread.
+
+    :param seconds: the time-out
+    """
+
+    def __init__(self, seconds: float, breaker: CircuitBreaker) -> None:
+        self._watch = timeutils.StopWatch(seconds).start()
+        self._breaker = breaker
+        self._missed = False
+
+    def start_step(self) -> None:
+        """Start the time of a step."""
+        self._watch.restart()
 
     def left(self) -> float:
-        """Return the seconds that are left of this step.
+        """Return the seconds that are left of a step.
 
         :raises PlacementUnavailable: where nothing is
         """
-        thread = self._thread
-        now = self._clock()
-        if thread.end is None:
-            if thread.left is None:
-                thread.left = self._seconds()
-                thread.in_a_hurry = now < self._hurried_until
-                if thread.in_a_hurry:
-                    hurried = max(LEAST, thread.left / 10)
-                    thread.left = min(thread.left, hurried)
-            thread.started = now
-            thread.end = now + SHARE * thread.left
-        left = thread.end - now
-        if left <= 0:
-            raise too_late()
+        left: float = 0.0 if self._missed else self._watch.leftover()
+        if left <= 0.0:
+            raise self.miss()
         return left
 
+    @contextlib.contextmanager
+    def call(self) -> Iterator[None]:
+        """Make one call to Placement within.
 
-def too_late() -> PlacementUnavailable:
-    """Return what to raise where the time is over."""
-    return PlacementUnavailable(
-        'Placement did not answer within placement_timeout.'
-    )
+        :raises PlacementUnavailable: where there is no time left, or the
+            circuit breaker is open
+        """
+        self.left()
+        self._breaker.admit()
+        try:
+            yield
+        finally:
+            if self._watch.leftover() <= 0.0:
+                self.miss()
+            else:
+                self._breaker.close()
+
+    def miss(self) -> PlacementUnavailable:
+        """Let no step wait any more; return what to raise."""
+        if not self._missed:
+            self._missed = True
+            self._breaker.open()
+        return PlacementUnavailable(
+            'Placement did not answer within placement_timeout.'
+        )

@@ -1,154 +1,133 @@
 """What the plug-in asks Placement, shared by threads.
 
-Which providers offer which model, and what machine types hosts publish, is
-remembered for a short time, and so are the free slots that hosts are weighed
-by. What decides, which slots are free and what a server holds, is asked for
-afresh. No look-up takes a number of calls that grows with the number of
-hosts.
+Which providers offer which model, what machine types hosts publish, and the
+free slots that hosts are weighed by are cached for a short time. What
+decides, which slots are free and what a server holds, is asked for afresh.
+No look-up takes a number of calls that grows with the number of hosts.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+import functools
 
 import os_resource_classes as orc
+from oslo_utils import timeutils
 
-from sev_scheduling.hosts.host import Host
-from sev_scheduling.nova.lookups.cache import RecentSlots, Remembered
-from sev_scheduling.nova.lookups.client import placement_client
-from sev_scheduling.nova.lookups.deadline import Budget
-from sev_scheduling.nova.lookups.providers import (
-    Providers,
-    ask_providers,
-    strange_answer,
-)
+from sev_scheduling.models import EncryptionModel, registered_models
+from sev_scheduling.nova.lookups.cache import Cache
+from sev_scheduling.nova.lookups.client import Connection
+from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
+from sev_scheduling.nova.lookups.providers import Providers, ask_providers
+from sev_scheduling.nova.lookups.slots import Slots, ask_slots
+from sev_scheduling.nova.options import Options
 from sev_scheduling.placement.client import PlacementClient
-from sev_scheduling.placement.hosts import one_of
+
+#: Models whose slot a server holds: none where it holds no slot of a known
+#: model, several where its provider offers several.
+Held = tuple[EncryptionModel, ...]
 
 
 class Lookups:
     """Look-ups in one Placement.
 
-    :param cache_seconds: tells how long to remember providers
-    :param timeout: tells the seconds that a request waits for look-ups in vain
-    :param slots_cache_seconds: tells how long to weigh by the same slots
+    Each takes the deadline of the request that it is for, and raises a child
+    of PlacementError where Placement does not answer.
     """
 
     def __init__(
-        self,
-        cache_seconds: Callable[[], float],
-        timeout: Callable[[], float],
-        slots_cache_seconds: Callable[[], float] = lambda: 0.0,
-        *,
-        client: PlacementClient | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, options: Options, connection: Connection | None = None
     ) -> None:
-        self._cache_seconds = cache_seconds
-        self._clock = clock
-        self._budget = Budget(timeout, clock)
-        self._client = client
-        self._providers = Remembered(
-            lambda: ask_providers(self.client()),
-            cache_seconds,
-            self._budget,
-            clock,
+        self._seconds = options.cache_seconds
+        self._timeout = options.placement_timeout
+        self._breaker = CircuitBreaker()
+        self._connection = connection or Connection()
+        self._providers = Cache(
+            lambda deadline: ask_providers(self.client(deadline)),
+            options.cache_seconds,
         )
-        self._recent_slots = Remembered(
-            lambda: RecentSlots(self._ask_slots()),
-            slots_cache_seconds,
-            self._budget,
-            clock,
+        self._slots = Cache(
+            lambda deadline: ask_slots(self.client(deadline)),
+            options.slots_cache_seconds,
         )
-        #: providers that Placement offered, and that had no model's trait
-        #: when it was asked
+        #: Providers that Placement offered, and that had no model's trait
+        #: when it was asked -> when that was.
         self._strangers: dict[str, float] = {}
 
-    def step(
-        self, request: object | None = None
-    ) -> AbstractContextManager[None]:
-        """Let the look-ups within take no longer together than one may.
+    def deadline(self) -> Deadline:
+        """Return the time that a new request may wait in vain."""
+        return Deadline(self._timeout, self._breaker)
 
-        :param request: whose steps are limited in all
+    def client(self, deadline: Deadline) -> PlacementClient:
+        """Return what asks anything else."""
+        return self._connection.client(deadline)
+
+    def providers(self, deadline: Deadline) -> Providers:
+        """Return which providers have what, at most ``cache_seconds`` old.
+
+        It is older while another thread asks, or where nothing newer is to
+        be had.
         """
-        return self._budget.step(request)
-
-    def providers(self) -> Providers:
-        """Return which providers have what; asked for at most once a while.
-
-        :raises PlacementError: one of its children
-        """
-        return self._providers.get()
+        return self._providers.get(deadline)
 
     def last_known(self) -> Providers | None:
-        """Return what :meth:`providers` told last, however long ago."""
+        """Return which providers had what, by the last answer to that."""
         return self._providers.last
 
-    def providers_with(self, provider: str) -> Providers:
-        """Return the same, asked for again if this one is not among them.
+    def providers_with(self, deadline: Deadline, provider: str) -> Providers:
+        """Return which providers have what, this one among them if it is.
 
-        It may be a pool of a host that has just been added. One without a
-        model's trait is asked for once a while, as all the others.
-
-        :raises PlacementError: one of its children
+        It may be a pool of a host that has just been added, of which a
+        cached answer does not know. One without a model's trait is asked
+        for once in ``cache_seconds``.
         """
-        known = self.providers()
+        came = timeutils.now()
+        known = self.providers(deadline)
         if known.has(provider) or self._is_stranger(provider):
             return known
-        self._providers.forget()
-        known = self.providers()
+        known = self._providers.ask_since(came, deadline)
         if not known.has(provider):
             self._strangers = {
                 stranger: asked_at
                 for stranger, asked_at in self._strangers.items()
                 if self._is_stranger(stranger)
-            } | {provider: self._clock()}
+            } | {provider: timeutils.now()}
         return known
 
     def _is_stranger(self, provider: str) -> bool:
-        asked_at = self._strangers.get(provider, -math.inf)
-        return self._clock() - asked_at < self._cache_seconds()
+        asked_at = self._strangers.get(provider)
+        return (
+            asked_at is not None and timeutils.now() - asked_at < self._seconds
+        )
 
-    def slots(self) -> Mapping[str, Host]:
-        """Return root uuid -> host, of hosts with any free slot.
+    def slots(self, deadline: Deadline) -> Slots:
+        """Return the free slots of now."""
+        return self._slots.ask(deadline)
 
-        Full pools of such a host are among its pools.
+    def recent_slots(self, deadline: Deadline) -> Slots:
+        """Return the free slots of at most ``slots_cache_seconds`` ago."""
+        return self._slots.get(deadline)
 
-        :raises PlacementError: one of its children
+    def held_models(self, deadline: Deadline, server: str) -> Held:
+        """Return the models that the slot of a server may be of.
+
+        :param server: its uuid
         """
-        return self._recent_slots.renew().hosts
+        held = self.client(deadline).allocations(server)
+        for provider, amounts in held.by_provider.items():
+            if orc.MEM_ENCRYPTION_CONTEXT in amounts:
+                offering = self.providers_with(deadline, provider).offering
+                return tuple(
+                    model
+                    for model in registered_models().values()
+                    if provider in offering[model.name]
+                )
+        return ()
 
-    def recent_slots(self) -> RecentSlots:
-        """Return the same; asked for at most once a while.
 
-        :raises PlacementError: one of its children
-        """
-        return self._recent_slots.get()
+@functools.lru_cache(maxsize=1)
+def shared_lookups(options: Options) -> Lookups:
+    """Return the look-ups that filter, request filter and weigher share.
 
-    def _ask_slots(self) -> Mapping[str, Host]:
-        query = one_of(orc.MEM_ENCRYPTION_CONTEXT)
-        hosts = self.client().allocation_candidates(query).hosts()
-        return {host.uuid: host for host in hosts if host.uuid}
-
-    def slot_provider(self, server: str) -> str | None:
-        """Return the provider whose slot a server holds; None for no slot.
-
-        :raises PlacementError: one of its children
-        """
-        with self.step():
-            answer = self.client().call('GET', f'/allocations/{server}')
-        try:
-            for provider, allocation in answer['allocations'].items():
-                if orc.MEM_ENCRYPTION_CONTEXT in allocation['resources']:
-                    return str(provider)
-        except (AttributeError, KeyError, TypeError):
-            raise strange_answer('allocations') from None
-        return None
-
-    def client(self) -> PlacementClient:
-        """Return what asks anything else; within :meth:`step`."""
-        if self._client is None:
-            self._client = placement_client(self._budget)
-        return self._client
+    Nova makes all of these in one thread, before it takes requests.
+    """
+    return Lookups(options)

@@ -1,19 +1,20 @@
-"""Which resource providers have what, as Placement tells it."""
+"""Which resource providers have what, as Placement reports it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sev_scheduling.exceptions import PlacementAnswerError
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
     machine_types_from_traits,
 )
-from sev_scheduling.models import EncryptionModel, registered_models
-from sev_scheduling.placement.api import UnknownName
-from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.models import (
+    EncryptionModel,
+    excluding_models,
+    registered_models,
+)
+from sev_scheduling.placement.api import Api, UnknownName
 
 #: Different machine types that hosts may publish; more are not looked at.
 MAX_MACHINE_TYPES = 20
@@ -26,8 +27,8 @@ class Providers:
     :ivar offering: model name -> uuids of the providers with its trait
     :ivar pools: of these, those that are no root: they hold slots of the
         model and nothing else
-    :ivar hosts: model name -> root uuids of the trees they are in
-    :ivar pool_hosts: the same for ``pools``
+    :ivar hosts: model name -> root uuids of the trees of ``offering``
+    :ivar pool_hosts: model name -> root uuids of the trees of ``pools``
     :ivar machine_types: root uuid -> architecture -> machine type; {} where
         a host publishes several
     :ivar published: traits that publish a machine type, of any host
@@ -48,110 +49,80 @@ class Providers:
         """Return the root uuids of hosts that offer any model."""
         return frozenset().union(*self.hosts.values())
 
+    def excluding(self, model: EncryptionModel) -> tuple[str, ...]:
+        """Return models of any host that must not share it with a model."""
+        return excluding_models(model, self.offering)
+
     def flat(self, model: EncryptionModel) -> frozenset[str]:
         """Return the roots with a model's trait, and none that excludes it.
 
         Such a trait may be a stale one.
         """
         return (self.offering[model.name] - self.pools[model.name]).difference(
-            *(self.offering.get(name, ()) for name in model.excluded_by)
+            *(self.offering[name] for name in self.excluding(model))
         )
 
-    def hosts_with_pools(self, models: Iterable[str]) -> frozenset[str]:
-        """Return the root uuids of hosts that have a pool of any of them.
+    def has_pool(
+        self, root: str, model: str, slot_provider: str | None
+    ) -> bool:
+        """Say whether a host has slots of a model.
 
-        A model's trait on the root alone may be a stale one.
+        The model's trait on the root alone may be a stale one, unless the
+        root gives the slot that is asked for.
         """
-        return frozenset().union(
-            *(self.pool_hosts.get(model, ()) for model in models)
+        return (
+            root in self.pool_hosts[model]
+            or slot_provider in self.offering[model]
         )
 
 
-def ask_providers(client: PlacementClient) -> Providers:
+def ask_providers(api: Api) -> Providers:
     """Ask Placement, in a number of calls that no cloud makes grow.
 
     :raises PlacementError: one of its children
     """
-    offering = {}
-    pools = {}
-    hosts = {}
-    pool_hosts = {}
-    for model in registered_models().values():
-        found = _with_trait(client, model.trait)
-        nested = [(uuid, root) for uuid, root in found if uuid != root]
-        offering[model.name] = frozenset(uuid for uuid, _ in found)
-        pools[model.name] = frozenset(uuid for uuid, _ in nested)
-        hosts[model.name] = frozenset(root for _, root in found)
-        pool_hosts[model.name] = frozenset(root for _, root in nested)
-    traits: dict[str, set[str]] = {}
-    published = _machine_type_traits(client)
-    for trait in published:
-        for uuid, root in _with_trait(client, trait):
+    found = {
+        model.name: _with_trait(api, model.trait)
+        for model in registered_models().values()
+    }
+    nested = {
+        name: [(uuid, root) for uuid, root in pairs if uuid != root]
+        for name, pairs in found.items()
+    }
+    published: dict[str, set[str]] = {}
+    traits = api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX)
+    for trait in traits[:MAX_MACHINE_TYPES]:
+        for uuid, root in _with_trait(api, trait):
+            # Of a pool, such a trait says nothing about the host.
             if uuid == root:
-                traits.setdefault(root, set()).add(trait)
+                published.setdefault(root, set()).add(trait)
     return Providers(
-        offering,
-        pools,
-        hosts,
-        pool_hosts,
-        {
+        offering=_column(found, 0),
+        pools=_column(nested, 0),
+        hosts=_column(found, 1),
+        pool_hosts=_column(nested, 1),
+        machine_types={
             root: machine_types_from_traits(theirs)
-            for root, theirs in traits.items()
+            for root, theirs in published.items()
         },
-        frozenset().union(*traits.values()),
+        published=frozenset().union(*published.values()),
     )
 
 
-def _with_trait(
-    client: PlacementClient, trait: str
-) -> Iterable[tuple[str, str]]:
+def _with_trait(api: Api, trait: str) -> list[tuple[str, str]]:
     """Return uuid and root uuid of the providers that have a trait."""
     try:
-        answer = client.call('GET', f'/resource_providers?required={trait}')
+        found = api.resource_providers(required=(frozenset({trait}),))
     except UnknownName:
         # No host of an older nova has it.
         return []
-    return _providers_of(answer)
+    return [(one.uuid, one.root_provider_uuid) for one in found]
 
 
-def _providers_of(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return uuid and root uuid of the providers that an answer lists."""
-    try:
-        return [
-            (str(provider['uuid']), str(provider['root_provider_uuid']))
-            for provider in _listed(answer, 'resource_providers')
-        ]
-    except (KeyError, TypeError):
-        raise strange_answer('resource_providers') from None
-
-
-def roots_of(answer: Mapping[str, Any]) -> list[str]:
-    """Return the uuids of the roots among the providers of an answer.
-
-    :raises PlacementAnswerError: where it lists none
-    """
-    return [uuid for uuid, root in _providers_of(answer) if uuid == root]
-
-
-def _machine_type_traits(client: PlacementClient) -> list[str]:
-    answer = client.call(
-        'GET',
-        f'/traits?associated=true&name=startswith:{MACHINE_TYPE_TRAIT_PREFIX}',
-    )
-    traits = _listed(answer, 'traits')
-    return sorted(map(str, traits))[:MAX_MACHINE_TYPES]
-
-
-def _listed(answer: Mapping[str, Any], name: str) -> list[Any]:
-    listed = answer.get(name)
-    if not isinstance(listed, list):
-        raise strange_answer(name)
-    return listed
-
-
-def strange_answer(name: str) -> PlacementAnswerError:
-    """Return what to raise where an answer has not what it is to have."""
-    return PlacementAnswerError(
-        f'GET /{name}: the answer lists no {name.replace("_", " ")}; check '
-        'the endpoint.'
-    )
+def _column(
+    found: Mapping[str, list[tuple[str, str]]], position: int
+) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(pair[position] for pair in pairs)
+        for name, pairs in found.items()
+    }

@@ -64,6 +64,7 @@ def test_every_kind_of_constraint_has_a_name():
         Cause.SEVERAL,
         Cause.COMBINATION,
         Cause.UNCLEAR,
+        Cause.UNKNOWN,
     }
 
 

@@ -8,12 +8,16 @@ if importlib.util.find_spec('nova') is None:
 
 @pytest.fixture(autouse=True)
 def configured(monkeypatch):
-    """Set options of nova.conf for one test: ``configured(max_guests=1)``."""
+    """Set options of nova.conf for one test: ``configured(max_guests=1)``.
+
+    For filters and weighers that are loaded afterwards.
+    """
     from nova.scheduler import request_filter
 
+    from sev_scheduling.nova.lookups import shared_lookups
     from tests.unit.nova.factories import CONF
 
-    monkeypatch.setattr('sev_scheduling.nova.lookups.shared._lookups', None)
+    shared_lookups.cache_clear()
     monkeypatch.setattr(
         request_filter,
         'ALL_REQUEST_FILTERS',
@@ -32,7 +36,20 @@ def configured(monkeypatch):
 
 
 @pytest.fixture
-def world(monkeypatch):
+def connect(monkeypatch):
+    """Have all look-ups from now on ask the clients that a function makes."""
+    from sev_scheduling.nova.lookups.client import Connection
+
+    def connect(client):
+        monkeypatch.setattr(
+            Connection, 'client', lambda self, deadline: client(deadline)
+        )
+
+    return connect
+
+
+@pytest.fixture
+def world(monkeypatch, connect):
     """A cloud without hosts, whose Placement is in memory.
 
     Nor is any server in nova's databases.
@@ -48,27 +65,41 @@ def world(monkeypatch):
         objects.InstanceMapping, 'get_by_instance_uuid', missing
     )
     world = World()
-    monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.lookups.placement_client',
-        lambda budget: world.placement.client(),
-    )
+    client = world.placement.client()
+    connect(lambda deadline: client)
     return world
 
 
 @pytest.fixture
-def broken(monkeypatch):
+def broken(connect):
     """Have every look-up raise this from now on."""
 
     def raising(error):
-        class Client:
-            def call(self, *args, **kwargs):
-                raise error
+        class Broken:
+            def __getattr__(self, name):
+                def fail(*args, **kwargs):
+                    raise error
 
-            supports = call
+                return fail
 
-        monkeypatch.setattr(
-            'sev_scheduling.nova.lookups.lookups.placement_client',
-            lambda budget: Client(),
-        )
+        connect(lambda deadline: Broken())
 
     return raising
+
+
+class Clock:
+    """Seconds, as tests let them pass."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of all stop watches and caches."""
+    clock = Clock()
+    monkeypatch.setattr('oslo_utils.timeutils.now', clock)
+    return clock

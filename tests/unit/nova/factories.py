@@ -16,6 +16,7 @@ from nova import objects
 from nova.scheduler import filters, host_manager, utils, weights
 
 from sev_scheduling import opts
+from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.testing import FakePlacement, add_host
 
 objects.register_all()
@@ -225,7 +226,8 @@ _WEIGHERS = weights.HostWeightHandler()
 
 
 def load_filter() -> Any:
-    """Return a filter, as nova finds it by its name."""
+    """Return a filter, as a nova-scheduler that starts finds it."""
+    shared_lookups.cache_clear()
     (found,) = _FILTERS.get_matching_classes(
         ['sev_scheduling.nova.MemoryEncryptionFilter']
     )
@@ -242,7 +244,11 @@ def load_weigher() -> Any:
 def passing(
     plugin: Any, states: Iterable[Any], request: Any, index: int = 0
 ) -> list[str]:
-    """Return the names of the hosts that nova is left with."""
+    """Return the names of the hosts that nova is left with.
+
+    :param index: which guest of a request is placed
+    """
+    request.instance_uuid = f'{index:08x}{SERVER[8:]}' if index else SERVER
     left = _FILTERS.get_filtered_objects([plugin], states, request, index)
     return [state.host for state in left]
 

@@ -12,12 +12,12 @@ from nova.scheduler.host_manager import HostState
 from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.evaluation import HostEvaluator
-from sev_scheduling.nova.host_state import HostFacts
-from sev_scheduling.nova.lookups.providers import Providers
-from sev_scheduling.nova.request_spec import read_spec
+from sev_scheduling.nova.host_state import AggregateFacts
+from sev_scheduling.nova.lookups import Providers, Slots
+from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.request_spec import SpecReading
 from sev_scheduling.nova.warning_log import Warnings
 from tests.unit.nova.factories import (
-    CONF,
     ES,
     ON,
     ON_ES,
@@ -45,11 +45,21 @@ AGGREGATES = [
 ]
 
 
-class Options:
-    def __init__(self, default, limit):
-        self.default_machine_type = default
-        self.max_guests = limit
-        self.max_guests_per_model = {}
+class Answers:
+    """What Placement answers about a drawn cloud."""
+
+    def __init__(self, providers, slots):
+        self._providers = providers
+        self._slots = slots
+
+    def providers(self):
+        return self._providers
+
+    def providers_with(self, provider):
+        return self._providers
+
+    def slots(self):
+        return self._slots and Slots(self._slots)
 
 
 @st.composite
@@ -140,19 +150,23 @@ def build(drawn):
     return states, providers, slots
 
 
-def judge_all(drawn, request, options, strict, way):
+def evaluator(drawn, request, options):
+    """Return host states of a drawn cloud, and who judges them."""
     states, providers, slots = build(drawn)
-    judgement = HostEvaluator(
-        request,
-        HostFacts(options, Warnings()),
-        providers,
-        lambda: slots,
-        require_known_machine_type=strict,
+    return states, HostEvaluator(
+        SpecReading.of(request).validation(request, options),
+        options,
+        AggregateFacts(options, Warnings()),
+        Answers(providers, slots),
     )
-    left = [state.host for state in way(judgement, states)]
+
+
+def judge_all(drawn, request, options, way):
+    states, judge = evaluator(drawn, request, options)
+    left = [state.host for state in way(judge, states)]
     rejected = [
         (verdict.host.name, verdict.code)
-        for verdict in judgement.rejected().rejected
+        for verdict in judge.rejected().rejected
     ]
     candidates = [state.allocation_candidates for state in states]
     return left, rejected, candidates
@@ -173,16 +187,17 @@ def judge_all(drawn, request, options, strict, way):
 def test_it_is_the_same_as_one_by_one(
     drawn, specs, image, default, limit, strict
 ):
-    request = read_spec(spec(specs, image), CONF.sev_scheduling).request
-    options = Options(default, limit)
-    quick = judge_all(
-        drawn, request, options, strict, lambda j, s: j.fitting(s)
+    request = spec(specs, image)
+    options = Options(
+        default_machine_type=tuple(default),
+        max_guests=limit,
+        require_known_machine_type=strict,
     )
+    quick = judge_all(drawn, request, options, lambda j, s: j.fitting(s))
     slow = judge_all(
         drawn,
         request,
         options,
-        strict,
         lambda j, states: [s for s in states if j._fits(s)],
     )
     assert quick == slow
@@ -206,14 +221,7 @@ FLAT = {**SURE, 'root': {SEV}, 'nested': set(), 'slots': ['']}
 
 def judged_singly(monkeypatch, drawn):
     """Return the host states, those left, and those judged one by one."""
-    states, providers, _ = build(drawn)
-    request = read_spec(spec(ON, UEFI), CONF.sev_scheduling).request
-    judgement = HostEvaluator(
-        request,
-        HostFacts(Options([], None), Warnings()),
-        providers,
-        lambda: None,
-    )
+    states, judgement = evaluator(drawn, spec(ON, UEFI), Options())
     judged = []
     original = judgement._fits
     monkeypatch.setattr(

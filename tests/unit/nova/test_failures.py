@@ -16,7 +16,8 @@ from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova.lookups.shared import renewed_lookups
+from sev_scheduling.nova.lookups import shared_lookups
+from sev_scheduling.nova.lookups.client import Connection
 from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.factories import (
     ON,
@@ -55,7 +56,7 @@ FAILURES = {
 VERSIONS = {'versions': [{'max_version': '1.39'}]}
 
 
-def breaking(monkeypatch, step, *, versions=VERSIONS):
+def breaking(connect, step, *, versions=VERSIONS):
     """Have Placement answer everything with one step."""
 
     class Broken(FakeTransport):
@@ -68,21 +69,17 @@ def breaking(monkeypatch, step, *, versions=VERSIONS):
             return super().send(request, **kwargs)
 
     script = Broken({})
-    monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.lookups.placement_client',
-        lambda budget: PlacementClient(script.adapter()),
-    )
-    renewed_lookups()
+    connect(lambda deadline: PlacementClient(script.adapter()))
     return script
 
 
 @pytest.fixture(params=FAILURES)
-def failing(request, world, monkeypatch):
+def failing(request, world, connect):
     """A world with a host, whose Placement then stops to work."""
     world.host('alpha')
     world.host('beta')
     world.candidates = world.hosts_for(spec())
-    breaking(monkeypatch, FAILURES[request.param])
+    breaking(connect, FAILURES[request.param])
     return world
 
 
@@ -91,9 +88,10 @@ def test_a_new_guest(failing, configured, policy):
     configured(on_placement_failure=policy)
     plugin, states = load_filter(), failing.candidates
     if policy == 'refuse':
+        request = spec()
         with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
-            passing(plugin, states, spec())
-        assert passing(plugin, states, spec(), index=1) == []
+            passing(plugin, states, request)
+        assert passing(plugin, states, request, index=1) == []
     else:
         assert passing(plugin, states, spec()) == ['alpha', 'beta']
     # Others are none the wiser.
@@ -121,12 +119,10 @@ def test_what_needs_no_look_up_is_still_judged(failing, configured, policy):
     assert told in str(raised.value)
 
 
-def test_whether_a_host_offers_an_excluding_model_is_not_known(
-    world, monkeypatch
-):
+def test_whether_a_host_offers_an_excluding_model_is_not_known(world, connect):
     world.host('alpha', pools={'amd-sev-es': 5, 'amd-sev-snp': 5})
     states = world.hosts_for(spec(ON_ES))
-    breaking(monkeypatch, fault(503))
+    breaking(connect, fault(503))
     assert passing(load_filter(), states, spec(ON_ES)) == ['alpha']
 
 
@@ -142,6 +138,18 @@ def test_the_weigher_weighs_nothing(failing):
             'alpha': 0.0,
             'beta': 0.0,
         }
+
+
+def test_other_guests_are_weighed_by_what_was_known(world, connect, clock):
+    world.host('alpha')
+    world.host('plain', pools={})
+    states = list(world.states.values())
+    weigher = load_weigher()
+    before = weighed(weigher, states, spec({}, {}))
+    assert before == {'plain': 0.0, 'alpha': -100.0}
+    breaking(connect, fault(503))
+    clock.now += 3600.0
+    assert weighed(weigher, states, spec({}, {})) == before
 
 
 @pytest.mark.parametrize(
@@ -161,9 +169,9 @@ def test_a_limit_holds_where_nobody_can_count_the_guests(
     plugin = load_filter()
 
     # What is remembered is still known.
-    plugin._lookups.providers()
+    plugin._lookups.providers(plugin._lookups.deadline())
 
-    def down():
+    def down(*_):
         raise PlacementUnavailable('down')
 
     monkeypatch.setattr(plugin._lookups, 'slots', down)
@@ -185,9 +193,9 @@ def test_what_was_known_of_pools_still_holds(
     world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
     states = world.hosts_for(spec())
     plugin = load_filter()
-    plugin._lookups.providers()
+    plugin._lookups.providers(plugin._lookups.deadline())
 
-    def down():
+    def down(*_):
         raise PlacementUnavailable('down')
 
     monkeypatch.setattr(plugin._lookups, 'providers', down)
@@ -203,13 +211,13 @@ def test_a_host_that_is_new_since_placement_answered(
 ):
     configured(on_placement_failure=policy)
     plugin = load_filter()
-    plugin._lookups.providers()
+    plugin._lookups.providers(plugin._lookups.deadline())
     world.host('new')
     world.host('newer')
     states = world.hosts_for(spec())
     calls = []
 
-    def down(provider):
+    def down(deadline, provider):
         calls.append(provider)
         raise PlacementUnavailable('down')
 
@@ -230,9 +238,9 @@ def test_where_the_pool_is_full_no_number_is_needed(
     world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
     states = world.hosts_for(spec())
     plugin = load_filter()
-    plugin._lookups.providers()
+    plugin._lookups.providers(plugin._lookups.deadline())
 
-    def down():
+    def down(*_):
         raise PlacementUnavailable('down')
 
     monkeypatch.setattr(plugin._lookups, 'slots', down)
@@ -241,17 +249,13 @@ def test_where_the_pool_is_full_no_number_is_needed(
 
 
 def test_a_warning_once_a_minute_and_not_once_a_host(
-    world, monkeypatch, caplog
+    world, connect, caplog, clock
 ):
     for number in range(5):
         world.host(f'host-{number}')
     states = world.hosts_for(spec())
-    breaking(monkeypatch, fault(503))
+    breaking(connect, fault(503))
     plugin = load_filter()
-    now = [1000.0]
-    monkeypatch.setattr(
-        'sev_scheduling.nova.warning_log.time.monotonic', lambda: now[0]
-    )
 
     def warnings():
         found = [r for r in caplog.records if r.levelno >= logging.WARNING]
@@ -265,23 +269,23 @@ def test_a_warning_once_a_minute_and_not_once_a_host(
         'Look-ups for encrypted guests fail, and on_placement_failure is '
         'protected: GET /resource_providers: Placement answered 503'
     )
-    now[0] += 59.9
+    clock.now += 59.9
     passing(plugin, states, spec())
     assert warnings() == []
-    now[0] += 0.1
+    clock.now += 0.1
     passing(plugin, states, spec())
     assert len(warnings()) == 1
 
 
-def test_it_works_again_as_soon_as_placement_does(world, monkeypatch):
+def test_it_works_again_as_soon_as_placement_does(world, connect):
     world.host('alpha', machine_type='pc')
     request = spec(ON, UEFI)
     states = world.hosts_for(request)
-    script = breaking(monkeypatch, fault(503))
+    script = breaking(connect, fault(503))
     plugin = load_filter()
     assert passing(plugin, states, request) == ['alpha']
     assert script.calls
-    monkeypatch.setattr(plugin._lookups, '_client', world.placement.client())
+    connect(lambda deadline: world.placement.client())
     with pytest.raises(exception.NoValidHost, match='hosts give it pc'):
         passing(plugin, states, request)
 
@@ -340,9 +344,11 @@ def test_whatever_placement_answers_nothing_but_a_reason_leaves(
     with monkeypatch.context() as patch:
         adapter = Spoiling(world.placement, data.draw)
         patch.setattr(
-            'sev_scheduling.nova.lookups.lookups.placement_client',
-            lambda budget: PlacementClient(adapter),
+            Connection,
+            'client',
+            lambda self, deadline: PlacementClient(adapter),
         )
+        shared_lookups.cache_clear()
         plugin, weigher = load_filter(), load_weigher()
         ask = request_filter.ALL_REQUEST_FILTERS[-1]
         faults = []

@@ -385,7 +385,7 @@ def test_a_host(world, configured, case):
     assert left == (['beta'] if told else ['alpha', 'beta'])
 
 
-def test_two_published_machine_types_tell_nothing(world, configured):
+def test_of_two_published_machine_types_neither_counts(world, configured):
     root = world.host()
     world.set_traits(root, Q35_TRAIT, PC_TRAIT)
     request = spec(ON, UEFI)
@@ -496,19 +496,32 @@ def test_the_reason_is_logged_for_operators(world, caplog, configured):
 def test_for_a_later_guest_the_list_is_empty_so_that_nova_cleans_up(
     world, configured, index
 ):
+    world.host()
+    request = spec()
+    states = world.hosts_for(request)
+    plugin = load_filter()
+    assert passing(plugin, states, request) == ['alpha']
+    states[0].ram_allocation_ratio = 2.0
+    assert passing(plugin, states, request, index=index) == []
+    # A request that begins anew has no guest yet.
+    with pytest.raises(exception.NoValidHost):
+        passing(plugin, states, spec(), index=index)
+
+
+def test_where_guests_are_not_named_nova_has_claimed_nothing(
+    world, configured
+):
     configured(default_machine_type=['pc'])
     world.host()
     request = spec(ON, UEFI)
     states = world.hosts_for(request)
     plugin = load_filter()
-    with pytest.raises(exception.NoValidHost):
-        passing(plugin, states, request, index=0)
-    assert passing(plugin, states, request, index=index) == []
-    # Nor is it raised for who has told no index.
-    assert load_filter().filter_all(states, request) == []
+    for _ in range(2):
+        with pytest.raises(exception.NoValidHost):
+            passing(plugin, states, request)
 
 
-def test_each_thread_has_its_own_index(world, configured):
+def test_threads_place_the_guests_of_their_own_requests(world, configured):
     configured(default_machine_type=['pc'])
     world.host()
     request = spec(ON, UEFI)
@@ -517,20 +530,24 @@ def test_each_thread_has_its_own_index(world, configured):
     both = threading.Barrier(2)
     outcome = {}
 
-    def place(index):
-        plugin.run_filter_for_index(index)
+    def place(name, request, index):
         both.wait(timeout=10)
         try:
-            outcome[index] = plugin.filter_all(states, request)
+            outcome[name] = passing(plugin, states, request, index)
         except exception.NoValidHost:
-            outcome[index] = 'raised'
+            outcome[name] = 'raised'
 
-    threads = [threading.Thread(target=place, args=(i,)) for i in (0, 1)]
+    with pytest.raises(exception.NoValidHost):
+        passing(plugin, states, request)
+    threads = [
+        threading.Thread(target=place, args=arguments)
+        for arguments in (('new', spec(ON, UEFI), 0), ('old', request, 1))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert outcome == {0: 'raised', 1: []}
+    assert outcome == {'new': 'raised', 'old': []}
 
 
 def test_one_host_is_judged_as_many_are(world, configured):
@@ -542,30 +559,7 @@ def test_one_host_is_judged_as_many_are(world, configured):
     alpha, beta = world.hosts_for(request)
     assert plugin.host_passes(beta, request)
     assert not plugin.host_passes(alpha, request)
-    plugin.run_filter_for_index(0)
-    assert not plugin.host_passes(alpha, request)
     assert plugin.host_passes(alpha, spec({}, UEFI))
-
-
-def test_the_request_is_read_once_however_many_hosts_there_are(
-    world, monkeypatch
-):
-    for number in range(5):
-        # Each of them is judged by itself.
-        world.host(f'host-{number}', nested=False)
-    request = spec()
-    states = world.hosts_for(request)
-    read = []
-    from sev_scheduling.nova import filter as module
-
-    original = module.read_spec
-    monkeypatch.setattr(
-        module,
-        'read_spec',
-        lambda *args: read.append(args) or original(*args),
-    )
-    assert len(passing(load_filter(), states, request)) == 5
-    assert len(read) == 1
 
 
 def test_it_runs_for_rebuilds_and_for_each_guest_of_a_request():

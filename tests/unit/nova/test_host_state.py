@@ -1,4 +1,4 @@
-"""What aggregates and options tell of a host."""
+"""What aggregates and options say of a host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import pytest
 from nova.scheduler.host_manager import HostState
 
-from sev_scheduling.nova.host_state import HostFacts, parse_machine_types
+from sev_scheduling.nova.host_state import AggregateFacts, parse_machine_types
+from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from tests.unit.nova.factories import CONF, ES, SEV, aggregate
 
@@ -22,7 +23,7 @@ def state(*aggregates):
 
 
 def facts():
-    return HostFacts(CONF.sev_scheduling, Warnings())
+    return AggregateFacts(Options.read(CONF), Warnings())
 
 
 @pytest.mark.parametrize(
@@ -71,14 +72,14 @@ def test_what_cannot_be_used_is_named_once(caplog, configured):
     with caplog.at_level(logging.WARNING):
         warnings = Warnings()
         for _ in range(3):
-            found = HostFacts(CONF.sev_scheduling, warnings)
+            found = AggregateFacts(Options.read(CONF), warnings)
             assert found.machine_types(state(odd)) == {}
             assert found.max_guests(state(odd), SEV) is None
     assert messages(caplog) == [
-        'Metadata sev_scheduling:hw_machine_type of aggregate g?old is not '
-        "used: 'a=b=c' is not of the form x86_64=q35 or q35.",
         "[sev_scheduling] default_machine_type: '=' is not of the form "
         'x86_64=q35 or q35.',
+        'Metadata sev_scheduling:hw_machine_type of aggregate g?old is not '
+        "used: 'a=b=c' is not of the form x86_64=q35 or q35.",
         'Metadata sev_scheduling:max_guests of aggregate g?old is not '
         "used: 'few' is not a whole number.",
     ]
@@ -113,15 +114,11 @@ def test_a_limit_is_a_whole_number(text, limit):
 
 def test_limits_of_the_options(configured):
     assert facts().max_guests(state(), SEV) is None
-    assert not facts().limits_every_host(SEV)
     configured(max_guests_per_model={SEV: 15})
     assert facts().max_guests(state(), SEV) == 15
     assert facts().max_guests(state(), ES) is None
-    assert facts().limits_every_host(SEV)
-    assert not facts().limits_every_host(ES)
     configured(max_guests=0)
     assert facts().max_guests(state(), ES) == 0
-    assert facts().limits_every_host(ES)
 
 
 def test_an_aggregate_is_read_once_however_many_hosts_it_has():
@@ -143,7 +140,7 @@ def test_an_aggregate_is_read_once_however_many_hosts_it_has():
     assert len(read) == 1
 
 
-def test_an_aggregate_without_our_keys_tells_nothing():
+def test_an_aggregate_without_our_keys_does_not_concern_hosts():
     found = facts()
-    assert not found.tells(aggregate('plain', ssd='1'))
-    assert found.tells(aggregate(**{LIMIT: '3'}))
+    assert not found.concerns(aggregate('plain', ssd='1'))
+    assert found.concerns(aggregate(**{LIMIT: '3'}))

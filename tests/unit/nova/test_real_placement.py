@@ -27,12 +27,9 @@ from tests.unit.nova.factories import (
 
 
 @pytest.fixture
-def world(monkeypatch):
+def world(connect):
     with embedded_placement() as placement:
-        monkeypatch.setattr(
-            'sev_scheduling.nova.lookups.lookups.placement_client',
-            lambda budget: PlacementClient(placement),
-        )
+        connect(lambda deadline: PlacementClient(placement))
         yield World(placement)
 
 
@@ -85,6 +82,7 @@ def test_a_day_of_a_cloud(world, configured):
 
     # With a limit, the flat host has had enough too.
     configured(max_guests=0)
+    plugin = load_filter()
     states = world.hosts_for(spec())
     with pytest.raises(exception.NoValidHost):
         passing(plugin, states, spec())

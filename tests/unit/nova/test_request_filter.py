@@ -131,10 +131,10 @@ def test_problems_are_logged_for_operators_in_full(world, caplog):
 
 def test_devices_of_the_host_can_be_allowed(world, configured):
     world.host('alpha')
-    request = spec({**ON, 'accel:device_profile': 'fpga'})
-    assert 'accel:device_profile' in refusal(request)
+    accelerated = {**ON, 'accel:device_profile': 'fpga'}
+    assert 'accel:device_profile' in refusal(spec(accelerated))
     configured(allow_host_devices=True)
-    assert ask(request)
+    assert ask(spec(accelerated))
 
 
 def test_a_passthrough_port_is_a_device_of_the_host(world):
@@ -143,12 +143,14 @@ def test_a_passthrough_port_is_a_device_of_the_host(world):
     def requests(*aliases):
         return objects.InstancePCIRequests(
             requests=[
-                objects.InstancePCIRequest(alias_name=name, count=1)
+                objects.InstancePCIRequest(
+                    alias_name=name, count=1, requester_id=PORT
+                )
                 for name in aliases
             ]
         )
 
-    assert 'passthrough port' in refusal(spec(pci_requests=requests(None)))
+    assert f"'port {PORT}'" in refusal(spec(pci_requests=requests(None)))
     # Those of an alias are known by the flavor's extra spec.
     assert ask(spec(pci_requests=requests('gpu')))
     assert ask(spec(pci_requests=None))
@@ -408,7 +410,7 @@ PINNED = {**ON, 'hw:cpu_policy': 'dedicated'}
         ),
     ],
 )
-def test_nova_s_second_question_for_pinned_cpus_counts(
+def test_nova_s_second_query_for_pinned_cpus_counts(
     world, configured, extra_specs, properties, vcpus
 ):
     """Its hosts may not report PCPU yet: then VCPU will do."""
@@ -443,7 +445,7 @@ def test_nova_s_second_question_for_pinned_cpus_counts(
         ),
     ],
 )
-def test_what_the_second_question_does_not_help(world, extra_specs):
+def test_what_the_second_query_does_not_help(world, extra_specs):
     world.host('alpha', vcpus=4)
     assert 'PCPU' in refusal(spec(extra_specs))
 

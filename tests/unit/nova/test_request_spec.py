@@ -1,19 +1,22 @@
-"""RequestSpecs read: who asks for encryption, and readings remembered."""
+"""RequestSpecs read: who asks for encryption, and validations cached."""
 
 from __future__ import annotations
 
 import pytest
 from nova import objects
 
-from sev_scheduling.nova.request_spec import (
-    _field,
-    asks_for_encryption,
-    image_encryption,
-    image_property,
-    mentions_encryption,
-    read_spec,
-)
-from tests.unit.nova.factories import CONF, ON, ON_ES, Q35, flavor, image, spec
+from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.request_spec import SpecReading, value_of
+from tests.unit.nova.factories import ON, ON_ES, Q35, flavor, image, spec
+
+
+def read(request, raw=None, **options):
+    """Return the validation of a RequestSpec."""
+    return SpecReading.of(request).validation(request, Options(**options), raw)
+
+
+def errors(request, raw=None, **options):
+    return [p.code for p in read(request, raw, **options).errors]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +57,12 @@ from tests.unit.nova.factories import CONF, ON, ON_ES, Q35, flavor, image, spec
 )
 def test_who_asks(extra_specs, properties, asks, mentions):
     request = spec(extra_specs, properties)
-    assert asks_for_encryption(request) is asks
-    assert mentions_encryption(request) is mentions
+    reading = SpecReading.of(request)
+    assert reading.asks_for_encryption is asks
+    assert reading.mentions_encryption is mentions
     # As nova sees it: encryption by the API's own check.
     if 'maybe' not in str(extra_specs):
-        assert read_spec(request, CONF.sev_scheduling).request.encrypted is (
-            asks
-        )
+        assert read(request).request.encrypted is asks
 
 
 @pytest.mark.parametrize(
@@ -76,37 +78,49 @@ def test_who_asks(extra_specs, properties, asks, mentions):
 )
 def test_an_image_without_properties_asks_for_nothing(image_):
     request = spec({}, image=image_)
-    assert image_encryption(request) is None
-    assert image_property(request, 'hw_cpu_policy') is None
-    assert not asks_for_encryption(request)
-    assert not mentions_encryption(request)
-    encrypted = spec(ON, image=image_)
-    codes = [p.code for p in read_spec(encrypted, CONF.sev_scheduling).errors]
-    assert codes == ['firmware-not-uefi']
+    reading = SpecReading.of(request)
+    assert reading.image_encryption is None
+    assert not reading.asks_for_encryption
+    assert not reading.mentions_encryption
+    assert errors(spec(ON, image=image_)) == ['firmware-not-uefi']
 
 
-def test_a_spec_that_has_never_had_an_image():
+def test_a_spec_that_never_had_an_image():
     request = objects.RequestSpec(flavor=flavor())
-    assert asks_for_encryption(request)
-    assert read_spec(request, CONF.sev_scheduling).request.encrypted
+    assert SpecReading.of(request).asks_for_encryption
+    assert read(request).request.encrypted
 
 
-def test_a_flavor_whose_extra_specs_were_not_loaded_asks_for_nothing():
-    bare = objects.Flavor(name='m1')
-    assert not asks_for_encryption(spec(flavor=bare))
-    assert not mentions_encryption(spec(flavor=bare))
+def test_a_flavor_without_extra_specs_asks_for_nothing():
+    """Nova cannot load them either, and asks for nothing."""
+    reading = SpecReading.of(spec(flavor=objects.Flavor(name='m1')))
+    assert not reading.asks_for_encryption
+    assert not reading.mentions_encryption
+
+
+def test_a_field_that_nova_can_load_is_loaded():
+    request = objects.RequestSpec(flavor=flavor())
+    assert 'request_level_params' not in request
+    assert value_of(request, 'request_level_params').root_required == set()
 
 
 def test_the_disk_of_a_volume_takes_no_local_space():
-    local = read_spec(spec(), CONF.sev_scheduling).request
-    volume = read_spec(spec(is_bfv=True), CONF.sev_scheduling).request
+    local = read(spec()).request
+    volume = read(spec(is_bfv=True)).request
     assert local.resources['DISK_GB'] == 20
     assert 'DISK_GB' not in volume.resources
 
 
-def test_an_equal_request_is_read_once():
-    first = read_spec(spec(), CONF.sev_scheduling)
-    assert read_spec(spec(), CONF.sev_scheduling) is first
+def test_an_equal_request_is_validated_once():
+    assert read(spec()) is read(spec())
+
+
+def test_what_is_known_of_a_request_travels_with_it():
+    request = spec()
+    assert SpecReading.of(request) is SpecReading.of(request)
+    # Not to the cells, nor into a copy.
+    assert SpecReading.of(request.obj_clone()) is not SpecReading.of(request)
+    assert 'sev_scheduling' not in str(request.obj_to_primitive())
 
 
 @pytest.mark.parametrize(
@@ -137,54 +151,28 @@ def test_an_equal_request_is_read_once():
         ),
     ],
 )
-def test_a_request_that_differs_in_anything_is_read_anew(other):
-    first = read_spec(spec(), CONF.sev_scheduling)
-    assert read_spec(other(), CONF.sev_scheduling) != first
+def test_a_request_that_differs_in_anything_is_validated_anew(other):
+    assert read(other()) is not read(spec())
 
 
-def test_the_option_and_the_written_value_count_too(configured):
+def test_the_option_and_the_written_value_count_too():
     gpu = {**ON, 'pci_passthrough:alias': 'gpu:1'}
-    refused = read_spec(spec(gpu), CONF.sev_scheduling)
-    assert [p.code for p in refused.errors] == ['host-device']
-    configured(allow_host_devices=True)
-    assert read_spec(spec(gpu), CONF.sev_scheduling).errors == ()
+    assert errors(spec(gpu)) == ['host-device']
+    assert errors(spec(gpu), allow_host_devices=True) == []
+    # It hides no other error.
+    assert errors(spec(gpu, {}), allow_host_devices=True) == [
+        'firmware-not-uefi'
+    ]
 
     plain = spec({}, {'hw_mem_encryption': 'maybe'})
-    assert read_spec(plain, CONF.sev_scheduling).errors == ()
-    written = read_spec(plain, CONF.sev_scheduling, 'maybe')
-    assert [p.code for p in written.errors] == ['invalid-boolean']
+    assert errors(plain) == []
+    assert errors(plain, 'maybe') == ['invalid-boolean']
 
 
 def test_a_spec_that_gets_another_flavor_is_read_anew():
     """As in a resize; nova changes no flavor of a spec in place."""
     request = spec()
-    before = read_spec(request, CONF.sev_scheduling)
+    before = read(request)
     request.flavor = flavor(ON_ES)
-    after = read_spec(request, CONF.sev_scheduling)
-    assert (before.request.model.name, after.request.model.name) == (
-        'amd-sev',
-        'amd-sev-es',
-    )
-
-
-@pytest.mark.parametrize('of', ['spec', 'flavor', 'image', 'properties'])
-def test_fields_are_where_they_are_looked_for(of):
-    asked = spec(ON, {**Q35, 'hw_disk_bus': 'virtio'})
-    thing = {
-        'spec': asked,
-        'flavor': asked.flavor,
-        'image': asked.image,
-        'properties': asked.image.properties,
-    }[of]
-    set_ones = [name for name in thing.fields if name in thing]
-    assert 0 < len(set_ones) < len(thing.fields)
-    for name in thing.fields:
-        expected = getattr(thing, name) if name in set_ones else None
-        assert _field(thing, name) == expected
-
-
-def test_an_option_that_lets_devices_pass_hides_no_other_error(configured):
-    configured(allow_host_devices=True)
-    gpu = {**ON, 'pci_passthrough:alias': 'gpu:1'}
-    refused = read_spec(spec(gpu, {}), CONF.sev_scheduling)
-    assert [p.code for p in refused.errors] == ['firmware-not-uefi']
+    models = [v.request.model.name for v in (before, read(request))]
+    assert models == ['amd-sev', 'amd-sev-es']

@@ -3,18 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 
-import pytest
-
 from sev_scheduling.nova.warning_log import Warnings
-
-
-@pytest.fixture
-def now(monkeypatch):
-    now = [5.0]
-    monkeypatch.setattr(
-        'sev_scheduling.nova.warning_log.time.monotonic', lambda: now[0]
-    )
-    return now
 
 
 def said(caplog):
@@ -23,22 +12,22 @@ def said(caplog):
     return found
 
 
-def test_each_is_said_once_a_minute_by_what_it_is_about(caplog, now):
+def test_each_is_said_once_a_minute_by_what_it_is_about(caplog, clock):
     warnings = Warnings()
     with caplog.at_level(logging.WARNING):
         warnings.say('a', 'first')
         warnings.say('a', 'of the same')
         warnings.say('b', 'of another')
         assert said(caplog) == ['first', 'of another']
-        now[0] = 64.9
+        clock.now += 59.9
         warnings.say('a', 'too early')
         assert said(caplog) == []
-        now[0] = 65.0
+        clock.now += 0.1
         warnings.say('a', 'again')
         assert said(caplog) == ['again']
 
 
-def test_of_many_threads_one_says_it(caplog, now):
+def test_of_many_threads_one_says_it(caplog, clock):
     warnings = Warnings()
     together = threading.Barrier(8)
 
@@ -55,7 +44,7 @@ def test_of_many_threads_one_says_it(caplog, now):
         assert said(caplog) == ['once']
 
 
-def test_a_percent_sign_is_a_percent_sign(caplog, now):
+def test_a_percent_sign_is_a_percent_sign(caplog, clock):
     with caplog.at_level(logging.WARNING):
         Warnings().say('a', '100 %s')
     assert said(caplog) == ['100 %s']

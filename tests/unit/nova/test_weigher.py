@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova import MemoryEncryptionWeigher
 from tests.unit.nova.factories import (
     ES,
     ON_ES,
@@ -186,13 +183,14 @@ def test_placement_is_asked_nothing_where_the_multiplier_is_zero(
 ):
     states = slots.hosts_for(spec())
     configured(**{option: 0.0})
+    weigher = load_weigher()
     slots.placement.calls.clear()
-    assert set(weighed(load_weigher(), states, request_).values()) == {0.0}
+    assert set(weighed(weigher, states, request_).values()) == {0.0}
     assert slots.calls == []
 
     # But for an aggregate that has its own.
     states[0].aggregates = [aggregate(**{option: '1'})]
-    weighed(load_weigher(), states, request_)
+    weighed(weigher, states, request_)
     assert slots.calls
 
 
@@ -202,33 +200,6 @@ def test_for_other_guests_placement_is_asked_once_a_while(mixed):
     mixed.placement.calls.clear()
     weighed(weigher, states_of(mixed), spec({}, {}))
     assert mixed.calls == []
-
-
-def test_each_thread_has_its_own_kind_of_guest(slots):
-    """Nova asks for multipliers after the weights, and tells no guest."""
-    weigher = MemoryEncryptionWeigher()
-    states = slots.hosts_for(spec())
-    found = {}
-    both = threading.Barrier(2)
-
-    class Weighed:
-        def __init__(self, obj):
-            self.obj = obj
-
-    def weigh(name, request):
-        weigher.weigh_objects([Weighed(s) for s in states], request)
-        both.wait(timeout=10)
-        found[name] = weigher.weight_multiplier(states[0])
-
-    threads = [
-        threading.Thread(target=weigh, args=arguments)
-        for arguments in (('plain', spec({}, {})), ('encrypted', spec()))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert found == {'plain': 100.0, 'encrypted': 1.0}
 
 
 def test_hosts_are_weighed_together_alone():

@@ -1,4 +1,4 @@
-"""The way to Placement: nova's report client over real HTTP."""
+"""The way to Placement: nova's credentials and endpoint, over real HTTP."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import http.server
 import json
 import threading
 import time
+import types
 
 import pytest
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
-from nova.scheduler.client import report
 from oslo_config import cfg
 from requests.adapters import HTTPAdapter
 
@@ -21,9 +21,8 @@ from sev_scheduling.exceptions import (
     PlacementError,
     PlacementUnavailable,
 )
-from sev_scheduling.nova.lookups.client import placement_client
-from sev_scheduling.nova.lookups.deadline import Budget
 from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.nova.options import Options
 from tests.unit.nova.factories import CONF
 
 VERSIONS = {'versions': [{'id': 'v1.0', 'max_version': '1.39'}]}
@@ -106,54 +105,57 @@ def with_token(server):
     return {'auth_type': 'admin_token', 'endpoint': server.url, 'token': 't'}
 
 
-def test_nova_s_own_client_asks_with_nova_s_own_credentials(
-    serve, placement_conf, monkeypatch
-):
-    server = serve(
-        {'/': (200, VERSIONS), '/allocations/x': (200, {'allocations': {}})}
-    )
+@pytest.fixture
+def ask():
+    """Ask what a server holds, as one request would."""
+
+    def ask(timeout=10.0, lookups=None):
+        asked = lookups or Lookups(Options(placement_timeout=timeout))
+        return asked.held_models(asked.deadline(), 'x')
+
+    return ask
+
+
+HOLDS_NOTHING = {
+    '/': (200, VERSIONS),
+    '/allocations/x': (200, {'allocations': {}}),
+}
+
+
+def test_it_asks_with_nova_s_own_credentials(serve, placement_conf, ask):
+    server = serve(HOLDS_NOTHING)
     placement_conf(**with_token(server))
-    asked = []
-    original = report.SchedulerReportClient.get
+    lookups = Lookups(Options())
 
-    def get(self, url, version=None, **kwargs):
-        asked.append((url, version))
-        return original(self, url, version=version, **kwargs)
-
-    monkeypatch.setattr(report.SchedulerReportClient, 'get', get)
-    lookups = Lookups(lambda: 60.0, lambda: 10.0)
-
-    assert lookups.slot_provider('x') is None
-    assert asked == [('/', None), ('/allocations/x', '1.33')]
+    assert ask(lookups=lookups) == ()
     _, path, headers = server.requests[-1]
     assert path == '/allocations/x'
     assert headers['X-Auth-Token'] == 't'
     assert headers['OpenStack-API-Version'] == 'placement 1.33'
     assert headers['Accept'] == 'application/json'
-    # The client is made once, and knows the versions.
-    lookups.slot_provider('x')
+    # The versions are asked for once, whatever request asks.
+    ask(lookups=lookups)
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize('silent', ['/', '/allocations/x'])
 def test_a_placement_that_does_not_answer_is_waited_for_in_time(
-    serve, placement_conf, silent
+    serve, placement_conf, silent, ask
 ):
     answers = {'/': (200, VERSIONS), '/allocations/x': (200, {})}
     server = serve({**answers, silent: (200, None)})
     placement_conf(**with_token(server), connect_retries=9)
-    lookups = Lookups(lambda: 60.0, lambda: 0.2)
 
     start = time.monotonic()
     with pytest.raises(PlacementUnavailable):
-        lookups.slot_provider('x')
+        ask(timeout=0.2)
     assert 0.15 < time.monotonic() - start < 5
     # Not a second time.
     assert [path for _, path, _ in server.requests].count(silent) == 1
 
 
 def test_a_keystone_that_does_not_answer_is_waited_for_in_time(
-    serve, placement_conf
+    serve, placement_conf, ask
 ):
     """Nova waits for it without end, unless ``[placement] timeout`` is set."""
     server = serve({'/v3/auth/tokens': (201, None)})
@@ -166,35 +168,34 @@ def test_a_keystone_that_does_not_answer_is_waited_for_in_time(
         project_name='service',
         project_domain_name='Default',
     )
-    lookups = Lookups(lambda: 60.0, lambda: 0.2)
     start = time.monotonic()
     with pytest.raises(PlacementError) as raised:
-        lookups.slot_provider('x')
+        ask(timeout=0.2)
     assert 0.15 < time.monotonic() - start < 5
     assert 'secret' not in str(raised.value)
 
 
-def test_it_is_not_asked_again_by_itself(serve, placement_conf):
+def test_it_is_not_asked_again_by_itself(serve, placement_conf, ask):
     server = serve({'/': (503, {})})
     placement_conf(**with_token(server), status_code_retries=9)
     with pytest.raises(PlacementUnavailable):
-        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+        ask()
     assert len(server.requests) == 1
 
 
-def test_nobody_listens(placement_conf, serve):
+def test_nobody_listens(placement_conf, serve, ask):
     server = serve({})
     server.shutdown()
     server.server_close()
     placement_conf(**with_token(server), connect_retries=9)
     with pytest.raises(PlacementUnavailable):
-        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+        ask()
 
 
-def test_nothing_is_configured(configured):
+def test_nothing_is_configured(configured, ask):
     """As in a nova.conf without ``[placement]``."""
     with pytest.raises(PlacementError):
-        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+        ask()
 
 
 @pytest.mark.parametrize(
@@ -207,40 +208,42 @@ def test_nothing_is_configured(configured):
     ],
 )
 def test_whatever_keeps_nova_from_asking_is_a_failure(
-    monkeypatch, error, told
+    monkeypatch, error, told, ask
 ):
     def fail(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.client._report_client', fail
+        'sev_scheduling.nova.lookups.client.nova_adapter', fail
     )
     with pytest.raises(told):
-        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+        ask()
 
 
 def test_the_client_is_made_anew_where_the_catalog_had_no_endpoint(
-    monkeypatch,
+    monkeypatch, ask
 ):
     made = []
 
     class Client:
-        def get(self, url, version):
+        session = types.SimpleNamespace()
+
+        def get(self, url, **_):
             raise ks_exceptions.EndpointNotFound('none')
 
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.client._report_client',
-        lambda budget: made.append(budget) or Client(),
+        'sev_scheduling.nova.lookups.client.nova_adapter',
+        lambda: made.append(True) or Client(),
     )
-    lookups = Lookups(lambda: 60.0, lambda: 10.0)
+    lookups = Lookups(Options())
     for _ in range(2):
         with pytest.raises(PlacementUnavailable):
-            lookups.slot_provider('x')
+            ask(lookups=lookups)
     assert len(made) == 2
 
 
 def test_connecting_and_reading_share_the_time(
-    serve, placement_conf, monkeypatch
+    serve, placement_conf, monkeypatch, ask
 ):
     """As a number, it would be for each of them."""
     server = serve({'/': (200, VERSIONS), '/allocations/x': (200, {})})
@@ -258,23 +261,38 @@ def test_connecting_and_reading_share_the_time(
 
     monkeypatch.setattr(HTTPAdapter, 'send', spy)
     with contextlib.suppress(PlacementAnswerError):
-        Lookups(lambda: 60.0, lambda: 10.0).slot_provider('x')
+        ask()
     assert len(seen) == 2
     for connect, read in seen:
         assert connect == pytest.approx(8.0, abs=2)
         assert read == pytest.approx(4.0, abs=2)
 
 
-def test_no_call_is_made_where_the_time_is_over(monkeypatch):
+def test_no_call_is_made_where_the_time_is_over(monkeypatch, clock):
     monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.client._report_client',
-        pytest.fail,
+        'sev_scheduling.nova.lookups.client.nova_adapter', pytest.fail
     )
-    now = [0.0]
-    budget = Budget(lambda: 10.0, lambda: now[0])
-    client = placement_client(budget)
-    with budget.step():
-        budget.left()
-        now[0] = 10.0
+    lookups = Lookups(Options())
+    deadline = lookups.deadline()
+    clock.now += 10.0
+    with pytest.raises(PlacementUnavailable):
+        lookups.client(deadline).call('GET', '/traits')
+
+
+def test_each_request_has_its_own_deadline(serve, placement_conf):
+    """Threads share the session, its connections and its token."""
+    server = serve({**HOLDS_NOTHING, '/allocations/y': (200, None)})
+    placement_conf(**with_token(server))
+    lookups = Lookups(Options(placement_timeout=0.5))
+    waits = lookups.deadline()
+
+    def wait():
         with pytest.raises(PlacementUnavailable):
-            client.call('GET', '/traits')
+            lookups.held_models(waits, 'y')
+
+    lookups.held_models(lookups.deadline(), 'x')
+    thread = threading.Thread(target=wait)
+    thread.start()
+    lookups.held_models(lookups.deadline(), 'x')
+    thread.join(10)
+    assert not thread.is_alive()

@@ -1,18 +1,18 @@
-"""How long look-ups may take, and how long a request waits for them."""
+"""How long requests wait for a Placement that does not answer."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import threading
-import weakref
 
 import pytest
 from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
-from sev_scheduling.nova.lookups.deadline import HURRY, Budget
-from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.nova.lookups.deadline import (
+    OPEN_SECONDS,
+    CircuitBreaker,
+    Deadline,
+)
 from tests.unit.nova.factories import (
     ON,
     UEFI,
@@ -23,206 +23,196 @@ from tests.unit.nova.factories import (
     weighed,
 )
 
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+IN_VAIN = 'within placement_timeout'
 
 
 @pytest.fixture
-def clock():
-    return Clock()
+def breaker():
+    return CircuitBreaker()
 
 
-def budget(clock, seconds=10.0):
-    return Budget(lambda: seconds, clock)
+def make(breaker, seconds=10.0):
+    return Deadline(seconds, breaker)
 
 
-class Request:
-    """What the steps of one request have in common."""
-
-
-def run_out(of, clock, request=None):
-    """Use up the time of a step; return how long it was."""
-    with of.step(request):
-        left = of.left()
-        clock.now += left
-        with pytest.raises(PlacementUnavailable, match='placement_timeout'):
-            of.left()
-    return pytest.approx(left)
-
-
-def answer(of, clock, seconds, request=None):
-    """Let Placement answer after a while; return what a step was given."""
-    with of.step(request):
-        left = of.left()
+def call(deadline, clock, seconds):
+    """Make a call that takes a while."""
+    with deadline.call():
         clock.now += seconds
-        assert of.left() > 0
-    return pytest.approx(left)
 
 
-def test_the_time_starts_with_the_first_look_up(clock):
-    of = budget(clock)
-    with of.step():
-        clock.now += 9.0
-        assert of.left() == 8.0
-        clock.now += 7.0
-        assert of.left() == 1.0
+def refused(deadline):
+    with pytest.raises(PlacementUnavailable, match=IN_VAIN):
+        deadline.call().__enter__()
 
 
-def test_a_step_within_another_has_no_time_of_its_own(clock):
-    of = budget(clock)
-    with of.step(Request()):
-        assert of.left() == 8.0
-        clock.now += 4.0
-        with of.step(), of.step(Request()):
-            assert of.left() == 4.0
-        assert of.left() == 4.0
-    with of.step():
-        assert of.left() == 8.0
+def is_open(breaker):
+    try:
+        breaker.admit()
+    except PlacementUnavailable:
+        return True
+    return False
+
+
+# The deadline of a request
+
+
+def test_the_calls_of_a_step_have_one_time_out_together(clock, breaker):
+    deadline = make(breaker)
+    call(deadline, clock, 6.0)
+    assert deadline.left() == 4.0
+    call(deadline, clock, 3.0)
+    assert deadline.left() == 1.0
 
 
 @pytest.mark.parametrize('timeout', [0.1, 1.0, 10.0, 60.0])
-def test_the_steps_of_a_request_wait_in_vain_for_one_time_out(clock, timeout):
-    of = budget(clock, timeout)
-    request = Request()
+def test_a_request_waits_in_vain_for_one_time_out_in_all_its_steps(
+    clock, breaker, timeout
+):
+    deadline = make(breaker, timeout)
     started = clock.now
-    steps = [run_out(of, clock, request) for _ in range(4)]
-    assert steps == [timeout * share for share in (0.8, 0.16, 0.032, 0.0064)]
+    call(deadline, clock, timeout)
     for _ in range(60):
-        with of.step(request), contextlib.suppress(PlacementUnavailable):
-            clock.now += of.left()
-    assert clock.now - started <= timeout * 1.000001
+        deadline.start_step()
+        refused(deadline)
+    assert clock.now - started == pytest.approx(timeout)
+    # Nor does it wait again as the probe, however long it goes on.
+    clock.now += OPEN_SECONDS
+    deadline.start_step()
+    refused(deadline)
 
 
-def test_a_step_that_waits_too_long_leaves_those_after_it_nothing(clock):
-    of = budget(clock)
-    request = Request()
-    with of.step(request):
-        of.left()
-        # A call may take longer than it was told to.
-        clock.now += 11.0
-    with (
-        of.step(request),
-        pytest.raises(PlacementUnavailable, match='placement_timeout'),
-    ):
-        of.left()
-
-
-def test_what_placement_answers_in_time_is_not_counted(clock):
-    of = budget(clock)
-    request = Request()
+def test_what_is_answered_in_time_does_not_count(clock, breaker):
+    """A request for many guests takes many steps."""
+    deadline = make(breaker)
     for _ in range(100):
-        assert answer(of, clock, 7.0, request) == 8.0
+        deadline.start_step()
+        call(deadline, clock, 7.0)
+        assert deadline.left() == 3.0
+    assert not is_open(breaker)
 
 
-def test_an_answer_does_not_give_back_what_was_waited_in_vain(clock):
-    of = budget(clock)
-    request = Request()
-    assert run_out(of, clock, request) == 8.0
-    assert answer(of, clock, 1.0, request) == 1.6
-    assert answer(of, clock, 1.0, request) == 1.6
+def test_a_step_whose_calls_are_each_in_time_but_too_many_is_too_late(
+    clock, breaker
+):
+    deadline = make(breaker)
+    for _ in range(4):
+        call(deadline, clock, 2.5)
+    refused(deadline)
+    assert is_open(breaker)
+
+
+def test_time_between_the_steps_does_not_count(clock, breaker):
+    """Nova itself asks Placement, and waits for it as long as it takes."""
+    deadline = make(breaker)
+    clock.now += 60.0
+    deadline.start_step()
+    assert deadline.left() == 10.0
+
+
+# The circuit breaker
+
+
+def test_requests_that_follow_one_in_vain_do_not_wait(clock, breaker):
+    call(make(breaker), clock, 10.0)
+    for _ in range(3):
+        refused(make(breaker))
+    clock.now += OPEN_SECONDS - 0.1
+    refused(make(breaker))
+
+
+def test_half_open_it_lets_one_call_through(clock, breaker):
+    breaker.open()
+    clock.now += OPEN_SECONDS
+    probe = make(breaker)
+    with probe.call():
+        refused(make(breaker))
+    # It was answered.
+    call(make(breaker), clock, 1.0)
+
+
+def test_a_probe_in_vain_keeps_it_open(clock, breaker):
+    breaker.open()
+    clock.now += OPEN_SECONDS
+    call(make(breaker), clock, 10.0)
+    refused(make(breaker))
+    clock.now += OPEN_SECONDS
+    assert not is_open(breaker)
+
+
+def test_a_probe_that_never_ends_is_followed_by_another(clock, breaker):
+    breaker.open()
+    for _ in range(2):
+        clock.now += OPEN_SECONDS
+        assert not is_open(breaker)
+        assert is_open(breaker)
 
 
 @pytest.mark.parametrize(
-    ('timeout', 'hurried'), [(30.0, 3.0), (10.0, 1.0), (4.0, 1.0), (0.5, 0.5)]
+    ('seconds', 'opens'), [(9.9, False), (10.0, True)], ids=['soon', 'late']
 )
-def test_requests_that_follow_wait_for_a_tenth(clock, timeout, hurried):
-    of = budget(clock, timeout)
-    run_out(of, clock, Request())
-    for _ in range(2):
-        request = Request()
-        assert run_out(of, clock, request) == 0.8 * hurried
-        assert run_out(of, clock, request) == 0.16 * hurried
+def test_a_failure_opens_it_only_where_the_time_is_over(
+    clock, breaker, seconds, opens
+):
+    """A connection that is refused costs no time."""
+
+    def fail():
+        with make(breaker).call():
+            clock.now += seconds
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        fail()
+    assert is_open(breaker) is opens
 
 
-def test_a_hurry_ends_by_itself_however_often_the_time_is_over(clock):
-    of = budget(clock)
-    run_out(of, clock)
-    started = clock.now
-    while clock.now < started + HURRY:
-        assert run_out(of, clock) == 0.8
-    assert run_out(of, clock) == 8.0
+def test_of_threads_that_come_at_once_one_is_the_probe(clock, breaker):
+    breaker.open()
+    clock.now += OPEN_SECONDS
+    together = threading.Barrier(8)
+    admitted = []
 
+    def come():
+        together.wait(10)
+        if not is_open(breaker):
+            admitted.append(True)
 
-def test_a_hurry_ends_where_placement_answers(clock):
-    of = budget(clock)
-    run_out(of, clock)
-    request = Request()
-    assert answer(of, clock, 0.7, request) == 0.8
-    assert answer(of, clock, 0.7, request) == 8.0
-    assert answer(of, clock, 0.7) == 8.0
-
-
-def test_a_step_without_a_look_up_says_nothing_of_placement(clock):
-    of = budget(clock)
-    run_out(of, clock)
-    with of.step():
-        pass
-    assert run_out(of, clock) == 0.8
-
-
-def test_each_thread_has_its_own_time(clock):
-    of = budget(clock)
-    left = []
-    with of.step():
-        of.left()
-        clock.now += 5.0
-
-        def other():
-            with of.step():
-                left.append(of.left())
-
-        thread = threading.Thread(target=other)
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
         thread.start()
-        thread.join()
-        assert left == [8.0]
-        assert of.left() == 3.0
+    for thread in threads:
+        thread.join(10)
+    assert admitted == [True]
 
 
-def test_a_request_is_not_kept(clock):
-    of = budget(clock)
-    request = Request()
-    answer(of, clock, 1.0, request)
-    kept = weakref.ref(request)
-    del request
-    assert kept() is None
-
-
-class Hanging:
-    """A client of a Placement that takes calls and does not answer."""
-
-    def __init__(self, budget, clock):
-        self.budget = budget
-        self.clock = clock
-
-    def call(self, *_, **__):
-        self.clock.now += self.budget.left()
-        raise PlacementUnavailable('Placement did not answer.')
-
-    supports = allocation_candidates = call
+# A request on its way through the plug-in
 
 
 @pytest.mark.parametrize('policy', ['protected', 'pass'])
 def test_a_request_waits_for_placement_no_longer_than_the_time_out(
-    world, configured, monkeypatch, clock, policy
+    world, configured, connect, clock, policy
 ):
     world.host('alpha')
     # Nova weighs no host that is alone.
     world.host('beta')
     states = world.hosts_for(spec())
     configured(placement_timeout=10.0, on_placement_failure=policy)
-    monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.shared.Lookups',
-        functools.partial(Lookups, clock=clock),
-    )
-    monkeypatch.setattr(
-        'sev_scheduling.nova.lookups.lookups.placement_client',
-        lambda budget: Hanging(budget, clock),
-    )
+
+    class Hanging:
+        """A client of a Placement that takes calls and does not answer."""
+
+        def __init__(self, deadline):
+            self.deadline = deadline
+
+        def __getattr__(self, name):
+            def hang(*args, **kwargs):
+                with self.deadline.call():
+                    clock.now += self.deadline.left()
+                    raise PlacementUnavailable('Placement did not answer.')
+
+            return hang
+
+    connect(Hanging)
     plugin, weigher = load_filter(), load_weigher()
     ask = request_filter.ALL_REQUEST_FILTERS[-1]
 
@@ -235,6 +225,6 @@ def test_a_request_waits_for_placement_no_longer_than_the_time_out(
         assert not any(weighed(weigher, states, request).values())
         return clock.now - started
 
-    assert schedule() == pytest.approx(8.0 + 1.6 + 0.32)
-    # The next ones wait less.
-    assert schedule() == pytest.approx(0.8 + 0.16 + 0.032)
+    assert schedule() == pytest.approx(10.0)
+    # The next ones do not wait.
+    assert schedule() == 0.0

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from sev_scheduling.exceptions import (
     PlacementAnswerError,
     PlacementRefused,
-    PlacementUnavailable,
 )
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.nova.lookups.lookups import Lookups
+from sev_scheduling.nova.lookups.lookups import Lookups, shared_lookups
+from sev_scheduling.nova.options import Options
 from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.factories import (
     ES,
@@ -30,21 +28,23 @@ from tests.unit.placement.fake_transport import FakeTransport, fault
 VERSIONS = {'versions': [{'max_version': '1.39'}]}
 
 
-class Clock:
-    def __init__(self):
-        self.now = 0.0
+class Asked:
+    """Look-ups in a Placement, each for a request of its own."""
 
-    def __call__(self):
-        return self.now
+    def __init__(self, client, **options):
+        class Connection:
+            def client(self, deadline):
+                return client
+
+        self.lookups = Lookups(Options(**options), Connection())
+
+    def __getattr__(self, name):
+        look_up = getattr(self.lookups, name)
+        return lambda *args: look_up(self.lookups.deadline(), *args)
 
 
-def lookups(client, *, cache=60.0, timeout=10.0, clock=None):
-    return Lookups(
-        lambda: cache,
-        lambda: timeout,
-        client=client,
-        clock=clock or Clock(),
-    )
+def lookups(client, *, cache=60.0, **options):
+    return Asked(client, cache_seconds=cache, **options)
 
 
 def test_it_knows_which_provider_offers_what():
@@ -64,9 +64,10 @@ def test_it_knows_which_provider_offers_what():
     assert found.offering[ES] == {world.pool(nested, 'amd_sev_es')}
     assert found.hosts['intel-tdx'] == frozenset()
     assert found.with_slots() == {nested, flat, stale}
-    assert found.hosts_with_pools([SEV, ES]) == {nested}
-    assert found.hosts_with_pools([SNP]) == {stale}
-    assert found.hosts_with_pools(['unheard-of']) == frozenset()
+    assert found.pool_hosts[SNP] == {stale}
+    # A trait on the root alone may be a stale one.
+    assert not found.has_pool(stale, SEV, None)
+    assert found.has_pool(stale, SEV, stale)
 
 
 def test_it_knows_published_machine_types():
@@ -144,21 +145,20 @@ def test_the_number_of_calls_does_not_grow_with_the_cloud(hosts):
     assert len(world.calls) == 5 + bool(hosts)
     world.placement.calls.clear()
     asked.slots()
-    asked.slot_provider(SERVER)
+    asked.held_models(SERVER)
     assert len(world.calls) == 2
 
 
-def test_it_is_remembered_for_the_configured_time():
+def test_it_is_cached_for_the_configured_time(clock):
     world = World()
-    clock = Clock()
-    asked = lookups(world.placement.client(), cache=60.0, clock=clock)
+    asked = lookups(world.placement.client(), cache=60.0)
     first = asked.providers()
     world.placement.calls.clear()
 
-    clock.now = 59.9
+    clock.now += 59.9
     assert asked.providers() is first
     assert world.calls == []
-    clock.now = 60.0
+    clock.now += 0.1
     assert asked.providers() is not first
     assert world.calls
 
@@ -169,65 +169,11 @@ def test_nothing_is_remembered_for_no_time():
     assert asked.providers() is not asked.providers()
 
 
-def test_a_failure_is_not_remembered():
-    world = World()
-    asked = lookups(PlacementClient(FakeTransport({}).adapter()))
-    with pytest.raises(PlacementRefused):
-        asked.providers()
-    asked._client = world.placement.client()
-    assert asked.providers().published == frozenset()
-
-
-def test_one_thread_asks_while_the_others_wait():
-    world = World()
-    world.host()
-    asking, go_on = threading.Event(), threading.Event()
-
-    class Slow(PlacementClient):
-        def call(self, *args, **kwargs):
-            asking.set()
-            assert go_on.wait(10)
-            return super().call(*args, **kwargs)
-
-    asked = lookups(Slow(world.placement))
-    answers = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(asked.providers()))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    assert asking.wait(10)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-
-    assert len(answers) == 8
-    assert len(set(map(id, answers))) == 1
-    assert world.calls.count('GET /traits?associated=true'
-                             '&name=startswith:CUSTOM_HW_MACHINE_TYPE_'
-                             ) == 1  # fmt: skip
-
-
-def test_who_waits_for_another_thread_waits_no_longer_than_the_time_out():
-    asked = lookups(World().placement.client(), timeout=0.05)
-    asked._providers._lock.acquire()
-    with pytest.raises(PlacementUnavailable, match='placement_timeout'):
-        asked.providers()
-    asked._providers._lock.release()
-    assert asked.providers()
-
-
-def test_the_look_ups_of_a_step_have_one_time_out_together():
-    clock = Clock()
-    asked = lookups(World().placement.client(), timeout=10.0, clock=clock)
-    with asked.step():
-        asked.providers()
-        clock.now += 60.0
-        with pytest.raises(PlacementUnavailable, match='placement_timeout'):
-            asked.providers()
-    # The next step has its own.
-    assert asked.providers()
+def test_filter_and_weigher_share_the_look_ups_of_equal_options():
+    options = Options(max_guests_per_model={SEV: 1})
+    assert shared_lookups(options) is shared_lookups(
+        Options(max_guests_per_model={SEV: 1})
+    )
 
 
 def test_free_slots_are_those_of_hosts_with_any():
@@ -237,7 +183,7 @@ def test_free_slots_are_those_of_hosts_with_any():
     full = world.host('c', pools={SEV: SlotPool(1, used=1), ES: 1})
     flat = world.host('d', nested=False, pools={SEV: 3})
 
-    found = lookups(world.placement.client()).slots()
+    found = lookups(world.placement.client()).slots().hosts
 
     assert set(found) == {some, full, flat}
     assert found[some].pools[SEV].free == 3
@@ -245,99 +191,60 @@ def test_free_slots_are_those_of_hosts_with_any():
     assert found[flat].pools[SEV].free == 3
 
 
-def test_slots_to_weigh_by_are_remembered_for_their_own_time():
+def test_slots_to_weigh_by_are_cached_for_their_own_time(clock):
     world = World()
     root = world.host(pools={SEV: 5})
-    clock = Clock()
-    asked = Lookups(
-        lambda: 0.0,
-        lambda: 10.0,
-        lambda: 30.0,
-        client=world.placement.client(),
-        clock=clock,
+    asked = lookups(
+        world.placement.client(), cache=0.0, slots_cache_seconds=30.0
     )
     first = asked.recent_slots()
     assert first.hosts[root].pools[SEV].free == 5
     world.claim(world.pool(root))
-    clock.now = 29.9
+    clock.now += 29.9
     assert asked.recent_slots() is first
-    clock.now = 30.0
+    clock.now += 0.1
     assert asked.recent_slots().hosts[root].pools[SEV].free == 4
 
 
 def test_slots_that_decide_are_asked_for_afresh_and_serve_to_weigh():
     world = World()
     root = world.host(pools={SEV: 5})
-    clock = Clock()
-    asked = Lookups(
-        lambda: 0.0,
-        lambda: 10.0,
-        lambda: 30.0,
-        client=world.placement.client(),
-        clock=clock,
+    asked = lookups(
+        world.placement.client(), cache=0.0, slots_cache_seconds=30.0
     )
-    assert asked.slots()[root].pools[SEV].free == 5
+    assert asked.slots().hosts[root].pools[SEV].free == 5
     world.claim(world.pool(root))
-    assert asked.slots()[root].pools[SEV].free == 4
+    assert asked.slots().hosts[root].pools[SEV].free == 4
     world.placement.calls.clear()
     assert asked.recent_slots().hosts[root].pools[SEV].free == 4
     assert world.calls == []
 
 
-def test_the_provider_of_a_servers_slot():
+def test_the_models_of_a_servers_slot():
     world = World()
     pool = world.pool(world.host())
     asked = lookups(world.placement.client())
-    assert asked.slot_provider(SERVER) is None
+    assert asked.held_models(SERVER) == ()
     world.claim(pool)
-    assert asked.slot_provider(SERVER) == pool
+    assert [model.name for model in asked.held_models(SERVER)] == [SEV]
 
 
 @pytest.mark.parametrize(
-    'answer',
+    ('url', 'answer'),
     [
-        {},
-        {'allocations': None},
-        {'allocations': []},
-        {'allocations': {'a': None}},
-        {'allocations': {'a': {}}},
-        {'allocations': {'a': {'resources': None}}},
-        {'allocations': {'a': {'resources': 1}}},
+        ('/resource_providers', {'resource_providers': 'x'}),
+        ('/resource_providers', {'resource_providers': [{'uuid': 'x'}]}),
+        ('/traits', {'traits': 'Q35'}),
     ],
 )
-def test_strange_allocations_are_a_failure(answer):
-    script = FakeTransport({f'GET /allocations/{SERVER}': answer})
+def test_answers_of_another_shape_are_a_failure(url, answer):
+    fine = {
+        'GET /resource_providers': {'resource_providers': []},
+        'GET /traits': {'traits': []},
+    }
+    transport = FakeTransport({**fine, f'GET {url}': answer})
     with pytest.raises(PlacementAnswerError, match='check the endpoint'):
-        lookups(PlacementClient(script.adapter())).slot_provider(SERVER)
-
-
-@pytest.mark.parametrize(
-    'answer',
-    [
-        {},
-        {'resource_providers': None},
-        {'resource_providers': 'x'},
-        {'resource_providers': {}},
-        {'resource_providers': [None]},
-        {'resource_providers': ['x']},
-        {'resource_providers': [{'uuid': 'x'}]},
-        {'resource_providers': [{'root_provider_uuid': 'x'}]},
-    ],
-)
-def test_strange_providers_are_a_failure(answer):
-    script = FakeTransport({'GET /resource_providers': answer})
-    with pytest.raises(PlacementAnswerError, match='lists no resource prov'):
-        lookups(PlacementClient(script.adapter())).providers()
-
-
-@pytest.mark.parametrize('answer', [{}, {'traits': None}, {'traits': 'Q35'}])
-def test_strange_traits_are_a_failure(answer):
-    providers = {'resource_providers': []}
-    script = FakeTransport(
-        {'GET /resource_providers': providers, 'GET /traits': answer}
-    )
-    with pytest.raises(PlacementAnswerError, match='lists no traits'):
-        lookups(PlacementClient(script.adapter())).providers()
+        lookups(PlacementClient(transport.adapter())).providers()
 
 
 def test_es_alone_is_no_sev():

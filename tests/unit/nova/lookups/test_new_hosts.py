@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sev_scheduling.nova.lookups.shared import shared_lookups
-from sev_scheduling.nova.rebuild import held_models
+from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.options import Options
 from tests.unit.nova.factories import (
     ES,
     ES_TRAIT,
@@ -75,10 +75,10 @@ def test_a_provider_without_a_model_is_asked_for_once_a_while(world):
 
 def test_a_server_on_a_host_that_is_new_can_be_rebuilt(world):
     world.host('alpha')
-    load_filter()
-    lookups = shared_lookups()
-    lookups.providers()
+    lookups = Lookups(Options())
+    lookups.providers(lookups.deadline())
 
     world.claim(world.pool(world.host('beta')))
 
-    assert [model.name for model in held_models(lookups, SERVER)] == [SEV]
+    held = lookups.held_models(lookups.deadline(), SERVER)
+    assert [model.name for model in held] == [SEV]

@@ -13,7 +13,7 @@ from nova import context as nova_context
 from nova import exception, objects
 
 from sev_scheduling.models import registered_models
-from sev_scheduling.nova import servers
+from sev_scheduling.nova.rebuild import keep_encryption
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -154,7 +154,7 @@ def test_a_rebuild_that_passes_writes_nothing(world, keeps):
     assert kept.saved == []
 
 
-def test_nothing_is_written_where_nobody_tells_what_it_holds(
+def test_nothing_is_written_where_what_it_holds_is_not_known(
     world, keeps, broken
 ):
     from sev_scheduling.exceptions import PlacementUnavailable
@@ -231,8 +231,6 @@ def test_a_release_that_knows_no_models_is_told_none(keeps, monkeypatch):
     kept = keeps(ENCRYPTED)
     monkeypatch.setattr(objects.ImageMetaProps, 'fields', fields)
     held = (registered_models()[SEV],)
-    servers.keep_encryption(
-        nova_context.get_admin_context(), SERVER, flavor({}), held
-    )
+    keep_encryption(nova_context.get_admin_context(), SERVER, flavor({}), held)
     assert kept.spec.image.properties.hw_mem_encryption is True
     assert kept.saved == ['instance', 'spec']
