@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sev_scheduling.exceptions import (
-    PlacementAnswerError,
-    PlacementRefused,
-)
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups.lookups import Lookups, shared_lookups
 from sev_scheduling.nova.options import Options
-from sev_scheduling.placement import PlacementClient
 from tests.unit.nova.factories import (
     ES,
-    ES_TRAIT,
-    PC_TRAIT,
-    Q35_TRAIT,
     SERVER,
     SEV,
-    SEV_TRAIT,
-    SNP,
     World,
 )
-from tests.unit.placement.fake_transport import FakeTransport, fault
 
 VERSIONS = {'versions': [{'max_version': '1.39'}]}
 
@@ -45,89 +34,6 @@ class Asked:
 
 def lookups(client, *, cache=60.0, **options):
     return Asked(client, cache_seconds=cache, **options)
-
-
-def test_it_knows_which_provider_offers_what():
-    world = World()
-    nested = world.host('nested', pools={SEV: 5, ES: 5})
-    flat = world.host('flat', nested=False)
-    stale = world.host('stale', pools={SNP: 5})
-    world.set_traits(stale, SEV_TRAIT)
-    pool = world.pool(nested)
-
-    found = lookups(world.placement.client()).providers()
-
-    assert found.offering[SEV] == {pool, flat, stale}
-    assert found.pools[SEV] == {pool}
-    assert found.hosts[SEV] == {nested, flat, stale}
-    assert found.pool_hosts[SEV] == {nested}
-    assert found.offering[ES] == {world.pool(nested, 'amd_sev_es')}
-    assert found.hosts['intel-tdx'] == frozenset()
-    assert found.with_slots() == {nested, flat, stale}
-    assert found.pool_hosts[SNP] == {stale}
-    # A trait on the root alone may be a stale one.
-    assert not found.has_pool(stale, SEV, None)
-    assert found.has_pool(stale, SEV, stale)
-
-
-def test_it_knows_published_machine_types():
-    world = World()
-    q35 = world.host('a', machine_type='q35')
-    pc = world.host('b', machine_type='pc')
-    both = world.host('c')
-    world.set_traits(both, Q35_TRAIT, PC_TRAIT)
-    world.host('d')
-    # Of a pool, it says nothing about the host.
-    world.set_traits(world.pool(q35), SEV_TRAIT, PC_TRAIT)
-
-    found = lookups(world.placement.client()).providers()
-
-    assert found.machine_types == {
-        q35: {'x86_64': 'q35'},
-        pc: {'x86_64': 'pc'},
-        both: {},
-    }
-    assert found.published == {Q35_TRAIT, PC_TRAIT}
-
-
-def test_a_machine_type_that_only_pools_have_is_not_published():
-    world = World()
-    root = world.host()
-    world.set_traits(world.pool(root), SEV_TRAIT, Q35_TRAIT)
-    found = lookups(world.placement.client()).providers()
-    assert found.published == frozenset()
-
-
-def test_machine_types_without_end_are_not_all_looked_at():
-    world = World()
-    names = [f'CUSTOM_HW_MACHINE_TYPE_Q35_{n:02}' for n in range(25)]
-    world.set_traits(world.host(), *names)
-    found = lookups(world.placement.client()).providers()
-    assert found.published == frozenset(names[:20])
-
-
-def test_a_placement_that_has_never_heard_of_a_model_has_no_host_of_it():
-    def answer(request):
-        if 'required=HW_CPU_X86_INTEL_TDX' in request.url:
-            return fault(400, 'No such trait(s): HW_CPU_X86_INTEL_TDX.')
-        return {'resource_providers': []}
-
-    script = FakeTransport(
-        {'GET /resource_providers': answer, 'GET /traits': {'traits': []}}
-    )
-    found = lookups(PlacementClient(script.adapter())).providers()
-    assert found.offering['intel-tdx'] == frozenset()
-
-
-def test_any_other_refusal_is_a_failure():
-    script = FakeTransport(
-        {
-            'GET /resource_providers': fault(400, 'Invalid query.'),
-            'GET /traits': {'traits': []},
-        }
-    )
-    with pytest.raises(PlacementRefused, match='Invalid query'):
-        lookups(PlacementClient(script.adapter())).providers()
 
 
 @pytest.mark.parametrize('hosts', [0, 1, 40])
@@ -227,29 +133,3 @@ def test_the_models_of_a_servers_slot():
     assert asked.held_models(SERVER) == ()
     world.claim(pool)
     assert [model.name for model in asked.held_models(SERVER)] == [SEV]
-
-
-@pytest.mark.parametrize(
-    ('url', 'answer'),
-    [
-        ('/resource_providers', {'resource_providers': 'x'}),
-        ('/resource_providers', {'resource_providers': [{'uuid': 'x'}]}),
-        ('/traits', {'traits': 'Q35'}),
-    ],
-)
-def test_answers_of_another_shape_are_a_failure(url, answer):
-    fine = {
-        'GET /resource_providers': {'resource_providers': []},
-        'GET /traits': {'traits': []},
-    }
-    transport = FakeTransport({**fine, f'GET {url}': answer})
-    with pytest.raises(PlacementAnswerError, match='check the endpoint'):
-        lookups(PlacementClient(transport.adapter())).providers()
-
-
-def test_es_alone_is_no_sev():
-    world = World()
-    world.host(pools={ES: 1})
-    found = lookups(world.placement.client()).providers()
-    assert found.offering[SEV] == frozenset()
-    assert len(found.offering[ES]) == 1, ES_TRAIT
