@@ -24,14 +24,21 @@ CONF = nova.conf.CONF
 class _TimedSession(Session):
     """A session whose calls keep to a deadline: those to keystone as well.
 
-    :ivar deadline: of the request that uses this copy of the session
+    :ivar deadline: of the request that uses this copy of the session; None
+        for the original
     """
 
-    deadline: Deadline
+    deadline: Deadline | None = None
+
+    def __del__(self) -> None:
+        # A copy leaves the connections that it shares open.
+        if self.deadline is None:
+            super().__del__()
 
     def request(  # type: ignore[override]
         self, url: str, method: str, **kwargs: Any
     ) -> Any:
+        assert self.deadline is not None, 'only copies make calls'
         kwargs |= {
             # For connecting and reading together; a number is for each.
             'timeout': Timeout(total=self.deadline.left()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.server
 import json
 import threading
@@ -10,6 +11,7 @@ import time
 import types
 
 import pytest
+import requests
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from oslo_config import cfg
@@ -266,6 +268,20 @@ def test_connecting_and_reading_share_the_time(
     for connect, read in seen:
         assert connect == pytest.approx(8.0, abs=2)
         assert read == pytest.approx(4.0, abs=2)
+
+
+def test_requests_share_connections(serve, placement_conf, monkeypatch, ask):
+    """A keystoneauth session that goes closes them."""
+    closed = []
+    monkeypatch.setattr(
+        requests.Session, 'close', lambda self: closed.append(self)
+    )
+    placement_conf(**with_token(serve(HOLDS_NOTHING)))
+    lookups = Lookups(Options())
+    for _ in range(3):
+        ask(lookups=lookups)
+    gc.collect()
+    assert closed == []
 
 
 def test_no_call_is_made_where_the_time_is_over(monkeypatch, clock):
