@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
+
 import pytest
 from nova import context as nova_context
 from nova import exception
@@ -9,6 +12,7 @@ from nova.scheduler import request_filter
 
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.embedded import embedded_placement
+from sev_scheduling.rules import validation
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -17,6 +21,7 @@ from tests.unit.nova.factories import (
     SEV_TRAIT,
     UEFI,
     World,
+    flavor,
     load_filter,
     load_weigher,
     passing,
@@ -93,3 +98,35 @@ def test_an_empty_placement_has_never_heard_of_anything(world):
     context = nova_context.get_admin_context()
     with pytest.raises(exception.RequestFilterFailed, match='No host offers'):
         request_filter.ALL_REQUEST_FILTERS[-1](context, spec())
+
+
+def test_each_rule_is_checked_once_on_the_way_of_a_request(world, monkeypatch):
+    """By request filter, filter and weigher, for all guests together."""
+    calls = Counter()
+    rules = 0
+
+    def counting(rule):
+        def check(*args):
+            calls[rule] += 1
+            return rule.check(*args)
+
+        return dataclasses.replace(rule, check=check)
+
+    for name in ('REQUEST_RULES', 'MODEL_RULES'):
+        counted = tuple(map(counting, getattr(validation, name)))
+        rules += len(counted)
+        monkeypatch.setattr(validation, name, counted)
+    for name in ('alpha', 'beta'):
+        # Each is evaluated in full.
+        world.host(name, pools={SEV: 5, ES: 5}, machine_type='q35')
+    plugin, weigher = load_filter(), load_weigher()
+    # No other test has a flavor of this size.
+    request = spec(ON, UEFI, flavor=flavor(memory_mb=1234))
+    context = nova_context.get_admin_context()
+    assert request_filter.ALL_REQUEST_FILTERS[-1](context, request)
+    for index in range(3):
+        states = world.hosts_for(request)
+        assert len(passing(plugin, states, request, index)) == 2
+        weighed(weigher, states, request)
+    assert len(calls) == rules
+    assert set(calls.values()) == {1}
