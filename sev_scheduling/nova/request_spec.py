@@ -140,18 +140,16 @@ def value_of(thing: Any, name: str) -> Any:
 
 
 class _Contents(tuple[Any, ...]):
-    """All that a validation depends on, as values, and where they are.
-
-    The cache keeps the objects that it has parsed first.
-    """
+    """All that a validation depends on, as values, and where they are."""
 
     flavor: Any
     image: Any
 
 
-#: What is no value of a nova object: the request, and objects in it, which
-#: are taken one by one.
-_NO_VALUES = (NovaObject, RequestContext)
+#: What is no value of a nova object: its context, the objects in it, which are
+#: taken one by one, and the names of fields that changed. No field of a flavor
+#: or an image is a set.
+_NO_VALUES = (NovaObject, RequestContext, set)
 
 
 def _state(thing: Any) -> tuple[Any, ...]:
@@ -193,6 +191,8 @@ def _validate(
         boot_from_volume=boot_from_volume,
         host_devices=devices,
     )
+    # The cache keeps the values alone, not the objects with their context.
+    contents.flavor = contents.image = None
     if raw is not None:
         request = replace(request, image_encryption=raw)
     return validate(request, as_warnings=as_warnings)
