@@ -23,14 +23,21 @@ ORDER = {
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
         *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
     ],
+    'sev_scheduling.request': ['sources', 'features', 'groups', 'request'],
+    'sev_scheduling.rules': [
+        *('rule', 'encryption', 'image', 'resources'),
+        *('validation', 'actions'),
+    ],
+    'sev_scheduling.hosts': ['host', 'verdict', 'hostfilter'],
+    'sev_scheduling.explain': ['catalogue', 'values', 'fixes', 'explanation'],
     'sev_scheduling.compute': [
-        *('sources', 'reservation', 'detection', 'provider_config'),
+        *('sources', 'detection', 'reservation', 'provider_config'),
         *('checks', 'survey'),
     ],
-    'sev_scheduling.compute.sources': [
-        *('files', 'kernel', 'libvirt', 'firmware', 'memory', 'nova_conf'),
+    'sev_scheduling.cli': [
+        *('terminal', 'output', 'metrics', 'options', 'commands'),
+        *('app', 'main'),
     ],
-    'sev_scheduling.compute.checks': ['report', 'host', 'nova_conf'],
 }
 
 #: What does not import each other, though the order would allow it.

@@ -45,8 +45,9 @@ PARTS = house.ORDER['sev_scheduling']
 CORE = [m for m in MODULES if part_of(m) in PARTS[: PARTS.index('documents')]]
 
 
-def test_every_part_has_its_place():
-    assert set(HOUSE.rooms('sev_scheduling')) <= {*PARTS}
+@pytest.mark.parametrize('package', house.ORDER)
+def test_every_room_has_its_place(package):
+    assert HOUSE.rooms(package).keys() == {*house.ORDER[package]}
 
 
 @pytest.mark.parametrize('package', house.ORDER)

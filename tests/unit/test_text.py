@@ -1,0 +1,94 @@
+import pytest
+
+from sev_scheduling.text import (
+    CUSTOM_NAME,
+    as_text,
+    one_line,
+    printable,
+    quoted,
+    whole_number,
+)
+
+
+@pytest.mark.parametrize(
+    ('text', 'shown'),
+    [
+        ('plain', 'plain'),
+        ('ünïcode', 'ünïcode'),
+        ('two\nlines', 'two?lines'),
+        ('\x1b[31mred', '?[31mred'),
+        ('right\u202eto left', 'right?to left'),
+    ],
+)
+def test_printable_text_stays_on_one_line(text, shown):
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ('value', 'shown'),
+    [
+        ('pc', "'pc'"),
+        (None, "'None'"),
+        ('a\nb', "'a?b'"),
+        ('x' * 60, f"'{'x' * 60}'"),
+        ('x' * 61, f"'{'x' * 57}...'"),
+    ],
+)
+def test_a_quoted_value_is_short_and_on_one_line(value, shown):
+    assert quoted(value) == shown
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('  a\n  b\t c ', 'a b c'),
+        (ValueError('wrong\nvalue'), 'wrong value'),
+        ('x' * 301, 'x' * 300),
+    ],
+)
+def test_one_line_folds_spaces_and_ends_after_300_characters(text, line):
+    assert one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ('value', 'number'),
+    [
+        (0, 0),
+        (7, 7),
+        ('7', 7),
+        (' 7 ', 7),
+        ('9' * 20, int('9' * 20)),
+        ('9' * 21, None),
+        (-1, None),
+        ('-1', None),
+        ('+1', None),
+        ('1.0', None),
+        (1.0, None),
+        ('', None),
+        ('²', None),
+        ('٣', None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_whole_numbers_are_read_strictly(value, number):
+    assert whole_number(value) == number
+
+
+def test_a_number_too_long_to_write_in_digits_is_written_in_hexadecimal():
+    assert as_text(10**5000).startswith('0x')
+
+
+@pytest.mark.parametrize(
+    ('name', 'valid'),
+    [
+        ('CUSTOM_A', True),
+        ('CUSTOM_' + 'A' * 248, True),
+        ('CUSTOM_' + 'A' * 249, False),
+        ('CUSTOM_', False),
+        ('CUSTOM_a', False),
+        ('A', False),
+    ],
+)
+def test_custom_names_are_those_that_placement_takes(name, valid):
+    assert bool(CUSTOM_NAME.fullmatch(name)) is valid
