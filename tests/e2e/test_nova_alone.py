@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.nova import Conductor, Scheduler
-from tests.servers.nova_cloud import FREE, NovaCloud, guests, told
+from tests.servers.nova_cloud import FREE, NovaCloud, guests, selected
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -31,7 +31,7 @@ def test_a_guest_is_placed_with_the_slot_that_it_needs(cloud, select, model):
     answer = select(guests(1, model))
     held = cloud.held()
     assert {i: list(hosts) for i, hosts in held.items()} == {
-        instance: [host] for instance, host in told([answer]).items()
+        instance: [host] for instance, host in selected([answer]).items()
     }
     if model is None:
         assert list(held[answer['instances'][0]].values()) == ['']

@@ -16,8 +16,8 @@ from tests.servers.nova_cloud import (
     PLUGIN_TIMEOUT,
     NovaCloud,
     guests,
+    selected,
     settled,
-    told,
 )
 
 #: Seconds that a busy machine may add to what is promised.
@@ -38,7 +38,7 @@ def frozen(cloud: NovaCloud) -> Iterator[None]:
 
 @contextlib.contextmanager
 def gone(cloud: NovaCloud) -> Iterator[None]:
-    """Let nobody listen where Placement did."""
+    """Leave Placement's port without a listener."""
     cloud.placement.server.kill()
     try:
         yield
@@ -65,13 +65,13 @@ def check_warnings(log: str) -> None:
 
 
 def check_recovered(cloud: NovaCloud, conductor: Conductor) -> None:
-    """Free what nobody was told of, then take every slot there is."""
+    """Free what no answer named, then take every slot there is."""
     held = settled(cloud)
     cloud.release(held)
     answers = [
         conductor.select(guests(1, MODEL)) for _ in range(FREE[MODEL] + 1)
     ]
-    assert len(told(answers)) == FREE[MODEL]
+    assert len(selected(answers)) == FREE[MODEL]
     assert answers[-1]['error'] == 'NoValidHost'
     slots = [
         slot for hosts in cloud.held().values() for slot in hosts.values()
@@ -90,7 +90,7 @@ def test_a_frozen_placement_costs_no_more_than_the_time_outs(cloud, conductor):
             )
         answers = [*plain, *encrypted]
         # Nova itself does not catch the time-out of its own question.
-        assert not told(answers)
+        assert not selected(answers)
         assert longest(plain) < NOVA_TIMEOUT + SLACK
         assert longest(encrypted) < NOVA_TIMEOUT + PLUGIN_TIMEOUT + SLACK
         check_warnings(scheduler.text()[before:])
@@ -112,7 +112,7 @@ def test_a_placement_that_stops_amid_claims_oversells_nothing(
             answers += [conductor.receive() for _ in range(4)]
         answers += [conductor.receive() for _ in range(25)]
         held = settled(cloud)
-        assert told(answers).items() <= {
+        assert selected(answers).items() <= {
             (instance, host) for instance in held for host in held[instance]
         }
         assert len(held) <= FREE[MODEL]
@@ -129,6 +129,6 @@ def test_a_scheduler_that_starts_without_placement_recovers(cloud, conductor):
                 [guests(), *(guests(1, MODEL) for _ in range(4))]
             )
             assert longest(answers) < PLUGIN_TIMEOUT + SLACK
-            assert not told(answers)
+            assert not selected(answers)
             check_warnings(scheduler.text())
         check_recovered(cloud, conductor)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.servers.nova import Conductor
-from tests.servers.nova_cloud import FREE, NovaCloud, guests, settled, told
+from tests.servers.nova_cloud import FREE, NovaCloud, guests, selected, settled
 
 #: More than there are slots of it, and some guests without.
 WANTED = {'amd-sev': 30, 'amd-sev-es': 10, 'amd-sev-snp': 5, None: 9}
@@ -77,7 +77,7 @@ def check_slots(
 
 
 def fill(cloud: NovaCloud, conductor: Conductor) -> None:
-    """Check that every slot that nobody holds can still be had."""
+    """Check that every slot that is free can still be had."""
     used = collections.Counter(
         model for hosts in cloud.held().values() for model in hosts.values()
     )
@@ -100,15 +100,15 @@ def test_callers_at_once_get_each_slot_once_and_the_rest_a_reason(
         answers = receive(conductors, requests)
         held = cloud.held()
         assert {i: list(hosts) for i, hosts in held.items()} == {
-            instance: [host] for instance, host in told(answers).items()
+            instance: [host] for instance, host in selected(answers).items()
         }
         check_slots(held, models_of(requests))
         refused = [answer for answer in answers if 'hosts' not in answer]
         assert {answer['error'] for answer in refused} == {'NoValidHost'}
         # Where the last slot goes between our question and nova's own, nova
         # gives its empty reason.
-        told_why = [answer['message'] > NO_REASON for answer in refused]
-        assert any(told_why)
+        reasons = [answer['message'] > NO_REASON for answer in refused]
+        assert any(reasons)
         fill(cloud, conductors[0])
 
 
@@ -119,7 +119,7 @@ def test_groups_at_once_get_all_their_slots_or_none(cloud, conductors):
         send(conductors, requests)
         answers = receive(conductors, requests)
         assert {i: list(hosts) for i, hosts in cloud.held().items()} == {
-            instance: [host] for instance, host in told(answers).items()
+            instance: [host] for instance, host in selected(answers).items()
         }
         fill(cloud, conductors[0])
 
@@ -139,7 +139,7 @@ def test_killed_schedulers_leave_nothing_that_cannot_be_listed_and_freed(
             answers = receive(conductors, requests)
             held = settled(cloud)
             check_slots(held, models_of(requests))
-            known = told(answers)
+            known = selected(answers)
             assert known.items() <= {
                 (instance, host)
                 for instance, hosts in held.items()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.servers.nova import Conductor, Scheduler
-from tests.servers.nova_cloud import FREE, NovaCloud, guests, told
+from tests.servers.nova_cloud import FREE, NovaCloud, guests, selected
 
 UUID = re.compile('-'.join(f'[0-9a-f]{{{n}}}' for n in (8, 4, 4, 4, 12)))
 A_NUMBER = re.compile(r'(?<![\w.:-])\d+(?![\w.-])')
@@ -29,7 +29,7 @@ def select(cloud: NovaCloud, scheduler: Scheduler, conductor: Conductor):
 
 
 def fault(answer: Mapping[str, Any], hosts: Sequence[str]) -> str:
-    """Return what the user reads, once seen that it tells no secrets."""
+    """Return what the user reads, once seen that it has no secrets."""
     assert answer['error'] == 'NoValidHost'
     nova, _, text = answer['message'].partition('No valid host was found. ')
     assert not nova
@@ -81,7 +81,7 @@ def test_an_image_without_machine_type_goes_to_hosts_with_q35(cloud, select):
     assert 'hw_machine_type=q35' in fault(select(one_more), cloud.hosts)
 
 
-def test_all_problems_of_a_request_are_told_at_once(cloud, select):
+def test_all_problems_of_a_request_are_named_at_once(cloud, select):
     image = {'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'ide'}
     text = fault(select(guests(1, 'amd-sev', image=image)), cloud.hosts)
     assert text.startswith('Scheduling failed: ')
@@ -90,12 +90,12 @@ def test_all_problems_of_a_request_are_told_at_once(cloud, select):
     assert cloud.held() == {}
 
 
-def test_a_model_that_no_host_offers_is_told(cloud, select):
+def test_a_model_that_no_host_offers_is_named(cloud, select):
     text = fault(select(guests(1, 'intel-tdx')), cloud.hosts)
     assert 'intel-tdx' in text
 
 
-def test_a_guest_too_large_for_the_hosts_with_slots_is_told(cloud, select):
+def test_a_guest_too_large_for_the_hosts_with_slots_is_named(cloud, select):
     text = fault(select(guests(1, 'amd-sev', vcpus=4000)), cloud.hosts)
     assert 'VCPU' in text
 
@@ -113,7 +113,7 @@ def test_guests_without_encryption_keep_off_slots_and_their_hosts(
     answer = select(request)
     assert set(answer['hosts']) <= {'plain-1', 'plain-2'}
     assert cloud.held() == {
-        instance: {host: ''} for instance, host in told([answer]).items()
+        instance: {host: ''} for instance, host in selected([answer]).items()
     }
 
 

@@ -1,7 +1,7 @@
 """What a client of the real Placement gets when things break on the way.
 
 Every fault gives its exception within the time that the client promises,
-and no claim is left that nobody was told of.
+and no claim is left that was not reported.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def test_silence_ends_after_the_thirty_seconds_that_are_the_default(proxy):
 @pytest.mark.parametrize(
     'stall', [faults.stall, faults.stall_after], ids=['before', 'after']
 )
-def test_a_claim_that_stalls_for_thirty_seconds_is_made_and_told_of(
+def test_a_claim_that_stalls_for_thirty_seconds_is_made_and_reported(
     proxy, reader, stall
 ):
     proxy.add(stall(30.0), times=1, **CLAIM)
@@ -174,7 +174,7 @@ def test_a_claim_that_stalls_for_thirty_seconds_is_made_and_told_of(
 
 
 @pytest.mark.parametrize('fault', CLAIM_FAULTS)
-def test_a_claim_that_one_fault_hits_is_made_and_told_of(
+def test_a_claim_that_one_fault_hits_is_made_and_reported(
     proxy, client, reader, fault
 ):
     proxy.add(CLAIM_FAULTS[fault], times=1, **CLAIM)
@@ -187,17 +187,19 @@ def test_a_claim_that_one_fault_hits_is_made_and_told_of(
 
 
 @pytest.mark.parametrize('fault', CLAIM_FAULTS)
-def test_a_claim_that_always_fails_is_whole_or_absent_and_told_of(
+def test_a_claim_that_always_fails_is_whole_or_absent_and_reported(
     proxy, client, reader, fault
 ):
     proxy.add(CLAIM_FAULTS[fault], **CLAIM)
     try:
         with within(4 * TIMEOUT + PATIENCE):
-            told = [p.instance for p in client.schedule(sev_request(), 3)]
+            reported = [p.instance for p in client.schedule(sev_request(), 3)]
     except exceptions.PlacementError:
-        told = []
-    assert sorted(claim.instance for claim in reader.claims()) == sorted(told)
-    assert len(told) in (0, 3)
+        reported = []
+    assert sorted(claim.instance for claim in reader.claims()) == sorted(
+        reported
+    )
+    assert len(reported) in (0, 3)
 
 
 @pytest.mark.parametrize('fault', CLAIM_FAULTS)

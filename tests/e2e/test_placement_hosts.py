@@ -192,7 +192,7 @@ class TestLogins:
 
 
 class TestPassword:
-    """Keystone's catalog tells where Placement is."""
+    """Keystone's catalog says where Placement is."""
 
     @pytest.fixture
     def keystone_url(

@@ -117,7 +117,7 @@ def test_a_microversion_of_the_adapter_changes_nothing(placement_on_sqlite):
 
 
 @pytest.mark.parametrize('newest', [33, 36, 39])
-def test_a_client_can_be_told_to_use_no_later_one(placement_on_sqlite, newest):
+def test_a_client_uses_no_later_one_than_allowed(placement_on_sqlite, newest):
     placement_on_sqlite.load(CLOUD)
     with FaultProxy(placement_on_sqlite.url) as proxy:
         client = PlacementClient(

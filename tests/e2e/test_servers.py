@@ -31,7 +31,7 @@ signal.pause()
 """
 
 
-def test_a_placement_that_ended_is_told_of_with_its_log():
+def test_a_placement_that_ended_is_named_with_its_log():
     with server_directory('placement') as directory:
         process = Server(
             'placement',

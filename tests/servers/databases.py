@@ -39,7 +39,7 @@ class Database:
         self._numbers = itertools.count(1)
 
     def ready(self) -> bool:
-        """Tell whether it answers a query."""
+        """Report whether it answers a query."""
         try:
             self.execute('SELECT 1')
         except sa.exc.OperationalError:

@@ -42,7 +42,7 @@ _TAKES_CALLS = 'Join ServiceGroup membership for this service scheduler'
 _CONFIG = """\
 [DEFAULT]
 debug = false
-# nova.service tells only then when it takes calls.
+# nova.service says when it takes calls at this level alone.
 default_log_levels = amqp=WARNING,oslo.messaging=INFO,nova.service=DEBUG
 host = controller
 transport_url = {rabbit}

@@ -224,11 +224,11 @@ class NovaCloud:
 
 
 def _begins_with(instance: str) -> bool:
-    """Tell the made-up guests of a cloud file (uuid5) from nova's."""
+    """Report whether a guest is of the cloud file (uuid5), not of nova."""
     return uuid.UUID(instance).version == 5
 
 
-def told(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def selected(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return instance -> host, as the scheduler answered."""
     return {
         instance: host

@@ -78,7 +78,7 @@ class PlacementServer:
         return adapter_for(self.url, token)
 
     def ready(self) -> bool:
-        """Tell whether it serves requests that need its database."""
+        """Report whether it serves requests that need its database."""
         try:
             return bool(self.adapter().get('/resource_providers').ok)
         except ClientException:
@@ -229,5 +229,5 @@ def prepare(directory: pathlib.Path) -> None:
 
 
 def _environment(directory: pathlib.Path) -> dict[str, str]:
-    """Tell Placement's application where its configuration lies."""
+    """Point Placement's application to its configuration."""
     return {'OS_PLACEMENT_CONFIG_DIR': str(directory)}

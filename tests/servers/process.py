@@ -41,7 +41,7 @@ class ServerFailed(Exception):
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
+    """Return a port of the loopback address without a listener."""
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe:
             try:
@@ -151,7 +151,7 @@ def wait_until(
 
 
 def answers(port: int) -> bool:
-    """Tell whether something accepts connections on a loopback port."""
+    """Report whether something accepts connections on a loopback port."""
     with socket.create_connection((HOST, port), timeout=1):
         return True
 
@@ -227,7 +227,7 @@ class Server:
             raise
 
     def check(self) -> None:
-        """Tell one that ended by itself.
+        """Notice a process that ended by itself.
 
         :raises ServerFailed: with the end of its log
         """

@@ -34,7 +34,7 @@ def _model_rows():
         yield (
             f'``{model.name}``',
             f'``{model.trait}``',
-            'pinned' if model.locks_memory else 'not pinned',
+            'locked' if model.locks_memory else 'pinned',
             'stateless UEFI' if model.stateless_firmware else 'UEFI',
             model.machine_type,
             model.video_model or 'any',
