@@ -10,7 +10,7 @@ from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
 from sev_scheduling.explain import catalogue
 from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
-from sev_scheduling.problems import Field, Fix, Problem, Source
+from sev_scheduling.problems import Field, Fix, Problem, Source, Target
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.rule import set_image
 from sev_scheduling.text import quoted
@@ -86,7 +86,8 @@ def problem_values(problem: Problem) -> Values:
 
 
 def fix_values(fix: Fix) -> Values:
-    pairs = [f'{name}={value}' for name, value in fix.set.items()]
+    equals = ' = ' if fix.target is Target.HOST else '='
+    pairs = [f'{name}{equals}{value}' for name, value in fix.set.items()]
     return {
         'keys': ', '.join(pairs or fix.unset),
         'name': fix.name or ('every such host' if fix.set else ''),

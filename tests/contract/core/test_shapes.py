@@ -108,7 +108,7 @@ def test_properties_that_openstacksdk_lifts_out_are_found():
     assert request == parse(FLAVOR, body)
     assert request.encrypted
     assert request.architecture == 'x86_64'
-    assert len(request.asks) == 1
+    assert len(request.entries) == 1
 
 
 def test_fields_that_nova_has_not_set_are_not_loaded():
@@ -127,9 +127,10 @@ def test_boot_from_volume_leaves_an_image_without_id_and_name():
         {'properties': {'hw_mem_encryption': 'true'}}
     )
 
-    assert parse(nova_flavor(), image).requesters == (
-        'property hw_mem_encryption of the image',
-    )
+    (field,) = parse(nova_flavor(), image).requesters
+
+    assert str(field) == 'image:hw_mem_encryption'
+    assert field.owner is None
 
 
 #: Values that nova's ImageMeta takes, written as it gives them back.

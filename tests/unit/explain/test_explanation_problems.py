@@ -95,7 +95,7 @@ def problem(extra_specs, properties):
         (ON, {'hw_machine_type': None},
          ASKED + 'image ubuntu has no hw_machine_type, so each host decides, '
          'and only q35 will do.', SET + 'hw_machine_type=q35 ubuntu (or set '
-         '[libvirt] hw_machine_type=x86_64=q35 in nova.conf of every such '
+         '[libvirt] hw_machine_type = x86_64=q35 in nova.conf of every such '
          'host)'),
         (ON, {'hw_architecture': 'i386'},
          ASKED + "image ubuntu has hw_architecture='i686'; amd-sev runs on "
