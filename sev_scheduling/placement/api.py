@@ -49,6 +49,21 @@ TIMEOUT = 30.0
 #: bounds time and memory where sharing providers multiply them.
 MAX_CANDIDATES = 50_000
 
+#: What keystoneauth raises where it has no usable credentials, and where
+#: keystone, the catalog or Placement cannot be reached.
+_DENIED = (
+    ks_exceptions.AuthorizationFailure,
+    ks_exceptions.AuthPluginException,
+    ks_exceptions.Forbidden,
+    ks_exceptions.Unauthorized,
+)
+_UNAVAILABLE = (
+    ks_exceptions.ConnectionError,
+    ks_exceptions.DiscoveryFailure,
+    ks_exceptions.EndpointNotFound,
+    ks_exceptions.HttpError,
+)
+
 _T = TypeVar('_T')
 _VERSION = re.compile(r'1\.(\d{1,4})')
 
@@ -168,23 +183,11 @@ class Api:
                 headers={'Accept': 'application/json'},
                 **self._options,
             )
-        except (
-            ks_exceptions.AuthorizationFailure,
-            ks_exceptions.Unauthorized,
-            ks_exceptions.MissingAuthPlugin,
-            ks_exceptions.AuthPluginException,
-            ks_exceptions.Forbidden,
-        ) as error:
+        except _DENIED as error:
             raise PlacementDenied(
                 f'{what}: the credentials were refused: {one_line(error)}'
             ) from error
-        except (
-            ks_exceptions.ConnectionError,
-            ks_exceptions.EndpointNotFound,
-            ks_exceptions.RetriableConnectionFailure,
-            ks_exceptions.DiscoveryFailure,
-            ks_exceptions.HttpError,
-        ) as error:
+        except _UNAVAILABLE as error:
             raise PlacementUnavailable(
                 f'{what}: Placement did not answer: {one_line(error)}; check '
                 'that it runs and that the endpoint is right.'

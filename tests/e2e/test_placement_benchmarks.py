@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import decoding
 from benchmarks import placement as benchmark
 from tests.e2e.requests import hosts
 from tests.servers.placement import PlacementServer
@@ -53,3 +54,8 @@ def test_no_hosts_are_bad_usage(number, capsys):
         benchmark.main(['--hosts', number])
     assert caught.value.code == 2
     assert 'is not 1 or more' in capsys.readouterr().err
+
+
+def test_decoding_is_measured(capsys):
+    assert decoding.main(['--hosts', '3', '--repeat', '1']) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
