@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
-from sev_scheduling.diagnosis import Diagnosis
+from sev_scheduling.diagnosis import Diagnosis, Feasibility
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement.api import TIMEOUT, Api
 from sev_scheduling.placement.claims import claims
 from sev_scheduling.placement.claims.claims import PlacedInstance
 from sev_scheduling.placement.claims.consumers import Claim, list_claims
 from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import list_hosts
+from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.validation import Validation, validated
 
 
 class PlacementClient(Api):
@@ -52,7 +55,7 @@ class PlacementClient(Api):
 
     def schedule(
         self,
-        request: EncryptionRequest,
+        request: EncryptionRequest | Validation,
         count: int = 1,
         *,
         owner: str = claims.OWNER,
@@ -118,7 +121,7 @@ class PlacementClient(Api):
         return claims.release(self, instance, patience=self._patience)
 
     def move(
-        self, instance: str, request: EncryptionRequest
+        self, instance: str, request: EncryptionRequest | Validation
     ) -> PlacedInstance:
         """Give a guest room on another host in place of all that it holds.
 
@@ -138,7 +141,7 @@ class PlacementClient(Api):
 
         :param owner: as in :meth:`schedule`
         :param older_than: seconds since the claim was made
-        :param dry_run: free nothing, only tell
+        :param dry_run: free nothing, only return the claims
         :raises PlacementError: one of its children; what was freed by then
             stays free
         """
@@ -150,10 +153,25 @@ class PlacementClient(Api):
             patience=self._patience,
         )
 
-    def diagnose(self, request: EncryptionRequest) -> Diagnosis:
-        """Say what empties Placement's answer to a request.
+    def diagnose(self, request: EncryptionRequest | Validation) -> Diagnosis:
+        """Return what empties Placement's answer to a request.
 
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        return diagnose(self, request)
+        validation = validated(request)
+        return diagnose(self, validation.request, query=translate(validation))
+
+    def feasibility(
+        self,
+        request: EncryptionRequest | Validation,
+        hosts: Iterable[Host] | None = None,
+    ) -> Feasibility:
+        """Return what every host says, and whether Placement offers it.
+
+        :param hosts: all of Placement where they are not given
+        :raises InvalidRequest: where a problem is an error
+        :raises PlacementError: one of its children
+        """
+        hosts = self.hosts() if hosts is None else hosts
+        return feasibility(self, request, hosts)

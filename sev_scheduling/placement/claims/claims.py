@@ -17,8 +17,8 @@ from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims import consumers
 from sev_scheduling.placement.claims.selection import CandidateSelection
 from sev_scheduling.placement.claims.transaction import Transaction
-from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.validation import Validation, validated
 from sev_scheduling.text import quoted
 
 #: Holds the claims of callers that name no owner.
@@ -48,7 +48,7 @@ Placement = PlacedInstance
 
 def schedule(
     api: Api,
-    request: EncryptionRequest,
+    request: EncryptionRequest | Validation,
     count: int,
     *,
     owner: str,
@@ -56,7 +56,7 @@ def schedule(
     patience: float,
 ) -> tuple[PlacedInstance, ...]:
     """See :meth:`.PlacementClient.schedule`."""
-    query = translate(request)
+    selection = CandidateSelection(api, validated(request))
     if count < 1:
         raise InputError(f'count {count} is not 1 or more.')
     if instances is not None:
@@ -71,7 +71,7 @@ def schedule(
     consumers.check_owner(owner)
     claim = Transaction(
         api=api,
-        selection=CandidateSelection(api, request, query),
+        selection=selection,
         count=count,
         instances=instances or (),
         owner=owner,
@@ -134,16 +134,16 @@ def release(
 def move(
     api: Api,
     instance: str,
-    request: EncryptionRequest,
+    request: EncryptionRequest | Validation,
     *,
     patience: float,
 ) -> PlacedInstance:
     """See :meth:`.PlacementClient.move`."""
     consumers.check_instance(instance)
-    query = translate(request)
+    selection = CandidateSelection(api, validated(request))
     claim = Transaction(
         api=api,
-        selection=CandidateSelection(api, request, query),
+        selection=selection,
         count=1,
         instances=(instance,),
         owner=OWNER,

@@ -27,8 +27,8 @@ from sev_scheduling.placement.hosts import (
     list_hosts,
     ram_allocation_ratio,
 )
-from sev_scheduling.prefilter import PlacementRequest
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.prefilter import translate
+from sev_scheduling.rules.validation import Validation
 
 #: Candidates to ask for at first, as many as nova does
 #: (``[scheduler] max_placement_results``), and a few for each guest.
@@ -39,18 +39,19 @@ FEW_PER_GUEST = 4
 class CandidateSelection:
     """Selects among candidates for equal guests.
 
-    :param query: the translation of the request
+    :raises InvalidRequest: where a problem is an error
     """
 
-    def __init__(
-        self, api: Api, request: EncryptionRequest, query: PlacementRequest
-    ) -> None:
+    def __init__(self, api: Api, validation: Validation) -> None:
         self._api = api
-        self._request = request
-        self._query = query
-        self._models = query.models
+        self._validation = validation
+        self._query = translate(validation)
+        self._models = self._query.models
         # What to ask a host of each model by itself.
-        self._about = [replace(request, models=(m,)) for m in query.models]
+        self._about = [
+            Validation(validation.request, models=(model,))
+            for model in self._models
+        ]
         # Root uuid -> ram_allocation_ratio, asked once a host.
         self._ratios: dict[str, float] = {}
 
@@ -169,8 +170,8 @@ class CandidateSelection:
 
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate shows: one call a host that is chosen."""
-        if self._request.mem_page_size or not any(
-            model.locks_memory for model in self._request.models
+        if self._validation.request.mem_page_size or not any(
+            model.locks_memory for model in self._models
         ):
             return False
         if root not in self._ratios:
@@ -184,7 +185,7 @@ class CandidateSelection:
             replace(h, ram_allocation_ratio=self._ratios.get(h.uuid or ''))
             for h in list_hosts(self._api, details=False)
         ]
-        found = feasibility(self._api, self._request, hosts)
+        found = feasibility(self._api, self._validation, hosts)
         return NoCapacity(
             explain(found),
             count=count,
