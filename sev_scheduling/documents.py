@@ -103,6 +103,30 @@ def decode(data: bytes, label: str, limit: int = MAX_BYTES) -> str:
         ) from None
 
 
+def read_text(
+    source: str | os.PathLike[str],
+    limit: int = MAX_BYTES,
+    *,
+    pipe: bool = False,
+) -> str:
+    """Return a text file, whole.
+
+    :param source: a path, or ``-`` for standard input
+    :param limit: bytes that it may have
+    :param pipe: take a pipe that the shell opened too
+    :raises InputError: if it cannot be read, is larger, or is not UTF-8
+    """
+    label = _label(source)
+    if str(source) != '-':
+        data = read_bounded(source, limit, label=label, pipe=pipe)
+    # Python has none if the shell closed it: <&-
+    elif sys.stdin is None:
+        raise InputError(f'{label} is closed; give a file.')
+    else:
+        data = sys.stdin.buffer.read(limit + 1)
+    return decode(data, label, limit)
+
+
 def read_document(source: str | Path) -> Any:
     """Return what a JSON or YAML document holds.
 
@@ -110,16 +134,11 @@ def read_document(source: str | Path) -> Any:
     :raises InputError: if it cannot be read, is larger than
         :data:`MAX_BYTES`, or is no plain data (:func:`parse_document`)
     """
-    if str(source) == '-':
-        label = 'Standard input'
-        # Python has none if the shell closed it: <&-
-        if sys.stdin is None:
-            raise InputError(f'{label} is closed; give a file.')
-        data = sys.stdin.buffer.read(MAX_BYTES + 1)
-    else:
-        label = f'File {named(source)}'
-        data = read_bounded(source, label=label, pipe=True)
-    return parse_document(decode(data, label), label)
+    return parse_document(read_text(source, pipe=True), _label(source))
+
+
+def _label(source: str | os.PathLike[str]) -> str:
+    return 'Standard input' if str(source) == '-' else f'File {named(source)}'
 
 
 def parse_document(text: str, label: str) -> Any:

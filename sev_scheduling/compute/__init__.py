@@ -4,9 +4,12 @@ Functions over text and mappings do the work; :func:`gather` and
 :func:`survey` read a host's files for them. Needs the extra ``node``.
 """
 
-from sev_scheduling.compute.checks.report import Check, HostReport, Status
+# Registers the words of notes and checks.
+import sev_scheduling.explain.checks  # noqa: F401
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import (
     Evidence,
+    HostEvidence,
     HostFacts,
     ModelSupport,
     Source,
@@ -26,8 +29,6 @@ from sev_scheduling.compute.sources.files import (
     MAX_BYTES,
     HostFilesystem,
     Root,
-    decode,
-    read_text,
     write_text,
 )
 from sev_scheduling.compute.sources.firmware import (
@@ -58,22 +59,34 @@ from sev_scheduling.compute.survey import (
     read_settings,
     survey,
 )
+from sev_scheduling.documents import decode, read_text
+from sev_scheduling.hosts.check import (
+    Check,
+    CheckKind,
+    Note,
+    NoteCode,
+    Status,
+)
 
 __all__ = [
     'MAX_BYTES',
     'Check',
+    'CheckKind',
     'Descriptor',
     'DomainCapabilities',
     'EncryptionLeaf',
     'Evidence',
     'Fit',
     'Gathered',
+    'HostEvidence',
     'HostFacts',
     'HostFilesystem',
     'HostMemory',
     'HostReport',
     'LibvirtAnswer',
     'ModelSupport',
+    'Note',
+    'NoteCode',
     'NovaSettings',
     'Reservation',
     'Root',

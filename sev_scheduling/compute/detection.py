@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from sev_scheduling.compute.sources import kernel
 from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.libvirt import DomainCapabilities
-from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE, NovaSettings
-
-#: Module parameter -> where it is found.
-SWITCHES = {
-    'sev': '/sys/module/kvm_amd/parameters/sev',
-    'sev_es': '/sys/module/kvm_amd/parameters/sev_es',
-    'sev_snp': '/sys/module/kvm_amd/parameters/sev_snp',
-    'tdx': '/sys/module/kvm_intel/parameters/tdx',
-}
-CAPACITY = '/sys/fs/cgroup/misc.capacity'
-
-#: Nova asks for it before it offers SEV-ES.
-MIN_QEMU_SEV_ES = (8, 0, 0)
-
-_ARCHITECTURE = 'x86_64'
+from sev_scheduling.compute.sources.nova_conf import REMOVED, NovaSettings
+from sev_scheduling.hosts.check import Note, NoteCode
+from sev_scheduling.models import (
+    EncryptionModel,
+    excluding_models,
+    parameter_name,
+    registered_models,
+)
 
 
 class Source(enum.StrEnum):
@@ -39,19 +33,24 @@ class Source(enum.StrEnum):
 class Evidence:
     """What one source says of one model.
 
-    :ivar supported: None where the source does not tell
-    :ivar slots: None likewise
-    :ivar detail: what was read, and where
+    :ivar supported: None where the source does not say
+    :ivar slots: None where the source does not say
+    :ivar note: what was read, and where; None where nothing was
     """
 
     source: Source
     supported: bool | None = None
     slots: int | None = None
-    detail: str = ''
+    note: Note | None = None
+
+    @property
+    def detail(self) -> str:
+        """What was read, and where, in words."""
+        return '' if self.note is None else str(self.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class HostEvidence:
     """What was read from a host.
 
     :ivar switches: module parameter -> its value, None where it could not
@@ -72,221 +71,277 @@ class HostFacts:
     qemu_version: tuple[int, int, int] | None = None
 
 
+#: Its name in version 0.1.
+HostFacts = HostEvidence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSupport:
     """What a host offers of one model.
 
-    :ivar offered: every source that tells agrees, the kernel among them
-    :ivar slots: the smallest number that a source tells, also of a model
-        that is not offered; None where none tells one
+    :ivar enabled: the kernel has it on, and no model that excludes it; a
+        model without kernel parameters is on where another source has it
+    :ivar offered: every source that says something agrees, the kernel among
+        them
+    :ivar slots: the smallest number of any source, also of a model that is
+        not offered; None where none has one
     :ivar evidence: one entry a source, in the order of :class:`Source`
     :ivar notes: why it is not offered, and where sources disagree
     """
 
     model: str
+    enabled: bool
     offered: bool
     slots: int | None
     evidence: tuple[Evidence, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def says(self, source: Source) -> Evidence:
-        """Return what a source tells, nothing where it was not asked."""
+        """Return what a source says, nothing where it was not asked."""
         for evidence in self.evidence:
             if evidence.source is source:
                 return evidence
         return Evidence(source)
 
-
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """How one model shows in each source.
-
-    :ivar switches: module parameters that must all be on
-    :ivar capacity: its resource in ``misc.capacity``; SEV-SNP shares the
-        ASIDs of SEV-ES
-    """
-
-    switches: tuple[str, ...]
-    capacity: str
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Source -> slots that it has."""
+        return {
+            str(evidence.source): evidence.slots
+            for evidence in self.evidence
+            if evidence.slots is not None
+        }
 
 
-_RECIPES = {
-    'amd-sev': _Recipe(('sev',), 'sev'),
-    'amd-sev-es': _Recipe(('sev', 'sev_es'), 'sev_es'),
-    'amd-sev-snp': _Recipe(('sev', 'sev_snp'), 'sev_es'),
-    'intel-tdx': _Recipe(('tdx',), 'tdx'),
-}
+def detectable_models() -> tuple[EncryptionModel, ...]:
+    """Return the models of which a host can show something."""
+    return tuple(
+        model
+        for model in registered_models().values()
+        if model.kernel_parameters
+        or model.capacity_key
+        or model.domain_capability
+    )
 
 
 def detect(
-    facts: HostFacts, nova: NovaSettings | None = None
+    facts: HostEvidence, nova: NovaSettings | None = None
 ) -> tuple[ModelSupport, ...]:
     """Return what a host offers of each model, offered or not.
 
     :param nova: what nova.conf limits; without it the host's own limits
         alone count
 
-    >>> facts = HostFacts(switches={'sev': True}, capacity={'sev': 15})
+    >>> facts = HostEvidence(switches={'sev': True}, capacity={'sev': 15})
     >>> [(m.model, m.slots) for m in detect(facts) if m.offered]
     [('amd-sev', 15)]
     """
-    return tuple(_support(model, facts, nova) for model in _RECIPES)
+    models = detectable_models()
+    evidence = {
+        model.name: tuple(
+            replace(source, note=_about(model, source.note))
+            for source in (
+                _cpuid(model, facts.leaf),
+                _kernel(model, facts.switches),
+                _cgroup(model, facts.capacity),
+                _libvirt(model, facts),
+                _nova(model, nova),
+            )
+        )
+        for model in models
+    }
+    on = [
+        model.name for model in models if _is_on(model, evidence[model.name])
+    ]
+    return tuple(_support(model, evidence[model.name], on) for model in models)
+
+
+def _about(model: EncryptionModel, note: Note | None) -> Note | None:
+    if note is None:
+        return None
+    return Note(note.code, {**note.values, 'model': model.name})
+
+
+def _is_on(model: EncryptionModel, evidence: Sequence[Evidence]) -> bool:
+    if model.kernel_parameters:
+        return any(e.supported for e in evidence if e.source is Source.KERNEL)
+    return any(e.supported or e.slots for e in evidence)
 
 
 def _support(
-    model: str, facts: HostFacts, nova: NovaSettings | None
+    model: EncryptionModel, evidence: tuple[Evidence, ...], on: list[str]
 ) -> ModelSupport:
-    recipe = _RECIPES[model]
-    evidence = (
-        _cpuid(model, facts.leaf),
-        _kernel(recipe, facts.switches),
-        _cgroup(recipe, facts.capacity),
-        _libvirt(model, facts),
-        _nova(model, nova),
+    found = ModelSupport(
+        model=model.name,
+        enabled=False,
+        offered=False,
+        slots=None,
+        evidence=evidence,
     )
-    numbers = {e.slots for e in evidence if e.slots is not None}
-    slots = min(numbers, default=None)
-    notes = [e.detail for e in evidence if e.supported is False]
-    excluded = model == 'amd-sev-es' and facts.switches.get('sev_snp') is True
-    if excluded:
-        notes.append(
-            'SEV-SNP is on, and an SEV-ES guest is not safe beside it '
-            '(CVE-2025-48514)'
+    slots = min(found.numbers.values(), default=None)
+    switched_on = model.name in on
+    excluding = excluding_models(model, on)
+    unreadable = found.says(Source.KERNEL)
+    notes = [e.note for e in evidence if e.supported is False]
+    notes += [
+        Note(
+            NoteCode.EXCLUDED,
+            {'other': other, 'source': model.exclusion_source},
         )
-    if evidence[1].supported is None:
-        notes.append(evidence[1].detail)
+        for other in excluding
+    ]
+    if unreadable.note and unreadable.supported is None:
+        notes.append(unreadable.note)
+    elif not switched_on and not notes:
+        notes.append(Note(NoteCode.NOT_SHOWN))
     offered = not notes and slots != 0
     if offered and slots is None:
-        notes.append('no source tells the number of slots')
-    if offered and evidence[3].supported is None:
-        notes.append('libvirt and QEMU were not asked')
+        notes.append(Note(NoteCode.SLOTS_UNKNOWN))
+    if offered and found.says(Source.LIBVIRT).supported is None:
+        notes.append(Note(NoteCode.LIBVIRT_NOT_ASKED))
     if not notes and slots == 0:
-        notes.append('0 slots')
-    if len(numbers) > 1:
-        told = ', '.join(
-            f'{e.source} {e.slots}' for e in evidence if e.slots is not None
-        )
-        notes.append(f'sources disagree, the smallest counts: {told}')
-    return ModelSupport(
-        model=model,
+        notes.append(Note(NoteCode.NO_SLOTS))
+    if len({*found.numbers.values()}) > 1:
+        numbers = {'numbers': found.numbers}
+        notes.append(Note(NoteCode.SOURCES_DISAGREE, numbers))
+    return replace(
+        found,
+        enabled=switched_on and not excluding,
         offered=offered,
         slots=slots,
-        evidence=evidence,
-        notes=tuple(notes),
+        notes=tuple(
+            note for note in (_about(model, n) for n in notes) if note
+        ),
     )
 
 
-def _cpuid(model: str, leaf: EncryptionLeaf | None) -> Evidence:
-    if leaf is None or model == 'intel-tdx':
+def _cpuid(model: EncryptionModel, leaf: EncryptionLeaf | None) -> Evidence:
+    if leaf is None or model.cpuid_bit is None:
         return Evidence(Source.CPUID)
-    supported = {
-        'amd-sev': leaf.sev,
-        'amd-sev-es': leaf.sev_es,
-        'amd-sev-snp': leaf.sev_snp,
-    }[model]
-    if not supported:
-        return Evidence(
-            Source.CPUID, False, None, 'the processor does not support it'
-        )
-    slots = leaf.sev_slots if model == 'amd-sev' else leaf.es_slots
-    return Evidence(Source.CPUID, True, slots, 'CPUID leaf 0x8000001F')
-
-
-def _kernel(recipe: _Recipe, switches: Mapping[str, bool | None]) -> Evidence:
-    for name in recipe.switches:
-        path = SWITCHES[name]
-        value = switches.get(name, False)
-        if value is None:
-            return Evidence(Source.KERNEL, None, None, f'{path} is unreadable')
-        if not value:
-            state = 'N' if name in switches else 'missing'
-            return Evidence(Source.KERNEL, False, None, f'{path} is {state}')
+    if not leaf.supports(model.cpuid_bit):
+        return _no(Source.CPUID, NoteCode.CPUID_UNSUPPORTED)
     return Evidence(
-        Source.KERNEL, True, None, f'{SWITCHES[recipe.switches[-1]]} is Y'
+        Source.CPUID,
+        True,
+        leaf.slots(model.capacity_key),
+        Note(NoteCode.CPUID),
     )
 
 
-def _cgroup(recipe: _Recipe, capacity: Mapping[str, int] | None) -> Evidence:
-    slots = (capacity or {}).get(recipe.capacity)
+def _kernel(
+    model: EncryptionModel, switches: Mapping[str, bool | None]
+) -> Evidence:
+    note = None
+    for parameter in model.kernel_parameters:
+        note, value = parameter_note(parameter, switches)
+        if not value:
+            return Evidence(Source.KERNEL, value, None, note)
+    return Evidence(Source.KERNEL, True if note else None, None, note)
+
+
+def parameter_note(
+    parameter: str, switches: Mapping[str, bool | None]
+) -> tuple[Note, bool | None]:
+    """Return a kernel parameter's state; None where it is unreadable.
+
+    :param parameter: as in :attr:`.EncryptionModel.kernel_parameters`
+    """
+    name = parameter_name(parameter)
+    value = switches.get(name, False)
+    if name not in switches:
+        code = NoteCode.PARAMETER_MISSING
+    elif value is None:
+        code = NoteCode.PARAMETER_UNREADABLE
+    else:
+        code = NoteCode.PARAMETER_ON if value else NoteCode.PARAMETER_OFF
+    return Note(code, {'path': kernel.parameters()[name]}), value
+
+
+def _cgroup(
+    model: EncryptionModel, capacity: Mapping[str, int] | None
+) -> Evidence:
+    slots = (capacity or {}).get(model.capacity_key)
     if slots is None:
         return Evidence(Source.CGROUP)
+    values = {'key': model.capacity_key, 'path': kernel.CAPACITY}
     return Evidence(
-        Source.CGROUP, None, slots, f'{recipe.capacity} in {CAPACITY}'
+        Source.CGROUP, None, slots, Note(NoteCode.CAPACITY, values)
     )
 
 
-def _libvirt(model: str, facts: HostFacts) -> Evidence:
-    found = facts.capabilities
-    if not found:
+def _libvirt(model: EncryptionModel, facts: HostEvidence) -> Evidence:
+    if not facts.capabilities or not model.domain_capability:
         return Evidence(Source.LIBVIRT)
-    # The document of another architecture tells nothing of these models.
-    found = tuple(c for c in found if c.arch == _ARCHITECTURE)
-    if model == 'intel-tdx':
-        tdx = any(c.tdx for c in found)
-        return Evidence(
+    # The document of another architecture says nothing of this model.
+    found = [c for c in facts.capabilities if c.arch in model.architectures]
+    element = model.domain_capability
+    having = [c for c in found if c.features.get(element)]
+    if not having:
+        return _no(
+            Source.LIBVIRT, NoteCode.CAPABILITY_UNSUPPORTED, element=element
+        )
+    version = facts.qemu_version
+    if version is not None and version < model.since_qemu:
+        return _no(
             Source.LIBVIRT,
-            tdx,
-            None,
-            f'<tdx> is {"" if tdx else "not "}supported by libvirt and QEMU',
+            NoteCode.QEMU_TOO_OLD,
+            version=version,
+            least=model.since_qemu,
         )
-    sev = next((c for c in found if c.sev), None)
-    if sev is None:
-        return Evidence(
-            Source.LIBVIRT, False, None, 'libvirt and QEMU do not support SEV'
-        )
-    if model == 'amd-sev':
-        return Evidence(
-            Source.LIBVIRT, True, sev.max_guests, '<maxGuests> of <sev>'
-        )
-    if model == 'amd-sev-es':
-        version = facts.qemu_version
-        if version is not None and version < MIN_QEMU_SEV_ES:
-            shown = '.'.join(map(str, version))
-            return Evidence(
-                Source.LIBVIRT,
-                False,
-                None,
-                f'QEMU {shown} is too old for SEV-ES; nova needs 8.0.0',
-            )
-    elif not any('sev-snp' in (c.sectypes or ()) for c in found):
-        return Evidence(
+    sectype = model.launch_security
+    if sectype and not any(sectype in c.sectypes for c in found):
+        return _no(
             Source.LIBVIRT,
-            False,
-            None,
-            'libvirt and QEMU do not list sev-snp among launchSecurity types',
+            NoteCode.LAUNCH_SECURITY_UNSUPPORTED,
+            sectype=sectype,
         )
+    tag = model.domain_capability_slots
+    if not tag:
+        note = Note(NoteCode.CAPABILITY, {'element': element})
+        return Evidence(Source.LIBVIRT, True, None, note)
     return Evidence(
-        Source.LIBVIRT, True, sev.max_es_guests, '<maxESGuests> of <sev>'
+        Source.LIBVIRT,
+        True,
+        having[0].slots.get(f'{element}/{tag}'),
+        Note(NoteCode.CAPABILITY_SLOTS, {'element': element, 'slots': tag}),
     )
 
 
-def _nova(model: str, nova: NovaSettings | None) -> Evidence:
+def _nova(model: EncryptionModel, nova: NovaSettings | None) -> Evidence:
     if nova is None:
         return Evidence(Source.NOVA)
-    since = MODEL_SINCE[model]
-    if nova.release < since:
-        return Evidence(
+    if nova.release < model.since_nova:
+        return Evidence(Source.NOVA, False, None, too_old(model, nova))
+    mode = model.cpu_mode
+    if mode and nova.cpu_mode != mode:
+        return _no(
             Source.NOVA,
-            False,
-            None,
-            f'nova {nova.release} does not offer it; nova {since} does',
+            NoteCode.NOVA_CPU_MODE,
+            mode=nova.cpu_mode,
+            needed=mode,
         )
-    if model == 'intel-tdx':
-        if nova.cpu_mode != 'host-passthrough':
-            return Evidence(
-                Source.NOVA,
-                False,
-                None,
-                f'[libvirt] cpu_mode is {nova.cpu_mode}; nova offers '
-                'intel-tdx with host-passthrough only',
-            )
-        limit = nova.get('num_intel_tdx_guests')
-        return Evidence(
-            Source.NOVA, None, limit, '[libvirt] num_intel_tdx_guests'
-        )
-    if model == 'amd-sev' and nova.release < 34:
-        limit = nova.get('num_memory_encrypted_guests')
-        return Evidence(
-            Source.NOVA, None, limit, '[libvirt] num_memory_encrypted_guests'
-        )
-    return Evidence(Source.NOVA)
+    option = model.slots_option
+    if not option or nova.release >= REMOVED.get(option, nova.release + 1):
+        return Evidence(Source.NOVA)
+    return Evidence(
+        Source.NOVA,
+        None,
+        nova.get(option),
+        Note(NoteCode.NOVA_OPTION, {'option': option}),
+    )
+
+
+def too_old(model: EncryptionModel, nova: NovaSettings) -> Note:
+    """Return that a nova does not offer a model yet."""
+    return Note(
+        NoteCode.NOVA_TOO_OLD,
+        {
+            'model': model.name,
+            'release': nova.release,
+            'since': model.since_nova,
+        },
+    )
+
+
+def _no(source: Source, code: NoteCode, **values: object) -> Evidence:
+    return Evidence(source, False, None, Note(code, values))

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import yaml
+from oslo_utils import uuidutils
 
 from sev_scheduling.compute.sources.files import MAX_NAMES, HostFilesystem
+from sev_scheduling.documents import parse_document
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import Note, NoteCode
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
     machine_type_trait,
 )
-from sev_scheduling.text import printable, quoted
+from sev_scheduling.text import quoted
 
 #: Nova puts every compute node of the service in this one's place.
 COMPUTE_NODE = '$COMPUTE_NODE'
 
 _MACHINE_TYPE = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]{0,99}')
-_UUID = re.compile(r'[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')
 _MAX_FILE = 64 << 10
+
+_Shape = TypeVar('_Shape', list[Any], dict[str, Any])
 
 
 def provider_config(
@@ -63,9 +68,9 @@ def provider_config(
             )
         identification = {'name': name}
     elif uuid is not None:
-        if not _UUID.fullmatch(uuid):
+        if not uuidutils.is_uuid_like(uuid):
             raise InputError(f'Provider uuid {quoted(uuid)} is no UUID.')
-        identification = {'uuid': uuid}
+        identification = {'uuid': str(UUID(uuid))}
     return {
         'meta': {'schema_version': '1.0'},
         'providers': [
@@ -80,43 +85,47 @@ def provider_config(
 def render(config: dict[str, Any]) -> str:
     """Return a provider configuration as the text of its file."""
     text: str = yaml.safe_dump(config, sort_keys=False)
-    return (
-        f'# The default machine type of this host, for the scheduler.\n{text}'
-    )
+    return f'# {Note(NoteCode.PROVIDER_FILE)}\n{text}'
 
 
 def published_traits(text: str, origin: str) -> list[str]:
     """Return the machine type traits in a provider configuration.
 
-    :raises InputError: where it is no YAML, or not of the schema's shape
+    :raises InputError: if it is no plain YAML, or not of the schema's shape
     """
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = printable(' '.join(str(error).split()))[:200]
+    data = parse_document(text, origin)
+    providers = _part(data, 'providers', list, origin)
+    if len(providers) > MAX_NAMES:
         raise InputError(
-            f'{origin} is not YAML ({reason}); nova-compute will not start.'
-        ) from error
-    try:
-        providers = data.get('providers', [])
-        if len(providers) > MAX_NAMES:
-            raise InputError(
-                f'{origin} has {len(providers)} providers; more than '
-                f'{MAX_NAMES} are not read.'
-            )
-        return sorted(
-            {
-                trait
-                for provider in providers
-                for trait in provider.get('traits', {}).get('additional', [])
-                if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX)
-            }
+            f'{origin} has {len(providers)} providers; more than '
+            f'{MAX_NAMES} are not read.'
         )
-    except (AttributeError, TypeError) as error:
+    found: set[str] = set()
+    for number, provider in enumerate(providers, 1):
+        where = f'{origin}, provider {number}'
+        traits = _part(provider, 'traits', dict, where)
+        for trait in _part(traits, 'additional', list, where):
+            if not isinstance(trait, str):
+                raise InputError(
+                    f'{where}: {quoted(trait)} is no trait; give the name of '
+                    'one.'
+                )
+            if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX):
+                found.add(trait)
+    return sorted(found)
+
+
+def _part(whole: Any, key: str, shape: type[_Shape], where: str) -> _Shape:
+    """Return a part of the file; an empty one where it is left out."""
+    if not isinstance(whole, dict):
+        raise InputError(f'{where} is {quoted(whole)}; give a mapping.')
+    value = whole.get(key, shape())
+    if not isinstance(value, shape):
         raise InputError(
-            f'{origin} is no provider configuration ({error}); nova-compute '
-            'will not start.'
-        ) from error
+            f'{where}: {key} is {quoted(value)}; give a {shape.__name__}, '
+            'without which nova-compute does not start.'
+        )
+    return value
 
 
 def published(root: HostFilesystem, directory: str) -> Iterator[str]:

@@ -8,11 +8,12 @@ nova-specs, Stein, *amd-sev-libvirt-support*.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import Note, NoteCode
 
 #: Memory region of one guest -> KiB.
 REGIONS: Mapping[str, int] = MappingProxyType(
@@ -67,7 +68,7 @@ class Reservation:
 
     @property
     def guest_mb(self) -> int:
-        """The same, rounded up to 16 MiB."""
+        """What one guest needs beside its RAM, rounded up to 16 MiB."""
         steps = math.ceil(self.guest_kib / STEP_KIB)
         return steps * STEP_KIB // _KIB_PER_MB
 
@@ -156,14 +157,8 @@ def fit(reservation: Reservation, flavor_mb: int, slots: int | None) -> Fit:
         out of its range
     """
     _check('--flavor-memory', flavor_mb, 1, MAX_MB)
-    if reservation.machine_slice_mb is None:
-        raise InputError(
-            'The memory of the host is not known; give --host-memory.'
-        )
-    by_memory = max(
-        0,
-        reservation.machine_slice_mb // (flavor_mb + reservation.guest_mb),
-    )
+    memory_mb = _slice_mb(reservation)
+    by_memory = max(0, memory_mb // (flavor_mb + reservation.guest_mb))
     if slots is None or by_memory < slots:
         return Fit(by_memory, slots, 'memory')
     if slots < by_memory:
@@ -171,28 +166,43 @@ def fit(reservation: Reservation, flavor_mb: int, slots: int | None) -> Fit:
     return Fit(by_memory, slots, 'slots and memory')
 
 
+def terms(reservation: Reservation) -> tuple[Note, ...]:
+    """Return the terms of the sum and what they come to."""
+    notes = [
+        Note(NoteCode.SUM_REGION, {'kib': kib, 'region': region})
+        for region, kib in REGIONS.items()
+    ]
+    notes.append(Note(NoteCode.SUM_PADDING, {'kib': reservation.padding_kib}))
+    if reservation.video_mb:
+        kib = reservation.video_mb * _KIB_PER_MB
+        notes.append(Note(NoteCode.SUM_VIDEO, {'kib': kib}))
+    return (
+        *notes,
+        Note(
+            NoteCode.SUM_GUEST,
+            {'kib': reservation.guest_kib, 'mb': reservation.guest_mb},
+        ),
+        Note(
+            NoteCode.SUM_HOST,
+            {
+                'guests': reservation.guests,
+                'mb': reservation.guest_mb,
+                'base': reservation.base_mb,
+                'needed': reservation.reserved_host_memory_mb,
+            },
+        ),
+    )
+
+
 def arithmetic(reservation: Reservation) -> list[str]:
     """Return the sum, a line for each term."""
-    lines = [f'{kib:>6} KiB  {name}' for name, kib in REGIONS.items()]
-    lines.append(f'{reservation.padding_kib:>6} KiB  padding')
-    if reservation.video_mb:
-        lines.append(
-            f'{reservation.video_mb * _KIB_PER_MB:>6} KiB  video memory'
-        )
-    lines += [
-        f'{reservation.guest_kib:>6} KiB  one guest, rounded up to '
-        f'{reservation.guest_mb} MB',
-        f'{reservation.guests:>6} guests x {reservation.guest_mb} MB + '
-        f'{reservation.base_mb} MB of the host = '
-        f'{reservation.reserved_host_memory_mb} MB',
-    ]
-    return lines
+    return [str(note) for note in terms(reservation)]
 
 
 def nova_conf(reservation: Reservation) -> str:
     """Return the reservation as a piece of nova.conf."""
     return (
-        _commented(arithmetic(reservation))
+        _comments(terms(reservation))
         + '[DEFAULT]\n'
         + f'reserved_host_memory_mb = {reservation.reserved_host_memory_mb}\n'
     )
@@ -206,23 +216,30 @@ def systemd_drop_in(reservation: Reservation) -> str:
 
     :raises InputError: where the host's memory is not known
     """
-    limit = reservation.machine_slice_mb
-    if limit is None:
-        raise InputError(
-            'The memory of the host is not known; give --host-memory.'
-        )
+    limit = _slice_mb(reservation)
+    note = Note(
+        NoteCode.SUM_SLICE,
+        {
+            'total': reservation.host_mb,
+            'base': reservation.base_mb,
+            'limit': limit,
+        },
+    )
     return (
-        _commented(
-            [
-                f'{reservation.host_mb} MB of the host - '
-                f'{reservation.base_mb} MB for itself = {limit} MB',
-                *arithmetic(reservation),
-            ]
-        )
+        _comments((note, *terms(reservation)))
         + '[Slice]\n'
         + f'MemoryMax={limit}M\n'
     )
 
 
-def _commented(lines: list[str]) -> str:
-    return ''.join(f'# {line}\n' for line in lines)
+def _slice_mb(reservation: Reservation) -> int:
+    limit = reservation.machine_slice_mb
+    if limit is None:
+        raise InputError(
+            'The memory of the host is not known; give --host-memory.'
+        )
+    return limit
+
+
+def _comments(notes: Iterable[Note]) -> str:
+    return ''.join(f'# {note}\n' for note in notes)

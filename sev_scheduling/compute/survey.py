@@ -8,16 +8,18 @@ from pathlib import Path
 
 from sev_scheduling.compute.checks import host as checks_host
 from sev_scheduling.compute.checks import nova_conf as checks_nova
-from sev_scheduling.compute.checks.report import Check, HostReport, run_checks
-from sev_scheduling.compute.detection import CAPACITY, SWITCHES, HostFacts
+from sev_scheduling.compute.checks.report import HostReport, run_checks
+from sev_scheduling.compute.detection import HostEvidence
 from sev_scheduling.compute.provider_config import published
 from sev_scheduling.compute.reservation import DEFAULT_BASE_MB
 from sev_scheduling.compute.sources import firmware, nova_conf
 from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.compute.sources.kernel import (
+    CAPACITY,
     LEAF_BYTES,
     LEAF_ENCRYPTION,
     LEAF_EXTENDED,
+    parameters,
     parse_capacity,
     parse_leaves,
     parse_switch,
@@ -31,6 +33,7 @@ from sev_scheduling.compute.sources.nova_conf import (
     read_nova_conf,
 )
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import Check
 
 _CPUID = '/dev/cpu/0/cpuid'
 
@@ -39,7 +42,7 @@ _CPUID = '/dev/cpu/0/cpuid'
 class Gathered:
     """A host's facts, and one line for each that could not be had."""
 
-    facts: HostFacts
+    facts: HostEvidence
     errors: tuple[str, ...] = ()
 
 
@@ -55,7 +58,7 @@ def gather(
     """
     errors: list[str] = []
     switches: dict[str, bool | None] = {}
-    for name, path in SWITCHES.items():
+    for name, path in parameters().items():
         try:
             text = root.read(path)
             if text is not None:
@@ -71,7 +74,7 @@ def gather(
     except InputError as error:
         errors.append(str(error))
     return Gathered(
-        HostFacts(
+        HostEvidence(
             switches=switches,
             capacity=capacity,
             leaf=parse_leaves(
@@ -85,10 +88,6 @@ def gather(
     )
 
 
-#: Every check, in the order of the operator's guide.
-CHECKS = (*checks_host.CHECKS, *checks_nova.CHECKS)
-
-
 def read_settings(
     root: HostFilesystem,
     files: Sequence[Path] = (),
@@ -98,7 +97,7 @@ def read_settings(
     """Return what nova.conf says.
 
     :param files: instead of those that nova-compute reads on the host
-    :param directories: likewise
+    :param directories: of further files, instead of the host's
     :param release: nova's major version; the installed one by default, and
         the latest one known where none is
     :raises InputError: where it cannot be read
@@ -157,4 +156,5 @@ def survey(
 
 def check(report: HostReport) -> tuple[Check, ...]:
     """Return the result of every check that concerns a host."""
-    return run_checks(report, CHECKS)
+    entries = (*checks_host.entries(), *checks_nova.entries())
+    return run_checks(report, entries)

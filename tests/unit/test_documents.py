@@ -18,6 +18,7 @@ from sev_scheduling.documents import (
     decode,
     read_bounded,
     read_document,
+    read_text,
 )
 from sev_scheduling.exceptions import InputError
 
@@ -274,3 +275,12 @@ def test_numbers_and_words_of_yaml(read):
         'no', 'on', 'off', None, None, None, 'nul', True, False, '2026-01-01',
         '.inf', '.nan', '7', 'true', '0o17', '99999999999999999999999',
     ]  # fmt: skip
+
+
+def test_a_text_is_read_up_to_its_limit(tmp_path):
+    path = tmp_path / 'file'
+    path.write_text('é' * 4)
+
+    assert read_text(path, 8) == 'é' * 4
+    with pytest.raises(InputError, match='has more than 7 bytes; give'):
+        read_text(path, 7)

@@ -104,7 +104,7 @@ def _detected(model: ModelSupport) -> tuple[Any, ...]:
         model.offered,
         known(model.slots if model.offered else 0),
         *(known(_cell(evidence)) for evidence in model.evidence),
-        Lines(list(model.notes)),
+        Lines([str(note) for note in model.notes]),
         Lines(
             [
                 f'{evidence.source}: {evidence.detail}'

@@ -13,6 +13,7 @@ from sev_scheduling.cli.options.node import (
     LibvirtInput,
     add_config,
     add_libvirt,
+    add_numbers,
     add_root,
     load_compute,
     missing_extra,
@@ -27,10 +28,25 @@ if TYPE_CHECKING:
 
 TITLE = 'Memory Encryption Check Results'
 
-#: So that it is not confused with the results' own.
+#: Another status than any result's.
 _UNEXPECTED = 255
 
 LOG = logging.getLogger(__name__)
+
+
+_NUMBERS = {
+    '--guests': (
+        'N',
+        None,
+        'encrypted guests to reserve memory for (default: as many as the '
+        'host has slots)',
+    ),
+    '--base': (
+        'MB',
+        512,
+        'memory that the host needs for itself (default: 512)',
+    ),
+}
 
 
 class Check(Plain):
@@ -49,20 +65,7 @@ class Check(Plain):
         add_root(parser)
         add_libvirt(parser)
         add_config(parser)
-        parser.add_argument(
-            '--guests',
-            metavar='N',
-            type=int,
-            help='encrypted guests to reserve memory for (default: as many '
-            'as the host has slots)',
-        )
-        parser.add_argument(
-            '--base',
-            metavar='MB',
-            type=int,
-            default=512,
-            help='memory that the host needs for itself (default: 512)',
-        )
+        add_numbers(parser, _NUMBERS)
         parser.add_argument(
             '-f',
             '--format',
@@ -75,7 +78,7 @@ class Check(Plain):
             dest='format',
             action='store_const',
             const='json',
-            help='the same as -f json, as nova-status has it',
+            help='print JSON, as nova-status does: -f json',
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli.options.node import (
     Lines,
+    add_numbers,
     add_output,
     add_root,
     known,
@@ -20,11 +21,30 @@ from sev_scheduling.exceptions import InputError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import (
-        HostMemory,
-        ModelSupport,
-        Reservation,
-    )
+    from sev_scheduling.compute import HostMemory, Reservation
+
+
+_NUMBERS = {
+    '--base': ('MB', 512, 'what the host needs for itself (default: 512)'),
+    '--video': ('MB', 0, 'video memory of a guest (hw_video_ram)'),
+    '--padding': (
+        'KIB',
+        256,
+        'spare for a guest, at least 256 KiB (the default)',
+    ),
+    '--host-memory': (
+        'MB',
+        None,
+        'memory of the host (default: from /proc/meminfo)',
+    ),
+    '--flavor-memory': (
+        'MB',
+        None,
+        'RAM of the smallest flavor of encrypted guests, to see whether '
+        'slots or memory run out first',
+    ),
+    '--slots': ('N', None, 'slots of the host (default: those it offers)'),
+}
 
 
 class Reserve(Fields):
@@ -64,46 +84,7 @@ class Reserve(Fields):
             required=True,
             help='encrypted guests that run at once',
         )
-        parser.add_argument(
-            '--base',
-            metavar='MB',
-            type=int,
-            default=512,
-            help='what the host needs for itself (default: 512, as nova)',
-        )
-        parser.add_argument(
-            '--video',
-            metavar='MB',
-            type=int,
-            default=0,
-            help='video memory of a guest (hw_video_ram)',
-        )
-        parser.add_argument(
-            '--padding',
-            metavar='KIB',
-            type=int,
-            default=256,
-            help='spare for a guest, at least 256 KiB (the default)',
-        )
-        parser.add_argument(
-            '--host-memory',
-            metavar='MB',
-            type=int,
-            help='memory of the host (default: from /proc/meminfo)',
-        )
-        parser.add_argument(
-            '--flavor-memory',
-            metavar='MB',
-            type=int,
-            help='RAM of the smallest flavor of encrypted guests, to see '
-            'whether slots or memory run out first',
-        )
-        parser.add_argument(
-            '--slots',
-            metavar='N',
-            type=int,
-            help='slots of the host (default: those that it offers)',
-        )
+        add_numbers(parser, _NUMBERS)
         parser.add_argument(
             '--for',
             dest='target',
@@ -190,12 +171,6 @@ def _file(
 
 
 def _slots(compute: ModuleType, root: Any) -> int | None:
-    models: list[ModelSupport] = [
-        model
-        for model in compute.detect(compute.gather(root).facts)
-        if model.offered
-    ]
-    numbers = [model.slots for model in models]
-    if not numbers or None in numbers:
-        return None
-    return sum(number or 0 for number in numbers)
+    models = compute.detect(compute.gather(root).facts)
+    numbers = [model.slots for model in models if model.offered]
+    return sum(numbers) if numbers and None not in numbers else None

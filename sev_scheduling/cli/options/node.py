@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
 
+from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import DomainCapabilities, Root
+    from sev_scheduling.compute import DomainCapabilities, HostFilesystem
 
-_STDIN = '-'
+Version = tuple[int, int, int]
 
 
 class Lines(FormattableColumn[list[str]]):
@@ -29,7 +29,7 @@ class Lines(FormattableColumn[list[str]]):
 
 
 class _Unknown(FormattableColumn[None]):
-    """What nothing tells: null to machines, a dash to people."""
+    """An unknown value: null to machines, a dash to people."""
 
     def human_readable(self) -> str:
         return '-'
@@ -70,39 +70,59 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_root(compute: ModuleType, parsed_args: argparse.Namespace) -> Root:
+def read_root(
+    compute: ModuleType, parsed_args: argparse.Namespace
+) -> HostFilesystem:
     """Return what ``--root`` names.
 
-    :raises InputError: where that is no directory, lest a host that was not
-        looked at be told to lack everything
+    :raises InputError: if it is no directory, whose host would seem to lack
+        everything
     """
     root: Path = parsed_args.root
     if not root.is_dir():
         raise InputError(
             f'--root {quoted(root)} is no directory; name the root of a host.'
         )
-    found: Root = compute.Root(root)
+    found: HostFilesystem = compute.HostFilesystem(root)
     return found
 
 
+def add_numbers(
+    parser: argparse.ArgumentParser,
+    options: dict[str, tuple[str, int | None, str]],
+) -> None:
+    """Add options that take a number.
+
+    :param options: name -> placeholder, default, help
+    """
+    for name, (metavar, default, text) in options.items():
+        parser.add_argument(
+            name, metavar=metavar, type=int, default=default, help=text
+        )
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--config-file',
-        metavar='FILE',
-        type=Path,
-        action='append',
-        default=[],
-        help='a nova.conf; may be repeated, later ones win',
-    )
-    parser.add_argument(
-        '--config-dir',
-        metavar='DIR',
-        type=Path,
-        action='append',
-        default=[],
-        help='a directory with pieces of nova.conf, named such as '
-        '50-libvirt.conf; may be repeated',
-    )
+    for name, metavar, text in (
+        (
+            '--config-file',
+            'FILE',
+            'a nova.conf; may be repeated, later ones win',
+        ),
+        (
+            '--config-dir',
+            'DIR',
+            'a directory with pieces of nova.conf, named such as '
+            '50-libvirt.conf; may be repeated',
+        ),
+    ):
+        parser.add_argument(
+            name,
+            metavar=metavar,
+            type=Path,
+            action='append',
+            default=[],
+            help=text,
+        )
     parser.add_argument(
         '--nova-release',
         metavar='MAJOR',
@@ -140,30 +160,33 @@ class LibvirtInput:
     """What the options say of libvirt, and why not more."""
 
     def __init__(self, parsed_args: argparse.Namespace) -> None:
-        compute = load_compute()
         self.qemu_version = _version(parsed_args.qemu_version)
         self.capabilities: list[DomainCapabilities] = []
         self.error: str | None = None
         try:
-            if parsed_args.domain_capabilities:
-                for name in parsed_args.domain_capabilities:
-                    text, origin = _read(compute, name)
-                    self.capabilities.append(
-                        compute.parse_domain_capabilities(text, origin)
-                    )
-            # Another root's libvirt is not the one that runs here.
-            elif parsed_args.root == Path('/'):
-                answer = compute.ask_libvirt(parsed_args.libvirt_uri)
-                if answer is not None:
-                    self.capabilities += answer.capabilities
-                    self.qemu_version = (
-                        self.qemu_version or answer.qemu_version
-                    )
+            self._read(load_compute(), parsed_args)
         except InputError as error:
             self.error = str(error)
 
+    def _read(
+        self, compute: ModuleType, parsed_args: argparse.Namespace
+    ) -> None:
+        for name in parsed_args.domain_capabilities:
+            origin = 'Standard input' if name == '-' else name
+            text = read_text(name, compute.MAX_BYTES, pipe=True)
+            self.capabilities.append(
+                compute.parse_domain_capabilities(text, origin)
+            )
+        # Another root's libvirt is not the one that runs here.
+        if self.capabilities or parsed_args.root != Path('/'):
+            return
+        answer = compute.ask_libvirt(parsed_args.libvirt_uri)
+        if answer is not None:
+            self.capabilities += answer.capabilities
+            self.qemu_version = self.qemu_version or answer.qemu_version
 
-def _version(text: str | None) -> tuple[int, int, int] | None:
+
+def _version(text: str | None) -> Version | None:
     if text is None:
         return None
     found = re.fullmatch(
@@ -174,17 +197,6 @@ def _version(text: str | None) -> tuple[int, int, int] | None:
             f'--qemu-version is {quoted(text)}; give it as 8.2.2.'
         )
     return int(found[1]), int(found[2]), int(found[3] or 0)
-
-
-def _read(compute: ModuleType, name: str) -> tuple[str, str]:
-    if name != _STDIN:
-        return compute.read_text(name), name
-    origin = 'standard input'
-    # Python has none where the shell closed it: <&-
-    if sys.stdin is None:
-        raise InputError('Standard input is closed; give a file.')
-    data = sys.stdin.buffer.read(compute.MAX_BYTES + 1)
-    return compute.decode(data, origin), origin
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

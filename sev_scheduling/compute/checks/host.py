@@ -3,70 +3,66 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 from sev_scheduling.compute.checks.report import (
-    CheckFunction,
+    Entry,
     Finding,
     HostReport,
     failure,
     success,
     warning,
 )
-from sev_scheduling.compute.detection import MIN_QEMU_SEV_ES, SWITCHES, Source
+from sev_scheduling.compute.detection import (
+    Source,
+    detectable_models,
+    parameter_note,
+)
 from sev_scheduling.compute.reservation import reserve
 from sev_scheduling.compute.sources.firmware import Descriptor, matching
+from sev_scheduling.compute.sources.nova_conf import HIDES_EXCLUDED
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.models import BUILTIN_MODELS
-
-_MODELS = {model.name: model for model in BUILTIN_MODELS}
+from sev_scheduling.hosts.check import CheckKind, NoteCode
+from sev_scheduling.models import (
+    EncryptionModel,
+    parameter_name,
+    registered_models,
+)
 
 
 def hardware(report: HostReport) -> Finding:
     leaf = report.facts.leaf
     if leaf is None:
         if report.enabled:
-            return success(
-                'The kernel has it switched on; the processor itself was not '
-                'asked (as root, with the cpuid module loaded, it is).'
-            )
-        return failure(
-            'Nothing shows a processor with AMD SEV or Intel TDX; use one, '
-            'and enable memory encryption (SMEE, or TME and TDX) in the BIOS.'
-        )
+            return success(NoteCode.PROCESSOR_NOT_ASKED)
+        return failure(NoteCode.PROCESSOR_UNKNOWN)
     if not leaf.sev:
-        if 'intel-tdx' in report.enabled:
-            return success('Intel TDX.')
-        return failure(
-            'The processor does not support SEV; use one that does, and '
-            'enable memory encryption (SMEE) in the BIOS.'
-        )
-    counts = f'{leaf.sev_slots} slots for SEV, {leaf.es_slots} for SEV-ES '
+        others = [m.name for m in report.enabled_models if m.cpuid_bit is None]
+        if others:
+            return success(NoteCode.PROCESSOR_OTHER, models=tuple(others))
+        return failure(NoteCode.PROCESSOR_WITHOUT_SEV)
+    counts = {'sev': leaf.sev_slots, 'es': leaf.es_slots}
     if leaf.sev_es and not leaf.es_slots:
-        return warning(
-            f'{counts}and SEV-SNP: raise the BIOS setting of the minimum '
-            'ASID for SEV (SEV-ES ASID space limit) to have some.'
-        )
-    return success(f'{counts}and SEV-SNP together.')
+        return warning(NoteCode.PROCESSOR_NO_ES_SLOTS, **counts)
+    return success(NoteCode.PROCESSOR_SLOTS, **counts)
 
 
 def kernel(report: HostReport) -> Finding:
     if report.errors:
         raise InputError(' '.join(report.errors))
-    if not report.enabled:
-        told = sorted(
-            {
-                f'{path} is '
-                + ('N' if name in report.facts.switches else 'missing')
-                for name, path in SWITCHES.items()
-                if name in ('sev', 'tdx')
-            }
-        )
-        return failure(
-            f'No model is switched on: {", ".join(told)}. Load kvm_amd with '
-            'sev=1 sev_es=1 sev_snp=1, or kvm_intel with tdx=1; dmesg says '
-            'what the BIOS keeps from them.'
-        )
-    return success(f'Switched on: {", ".join(report.enabled)}.')
+    if report.enabled:
+        return success(NoteCode.KERNEL_ON, models=report.enabled)
+    models = [m for m in detectable_models() if m.kernel_parameters]
+    parameters = [p for m in models for p in m.kernel_parameters]
+    first = dict.fromkeys(m.kernel_parameters[0] for m in models)
+    return failure(
+        NoteCode.KERNEL_OFF,
+        switches=tuple(
+            parameter_note(parameter, report.facts.switches)[0]
+            for parameter in first
+        ),
+        parameters=tuple(f'{p}=1' for p in dict.fromkeys(parameters)),
+    )
 
 
 def virtualisation(report: HostReport) -> Finding:
@@ -74,96 +70,99 @@ def virtualisation(report: HostReport) -> Finding:
     if report.libvirt_error:
         raise InputError(report.libvirt_error)
     if not report.facts.capabilities:
-        return warning(
-            'Libvirt was not asked: install libvirt-python, or give the '
-            'output of "virsh domcapabilities --machine q35" with '
-            '--domain-capabilities.'
-        )
-    lacking = [
-        f'{model.model}: {model.says(Source.LIBVIRT).detail}'
-        for model in report.models
-        if model.model in report.enabled
-        and model.says(Source.LIBVIRT).supported is False
-    ]
+        machine_type = report.leading_model.machine_type
+        return warning(NoteCode.LIBVIRT_UNKNOWN, machine_type=machine_type)
     if not report.enabled:
-        return failure(
-            'The kernel has nothing switched on that libvirt could support.'
-        )
+        return failure(NoteCode.LIBVIRT_NOTHING_ON)
+    said = [
+        (model.model, model.says(Source.LIBVIRT))
+        for model in report.models
+        if model.enabled
+    ]
+    lacking = tuple(e.note for _, e in said if e.supported is False)
+    if len(lacking) == len(said):
+        return failure(NoteCode.LIBVIRT_LACKS, reasons=lacking)
     if lacking:
-        told = f'{"; ".join(lacking)}. Upgrade libvirt and QEMU, and restart '
-        told += 'libvirt, which keeps what it once found.'
-        if len(lacking) == len(report.enabled):
-            return failure(told)
-        return warning(told)
-    version = report.facts.qemu_version
-    if version is None and 'amd-sev-es' in report.enabled:
-        least = '.'.join(map(str, MIN_QEMU_SEV_ES))
+        return warning(NoteCode.LIBVIRT_LACKS, reasons=lacking)
+    demanding = [m for m in report.enabled_models if any(m.since_qemu)]
+    if demanding and report.facts.qemu_version is None:
         return success(
-            'Libvirt and QEMU support all that is switched on; nova also '
-            f'wants QEMU {least} for SEV-ES, and its version is not known.'
+            NoteCode.LIBVIRT_QEMU_UNKNOWN,
+            model=demanding[0].name,
+            least=demanding[0].since_qemu,
         )
-    return success('Libvirt and QEMU support all that is switched on.')
+    return success(NoteCode.LIBVIRT_SUPPORTS)
 
 
 def slots(report: HostReport) -> Finding:
-    if not report.offered:
-        notes = '; '.join(
-            f'{model.model}: {model.notes[0]}'
-            for model in report.models
-            if model.notes
-        )
-        return failure(f'The host offers no model. {notes}.')
-    told = ', '.join(
-        f'{model.model} {"unknown" if model.slots is None else model.slots}'
-        for model in report.offered
-    )
-    if any(model.slots is None for model in report.offered):
-        return failure(
-            f'Slots: {told}. Use libvirt 8.0 or later, or a kernel with the '
-            'misc cgroup controller, so that nova counts them.'
-        )
-    disputed = [
-        f'of {model.model} {note}'
-        for model in report.offered
+    offered = report.offered
+    if not offered:
+        reasons = tuple(m.notes[0] for m in report.models if m.notes)
+        return failure(NoteCode.HOST_OFFERS_NONE, reasons=reasons)
+    numbers = {model.model: model.slots for model in offered}
+    if None in numbers.values():
+        return failure(NoteCode.HOST_SLOTS_UNKNOWN, slots=numbers)
+    disputed = tuple(
+        note
+        for model in offered
         for note in model.notes
-        if note.startswith('sources disagree')
-    ]
+        if note.code is NoteCode.SOURCES_DISAGREE
+    )
     if disputed:
         return warning(
-            f'Slots: {told}, though {"; ".join(disputed)}. Restart libvirt, '
-            'which keeps what it once found.'
+            NoteCode.HOST_SLOTS_DISPUTED, slots=numbers, reasons=disputed
         )
-    return success(f'Slots: {told}.')
+    return success(NoteCode.HOST_SLOTS, slots=numbers)
 
 
-def es_beside_snp(report: HostReport) -> Finding | None:
-    switches = report.facts.switches
-    if not switches.get('sev_snp'):
+def exclusion(
+    report: HostReport, *, model: EncryptionModel, other: EncryptionModel
+) -> Finding | None:
+    """Whether nova hides a model beside one that must not share the host."""
+    own = _switches(model, other)
+    excluding = _switches(other, model)
+    if not _all_on(excluding, report):
         return None
-    if not switches.get('sev_es'):
-        return success('SEV-SNP without SEV-ES.')
-    told = (
-        'SEV-ES guests are not safe beside SEV-SNP (CVE-2025-48514), '
-        'and both are switched on'
-    )
-    if report.settings.release >= 34:
-        return success(f'{told}; nova {report.settings.release} hides SEV-ES.')
+    if not _all_on(own, report):
+        return success(NoteCode.EXCLUSION_ABSENT)
+    release = report.settings.release
+    values = {'source': model.exclusion_source, 'release': release}
+    if release >= HIDES_EXCLUDED:
+        return success(NoteCode.EXCLUSION_HIDDEN, **values)
     return failure(
-        f'{told}; nova {report.settings.release} offers SEV-ES all the same. '
-        'Upgrade nova to 34, or load kvm_amd with sev_snp=0.'
+        NoteCode.EXCLUSION_OFFERED,
+        **values,
+        hidden_since=HIDES_EXCLUDED,
+        parameters=tuple(f'{p}=0' for p in excluding),
     )
 
 
-def firmware(report: HostReport, *, model: str) -> Finding | None:
+def _switches(model: EncryptionModel, other: EncryptionModel) -> list[str]:
+    """Return the kernel parameters that a model does not share."""
+    return [
+        parameter
+        for parameter in model.kernel_parameters
+        if parameter not in other.kernel_parameters
+    ]
+
+
+def _all_on(parameters: list[str], report: HostReport) -> bool:
+    switches = report.facts.switches
+    return bool(parameters) and all(
+        switches.get(parameter_name(parameter)) for parameter in parameters
+    )
+
+
+def firmware(report: HostReport, *, model: EncryptionModel) -> Finding | None:
     """Whether libvirt finds UEFI firmware for the guests of a model."""
-    if model not in report.enabled:
+    if model.name not in report.enabled:
         return None
     found = report.firmware
     if found.errors:
         raise InputError(' '.join(found.errors))
-    machine = _q35(report)
-    candidates = matching(found.descriptors, model, machine)
-    if _MODELS[model].stateless_firmware:
+    machine_type = _machine_type(report, model)
+    candidates = matching(found.descriptors, model, machine_type)
+    if model.stateless_firmware:
         chosen = [c for c in candidates if c.stateless]
     else:
         chosen = [c for c in candidates if c.mode != 'stateless']
@@ -171,96 +170,98 @@ def firmware(report: HostReport, *, model: str) -> Finding | None:
         # Libvirt takes the first, whether its files are there or not.
         return _chosen(chosen[0], model, found.missing)
     if not candidates:
-        return failure(
-            f'No firmware descriptor lists {model} for {machine or "q35"}; '
-            'install an OVMF package that does, or add a descriptor to '
-            '/etc/qemu/firmware.'
-        )
-    if _MODELS[model].stateless_firmware:
-        return failure(
-            f'{candidates[0].path} keeps variables, and {model} needs '
-            'stateless firmware; install an OVMF package that has it.'
-        )
-    return warning(
-        f'{candidates[0].path} is stateless: images need '
-        'hw_firmware_stateless=true to start with it.'
-    )
+        return failure(NoteCode.FIRMWARE_NONE, machine_type=machine_type)
+    path = candidates[0].path
+    if model.stateless_firmware:
+        return failure(NoteCode.FIRMWARE_STATEFUL, path=path)
+    return warning(NoteCode.FIRMWARE_STATELESS_ONLY, path=path)
 
 
 def _chosen(
-    descriptor: Descriptor, model: str, missing: frozenset[str]
+    descriptor: Descriptor, model: EncryptionModel, missing: frozenset[str]
 ) -> Finding:
-    lost = sorted(missing.intersection(descriptor.files))
+    path = descriptor.path
+    lost = tuple(sorted(missing.intersection(descriptor.files)))
     if lost:
-        return failure(
-            f'{descriptor.path} names {", ".join(lost)}, which is missing; '
-            'install the OVMF package again.'
-        )
-    if _MODELS[model].stateless_firmware and descriptor.device == 'flash':
+        return failure(NoteCode.FIRMWARE_FILE_MISSING, path=path, files=lost)
+    if model.stateless_firmware and descriptor.device == 'flash':
         # QEMU loads the firmware of these models into guest_memfd.
-        return warning(
-            f'{descriptor.path} maps flash, from which QEMU 9.1 and later '
-            f'start no {model} guest; add a descriptor whose device is '
-            'memory, with a name that sorts before it.'
-        )
-    return success(f'{descriptor.path}.')
+        return warning(NoteCode.FIRMWARE_FLASH, path=path)
+    return success(NoteCode.FIRMWARE_FOUND, path=path)
 
 
-def _q35(report: HostReport) -> str | None:
-    """Return the concrete q35 of this host, as descriptors name it."""
+def _machine_type(report: HostReport, model: EncryptionModel) -> str:
+    """Return the concrete machine type, as descriptors name it.
+
+    The alias of the model's where libvirt was not asked.
+    """
     for capabilities in report.facts.capabilities:
-        if 'q35' in (capabilities.machine or ''):
-            return capabilities.machine
-    return None
+        machine = capabilities.machine or ''
+        if (
+            capabilities.arch in model.architectures
+            and model.machine_type in machine
+        ):
+            return machine
+    return model.machine_type
 
 
 def host_memory(report: HostReport) -> Finding:
     memory = report.memory
     if memory.errors:
         raise InputError(' '.join(memory.errors))
+    base = report.base_mb
     if memory.slice_mb is not None:
+        limit = memory.slice_mb
         if memory.total_mb is None:
-            return warning(
-                f'machine.slice is limited to {memory.slice_mb} MB, and the '
-                'memory of the host is not known.'
-            )
-        left = memory.total_mb - memory.slice_mb
-        if left < report.base_mb:
+            return warning(NoteCode.MEMORY_UNKNOWN, limit=limit)
+        left = memory.total_mb - limit
+        if left < base:
             return failure(
-                f'machine.slice may take {memory.slice_mb} MB of '
-                f'{memory.total_mb} MB, which leaves less than '
-                f'{report.base_mb} MB to the host; set MemoryMax as "node '
-                'reserve" says.'
+                NoteCode.MEMORY_SLICE_TOO_LARGE,
+                limit=limit,
+                total=memory.total_mb,
+                base=base,
             )
-        return success(
-            f'machine.slice is limited to {memory.slice_mb} MB, which leaves '
-            f'{left} MB to the host.'
-        )
-    known = [model.slots or 0 for model in report.offered]
-    guests = sum(known) if report.guests is None else report.guests
-    needed = reserve(guests, base_mb=report.base_mb).reserved_host_memory_mb
+        return success(NoteCode.MEMORY_SLICE, limit=limit, left=left)
+    guests = report.guests
+    if guests is None:
+        pinned = {m.name for m in report.enabled_models if m.pins_memory}
+        guests = sum(m.slots or 0 for m in report.offered if m.model in pinned)
+    needed = reserve(guests, base_mb=base).reserved_host_memory_mb
     reserved = report.settings.get('reserved_host_memory_mb')
-    told = (
-        f'reserved_host_memory_mb is {reserved}; {guests} encrypted guests '
-        f'and {report.base_mb} MB for the host need {needed}'
-    )
+    values = {
+        'reserved': reserved,
+        'guests': guests,
+        'base': base,
+        'needed': needed,
+    }
     if reserved >= needed:
-        return success(f'{told}.')
-    return warning(
-        f'{told}. Raise it, limit machine.slice (see "node reserve"), or '
-        'give the number of guests that you expect with --guests.'
-    )
+        return success(NoteCode.MEMORY_RESERVED, **values)
+    return warning(NoteCode.MEMORY_NOT_RESERVED, **values)
 
 
-CHECKS: tuple[tuple[str, CheckFunction], ...] = (
-    ('Processor', hardware),
-    ('Kernel module', kernel),
-    ('Libvirt and QEMU', virtualisation),
-    ('Encryption slots', slots),
-    ('SEV-ES beside SEV-SNP', es_beside_snp),
-    *(
-        (f'UEFI firmware for {name}', functools.partial(firmware, model=name))
-        for name in _MODELS
-    ),
-    ('Memory for the host', host_memory),
-)
+def entries() -> Iterator[Entry]:
+    """Yield the checks of the host, in the order of the operator's guide."""
+    models = registered_models()
+    yield Entry(CheckKind.PROCESSOR, hardware)
+    yield Entry(CheckKind.KERNEL, kernel)
+    yield Entry(CheckKind.LIBVIRT, virtualisation)
+    yield Entry(CheckKind.SLOTS, slots)
+    for model in detectable_models():
+        for name in model.excluded_by:
+            if name in models:
+                yield Entry(
+                    CheckKind.EXCLUSION,
+                    functools.partial(
+                        exclusion, model=model, other=models[name]
+                    ),
+                    {'model': model.name, 'other': name},
+                )
+    for model in detectable_models():
+        if model.firmware_feature:
+            yield Entry(
+                CheckKind.FIRMWARE,
+                functools.partial(firmware, model=model),
+                {'model': model.name},
+            )
+    yield Entry(CheckKind.MEMORY, host_memory)

@@ -3,281 +3,251 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from sev_scheduling.compute.checks.report import (
-    CheckFunction,
+    Entry,
     Finding,
     HostReport,
     failure,
     success,
     warning,
 )
-from sev_scheduling.compute.detection import Source
-from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE
+from sev_scheduling.compute.detection import (
+    Source,
+    detectable_models,
+    too_old,
+)
+from sev_scheduling.compute.sources.nova_conf import REMOVED
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import CheckKind, NoteCode
 from sev_scheduling.hosts.host import machine_type_trait
-from sev_scheduling.models import BUILTIN_MODELS
 
-_LOCKING = {model.name for model in BUILTIN_MODELS if model.locks_memory}
+#: Limits what libvirt reports; deprecated since :data:`_DEPRECATED_IN`.
+SEV_OPTION = 'num_memory_encrypted_guests'
+#: Adds to what the misc controller reports: nova takes the larger number.
+TDX_OPTION = 'num_intel_tdx_guests'
 
-#: QEMU's named models of processors that have SEV, and versions of them.
-_EPYC = re.compile(r'EPYC(-.*)?')
+_DEPRECATED_IN = 32
 
 
 def read(report: HostReport) -> Finding:
     """Whether nova.conf was read, and nova knows what the host offers."""
     if report.nova is None:
-        return failure(
-            report.nova_error
-            or 'No nova.conf was read; name it with --config-file.'
-        )
+        if report.nova_error:
+            raise InputError(report.nova_error)
+        return failure(NoteCode.NOVA_CONF_NOT_READ)
     settings = report.nova
-    unknown = [
-        f'{model} (nova {MODEL_SINCE[model]})'
-        for model in report.enabled
-        if MODEL_SINCE[model] > settings.release
-    ]
-    told = f'nova {settings.release}, {", ".join(settings.files)}'
+    values = {'release': settings.release, 'files': settings.files}
+    unknown = tuple(
+        too_old(model, settings)
+        for model in report.enabled_models
+        if model.since_nova > settings.release
+    )
     if unknown:
-        return warning(
-            f'{told}: too old for {", ".join(unknown)}; upgrade to use it.'
-        )
-    return success(f'{told}.')
+        return warning(NoteCode.NOVA_CONF_TOO_OLD, **values, reasons=unknown)
+    return success(NoteCode.NOVA_CONF_READ, **values)
 
 
 def virt_type(report: HostReport) -> Finding:
     value = report.settings.get('virt_type')
     if value == 'kvm':
-        return success('[libvirt] virt_type is kvm.')
+        return success(NoteCode.VIRT_TYPE_KVM, value=value)
     if value == 'qemu':
-        return warning(
-            '[libvirt] virt_type is qemu: libvirt offers encryption to KVM '
-            'guests only, so set it to kvm.'
-        )
-    return failure(
-        f'[libvirt] virt_type is {value}; set it to kvm, with which alone '
-        'guests can be encrypted.'
-    )
+        return warning(NoteCode.VIRT_TYPE_QEMU, value=value)
+    return failure(NoteCode.VIRT_TYPE_OTHER, value=value)
 
 
 def sev_guests(report: HostReport) -> Finding | None:
     """``num_memory_encrypted_guests``, by what the release makes of it."""
     settings = report.settings
-    value = settings.get('num_memory_encrypted_guests')
-    name = '[libvirt] num_memory_encrypted_guests'
-    if settings.release >= 34:
+    value = settings.get(SEV_OPTION)
+    removed = REMOVED[SEV_OPTION]
+    values = {'option': SEV_OPTION, 'value': value}
+    if settings.release >= removed:
         if value is None:
             return None
-        return warning(
-            f'{name} is {value}; nova 34 has removed it and asks libvirt. '
-            'Take it out.'
-        )
-    sev = next(m for m in report.models if m.model == 'amd-sev')
+        return warning(NoteCode.OPTION_REMOVED, **values, removed=removed)
+    name = _limited_by(SEV_OPTION)
+    sev = next(m for m in report.models if m.model == name)
     if value is None:
         if not report.facts.capabilities or not sev.offered:
             return None
         if sev.says(Source.LIBVIRT).slots is None:
             return failure(
-                f'{name} is not set, and libvirt does not tell a number: '
-                'nova would take 2147483647 slots. Set it, or use libvirt '
-                '8.0 or later.'
+                NoteCode.OPTION_NEEDED_FOR_LIBVIRT, option=SEV_OPTION
             )
-        return success(f'{name} is not set; libvirt tells the number.')
+        return success(NoteCode.OPTION_UNSET, option=SEV_OPTION)
     if value == 0:
-        return warning(
-            f'{name} is 0, so nova offers no amd-sev slot; take it out.'
-        )
+        return warning(NoteCode.OPTION_ZERO, **values, model=name)
     if sev.slots is not None and value > sev.slots:
-        return warning(
-            f'{name} is {value}, but the hardware has {sev.slots} slots; '
-            'lower it or take it out.'
-        )
-    if settings.release >= 32:
-        return warning(
-            f'{name} is {value}: deprecated, without effect on SEV-ES, and '
-            'removed in nova 34. Take it out, unless it is to hold back '
-            'slots.'
-        )
-    return success(f'{name} is {value}.')
+        return warning(NoteCode.OPTION_TOO_HIGH, **values, slots=sev.slots)
+    if settings.release >= _DEPRECATED_IN:
+        return warning(NoteCode.OPTION_DEPRECATED, **values, removed=removed)
+    return success(NoteCode.OPTION_SET, **values)
 
 
 def tdx_guests(report: HostReport) -> Finding | None:
-    settings = report.settings
-    if 'intel-tdx' not in report.enabled or settings.release < 34:
+    """``num_intel_tdx_guests``, beside the number of the misc controller."""
+    name = _limited_by(TDX_OPTION)
+    model = next((m for m in report.enabled_models if m.name == name), None)
+    if model is None or report.settings.release < model.since_nova:
         return None
-    value = settings.get('num_intel_tdx_guests')
-    hardware = (report.facts.capacity or {}).get('tdx')
-    name = '[libvirt] num_intel_tdx_guests'
-    if hardware is None:
-        if value is None:
+    value = report.settings.get(TDX_OPTION)
+    hardware = (report.facts.capacity or {}).get(model.capacity_key)
+    values = {'option': TDX_OPTION, 'value': value}
+    if value is None:
+        if hardware is None:
             return failure(
-                f'{name} is not set, and misc.capacity has no tdx, so nova '
-                'offers no slot; set it, or let nova-compute see the '
-                "host's cgroups."
+                NoteCode.OPTION_NEEDED_FOR_CGROUP,
+                option=TDX_OPTION,
+                key=model.capacity_key,
             )
-        return success(f'{name} is {value}.')
-    if value is not None and value > hardware:
+        return success(NoteCode.OPTION_UNSET, option=TDX_OPTION)
+    if hardware is not None and value > hardware:
         return failure(
-            f'{name} is {value}, but the hardware has {hardware} slots, and '
-            'nova 34 takes the larger number; lower it or take it out.'
+            NoteCode.OPTION_TOO_HIGH_COUNTS, **values, slots=hardware
         )
-    if value == 0:
-        return warning(f'{name} is 0, so nova offers no slot; take it out.')
-    return success(f'{name} is {"not set" if value is None else value}.')
+    if hardware is not None and value == 0:
+        return warning(NoteCode.OPTION_ZERO, **values, model=name)
+    return success(NoteCode.OPTION_SET, **values)
+
+
+def _limited_by(option: str) -> str:
+    return next(
+        model.name
+        for model in detectable_models()
+        if model.slots_option == option
+    )
 
 
 def overcommit(report: HostReport) -> Finding | None:
-    """SEV and SEV-ES guests are pinned in memory."""
-    if not _LOCKING.intersection(report.enabled):
+    """Whether RAM is overcommitted, which guests in locked memory are not."""
+    locking = tuple(m.name for m in report.enabled_models if m.locks_memory)
+    if not locking:
         return None
-    settings = report.settings
-    ratio = settings.get('ram_allocation_ratio')
-    name = 'ram_allocation_ratio'
+    option = 'ram_allocation_ratio'
+    ratio = report.settings.get(option)
     if not ratio:
-        ratio = settings.get('initial_ram_allocation_ratio')
-        name = 'ram_allocation_ratio is not set; initial_' + name
+        option = 'initial_ram_allocation_ratio'
+        ratio = report.settings.get(option)
     if ratio <= 1.0:
-        return success(f'{name} is {ratio}.')
+        return success(NoteCode.NOT_OVERCOMMITTED, option=option, ratio=ratio)
     return failure(
-        f'{name} is {ratio}, and the memory of SEV guests cannot be '
-        'overcommitted; set ram_allocation_ratio = 1.0, or give their '
-        'flavors hw:mem_page_size.'
+        NoteCode.OVERCOMMITTED, option=option, ratio=ratio, models=locking
     )
+
+
+def _machine_type(report: HostReport) -> tuple[bool, dict[str, object]]:
+    """Return whether the default machine type will do, and its values."""
+    found = report.default_machine_type
+    needed = report.leading_model.machine_type
+    return needed in found, {
+        'architecture': report.architecture,
+        'machine_type': found,
+        'needed': needed,
+    }
 
 
 def machine_type(report: HostReport) -> Finding:
-    settings = report.settings
-    entries = settings.get('hw_machine_type') or []
+    fits, values = _machine_type(report)
+    entries = report.settings.get('hw_machine_type') or []
     bad = [entry for entry in entries if not entry.partition('=')[2]]
     if bad:
-        return warning(
-            f'[libvirt] hw_machine_type has {bad[0]!r}, which nova passes '
-            'over; write host-arch=machine-type, such as x86_64=q35.'
-        )
-    found = settings.machine_type
-    if 'q35' in found:
-        return success(f'x86_64 guests default to {found}.')
-    return warning(
-        f'x86_64 guests default to {found}, and encrypted ones need q35: set '
-        '[libvirt] hw_machine_type = x86_64=q35, or hw_machine_type=q35 on '
-        'each image.'
-    )
+        return warning(NoteCode.MACHINE_TYPE_ENTRY, **values, entry=bad[0])
+    if fits:
+        return success(NoteCode.MACHINE_TYPE_FIT, **values)
+    return warning(NoteCode.MACHINE_TYPE_UNFIT, **values)
 
 
 def cpu_mode(report: HostReport) -> Finding | None:
     """Whether the guests' CPU can carry the models."""
-    settings = report.settings
-    mode = settings.cpu_mode
-    if 'intel-tdx' in report.enabled:
-        if mode == 'host-passthrough':
-            return success('[libvirt] cpu_mode is host-passthrough.')
-        return failure(
-            f'[libvirt] cpu_mode is {mode}; intel-tdx needs host-passthrough.'
-        )
-    if not report.enabled:
+    mode = report.settings.cpu_mode
+    demanding = [m for m in report.enabled_models if m.cpu_mode]
+    for model in demanding:
+        if mode != model.cpu_mode:
+            return failure(
+                NoteCode.CPU_MODE_NEEDED,
+                mode=mode,
+                model=model.name,
+                needed=model.cpu_mode,
+            )
+    if demanding:
+        return success(NoteCode.CPU_MODE_FIT, mode=mode)
+    family = report.leading_model.cpu_family
+    if not report.enabled or not family:
         return None
     if mode == 'none':
-        return warning(
-            "[libvirt] cpu_mode is none: QEMU's default CPU lacks what SEV-ES "
-            'and SEV-SNP guests check for; use host-model.'
-        )
+        return warning(NoteCode.CPU_MODE_NONE)
     if mode != 'custom':
         supported = [
             capabilities.cpu_modes.get(mode)
             for capabilities in report.facts.capabilities
         ]
         if supported and not any(supported):
-            return failure(
-                f'[libvirt] cpu_mode is {mode}, which libvirt does not '
-                'support on this host; use host-model.'
-            )
-        return success(f'[libvirt] cpu_mode is {mode}.')
-    return _cpu_models(report, settings.get('cpu_models'))
+            return failure(NoteCode.CPU_MODE_UNSUPPORTED, mode=mode)
+        return success(NoteCode.CPU_MODE_FIT, mode=mode)
+    return _cpu_models(report, report.settings.get('cpu_models'), family)
 
 
-def _cpu_models(report: HostReport, models: list[str]) -> Finding:
+def _cpu_models(report: HostReport, models: list[str], family: str) -> Finding:
     if not models:
-        return failure(
-            '[libvirt] cpu_mode is custom, and cpu_models is empty; name an '
-            'EPYC model, or use host-model.'
-        )
-    others = [model for model in models if not _EPYC.fullmatch(model)]
+        return failure(NoteCode.CPU_MODELS_EMPTY, family=family)
+    member = re.compile(f'{re.escape(family)}(-.*)?')
+    others = [model for model in models if not member.fullmatch(model)]
     if len(others) == len(models):
         return warning(
-            f'[libvirt] cpu_models has {", ".join(others)}, of which none '
-            'has SEV; add an EPYC model, or use host-model.'
+            NoteCode.CPU_MODELS_UNFIT, names=tuple(others), family=family
         )
-    unusable = [
+    unusable = tuple(
         model
         for model in models
         for capabilities in report.facts.capabilities[:1]
         if capabilities.cpu_models.get(model) is False
-    ]
-    told = (
-        f'[libvirt] cpu_models has {", ".join(unusable)}, which libvirt '
-        'cannot use on this host as it stands'
     )
     if unusable and not set(models) - set(others) - set(unusable):
         return failure(
-            f'{told}, and no other EPYC model; name one that "virsh '
-            'domcapabilities" calls usable, or use host-model.'
+            NoteCode.CPU_MODELS_UNUSABLE, names=unusable, family=family
         )
     if unusable:
-        return warning(f'{told}; take it out.')
-    return success(f'[libvirt] cpu_models has {", ".join(models)}.')
+        return warning(NoteCode.CPU_MODELS_PARTLY_UNUSABLE, names=unusable)
+    return success(NoteCode.CPU_MODELS_FIT, names=tuple(models))
 
 
 def config_drive(report: HostReport) -> Finding:
-    settings = report.settings
-    shape = settings.get('config_drive_format')
-    found = settings.machine_type
-    if shape == 'vfat' or 'q35' in found:
-        bus = 'virtio' if shape == 'vfat' else 'SATA'
-        return success(f'config_drive_format is {shape}, on {bus}.')
-    every = (
-        ', and force_config_drive gives every guest one'
-        if settings.get('force_config_drive')
-        else ''
-    )
-    return warning(
-        f'config_drive_format is {shape}, which {found} attaches on IDE'
-        f'{every}: set [libvirt] hw_machine_type = x86_64=q35, whose config '
-        'drives are on SATA.'
-    )
+    """Whether config drives need IDE, which no encrypted guest has."""
+    fits, values = _machine_type(report)
+    values['format'] = report.settings.get('config_drive_format')
+    if fits or values['format'] == 'vfat':
+        return success(NoteCode.CONFIG_DRIVE_FIT, **values)
+    if report.settings.get('force_config_drive'):
+        return warning(NoteCode.CONFIG_DRIVE_IDE_FORCED, **values)
+    return warning(NoteCode.CONFIG_DRIVE_IDE, **values)
 
 
 def published(report: HostReport) -> Finding:
     """Whether the scheduler is told the default machine type."""
     if report.published_error:
         raise InputError(report.published_error)
-    expected = machine_type_trait(report.settings.machine_type)
-    found = set(report.published)
-    if found == {expected}:
-        return success(f'{expected}.')
+    found = tuple(sorted(report.published))
+    machine_type = report.default_machine_type
+    values = {'traits': found, 'machine_type': machine_type}
+    if set(found) == {machine_type_trait(machine_type)}:
+        return success(NoteCode.PUBLISHED, **values)
     if not found:
-        return warning(
-            f'The scheduler is not told that guests default to '
-            f'{report.settings.machine_type}; write "node provider-config" '
-            'to [compute] provider_config_location and restart '
-            'nova-compute.'
-        )
+        return warning(NoteCode.PUBLISHED_NOT, **values)
     # Files for other hosts may lie beside this one's.
-    return warning(
-        f'{", ".join(sorted(found))} is published, but guests default to '
-        f'{report.settings.machine_type}; write "node provider-config" anew, '
-        'restart nova-compute, and take the old trait off the resource '
-        'provider.'
-    )
+    return warning(NoteCode.PUBLISHED_OTHER, **values)
 
 
-CHECKS: tuple[tuple[str, CheckFunction], ...] = (
-    ('Nova configuration', read),
-    ('Virtualization type', virt_type),
-    ('num_memory_encrypted_guests', sev_guests),
-    ('num_intel_tdx_guests', tdx_guests),
-    ('Memory overcommit', overcommit),
-    ('Default machine type', machine_type),
-    ('CPU model of guests', cpu_mode),
-    ('Config drive', config_drive),
-    ('Published machine type', published),
-)
+def entries() -> Iterator[Entry]:
+    """Yield the checks of nova.conf, in the order of the operator's guide."""
+    yield Entry(CheckKind.NOVA_CONF, read)
+    yield Entry(CheckKind.VIRT_TYPE, virt_type)
+    yield Entry(CheckKind.SLOTS_OPTION, sev_guests, {'option': SEV_OPTION})
+    yield Entry(CheckKind.SLOTS_OPTION, tdx_guests, {'option': TDX_OPTION})
+    yield Entry(CheckKind.OVERCOMMIT, overcommit)
+    yield Entry(CheckKind.MACHINE_TYPE, machine_type)
+    yield Entry(CheckKind.CPU, cpu_mode)
+    yield Entry(CheckKind.CONFIG_DRIVE, config_drive)
+    yield Entry(CheckKind.PUBLISHED, published)

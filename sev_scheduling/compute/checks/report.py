@@ -1,4 +1,4 @@
-"""What a compute host still lacks before it can run encrypted guests.
+"""What the checks look at, and how they are run.
 
 Each check answers one step of the operator's guide (nova, *AMD SEV*), with
 the meaning that ``nova-status upgrade check`` gives to its results.
@@ -6,52 +6,35 @@ the meaning that ``nova-status upgrade check`` gives to its results.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sev_scheduling.compute.detection import (
-    HostFacts,
+    HostEvidence,
     ModelSupport,
-    Source,
     detect,
+    detectable_models,
 )
 from sev_scheduling.compute.sources.firmware import FirmwareSearch
 from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import (
+    Check,
+    CheckKind,
+    Note,
+    NoteCode,
+    Status,
+)
+from sev_scheduling.models import (
+    DEFAULT_MODEL,
+    EncryptionModel,
+    registered_models,
+)
 
 
 class NotRead(InputError):
-    """Nova.conf could not be read; one check says so for all."""
-
-
-class Status(enum.IntEnum):
-    """The values are the exit status of ``nova-status upgrade check``."""
-
-    SUCCESS = 0
-    WARNING = 1
-    FAILURE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found.
-
-    :ivar details: the reason, and the remedy unless all is well
-    """
-
-    status: Status
-    details: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A finding and the name of its check."""
-
-    name: str
-    status: Status
-    details: str
+    """Nova.conf could not be read; one check reports it for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +50,7 @@ class HostReport:
     :ivar base_mb: what the host needs for itself
     """
 
-    facts: HostFacts
+    facts: HostEvidence
     errors: tuple[str, ...] = ()
     libvirt_error: str | None = None
     nova: NovaSettings | None = None
@@ -87,15 +70,36 @@ class HostReport:
     @property
     def enabled(self) -> tuple[str, ...]:
         """The models that the kernel has switched on, and that are safe."""
-        return tuple(
-            model.model
-            for model in self.models
-            if model.says(Source.KERNEL).supported
-            and not (
-                model.model == 'amd-sev-es'
-                and self.facts.switches.get('sev_snp')
-            )
+        return tuple(model.model for model in self.models if model.enabled)
+
+    @property
+    def enabled_models(self) -> tuple[EncryptionModel, ...]:
+        """What is known of the enabled models."""
+        enabled = self.enabled
+        return tuple(m for m in detectable_models() if m.name in enabled)
+
+    @property
+    def leading_model(self) -> EncryptionModel:
+        """The model whose architecture and machine type guests need.
+
+        The first one enabled; nova's default model where none is.
+        """
+        return next(
+            iter(self.enabled_models), registered_models()[DEFAULT_MODEL]
         )
+
+    @property
+    def architecture(self) -> str:
+        """The architecture of encrypted guests."""
+        return self.leading_model.architectures[0]
+
+    @property
+    def default_machine_type(self) -> str:
+        """The default machine type of guests of that architecture.
+
+        :raises InputError: where nova.conf could not be read
+        """
+        return self.settings.default_machine_type(self.architecture)
 
     @property
     def offered(self) -> tuple[ModelSupport, ...]:
@@ -112,37 +116,60 @@ class HostReport:
         return self.nova
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check function found."""
+
+    status: Status
+    code: NoteCode
+    values: Mapping[str, object]
+
+
 #: A check returns None where it does not concern the host.
 CheckFunction = Callable[[HostReport], Finding | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A check to run.
+
+    :ivar subject: the values that its name has; all its notes have them
+    """
+
+    kind: CheckKind
+    function: CheckFunction
+    subject: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
 def run_checks(
-    report: HostReport, checks: Sequence[tuple[str, CheckFunction]]
+    report: HostReport, entries: Iterable[Entry]
 ) -> tuple[Check, ...]:
     """Run checks; input that one cannot use fails that one alone.
 
     Checks that need a nova.conf are left out where there is none.
     """
     results: list[Check] = []
-    for name, function in checks:
+    for entry in entries:
         try:
-            finding = function(report)
+            finding = entry.function(report)
         except NotRead:
             continue
         except InputError as error:
-            finding = Finding(Status.FAILURE, str(error))
+            finding = failure(NoteCode.UNUSABLE_INPUT, error=str(error))
         if finding is not None:
-            results.append(Check(name, finding.status, finding.details))
+            values = {**entry.subject, **finding.values}
+            note = Note(finding.code, values)
+            results.append(Check(entry.kind, finding.status, note))
     return tuple(results)
 
 
-def success(details: str) -> Finding:
-    return Finding(Status.SUCCESS, details)
+def success(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.SUCCESS, code, values)
 
 
-def warning(details: str) -> Finding:
-    return Finding(Status.WARNING, details)
+def warning(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.WARNING, code, values)
 
 
-def failure(details: str) -> Finding:
-    return Finding(Status.FAILURE, details)
+def failure(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.FAILURE, code, values)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import printable
 
@@ -17,67 +17,6 @@ MAX_BYTES = 1 << 20
 #: More names than this in one directory are not looked at.
 MAX_NAMES = 1000
 _MAX_LINKS = 40
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # The mere opening of a pipe would wait for a writer.
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-_OPENERS = {True: _open_at_once, False: os.open}
-
-
-def read_text(
-    path: str | os.PathLike[str],
-    *,
-    limit: int = MAX_BYTES,
-    regular: bool = False,
-) -> str:
-    """Return a text file, whole.
-
-    :param limit: bytes that it may have
-    :param regular: refuse pipes and devices too, which may never end
-    :raises InputError: one line, where it is missing, a directory, not
-        readable, too large or not UTF-8
-    """
-    try:
-        with open(path, 'rb', opener=_OPENERS[regular]) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if regular and not stat.S_ISREG(mode):
-                raise InputError(
-                    f'{path} is a pipe or a device; a regular file belongs '
-                    'there.'
-                )
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(_unreadable(path, error)) from error
-    return decode(data, str(path), limit=limit)
-
-
-def decode(data: bytes, origin: str, *, limit: int = MAX_BYTES) -> str:
-    """Return bytes as text.
-
-    :raises InputError: where they are too many, or not UTF-8
-    """
-    if len(data) > limit:
-        raise InputError(
-            f'{origin} is larger than {limit} bytes; give the right file.'
-        )
-    try:
-        return data.decode('utf-8')
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f'{origin} is not UTF-8 text (byte {error.start}); '
-            'give the right file.'
-        ) from error
-
-
-def _unreadable(path: object, error: Exception) -> str:
-    reason = getattr(error, 'strerror', None) or str(error)
-    return (
-        f'{printable(str(path))} cannot be read: {printable(reason)}; give '
-        'the right file.'
-    )
 
 
 def write_text(path: Path, text: str, *, force: bool = False) -> None:
@@ -169,12 +108,12 @@ class HostFilesystem:
     def read(self, name: str, *, limit: int = MAX_BYTES) -> str | None:
         """Return a regular file's text, None where there is no such file.
 
-        :raises InputError: as :func:`read_text`
+        :raises InputError: if it is not readable, too large or not UTF-8
         """
         path = self.locate(name)
         if not os.path.lexists(path):
             return None
-        return read_text(path, limit=limit, regular=True)
+        return read_text(path, limit)
 
     def read_at(self, name: str, offset: int, size: int) -> bytes | None:
         """Return bytes of a file or device, None where it cannot be read."""
@@ -202,7 +141,11 @@ class HostFilesystem:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            raise InputError(_unreadable(path, error)) from error
+            reason = getattr(error, 'strerror', None) or str(error)
+            raise InputError(
+                f'{printable(str(path))} cannot be read: '
+                f'{printable(reason)}; give the right directory.'
+            ) from error
         if len(names) > MAX_NAMES:
             raise InputError(
                 f'{path} holds {len(names)} files; more than {MAX_NAMES} are '
@@ -215,4 +158,5 @@ class HostFilesystem:
         return os.path.isfile(self.locate(name))
 
 
+#: The name of this class in version 0.1.
 Root = HostFilesystem

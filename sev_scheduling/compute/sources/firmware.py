@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import EncryptionModel
 from sev_scheduling.text import quoted
 
 #: The most specific last. Libvirt's system daemon looks in no home.
@@ -33,7 +34,8 @@ class Descriptor:
     :ivar device: ``flash``, ``memory`` or ``kernel``
     :ivar mode: of flash: ``split``, ``combined`` or ``stateless``
     :ivar files: that the firmware needs on the host
-    :ivar machines: x86_64 machine types it runs on, as patterns
+    :ivar targets: architectures, and patterns of machine types on each,
+        that it runs on
     """
 
     path: str
@@ -41,7 +43,7 @@ class Descriptor:
     device: str
     mode: str
     files: tuple[str, ...]
-    machines: tuple[str, ...]
+    targets: tuple[tuple[str, str], ...]
     features: frozenset[str]
 
     @property
@@ -53,19 +55,26 @@ class Descriptor:
     def name(self) -> str:
         return PurePath(self.path).name
 
-    def runs_on(self, machine: str | None) -> bool:
+    def runs_on(self, architectures: Collection[str], machine: str) -> bool:
         """Return whether it runs on a machine type.
 
-        :param machine: concrete, such as ``pc-q35-9.0``; None or the alias
-            ``q35`` stands for any q35
+        :param machine: concrete, such as ``pc-q35-9.0``; an alias, such as
+            ``q35``, stands for any version of it
         """
-        if machine is None or machine == 'q35':
-            return any(
-                'q35' in pattern or fnmatch.fnmatchcase('pc-q35-', pattern)
-                for pattern in self.machines
-            )
+        patterns = [
+            pattern
+            for architecture, pattern in self.targets
+            if architecture in architectures
+        ]
+        names = [machine]
+        if '-' not in machine:
+            if any(machine in pattern for pattern in patterns):
+                return True
+            names = [f'{machine}-', f'pc-{machine}-']
         return any(
-            fnmatch.fnmatchcase(machine, pattern) for pattern in self.machines
+            fnmatch.fnmatchcase(name, pattern)
+            for name in names
+            for pattern in patterns
         )
 
 
@@ -79,7 +88,7 @@ def parse_descriptor(text: str, path: str) -> Descriptor:
     except (ValueError, RecursionError) as error:
         raise InputError(
             f'{path} is not JSON ({error}); libvirt chooses no firmware '
-            'while it is there, so mend or empty it.'
+            'while it is there, so correct or empty it.'
         ) from error
     try:
         mapping = _object(_object(data)['mapping'])
@@ -92,26 +101,30 @@ def parse_descriptor(text: str, path: str) -> Descriptor:
             if device == 'flash'
             else '',
             files=_files(mapping),
-            machines=tuple(
-                machine
+            targets=tuple(
+                (architecture, machine)
                 for target in map(_object, data['targets'])
-                if _text(target['architecture']) == 'x86_64'
+                for architecture in [_text(target['architecture'])]
                 for machine in _texts(target['machines'])
             ),
             features=frozenset(_texts(data['features'])),
         )
-    except (KeyError, TypeError) as error:
-        missing = ' is missing' if isinstance(error, KeyError) else ''
+    except TypeError as error:
         raise InputError(
-            f'{path} is no firmware descriptor ({error}{missing}); libvirt '
-            'chooses no firmware while it is there, so mend or empty it.'
+            f'{path} is no firmware descriptor ({error}); libvirt chooses no '
+            'firmware while it is there, so correct or empty it.'
         ) from error
 
 
-def _object(value: Any) -> dict[str, Any]:
+class _Object(dict[str, Any]):
+    def __missing__(self, key: str) -> Any:
+        raise TypeError(f'{key!r} is missing')
+
+
+def _object(value: Any) -> _Object:
     if not isinstance(value, dict):
         raise TypeError(f'{quoted(value)} is no object')
-    return value
+    return _Object(value)
 
 
 def _text(value: Any) -> str:
@@ -126,7 +139,7 @@ def _texts(value: Any) -> list[str]:
     return [_text(item) for item in value]
 
 
-def _files(mapping: Any) -> tuple[str, ...]:
+def _files(mapping: _Object) -> tuple[str, ...]:
     if mapping['device'] != 'flash':
         return (_text(mapping['filename']),)
     parts = [mapping['executable']]
@@ -184,18 +197,18 @@ def search(
 
 
 def matching(
-    descriptors: Iterable[Descriptor], model: str, machine: str | None
+    descriptors: Iterable[Descriptor], model: EncryptionModel, machine: str
 ) -> list[Descriptor]:
     """Return the UEFI firmware for a model on a machine type, in order.
 
-    The format's features have the names of nova's models. What requires SMM
-    is left out: libvirt gives it only to guests that ask for Secure Boot.
+    What requires SMM is left out: libvirt gives it only to guests that ask
+    for Secure Boot.
     """
     return [
         descriptor
         for descriptor in descriptors
         if descriptor.uefi
-        and model in descriptor.features
+        and model.firmware_feature in descriptor.features
         and 'requires-smm' not in descriptor.features
-        and descriptor.runs_on(machine)
+        and descriptor.runs_on(model.architectures, machine)
     ]

@@ -14,19 +14,33 @@ from dataclasses import dataclass
 from oslo_utils import strutils
 
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import parameter_name, registered_models
 from sev_scheduling.text import quoted
 
 #: A number of slots above this cannot be an inventory of Placement.
 MAX_COUNT = 2**31 - 1
 
-#: The resources of ``misc.capacity`` that hold encrypted guests.
-CAPACITIES = ('sev', 'sev_es', 'tdx')
+#: The misc controller's numbers.
+CAPACITY = '/sys/fs/cgroup/misc.capacity'
 
 #: CPUID leaves: the highest extended one, and the one of memory encryption.
 LEAF_EXTENDED = 0x80000000
 LEAF_ENCRYPTION = 0x8000001F
 #: EAX, EBX, ECX and EDX.
 LEAF_BYTES = 16
+#: Bits of its EAX.
+_SEV, _SEV_ES, _SEV_SNP = 1, 3, 4
+
+
+def parameters() -> dict[str, str]:
+    """Return the parameters that switch models on: name -> path."""
+    return {
+        parameter_name(parameter): (
+            '/sys/module/{}/parameters/{}'.format(*parameter.split('.'))
+        )
+        for model in registered_models().values()
+        for parameter in model.kernel_parameters
+    }
 
 
 def parse_switch(text: str, origin: str) -> bool:
@@ -68,6 +82,7 @@ def parse_capacity(text: str, origin: str) -> dict[str, int]:
 
     :raises InputError: where a line is no name and number
     """
+    wanted = {model.capacity_key for model in registered_models().values()}
     counts: dict[str, int] = {}
     for number, line in enumerate(text.split('\n'), 1):
         words = line.split()
@@ -78,7 +93,7 @@ def parse_capacity(text: str, origin: str) -> dict[str, int]:
                 f'{origin}, line {number}: {quoted(line)} is not one '
                 'resource and its capacity.'
             )
-        if words[0] in CAPACITIES:
+        if words[0] in wanted:
             counts[words[0]] = parse_count(
                 words[1], f'{origin}, {words[0]} capacity'
             )
@@ -108,6 +123,20 @@ class EncryptionLeaf:
     def es_slots(self) -> int:
         return max(0, min(self.first_sev_asid - 1, self.guests))
 
+    def supports(self, bit: int) -> bool:
+        """Return whether a bit of EAX is set; others than SEV's are not."""
+        return {
+            _SEV: self.sev,
+            _SEV_ES: self.sev_es,
+            _SEV_SNP: self.sev_snp,
+        }.get(bit, False)
+
+    def slots(self, capacity_key: str) -> int | None:
+        """Return what the misc controller would count, None for others."""
+        return {'sev': self.sev_slots, 'sev_es': self.es_slots}.get(
+            capacity_key
+        )
+
 
 def parse_leaves(extended: bytes, encryption: bytes) -> EncryptionLeaf | None:
     """Return what CPUID says of memory encryption.
@@ -123,9 +152,9 @@ def parse_leaves(extended: bytes, encryption: bytes) -> EncryptionLeaf | None:
         return None
     eax, _, ecx, edx = struct.unpack('<4I', encryption)
     return EncryptionLeaf(
-        sev=bool(eax & 1 << 1),
-        sev_es=bool(eax & 1 << 3),
-        sev_snp=bool(eax & 1 << 4),
+        sev=bool(eax & 1 << _SEV),
+        sev_es=bool(eax & 1 << _SEV_ES),
+        sev_snp=bool(eax & 1 << _SEV_SNP),
         guests=min(ecx, MAX_COUNT),
         first_sev_asid=min(edx, MAX_COUNT),
     )

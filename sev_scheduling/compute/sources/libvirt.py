@@ -7,7 +7,7 @@ Format: libvirt, *Domain capabilities XML format*. ``maxGuests`` and
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,15 @@ from defusedxml.common import DefusedXmlException
 
 from sev_scheduling.compute.sources.kernel import parse_count
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import registered_models
 from sev_scheduling.text import printable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _ROOT = 'domainCapabilities'
+_SECURITY = "features/launchSecurity[@supported='yes']"
+_USABLE = {'yes': True, 'no': False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +34,11 @@ class DomainCapabilities:
 
     :ivar virt_type: such as ``kvm``
     :ivar machine: the concrete machine type, such as ``pc-q35-9.0``
-    :ivar sev: whether SEV is supported; None where libvirt does not say
-    :ivar sectypes: supported kinds of ``<launchSecurity>``, None likewise
-    :ivar tdx: whether TDX is supported, None likewise
+    :ivar features: name of an element of ``<features>`` -> supported; absent
+        where libvirt does not say
+    :ivar slots: number of guests, by the path of its element below
+        ``<features>``, such as ``sev/maxGuests``
+    :ivar sectypes: supported kinds of ``<launchSecurity>``
     :ivar cpu_modes: CPU mode -> supported
     :ivar cpu_models: named CPU model -> usable on this host; None where
         libvirt does not know
@@ -42,11 +47,9 @@ class DomainCapabilities:
     arch: str | None = None
     virt_type: str | None = None
     machine: str | None = None
-    sev: bool | None = None
-    max_guests: int | None = None
-    max_es_guests: int | None = None
-    sectypes: frozenset[str] | None = None
-    tdx: bool | None = None
+    features: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    slots: Mapping[str, int] = field(default_factory=dict, hash=False)
+    sectypes: frozenset[str] = frozenset()
     cpu_modes: Mapping[str, bool] = field(default_factory=dict, hash=False)
     cpu_models: Mapping[str, bool | None] = field(
         default_factory=dict, hash=False
@@ -76,21 +79,22 @@ def parse_domain_capabilities(text: str, origin: str) -> DomainCapabilities:
             f'{origin} holds <{printable(root.tag[:40])}>, not <{_ROOT}>; '
             'give what virsh domcapabilities prints.'
         )
-    features = root.find('features')
-    sev = _child(features, 'sev')
-    security = _child(features, 'launchSecurity')
     return DomainCapabilities(
         arch=root.findtext('arch'),
         virt_type=root.findtext('domain'),
         machine=root.findtext('machine'),
-        sev=_supported(sev),
-        max_guests=_count(sev, 'maxGuests', origin),
-        max_es_guests=_count(sev, 'maxESGuests', origin),
-        sectypes=_sectypes(security),
-        tdx=_supported(_child(features, 'tdx')),
+        features=MappingProxyType(
+            {e.tag: _supported(e) for e in root.iterfind('features/*')}
+        ),
+        slots=MappingProxyType(dict(_slots(root, origin))),
+        sectypes=frozenset(
+            value.text or ''
+            for security in root.iterfind(_SECURITY)
+            for value in security.iterfind("enum[@name='sectype']/value")
+        ),
         cpu_modes=MappingProxyType(
             {
-                mode.get('name', ''): bool(_supported(mode))
+                mode.get('name', ''): _supported(mode)
                 for mode in root.iterfind('cpu/mode')
             }
         ),
@@ -103,39 +107,20 @@ def parse_domain_capabilities(text: str, origin: str) -> DomainCapabilities:
     )
 
 
-_USABLE = {'yes': True, 'no': False}
+def _supported(element: Element) -> bool:
+    return element.get('supported') == 'yes'
 
 
-def _child(parent: Element | None, tag: str) -> Element | None:
-    return None if parent is None else parent.find(tag)
-
-
-def _supported(element: Element | None) -> bool | None:
-    return None if element is None else element.get('supported') == 'yes'
-
-
-def _count(sev: Element | None, tag: str, origin: str) -> int | None:
-    element = _child(sev, tag)
-    if element is None:
-        return None
-    return parse_count(element.text, f'{origin}, <{tag}>')
-
-
-def _sectypes(security: Element | None) -> frozenset[str] | None:
-    if security is None:
-        return None
-    if not _supported(security):
-        return frozenset()
-    return frozenset(
-        value.text or ''
-        for value in security.iterfind("enum[@name='sectype']/value")
-    )
+def _slots(root: Element, origin: str) -> Iterator[tuple[str, int]]:
+    for model in registered_models().values():
+        tag = model.domain_capability_slots
+        path = f'{model.domain_capability}/{tag}'
+        element = root.find(f'features/{path}') if tag else None
+        if element is not None:
+            yield path, parse_count(element.text, f'{origin}, <{tag}>')
 
 
 DEFAULT_URI = 'qemu:///system'
-
-#: Nova asks for these two as well; ``<tdx>`` differs between them.
-_MACHINES = ('q35', 'pc')
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +137,7 @@ class LibvirtAnswer:
 def ask_libvirt(
     uri: str = DEFAULT_URI, virt_type: str = 'kvm'
 ) -> LibvirtAnswer | None:
-    """Return what libvirt says of x86_64 guests.
+    """Return what libvirt says of guests that may be encrypted.
 
     :returns: None where libvirt-python is not installed
     :raises InputError: where libvirt cannot be asked
@@ -171,12 +156,12 @@ def ask_libvirt(
         connection = libvirt.open(uri)
         try:
             version = connection.getVersion()
-            for machine in _MACHINES:
-                # One of the two may be left out of a distribution's QEMU.
+            for architecture, machine in _machines():
+                # QEMU may be built without a machine or an architecture.
                 try:
                     texts.append(
                         connection.getDomainCapabilities(
-                            None, 'x86_64', machine, virt_type, 0
+                            None, architecture, machine, virt_type, 0
                         )
                     )
                 except libvirt.libvirtError as error:
@@ -193,8 +178,21 @@ def ask_libvirt(
         ) from refusal
     return LibvirtAnswer(
         tuple(
-            parse_domain_capabilities(text, f'libvirt at {uri}')
+            parse_domain_capabilities(text, f'libvirt ({printable(uri)})')
             for text in texts
         ),
         (version // 1_000_000, version // 1000 % 1000, version % 1000),
     )
+
+
+def _machines() -> list[tuple[str, str]]:
+    """Return architectures and machine types to ask for.
+
+    Nova asks for pc on x86_64 as well; ``<tdx>`` differs between the two.
+    """
+    wanted = [
+        (architecture, model.machine_type)
+        for model in registered_models().values()
+        for architecture in model.architectures
+    ]
+    return [*dict.fromkeys([*wanted, ('x86_64', 'pc')])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from typing import Any
 from oslo_config import cfg
 
 from sev_scheduling.compute.sources.files import (
+    MAX_BYTES,
     MAX_NAMES,
     HostFilesystem,
-    read_text,
 )
+from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import registered_models
 from sev_scheduling.text import printable, quoted
 
 #: Releases by nova's major version.
@@ -29,15 +31,22 @@ RELEASES = {31: '2025.1', 32: '2025.2', 33: '2026.1', 34: '2026.2'}
 #: The one whose rules hold where no release is told.
 LATEST = max(RELEASES)
 
-#: The first release whose libvirt driver offers each model.
-MODEL_SINCE = {
-    'amd-sev': 31,
-    'amd-sev-es': 32,
-    'amd-sev-snp': 34,
-    'intel-tdx': 34,
+#: Option -> the release that has removed it.
+REMOVED = {'num_memory_encrypted_guests': 34}
+
+#: From this release on, nova offers no model beside one that excludes it.
+HIDES_EXCLUDED = 34
+
+#: Nova's default machine types.
+_MACHINE_TYPES = {
+    'aarch64': 'virt',
+    'i686': 'pc',
+    'ppc64le': 'pseries',
+    's390x': 's390-ccw-virtio',
+    'x86_64': 'pc',
 }
 
-_OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
+_FIXED: Mapping[str, Sequence[cfg.Opt]] = {
     'DEFAULT': (
         cfg.IntOpt('reserved_host_memory_mb', default=512, min=0),
         cfg.FloatOpt('ram_allocation_ratio', min=0.0),
@@ -61,8 +70,6 @@ _OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
         ),
         cfg.ListOpt('cpu_models', default=[], deprecated_name='cpu_model'),
         cfg.ListOpt('hw_machine_type'),
-        cfg.IntOpt('num_memory_encrypted_guests', min=0),
-        cfg.IntOpt('num_intel_tdx_guests', min=0),
     ),
     'compute': (
         cfg.StrOpt(
@@ -108,7 +115,7 @@ class NovaSettings:
             raise InputError(self.errors[name])
         if name in self.values:
             return self.values[name]
-        return _DEFAULTS[name]
+        return _DEFAULTS.get(name)
 
     @property
     def cpu_mode(self) -> str:
@@ -121,23 +128,37 @@ class NovaSettings:
 
     @property
     def machine_type(self) -> str:
-        """The default machine type of x86_64 guests.
+        """The default machine type of x86_64 guests."""
+        return self.default_machine_type('x86_64')
+
+    def default_machine_type(self, architecture: str) -> str:
+        """Return the default machine type; '' where nova has none.
 
         As in nova, an entry without a machine type is passed over, and the
         first one counts.
         """
         for entry in self.get('hw_machine_type') or ():
-            architecture, _, machine_type = entry.partition('=')
-            if architecture == 'x86_64' and machine_type:
+            host, _, machine_type = entry.partition('=')
+            if host == architecture and machine_type:
                 return str(machine_type)
-        return 'pc'
+        return _MACHINE_TYPES.get(architecture, '')
 
 
 _DEFAULTS = {
     option.name: option.default
-    for options in _OPTIONS.values()
+    for options in _FIXED.values()
     for option in options
 }
+
+
+def _options() -> Iterator[tuple[str, cfg.Opt]]:
+    """Yield groups and the options that are read of them."""
+    for group, options in _FIXED.items():
+        for option in options:
+            yield group, option
+    for model in registered_models().values():
+        if model.slots_option:
+            yield 'libvirt', cfg.IntOpt(model.slots_option, min=0)
 
 
 def installed_release() -> int | None:
@@ -177,19 +198,17 @@ def read_nova_conf(
         raise InputError('No nova.conf was found; name it with --config-file.')
     raw: dict[str, dict[str, list[str]]] = {}
     for path in paths:
-        read_text(path)
+        read_text(path, MAX_BYTES)
         try:
             cfg.ConfigParser(str(path), raw).parse()
         except (OSError, ValueError, cfg.ParseError) as error:
             raise InputError(
                 f'{path} is no configuration file: {printable(str(error))}; '
-                'mend the line.'
+                'correct the line.'
             ) from error
     conf = _ConfigOpts()
-    for group, options in _OPTIONS.items():
-        conf.register_opts(
-            options, group=None if group == 'DEFAULT' else group
-        )
+    for group, option in _options():
+        conf.register_opt(option, group=None if group == 'DEFAULT' else group)
     _register_references(conf, raw.get('DEFAULT', {}))
     try:
         conf(
@@ -202,13 +221,14 @@ def read_nova_conf(
         raise InputError(f'nova.conf cannot be read: {error}') from error
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for group, options in _OPTIONS.items():
+    for group, option in _options():
         where = conf if group == 'DEFAULT' else conf[group]
-        for option in options:
-            try:
-                values[option.name] = getattr(where, option.name)
-            except (cfg.Error, ValueError, RecursionError) as error:
-                errors[option.name] = _reason(group, option.name, raw, error)
+        try:
+            values[option.name] = getattr(where, option.name)
+        except (cfg.Error, ValueError, RecursionError) as error:
+            errors[option.name] = str(
+                _unusable(group, option.name, raw, error)
+            )
     return NovaSettings(
         release=release,
         values=values,
@@ -243,18 +263,21 @@ def _register_references(
             conf.register_opt(cfg.StrOpt(name))
 
 
-def _reason(
+def _unusable(
     group: str,
     name: str,
     raw: Mapping[str, Mapping[str, Sequence[str]]],
     error: Exception,
-) -> str:
-    value = raw.get(group, {}).get(name, ['?'])[-1]
-    told = f'[{group}] {name} in nova.conf is {quoted(value)}'
+) -> InputError:
+    value = quoted(raw.get(group, {}).get(name, ['?'])[-1])
     if isinstance(error, cfg.ConfigSourceValueError):
-        reason = str(error).rpartition(' is not valid: ')[2]
-        return f'{told}, which is not valid: {printable(reason)}.'
-    return (
-        f'{told}, which refers to itself or to an option that is not set; '
-        'mend it.'
+        # The error itself names the file again.
+        reason = str(error.__context__ or error)
+        return InputError(
+            f'[{group}] {name} in nova.conf is {value}, which is not valid: '
+            f'{printable(reason)}.'
+        )
+    return InputError(
+        f'[{group}] {name} in nova.conf is {value}, which refers to itself or '
+        'to an option that is not set; correct it.'
     )

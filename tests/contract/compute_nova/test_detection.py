@@ -19,11 +19,12 @@ from sev_scheduling.compute import (
     gather,
     parse_domain_capabilities,
 )
-from sev_scheduling.compute.detection import CAPACITY, SWITCHES
 from sev_scheduling.compute.sources.files import HostFilesystem
-from sev_scheduling.compute.sources.nova_conf import MODEL_SINCE
+from sev_scheduling.compute.sources.kernel import CAPACITY, parameters
+from sev_scheduling.models import find_model
 from tests.unit.compute import samples
 
+SWITCHES = parameters()
 RELEASE = int(importlib.metadata.version('nova').split('.')[0])
 UNLIMITED = 2**31 - 1
 
@@ -302,7 +303,7 @@ def known_to_this_release(expected):
     return {
         model: slots
         for model, slots in expected.items()
-        if MODEL_SINCE[model] <= RELEASE
+        if find_model(model).since_nova <= RELEASE
     }
 
 

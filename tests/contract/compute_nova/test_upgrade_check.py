@@ -7,7 +7,13 @@ import types
 
 import pytest
 
-from sev_scheduling.compute import Check, Status
+from sev_scheduling.compute import (
+    Check,
+    CheckKind,
+    Note,
+    NoteCode,
+    Status,
+)
 
 upgradecheck = pytest.importorskip(
     'oslo_upgradecheck.upgradecheck',
@@ -17,10 +23,25 @@ node_check = pytest.importorskip(
     'sev_scheduling.cli.commands.node_check', reason='cliff is not installed'
 )
 
+
+def result(kind, status, code, **values):
+    return Check(kind, status, Note(code, values))
+
+
 RESULTS = (
-    Check('Kernel module', Status.SUCCESS, 'Switched on: amd-sev.'),
-    Check('Config drive', Status.WARNING, 'It is on IDE. ' * 9),
-    Check('Encryption slots', Status.FAILURE, 'None.'),
+    result(
+        CheckKind.KERNEL,
+        Status.SUCCESS,
+        NoteCode.KERNEL_ON,
+        models=('amd-sev',),
+    ),
+    result(
+        CheckKind.CONFIG_DRIVE,
+        Status.WARNING,
+        NoteCode.UNUSABLE_INPUT,
+        error='It is on IDE. ' * 9,
+    ),
+    result(CheckKind.SLOTS, Status.FAILURE, NoteCode.HOST_SLOTS, slots=()),
 )
 
 

@@ -120,3 +120,30 @@ def test_without_the_package_the_model_is_unknown(run, tmp_path):
     (problem,) = json.loads(ran.stdout)
     assert problem['Code'] == 'unknown-model'
     assert 'arm-cca' in problem['Message']
+
+
+@pytest.mark.parametrize(
+    ('command', 'status', 'words'),
+    [
+        ('detect', 0, '"Model": "arm-cca", "Offered": true, "Slots": 32'),
+        ('check', 1, 'Switched on: arm-cca.'),
+    ],
+)
+def test_a_compute_host_shows_it(installed, command, status, words):
+    host = PACKAGE / 'host'
+
+    ran = subprocess.run(
+        [
+            *(sys.executable, '-c', MAIN, 'node', command, '-f', 'json'),
+            *('--root', str(host), '--domain-capabilities'),
+            str(host / 'domcapabilities.xml'),
+        ],
+        env={**os.environ, 'PYTHONPATH': str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ran.returncode == status
+    assert words in ' '.join(ran.stdout.split())
+    assert 'q35' not in ran.stdout

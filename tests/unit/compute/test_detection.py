@@ -2,15 +2,18 @@ import dataclasses
 
 import pytest
 
+from sev_scheduling.compute import detection
 from sev_scheduling.compute.detection import (
     Evidence,
-    HostFacts,
+    HostEvidence,
     Source,
     detect,
 )
 from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.libvirt import DomainCapabilities
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
+from sev_scheduling.hosts.check import NoteCode
+from sev_scheduling.models import registered_models
 from tests.unit.compute import samples
 
 LEAF = EncryptionLeaf(
@@ -20,6 +23,10 @@ LEAF = EncryptionLeaf(
 
 def of(model, facts, nova=None):
     return next(m for m in detect(facts, nova) if m.model == model)
+
+
+def codes_of(found):
+    return [note.code for note in found.notes]
 
 
 @pytest.mark.parametrize('name', samples.OFFERS)
@@ -46,7 +53,7 @@ def test_what_is_not_offered_has_a_reason(name):
 
 
 def test_models_keep_one_order():
-    assert [model.model for model in detect(HostFacts())] == [
+    assert [model.model for model in detect(HostEvidence())] == [
         'amd-sev',
         'amd-sev-es',
         'amd-sev-snp',
@@ -55,34 +62,37 @@ def test_models_keep_one_order():
 
 
 @pytest.mark.parametrize(
-    ('change', 'slots', 'note'),
+    ('change', 'slots', 'codes'),
     [
-        pytest.param({}, 410, None, id='all agree'),
+        pytest.param({}, 410, [], id='all agree'),
         pytest.param(
             {'capacity': {'sev': 409}},
             409,
-            'cpuid 410, cgroup 409, libvirt 410',
+            [NoteCode.SOURCES_DISAGREE],
             id='the cgroup has fewer',
         ),
         pytest.param(
             {'capacity': {'sev': 411}},
             410,
-            'cpuid 410, cgroup 411, libvirt 410',
+            [NoteCode.SOURCES_DISAGREE],
             id='the cgroup has more',
         ),
-        pytest.param({'capacity': None}, 410, None, id='no cgroup'),
+        pytest.param({'capacity': None}, 410, [], id='no cgroup'),
         pytest.param(
             {'leaf': None, 'capacity': None, 'capabilities': ()},
             None,
-            'no source tells the number',
+            [NoteCode.SLOTS_UNKNOWN, NoteCode.LIBVIRT_NOT_ASKED],
             id='nobody knows',
         ),
         pytest.param(
-            {'capabilities': ()}, 410, 'were not asked', id='libvirt unknown'
+            {'capabilities': ()},
+            410,
+            [NoteCode.LIBVIRT_NOT_ASKED],
+            id='libvirt unknown',
         ),
     ],
 )
-def test_the_smallest_number_wins(change, slots, note):
+def test_the_smallest_number_wins(change, slots, codes):
     facts = dataclasses.replace(
         samples.facts(samples.MILAN), **{'leaf': LEAF, **change}
     )
@@ -91,8 +101,8 @@ def test_the_smallest_number_wins(change, slots, note):
 
     assert found.offered
     assert found.slots == slots
-    assert (note is None) == (not found.notes)
-    assert note is None or note in ' '.join(found.notes)
+    assert codes_of(found) == codes
+    assert min(found.numbers.values(), default=None) == slots
 
 
 def test_no_slots_is_no_offer():
@@ -108,38 +118,47 @@ def test_no_slots_is_no_offer():
 
 def test_no_slots_alone_is_reason_enough():
     found = of(
-        'amd-sev', HostFacts(switches={'sev': True}, capacity={'sev': 0})
+        'amd-sev', HostEvidence(switches={'sev': True}, capacity={'sev': 0})
     )
 
     assert not found.offered
-    assert found.notes == ('0 slots',)
+    assert codes_of(found) == [NoteCode.NO_SLOTS]
 
 
 @pytest.mark.parametrize(
-    ('switches', 'offered', 'note'),
+    ('switches', 'offered', 'code'),
     [
-        pytest.param({}, False, 'sev is missing', id='no module'),
-        pytest.param({'sev': False}, False, 'sev is N', id='switched off'),
+        pytest.param({}, False, NoteCode.PARAMETER_MISSING, id='no module'),
         pytest.param(
-            {'sev': None}, False, 'sev is unreadable', id='unreadable'
+            {'sev': False}, False, NoteCode.PARAMETER_OFF, id='switched off'
         ),
-        pytest.param({'sev': True}, True, 'not asked', id='switched on'),
+        pytest.param(
+            {'sev': None},
+            False,
+            NoteCode.PARAMETER_UNREADABLE,
+            id='unreadable',
+        ),
+        pytest.param(
+            {'sev': True}, True, NoteCode.LIBVIRT_NOT_ASKED, id='switched on'
+        ),
     ],
 )
-def test_the_kernel_must_have_it_on(switches, offered, note):
-    found = of('amd-sev', HostFacts(switches=switches, capacity={'sev': 1}))
+def test_the_kernel_must_have_it_on(switches, offered, code):
+    found = of('amd-sev', HostEvidence(switches=switches, capacity={'sev': 1}))
 
     assert found.offered is offered
-    assert note in ' '.join(found.notes)
+    assert codes_of(found) == [code]
 
 
 @pytest.mark.parametrize('model', ['amd-sev-es', 'amd-sev-snp'])
 def test_es_and_snp_need_sev(model):
-    facts = HostFacts(
+    facts = HostEvidence(
         switches={'sev': False, 'sev_es': True, 'sev_snp': True}, leaf=LEAF
     )
 
-    assert 'parameters/sev is N' in of(model, facts).notes[0]
+    note = of(model, facts).notes[0]
+    assert note.code is NoteCode.PARAMETER_OFF
+    assert note.values['path'] == '/sys/module/kvm_amd/parameters/sev'
 
 
 def test_the_processor_has_a_say():
@@ -148,7 +167,7 @@ def test_the_processor_has_a_say():
 
     for model in detect(facts)[:3]:
         assert not model.offered
-        assert model.notes[0] == 'the processor does not support it'
+        assert model.notes[0].code is NoteCode.CPUID_UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -175,12 +194,19 @@ def test_sev_es_is_not_offered_beside_snp_that_libvirt_lacks():
     )
 
     assert not found.offered
-    assert 'CVE-2025-48514' in found.notes[0]
+    assert found.notes[0].code is NoteCode.EXCLUDED
+    assert found.notes[0].values == {
+        'model': 'amd-sev-es',
+        'other': 'amd-sev-snp',
+        'source': 'CVE-2025-48514',
+    }
 
 
 def test_another_architecture_tells_nothing_of_x86():
-    caps = DomainCapabilities(arch='aarch64', sev=True, tdx=True)
-    facts = HostFacts(
+    caps = DomainCapabilities(
+        arch='aarch64', features={'sev': True, 'tdx': True}
+    )
+    facts = HostEvidence(
         switches={'sev': True, 'tdx': True}, capabilities=(caps,)
     )
 
@@ -190,7 +216,7 @@ def test_another_architecture_tells_nothing_of_x86():
 
 def test_one_machine_type_that_supports_it_is_enough():
     q35 = samples.facts(samples.TDX).capabilities[0]
-    pc = DomainCapabilities(arch='x86_64', tdx=False)
+    pc = DomainCapabilities(arch='x86_64', features={'tdx': False})
     facts = dataclasses.replace(
         samples.facts(samples.TDX), capabilities=(pc, q35)
     )
@@ -262,12 +288,54 @@ class TestNovaConf:
         found = of('intel-tdx', samples.facts(samples.TDX), NovaSettings())
 
         assert not found.offered
-        assert 'host-model' in found.notes[0]
+        assert found.notes[0].code is NoteCode.NOVA_CPU_MODE
+        assert found.notes[0].values['mode'] == 'host-model'
 
 
 def test_a_source_that_was_not_asked_says_nothing():
-    model = detect(HostFacts())[0]
+    model = detect(HostEvidence())[0]
     bare = dataclasses.replace(model, evidence=())
 
     assert model.says(Source.KERNEL).supported is False
     assert bare.says(Source.KERNEL) == Evidence(Source.KERNEL)
+
+
+def test_a_model_of_a_plug_in_is_detected(arm_cca):
+    found = detect(arm_cca.facts)
+
+    assert [(m.model, m.slots) for m in found if m.offered] == [
+        ('arm-cca', 32)
+    ]
+    assert found[-1].numbers == {'cgroup': 32, 'libvirt': 32}
+    assert [m.notes[0].code for m in found[:-1]] == [
+        NoteCode.PARAMETER_MISSING
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ('changes', 'offered', 'codes'),
+    [
+        pytest.param({}, True, [], id='a capacity'),
+        pytest.param(
+            {'capacity': None, 'capabilities': ()},
+            False,
+            [NoteCode.NOT_SHOWN],
+            id='nothing',
+        ),
+    ],
+)
+def test_a_model_without_kernel_parameters_is_on_where_something_shows_it(
+    arm_cca, monkeypatch, changes, offered, codes
+):
+    models = registered_models()
+    bare = dataclasses.replace(models['arm-cca'], kernel_parameters=())
+    monkeypatch.setattr(
+        detection,
+        'registered_models',
+        lambda: {**models, 'arm-cca': bare},
+    )
+
+    found = of('arm-cca', dataclasses.replace(arm_cca.facts, **changes))
+
+    assert (found.offered, codes_of(found)) == (offered, codes)
+    assert found.enabled is offered

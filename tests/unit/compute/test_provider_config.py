@@ -100,22 +100,31 @@ def test_published_traits_are_read(text, traits):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        pytest.param('', 'no provider configuration', id='nothing'),
-        pytest.param('text', 'no provider configuration', id='text'),
+        pytest.param('', 'is empty', id='nothing'),
+        pytest.param('text', 'give a mapping', id='text'),
         pytest.param(
-            'providers: 5', 'no provider configuration', id='a number'
+            'providers: null',
+            'provider.yaml: providers is .None.; give a list, without which '
+            'nova-compute does not start',
+            id='null',
+        ),
+        pytest.param('providers: 5', 'give a list', id='a number'),
+        pytest.param(
+            'providers: [{traits: [a]}]',
+            'traits is .*; give a dict',
+            id='a list',
         ),
         pytest.param(
             'providers: [{traits: {additional: [5]}}]',
-            'no provider configuration',
+            "provider.yaml, provider 1: '5' is no trait",
             id='a number as a trait',
         ),
-        pytest.param('[', 'not YAML', id='the beginning only'),
-        pytest.param('[' * 5000, 'not YAML', id='deep nesting'),
+        pytest.param('[', 'no JSON or YAML', id='the beginning only'),
+        pytest.param('[' * 5000, 'nested', id='deep nesting'),
         pytest.param(
-            'a: !!python/object:os.system {}', 'not YAML', id='an object'
+            'a: !!python/object:os.system {}', 'tags', id='an object'
         ),
-        pytest.param('{[]: 1}', 'not YAML', id='a list as a key'),
+        pytest.param('{[]: 1}', 'a key must be text', id='a list as a key'),
         pytest.param(
             'providers: [' + '{},' * 1001 + ']',
             'more than 1000',

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 import struct
@@ -12,18 +13,14 @@ from sev_scheduling.compute import (
     parse_domain_capabilities,
     survey,
 )
-from sev_scheduling.compute.detection import HostFacts
+from sev_scheduling.compute.checks import host, nova_conf
+from sev_scheduling.compute.detection import HostEvidence
 from sev_scheduling.compute.sources.files import HostFilesystem
-from sev_scheduling.compute.survey import CHECKS, gather, read_settings
+from sev_scheduling.compute.sources.firmware import FirmwareSearch
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
+from sev_scheduling.compute.survey import gather, read_settings
+from sev_scheduling.hosts.check import Check, Note, NoteCode
 from tests.unit.compute import samples
-
-
-@pytest.fixture(autouse=True)
-def no_nova(monkeypatch):
-    monkeypatch.setattr(
-        'sev_scheduling.compute.sources.nova_conf.installed_release',
-        lambda: None,
-    )
 
 
 def report(root, name, **options):
@@ -144,21 +141,25 @@ def test_the_release_is_told_or_installed_or_the_latest(monkeypatch):
     assert read_settings(root, release=31).release == 31
 
 
+NAMES = [
+    Check(e.kind, Status.SUCCESS, Note(NoteCode.KERNEL_ON, e.subject)).name
+    for e in (*host.entries(), *nova_conf.entries())
+]
+
+
 def test_every_check_is_documented():
     page = (
         Path(sev_scheduling.compute.__file__).parents[2]
         / 'doc/source/operator/compute-host.rst'
     ).read_text()
 
-    for name, _ in CHECKS:
+    for name in NAMES:
         shown = name if not name.startswith('UEFI') else 'UEFI firmware for'
         assert f'``{shown}' in page, name
 
 
 def test_names_of_checks_are_unique():
-    names = [name for name, _ in CHECKS]
-
-    assert len(names) == len(set(names))
+    assert len(NAMES) == len(set(NAMES))
 
 
 def test_the_interface_is_what_it_says():
@@ -180,7 +181,7 @@ def put(root, name, data):
 def test_an_empty_root_has_no_facts(tmp_path):
     gathered = gather(HostFilesystem(tmp_path))
 
-    assert gathered.facts == HostFacts()
+    assert gathered.facts == HostEvidence()
     assert gathered.errors == ()
 
 
@@ -218,7 +219,7 @@ def test_cpuid_is_read_where_the_driver_has_it(tmp_path):
     [
         pytest.param(SEV, b'maybe', 'Y, N, 1 or 0', id='no boolean'),
         pytest.param(SEV, b'\xff', 'not UTF-8', id='no text'),
-        pytest.param(SEV, b'Y' * (1 << 21), 'larger than', id='too large'),
+        pytest.param(SEV, b'Y' * (1 << 21), 'has more than', id='too large'),
         pytest.param(CAPACITY, b'sev -1', 'sev capacity', id='no number'),
     ],
 )
@@ -243,3 +244,37 @@ def test_a_directory_where_a_file_belongs_is_told(tmp_path):
     (error,) = gather(HostFilesystem(tmp_path)).errors
 
     assert 'directory' in error
+
+
+def test_a_model_of_a_plug_in_is_checked_like_any_other(arm_cca):
+    results = check(arm_cca)
+
+    assert {r.name: r.code for r in results if r.status} == {
+        'Published machine type': NoteCode.PUBLISHED_NOT
+    }
+    assert 'UEFI firmware for arm-cca' in [r.name for r in results]
+    assert arm_cca.default_machine_type == 'virt'
+    assert 'q35' not in ' '.join(r.details for r in results)
+
+
+def test_what_a_model_of_a_plug_in_lacks_is_said_in_its_own_terms(arm_cca):
+    bare = dataclasses.replace(
+        arm_cca,
+        facts=dataclasses.replace(arm_cca.facts, capabilities=()),
+        firmware=FirmwareSearch(),
+        nova=NovaSettings(values={'hw_machine_type': ['aarch64=sbsa']}),
+    )
+
+    results = check(bare)
+
+    assert {r.code for r in results if r.status} == {
+        NoteCode.LIBVIRT_UNKNOWN,
+        NoteCode.FIRMWARE_NONE,
+        NoteCode.MACHINE_TYPE_UNFIT,
+        NoteCode.CONFIG_DRIVE_IDE,
+        NoteCode.PUBLISHED_NOT,
+        NoteCode.MEMORY_NOT_RESERVED,
+    }
+    said = ' '.join(r.details for r in results)
+    assert 'aarch64=virt' in said
+    assert 'q35' not in said

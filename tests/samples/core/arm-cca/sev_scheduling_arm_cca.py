@@ -8,4 +8,10 @@ ARM_CCA = EncryptionModel(
     provider_suffix='arm_cca',
     machine_type='virt',
     architectures=('aarch64',),
+    pins_memory=True,
+    kernel_parameters=('kvm_arm.cca',),
+    capacity_key='cca',
+    domain_capability='cca',
+    domain_capability_slots='maxRealms',
+    firmware_feature='arm-cca',
 )

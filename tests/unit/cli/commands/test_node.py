@@ -109,7 +109,7 @@ class TestDetect:
         out = run(node.Detect, *host(samples.INTEL)).out
 
         assert "['" not in out
-        assert '| libvirt and QEMU do not support SEV ' in out
+        assert '| libvirt and QEMU do not support <sev> ' in out
 
     def test_an_unknown_number_is_null(self, run):
         outcome = run(
@@ -182,7 +182,7 @@ class TestDetect:
                 id='an entity',
             ),
             pytest.param(
-                '<a/>' + ' ' * (1 << 20), 'larger than', id='enormous'
+                '<a/>' + ' ' * (1 << 20), 'has more than', id='enormous'
             ),
         ],
     )
@@ -245,7 +245,7 @@ class TestDetect:
         outcome = run(node.Detect, '--domain-capabilities', '-')
 
         assert outcome.status == 2
-        assert 'standard input is not UTF-8' in outcome.err
+        assert 'Standard input is not UTF-8' in outcome.err
 
     def test_libvirt_is_asked_only_for_this_host(self, run, monkeypatch):
         from sev_scheduling import compute

@@ -2,14 +2,16 @@ import dataclasses
 
 import pytest
 
-from sev_scheduling.compute.checks import host as checks_host
-from sev_scheduling.compute.checks.report import HostReport, Status
-from sev_scheduling.compute.detection import HostFacts
+from sev_scheduling.compute.checks import host
+from sev_scheduling.compute.checks.report import HostReport
+from sev_scheduling.compute.detection import HostEvidence
 from sev_scheduling.compute.sources.firmware import Descriptor, FirmwareSearch
 from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import NoteCode, Status
+from sev_scheduling.models import find_model
 from tests.unit.compute import samples
 
 SUCCESS, WARNING, FAILURE = Status
@@ -21,6 +23,8 @@ INTEL = samples.facts(samples.INTEL)
 NAPLES = samples.facts('naples-kernel-5.4-libvirt-7.0')
 OLD_LIBVIRT = samples.facts('genoa-snp-kernel-6.12-libvirt-9.0')
 STALE_LIBVIRT = samples.facts('genoa-stale-libvirt-kernel-6.8-libvirt-10.0')
+
+BOTH = {'sev_snp': True, 'sev_es': True}
 
 NO_SEV = EncryptionLeaf(False, False, False, 0, 0)
 
@@ -34,178 +38,192 @@ def asked(facts, **changes):
 
 
 @pytest.mark.parametrize(
-    ('facts', 'status', 'words'),
+    ('facts', 'status', 'code'),
     [
         pytest.param(
             asked(MILAN, leaf=leaf(100)),
             SUCCESS,
-            '410 slots for SEV, 99 for',
+            NoteCode.PROCESSOR_SLOTS,
             id='CPUID has it',
         ),
         pytest.param(
             asked(MILAN, leaf=leaf(1)),
             WARNING,
-            'BIOS',
+            NoteCode.PROCESSOR_NO_ES_SLOTS,
             id='the BIOS leaves SEV-ES none',
         ),
         pytest.param(
             asked(INTEL, leaf=NO_SEV),
             FAILURE,
-            'does not support',
+            NoteCode.PROCESSOR_WITHOUT_SEV,
             id='CPUID lacks it',
         ),
         pytest.param(
             asked(TDX, leaf=NO_SEV),
             SUCCESS,
-            'Intel TDX',
+            NoteCode.PROCESSOR_OTHER,
             id='a leaf without SEV, but TDX',
         ),
-        pytest.param(MILAN, SUCCESS, 'not asked', id='the kernel vouches'),
-        pytest.param(INTEL, FAILURE, 'Nothing shows', id='nothing shows it'),
+        pytest.param(
+            MILAN,
+            SUCCESS,
+            NoteCode.PROCESSOR_NOT_ASKED,
+            id='the kernel vouches',
+        ),
+        pytest.param(
+            INTEL, FAILURE, NoteCode.PROCESSOR_UNKNOWN, id='nothing shows it'
+        ),
     ],
 )
-def test_the_processor(facts, status, words):
-    finding = checks_host.hardware(HostReport(facts=facts))
+def test_the_processor(facts, status, code):
+    finding = host.hardware(HostReport(facts=facts))
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('facts', 'status', 'words'),
+    ('facts', 'status', 'code'),
     [
-        pytest.param(MILAN, SUCCESS, 'amd-sev, amd-sev-es', id='Milan'),
-        pytest.param(GENOA, SUCCESS, 'amd-sev, amd-sev-snp', id='Genoa'),
+        pytest.param(MILAN, SUCCESS, NoteCode.KERNEL_ON, id='Milan'),
+        pytest.param(GENOA, SUCCESS, NoteCode.KERNEL_ON, id='Genoa'),
+        pytest.param(INTEL, FAILURE, NoteCode.KERNEL_OFF, id='no module'),
         pytest.param(
-            INTEL, FAILURE, 'kvm_amd/parameters/sev is missing', id='no module'
-        ),
-        pytest.param(
-            HostFacts(switches={'sev': False}),
+            HostEvidence(switches={'sev': False}),
             FAILURE,
-            'kvm_amd/parameters/sev is N',
+            NoteCode.KERNEL_OFF,
             id='switched off',
         ),
     ],
 )
-def test_the_kernel_module(facts, status, words):
-    finding = checks_host.kernel(HostReport(facts=facts))
+def test_the_kernel_module(facts, status, code):
+    finding = host.kernel(HostReport(facts=facts))
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 def test_what_the_kernel_says_must_be_readable():
     with pytest.raises(InputError, match='a line'):
-        checks_host.kernel(HostReport(facts=MILAN, errors=('a line',)))
+        host.kernel(HostReport(facts=MILAN, errors=('a line',)))
 
 
 @pytest.mark.parametrize(
-    ('facts', 'status', 'words'),
+    ('facts', 'status', 'code'),
     [
-        pytest.param(GENOA, SUCCESS, 'support all', id='all is supported'),
         pytest.param(
-            MILAN, SUCCESS, 'version is not known', id='an unknown QEMU'
+            GENOA, SUCCESS, NoteCode.LIBVIRT_SUPPORTS, id='all is supported'
+        ),
+        pytest.param(
+            MILAN, SUCCESS, NoteCode.LIBVIRT_QEMU_UNKNOWN, id='an unknown QEMU'
         ),
         pytest.param(
             asked(MILAN, qemu_version=(8, 0, 0)),
             SUCCESS,
-            'support all that is switched on.',
+            NoteCode.LIBVIRT_SUPPORTS,
             id='QEMU 8.0.0',
         ),
         pytest.param(
             asked(MILAN, qemu_version=(7, 2, 0)),
             WARNING,
-            'QEMU 7.2.0 is too old',
+            NoteCode.LIBVIRT_LACKS,
             id='QEMU 7.2.0',
         ),
         pytest.param(
             OLD_LIBVIRT,
             WARNING,
-            'amd-sev-snp: libvirt',
+            NoteCode.LIBVIRT_LACKS,
             id='SNP is not supported',
         ),
         pytest.param(
             asked(TDX, capabilities=INTEL.capabilities),
             FAILURE,
-            'intel-tdx: <tdx>',
+            NoteCode.LIBVIRT_LACKS,
             id='nothing is supported',
         ),
         pytest.param(
             asked(MILAN, capabilities=()),
             WARNING,
-            'virsh',
+            NoteCode.LIBVIRT_UNKNOWN,
             id='libvirt was not asked',
         ),
         pytest.param(
-            INTEL, FAILURE, 'nothing switched on', id='nothing to support'
+            INTEL,
+            FAILURE,
+            NoteCode.LIBVIRT_NOTHING_ON,
+            id='nothing to support',
         ),
     ],
 )
-def test_libvirt_and_qemu(facts, status, words):
-    finding = checks_host.virtualisation(HostReport(facts=facts))
+def test_libvirt_and_qemu(facts, status, code):
+    finding = host.virtualisation(HostReport(facts=facts))
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 def test_libvirt_must_answer():
     with pytest.raises(InputError, match='a line'):
-        checks_host.virtualisation(
-            HostReport(facts=MILAN, libvirt_error='a line')
-        )
+        host.virtualisation(HostReport(facts=MILAN, libvirt_error='a line'))
 
 
 @pytest.mark.parametrize(
-    ('facts', 'status', 'words'),
+    ('facts', 'status', 'code'),
     [
-        pytest.param(MILAN, SUCCESS, 'amd-sev 410, amd-sev-es 99', id='Milan'),
-        pytest.param(NAPLES, FAILURE, 'amd-sev unknown', id='unknown'),
+        pytest.param(MILAN, SUCCESS, NoteCode.HOST_SLOTS, id='Milan'),
+        pytest.param(
+            NAPLES, FAILURE, NoteCode.HOST_SLOTS_UNKNOWN, id='unknown'
+        ),
         pytest.param(
             STALE_LIBVIRT,
             WARNING,
-            'cgroup 906, libvirt 996',
+            NoteCode.HOST_SLOTS_DISPUTED,
             id='sources disagree',
         ),
-        pytest.param(
-            INTEL, FAILURE, 'offers no model. amd-sev: /sys', id='none'
-        ),
+        pytest.param(INTEL, FAILURE, NoteCode.HOST_OFFERS_NONE, id='none'),
     ],
 )
-def test_encryption_slots(facts, status, words):
-    finding = checks_host.slots(HostReport(facts=facts))
+def test_encryption_slots(facts, status, code):
+    finding = host.slots(HostReport(facts=facts))
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('switches', 'release', 'status'),
+    ('switches', 'release', 'status', 'code'),
     [
-        pytest.param({'sev_es': True}, 34, None, id='no SNP'),
-        pytest.param({'sev_snp': True}, 34, SUCCESS, id='SNP alone'),
+        pytest.param({'sev_es': True}, 34, None, None, id='no SNP'),
         pytest.param(
-            {'sev_snp': True, 'sev_es': True},
+            {'sev_snp': True},
             34,
             SUCCESS,
+            NoteCode.EXCLUSION_ABSENT,
+            id='SNP alone',
+        ),
+        pytest.param(
+            BOTH,
+            34,
+            SUCCESS,
+            NoteCode.EXCLUSION_HIDDEN,
             id='both, and nova 34',
         ),
         pytest.param(
-            {'sev_snp': True, 'sev_es': True},
+            BOTH,
             33,
             FAILURE,
+            NoteCode.EXCLUSION_OFFERED,
             id='both, and nova 33',
         ),
     ],
 )
-def test_sev_es_beside_snp(switches, release, status):
-    finding = checks_host.es_beside_snp(
+def test_sev_es_beside_snp(switches, release, status, code):
+    finding = host.exclusion(
         HostReport(
-            facts=HostFacts(switches=switches),
+            facts=HostEvidence(switches=switches),
             nova=NovaSettings(release=release),
-        )
+        ),
+        model=find_model('amd-sev-es'),
+        other=find_model('amd-sev-snp'),
     )
 
-    assert (finding and finding.status) is status
+    assert samples.result(finding) == (status, code)
 
 
 def firmware(**changes):
@@ -216,7 +234,7 @@ def firmware(**changes):
             'device': 'flash',
             'mode': 'split',
             'files': ('/fw/CODE',),
-            'machines': ('pc-q35-*',),
+            'targets': (('x86_64', 'pc-q35-*'),),
             'features': frozenset(
                 {'amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx'}
             ),
@@ -231,14 +249,14 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
 
 
 @pytest.mark.parametrize(
-    ('model', 'facts', 'descriptors', 'status', 'words'),
+    ('model', 'facts', 'descriptors', 'status', 'code'),
     [
         pytest.param(
             'amd-sev',
             MILAN,
             [SPLIT],
             SUCCESS,
-            '50-a.json',
+            NoteCode.FIRMWARE_FOUND,
             id='SEV with variables',
         ),
         pytest.param(
@@ -246,7 +264,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [STATELESS, SPLIT],
             SUCCESS,
-            '50-a.json',
+            NoteCode.FIRMWARE_FOUND,
             id='SEV passes over stateless flash',
         ),
         pytest.param(
@@ -254,7 +272,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [MEMORY],
             SUCCESS,
-            '70-c.json',
+            NoteCode.FIRMWARE_FOUND,
             id='SEV from memory',
         ),
         pytest.param(
@@ -262,7 +280,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [STATELESS],
             WARNING,
-            'hw_firmware_stateless=true',
+            NoteCode.FIRMWARE_STATELESS_ONLY,
             id='SEV, stateless only',
         ),
         pytest.param(
@@ -270,7 +288,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [],
             FAILURE,
-            'for pc-q35-8.0',
+            NoteCode.FIRMWARE_NONE,
             id='SEV without firmware',
         ),
         pytest.param(
@@ -278,29 +296,34 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             asked(MILAN, capabilities=()),
             [],
             FAILURE,
-            'for q35',
+            NoteCode.FIRMWARE_NONE,
             id='SEV without firmware or machine type',
         ),
         pytest.param(
             'amd-sev',
             MILAN,
-            [firmware(machines=('pc-i440fx-*',))],
+            [firmware(targets=(('x86_64', 'pc-i440fx-*'),))],
             FAILURE,
-            'No firmware descriptor',
+            NoteCode.FIRMWARE_NONE,
             id='SEV on another machine',
         ),
         pytest.param(
-            'amd-sev-snp', MILAN, [MEMORY], None, '', id='a model that is off'
+            'amd-sev-snp',
+            MILAN,
+            [MEMORY],
+            None,
+            None,
+            id='a model that is off',
         ),
         pytest.param(
-            'amd-sev-es', GENOA, [SPLIT], None, '', id='SEV-ES beside SNP'
+            'amd-sev-es', GENOA, [SPLIT], None, None, id='SEV-ES beside SNP'
         ),
         pytest.param(
             'amd-sev-snp',
             GENOA,
             [SPLIT, MEMORY],
             SUCCESS,
-            '70-c.json',
+            NoteCode.FIRMWARE_FOUND,
             id='SNP from memory',
         ),
         pytest.param(
@@ -308,7 +331,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             GENOA,
             [STATELESS, MEMORY],
             WARNING,
-            'maps flash',
+            NoteCode.FIRMWARE_FLASH,
             id='SNP, but flash comes first',
         ),
         pytest.param(
@@ -316,7 +339,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             GENOA,
             [SPLIT],
             FAILURE,
-            'keeps variables',
+            NoteCode.FIRMWARE_STATEFUL,
             id='SNP with variables only',
         ),
         pytest.param(
@@ -324,7 +347,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             TDX,
             [MEMORY],
             SUCCESS,
-            '70-c.json',
+            NoteCode.FIRMWARE_FOUND,
             id='TDX from memory',
         ),
         pytest.param(
@@ -332,19 +355,18 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             TDX,
             [SPLIT],
             FAILURE,
-            'keeps variables',
+            NoteCode.FIRMWARE_STATEFUL,
             id='TDX with variables only',
         ),
     ],
 )
-def test_firmware(model, facts, descriptors, status, words):
-    finding = checks_host.firmware(
+def test_firmware(model, facts, descriptors, status, code):
+    finding = host.firmware(
         HostReport(facts=facts, firmware=FirmwareSearch(tuple(descriptors))),
-        model=model,
+        model=find_model(model),
     )
 
-    assert (finding and finding.status) is status
-    assert words in (finding.details if finding else '')
+    assert samples.result(finding) == (status, code)
 
 
 def test_firmware_must_be_there_itself():
@@ -354,25 +376,27 @@ def test_firmware_must_be_there_itself():
         frozenset({'/fw/CODE'}),
     )
 
-    finding = checks_host.firmware(
-        HostReport(facts=MILAN, firmware=found), model='amd-sev'
+    finding = host.firmware(
+        HostReport(facts=MILAN, firmware=found), model=find_model('amd-sev')
     )
 
     assert finding.status is FAILURE
-    assert '/fw/CODE, which is missing' in finding.details
+    assert finding.code is NoteCode.FIRMWARE_FILE_MISSING
+    assert finding.values['files'] == ('/fw/CODE',)
 
 
 def test_firmware_descriptors_must_be_readable():
     found = FirmwareSearch((SPLIT,), errors=('a line',))
 
     with pytest.raises(InputError, match='a line'):
-        checks_host.firmware(
-            HostReport(facts=MILAN, firmware=found), model='amd-sev'
+        host.firmware(
+            HostReport(facts=MILAN, firmware=found),
+            model=find_model('amd-sev'),
         )
 
 
 @pytest.mark.parametrize(
-    ('facts', 'memory', 'reserved', 'options', 'status', 'words'),
+    ('facts', 'memory', 'reserved', 'options', 'status', 'code'),
     [
         pytest.param(
             MILAN,
@@ -380,7 +404,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             SUCCESS,
-            'leaves 5536 MB',
+            NoteCode.MEMORY_SLICE,
             id='the slice is limited',
         ),
         pytest.param(
@@ -389,7 +413,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             SUCCESS,
-            'leaves 512 MB',
+            NoteCode.MEMORY_SLICE,
             id='the slice leaves the base',
         ),
         pytest.param(
@@ -398,7 +422,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             FAILURE,
-            'less than 512 MB',
+            NoteCode.MEMORY_SLICE_TOO_LARGE,
             id='the slice leaves too little',
         ),
         pytest.param(
@@ -407,7 +431,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             WARNING,
-            'not known',
+            NoteCode.MEMORY_UNKNOWN,
             id='the memory is unknown',
         ),
         pytest.param(
@@ -416,7 +440,7 @@ def test_firmware_descriptors_must_be_readable():
             8656,
             {},
             SUCCESS,
-            '509 encrypted guests',
+            NoteCode.MEMORY_RESERVED,
             id='just enough is reserved',
         ),
         pytest.param(
@@ -425,7 +449,7 @@ def test_firmware_descriptors_must_be_readable():
             8655,
             {},
             WARNING,
-            'need 8656',
+            NoteCode.MEMORY_NOT_RESERVED,
             id='one too little is reserved',
         ),
         pytest.param(
@@ -434,7 +458,7 @@ def test_firmware_descriptors_must_be_readable():
             752,
             {'guests': 15},
             SUCCESS,
-            '15 encrypted guests',
+            NoteCode.MEMORY_RESERVED,
             id='for some guests',
         ),
         pytest.param(
@@ -443,7 +467,7 @@ def test_firmware_descriptors_must_be_readable():
             752,
             {'guests': 15, 'base_mb': 513},
             WARNING,
-            'need 753',
+            NoteCode.MEMORY_NOT_RESERVED,
             id='for a larger base',
         ),
         pytest.param(
@@ -452,13 +476,13 @@ def test_firmware_descriptors_must_be_readable():
             512,
             {},
             SUCCESS,
-            '0 encrypted guests',
+            NoteCode.MEMORY_RESERVED,
             id='an unknown number of slots',
         ),
     ],
 )
-def test_memory_for_the_host(facts, memory, reserved, options, status, words):
-    finding = checks_host.host_memory(
+def test_memory_for_the_host(facts, memory, reserved, options, status, code):
+    finding = host.host_memory(
         HostReport(
             facts=facts,
             memory=memory,
@@ -467,12 +491,131 @@ def test_memory_for_the_host(facts, memory, reserved, options, status, words):
         )
     )
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 def test_the_memory_must_be_readable():
     with pytest.raises(InputError, match='a line'):
-        checks_host.host_memory(
+        host.host_memory(
             HostReport(facts=MILAN, memory=HostMemory(errors=('a line',)))
         )
+
+
+def of_memory(facts=MILAN, total=None, limit=None, **options):
+    return HostReport(
+        facts=facts,
+        memory=HostMemory(total, limit),
+        nova=NovaSettings(values={'reserved_host_memory_mb': 8655}),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ('check', 'report', 'values'),
+    [
+        pytest.param(
+            host.hardware,
+            HostReport(facts=asked(MILAN, leaf=leaf(100))),
+            {'sev': 410, 'es': 99},
+            id='slots of the processor',
+        ),
+        pytest.param(
+            host.kernel,
+            HostReport(facts=GENOA),
+            {'models': ('amd-sev', 'amd-sev-snp')},
+            id='models that are on',
+        ),
+        pytest.param(
+            host.slots,
+            HostReport(facts=MILAN),
+            {'slots': {'amd-sev': 410, 'amd-sev-es': 99}},
+            id='slots',
+        ),
+        pytest.param(
+            host.slots,
+            HostReport(facts=NAPLES),
+            {'slots': {'amd-sev': None}},
+            id='an unknown number of slots',
+        ),
+        pytest.param(
+            host.host_memory,
+            of_memory(total=65536, limit=60000),
+            {'limit': 60000, 'left': 5536},
+            id='what the slice leaves',
+        ),
+        pytest.param(
+            host.host_memory,
+            of_memory(),
+            {'reserved': 8655, 'guests': 509, 'base': 512, 'needed': 8656},
+            id='memory for all slots',
+        ),
+        pytest.param(
+            host.host_memory,
+            of_memory(guests=15, base_mb=513),
+            {'reserved': 8655, 'guests': 15, 'base': 513, 'needed': 753},
+            id='memory for some guests',
+        ),
+        pytest.param(
+            host.host_memory,
+            of_memory(NAPLES),
+            {'reserved': 8655, 'guests': 0, 'base': 512, 'needed': 512},
+            id='memory for an unknown number of slots',
+        ),
+    ],
+)
+def test_the_values_of_a_finding(check, report, values):
+    assert check(report).values == values
+
+
+@pytest.mark.parametrize(
+    ('facts', 'model', 'code'),
+    [
+        pytest.param(
+            asked(MILAN, qemu_version=(7, 2, 0)),
+            'amd-sev-es',
+            NoteCode.QEMU_TOO_OLD,
+            id='QEMU',
+        ),
+        pytest.param(
+            OLD_LIBVIRT,
+            'amd-sev-snp',
+            NoteCode.LAUNCH_SECURITY_UNSUPPORTED,
+            id='a kind of launch security',
+        ),
+        pytest.param(
+            asked(TDX, capabilities=INTEL.capabilities),
+            'intel-tdx',
+            NoteCode.CAPABILITY_UNSUPPORTED,
+            id='a capability',
+        ),
+    ],
+)
+def test_what_libvirt_lacks_is_named_with_its_model(facts, model, code):
+    (reason,) = host.virtualisation(HostReport(facts=facts)).values['reasons']
+
+    assert (reason.code, reason.values['model']) == (code, model)
+
+
+def test_a_machine_type_is_that_of_this_host_where_libvirt_was_asked():
+    for capabilities, machine_type in (
+        (MILAN.capabilities, 'pc-q35-8.0'),
+        ((), 'q35'),
+    ):
+        report = HostReport(facts=asked(MILAN, capabilities=capabilities))
+        finding = host.firmware(report, model=find_model('amd-sev'))
+
+        assert finding.values == {'machine_type': machine_type}
+
+
+def test_parameters_that_are_off_are_named():
+    finding = host.kernel(
+        HostReport(facts=HostEvidence(switches={'sev': False}))
+    )
+
+    assert [
+        (note.code, note.values['path']) for note in finding.values['switches']
+    ] == [
+        (NoteCode.PARAMETER_OFF, '/sys/module/kvm_amd/parameters/sev'),
+        (NoteCode.PARAMETER_MISSING, '/sys/module/kvm_intel/parameters/tdx'),
+    ]
+    assert 'kvm_amd.sev_snp=1' in finding.values['parameters']

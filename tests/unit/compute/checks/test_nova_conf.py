@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from sev_scheduling.compute.checks import nova_conf as checks_nova
-from sev_scheduling.compute.checks.report import HostReport, Status
+from sev_scheduling.compute.checks import nova_conf
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.check import NoteCode, Status
 from tests.unit.compute import samples
 
 SUCCESS, WARNING, FAILURE = Status
@@ -26,241 +27,278 @@ def found(check, facts, release=34, **values):
             ),
         )
     )
-    return (None, '') if finding is None else (finding.status, finding.details)
+    return samples.result(finding)
 
 
 @pytest.mark.parametrize(
-    ('facts', 'release', 'status', 'words'),
+    ('facts', 'release', 'status', 'code'),
     [
         pytest.param(
-            GENOA, 34, SUCCESS, 'nova 34, nova.conf', id='new enough'
+            GENOA, 34, SUCCESS, NoteCode.NOVA_CONF_READ, id='new enough'
         ),
         pytest.param(
-            GENOA, 33, WARNING, 'amd-sev-snp (nova 34)', id='too old for SNP'
+            GENOA,
+            33,
+            WARNING,
+            NoteCode.NOVA_CONF_TOO_OLD,
+            id='too old for SNP',
         ),
-        pytest.param(MILAN, 32, SUCCESS, 'nova 32', id='new enough for ES'),
         pytest.param(
-            MILAN, 31, WARNING, 'amd-sev-es (nova 32)', id='too old for ES'
+            MILAN, 32, SUCCESS, NoteCode.NOVA_CONF_READ, id='new enough for ES'
         ),
-        pytest.param(TDX, 33, WARNING, 'intel-tdx', id='too old for TDX'),
+        pytest.param(
+            MILAN, 31, WARNING, NoteCode.NOVA_CONF_TOO_OLD, id='too old for ES'
+        ),
+        pytest.param(
+            TDX, 33, WARNING, NoteCode.NOVA_CONF_TOO_OLD, id='too old for TDX'
+        ),
     ],
 )
-def test_the_configuration(facts, release, status, words):
-    result, details = found(checks_nova.read, facts, release)
+def test_the_configuration(facts, release, status, code):
+    result = found(nova_conf.read, facts, release)
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
+
+
+def test_the_configuration_must_be_read():
+    with pytest.raises(InputError, match='a line'):
+        nova_conf.read(HostReport(facts=MILAN, nova_error='a line'))
+    finding = nova_conf.read(HostReport(facts=MILAN))
+
+    assert samples.result(finding) == (FAILURE, NoteCode.NOVA_CONF_NOT_READ)
 
 
 @pytest.mark.parametrize(
-    ('error', 'words'),
+    ('value', 'status', 'code'),
     [
-        pytest.param('a line', 'a line', id='unreadable'),
-        pytest.param(None, '--config-file', id='not read'),
+        pytest.param('kvm', SUCCESS, NoteCode.VIRT_TYPE_KVM, id='KVM'),
+        pytest.param('qemu', WARNING, NoteCode.VIRT_TYPE_QEMU, id='emulated'),
+        pytest.param(
+            'lxc', FAILURE, NoteCode.VIRT_TYPE_OTHER, id='containers'
+        ),
+        pytest.param(
+            'parallels',
+            FAILURE,
+            NoteCode.VIRT_TYPE_OTHER,
+            id='another hypervisor',
+        ),
     ],
 )
-def test_the_configuration_must_be_read(error, words):
-    finding = checks_nova.read(HostReport(facts=MILAN, nova_error=error))
+def test_the_virtualization_type(value, status, code):
+    result = found(nova_conf.virt_type, MILAN, virt_type=value)
 
-    assert finding.status is FAILURE
-    assert words in finding.details
+    assert result == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('value', 'status'),
+    ('facts', 'release', 'value', 'status', 'code'),
     [
-        pytest.param('kvm', SUCCESS, id='KVM'),
-        pytest.param('qemu', WARNING, id='emulated'),
-        pytest.param('lxc', FAILURE, id='containers'),
-        pytest.param('parallels', FAILURE, id='another hypervisor'),
-    ],
-)
-def test_the_virtualization_type(value, status):
-    result, details = found(checks_nova.virt_type, MILAN, virt_type=value)
-
-    assert result is status
-    assert value in details
-
-
-@pytest.mark.parametrize(
-    ('facts', 'release', 'value', 'status', 'words'),
-    [
-        pytest.param(MILAN, 34, None, None, '', id='removed and unset'),
-        pytest.param(MILAN, 34, 15, WARNING, 'removed it', id='removed'),
-        pytest.param(MILAN, 33, None, SUCCESS, 'libvirt tells', id='unset'),
+        pytest.param(MILAN, 34, None, None, None, id='removed and unset'),
+        pytest.param(
+            MILAN, 34, 15, WARNING, NoteCode.OPTION_REMOVED, id='removed'
+        ),
+        pytest.param(
+            MILAN, 33, None, SUCCESS, NoteCode.OPTION_UNSET, id='unset'
+        ),
         pytest.param(
             NAPLES,
             33,
             None,
             FAILURE,
-            '2147483647',
+            NoteCode.OPTION_NEEDED_FOR_LIBVIRT,
             id='unset, and libvirt does not tell',
         ),
-        pytest.param(INTEL, 33, None, None, '', id='unset, and no SEV'),
+        pytest.param(INTEL, 33, None, None, None, id='unset, and no SEV'),
         pytest.param(
             dataclasses.replace(MILAN, capabilities=()),
             33,
             None,
             None,
-            '',
+            None,
             id='unset, and libvirt unknown',
         ),
-        pytest.param(MILAN, 33, 0, WARNING, 'no amd-sev slot', id='none'),
-        pytest.param(MILAN, 31, 15, SUCCESS, 'is 15', id='a limit'),
-        pytest.param(MILAN, 31, 410, SUCCESS, 'is 410', id='the hardware'),
+        pytest.param(MILAN, 33, 0, WARNING, NoteCode.OPTION_ZERO, id='none'),
+        pytest.param(
+            MILAN, 31, 15, SUCCESS, NoteCode.OPTION_SET, id='a limit'
+        ),
+        pytest.param(
+            MILAN, 31, 410, SUCCESS, NoteCode.OPTION_SET, id='the hardware'
+        ),
         pytest.param(
             MILAN,
             31,
             411,
             WARNING,
-            'hardware has 410',
+            NoteCode.OPTION_TOO_HIGH,
             id='one above the hardware',
         ),
         pytest.param(
-            NAPLES, 31, 15, SUCCESS, 'is 15', id='a limit of unknown hardware'
+            NAPLES,
+            31,
+            15,
+            SUCCESS,
+            NoteCode.OPTION_SET,
+            id='a limit of unknown hardware',
         ),
-        pytest.param(MILAN, 32, 15, WARNING, 'deprecated', id='deprecated'),
+        pytest.param(
+            MILAN, 32, 15, WARNING, NoteCode.OPTION_DEPRECATED, id='deprecated'
+        ),
     ],
 )
-def test_num_memory_encrypted_guests(facts, release, value, status, words):
-    result, details = found(
-        checks_nova.sev_guests,
+def test_num_memory_encrypted_guests(facts, release, value, status, code):
+    result = found(
+        nova_conf.sev_guests,
         facts,
         release,
         num_memory_encrypted_guests=value,
     )
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 NO_CGROUP = dataclasses.replace(TDX, capacity=None)
 
 
 @pytest.mark.parametrize(
-    ('facts', 'release', 'value', 'status', 'words'),
+    ('facts', 'release', 'value', 'status', 'code'),
     [
-        pytest.param(MILAN, 34, 5, None, '', id='no TDX'),
-        pytest.param(TDX, 33, 5, None, '', id='a nova without TDX'),
-        pytest.param(TDX, 34, None, SUCCESS, 'not set', id='unset'),
-        pytest.param(TDX, 34, 31, SUCCESS, 'is 31', id='the hardware'),
+        pytest.param(MILAN, 34, 5, None, None, id='no TDX'),
+        pytest.param(TDX, 33, 5, None, None, id='a nova without TDX'),
+        pytest.param(
+            TDX, 34, None, SUCCESS, NoteCode.OPTION_UNSET, id='unset'
+        ),
+        pytest.param(
+            TDX, 34, 31, SUCCESS, NoteCode.OPTION_SET, id='the hardware'
+        ),
         pytest.param(
             TDX,
             34,
             32,
             FAILURE,
-            'takes the larger',
+            NoteCode.OPTION_TOO_HIGH_COUNTS,
             id='one above the hardware',
         ),
-        pytest.param(TDX, 34, 0, WARNING, 'no slot', id='none'),
+        pytest.param(TDX, 34, 0, WARNING, NoteCode.OPTION_ZERO, id='none'),
         pytest.param(
             NO_CGROUP,
             34,
             None,
             FAILURE,
-            'misc.capacity',
+            NoteCode.OPTION_NEEDED_FOR_CGROUP,
             id='unset in a container',
         ),
         pytest.param(
-            NO_CGROUP, 34, 31, SUCCESS, 'is 31', id='set in a container'
+            NO_CGROUP,
+            34,
+            31,
+            SUCCESS,
+            NoteCode.OPTION_SET,
+            id='set in a container',
         ),
     ],
 )
-def test_num_intel_tdx_guests(facts, release, value, status, words):
-    result, details = found(
-        checks_nova.tdx_guests, facts, release, num_intel_tdx_guests=value
+def test_num_intel_tdx_guests(facts, release, value, status, code):
+    result = found(
+        nova_conf.tdx_guests, facts, release, num_intel_tdx_guests=value
     )
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('facts', 'values', 'status', 'words'),
+    ('facts', 'values', 'status', 'code'),
     [
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 1.0},
             SUCCESS,
-            'ram_allocation_ratio is 1.0',
+            NoteCode.NOT_OVERCOMMITTED,
             id='one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 0.5},
             SUCCESS,
-            '0.5',
+            NoteCode.NOT_OVERCOMMITTED,
             id='below one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 1.01},
             FAILURE,
-            'overcommitted',
+            NoteCode.OVERCOMMITTED,
             id='above one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': float('nan')},
             FAILURE,
-            'nan',
+            NoteCode.OVERCOMMITTED,
             id='no number',
         ),
         pytest.param(
             MILAN,
             {},
             SUCCESS,
-            'not set; initial_ram_allocation_ratio is 1.0',
+            NoteCode.NOT_OVERCOMMITTED,
             id='unset',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 0.0, 'initial_ram_allocation_ratio': 1.5},
             FAILURE,
-            'initial_ram_allocation_ratio is 1.5',
+            NoteCode.OVERCOMMITTED,
             id='zero, which is unset',
         ),
         pytest.param(
             TDX,
             {'ram_allocation_ratio': 1.5},
             None,
-            '',
+            None,
             id='TDX, which locks nothing',
         ),
     ],
 )
-def test_memory_overcommit(facts, values, status, words):
-    result, details = found(checks_nova.overcommit, facts, **values)
+def test_memory_overcommit(facts, values, status, code):
+    result = found(nova_conf.overcommit, facts, **values)
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('value', 'status', 'words'),
+    ('value', 'status', 'code'),
     [
-        pytest.param(['x86_64=q35'], SUCCESS, 'default to q35', id='q35'),
         pytest.param(
-            ['x86_64=pc-q35-8.2'], SUCCESS, 'pc-q35-8.2', id='one version'
+            ['x86_64=q35'], SUCCESS, NoteCode.MACHINE_TYPE_FIT, id='q35'
         ),
-        pytest.param(None, WARNING, 'default to pc', id='unset'),
-        pytest.param(['x86_64=pc'], WARNING, 'default to pc', id='another'),
-        pytest.param(['q35'], WARNING, "'q35'", id='without an architecture'),
+        pytest.param(
+            ['x86_64=pc-q35-8.2'],
+            SUCCESS,
+            NoteCode.MACHINE_TYPE_FIT,
+            id='one version',
+        ),
+        pytest.param(None, WARNING, NoteCode.MACHINE_TYPE_UNFIT, id='unset'),
+        pytest.param(
+            ['x86_64=pc'], WARNING, NoteCode.MACHINE_TYPE_UNFIT, id='another'
+        ),
+        pytest.param(
+            ['q35'],
+            WARNING,
+            NoteCode.MACHINE_TYPE_ENTRY,
+            id='without an architecture',
+        ),
         pytest.param(
             ['x86_64=q35', 'aarch64='],
             WARNING,
-            "'aarch64='",
+            NoteCode.MACHINE_TYPE_ENTRY,
             id='another architecture without a type',
         ),
     ],
 )
-def test_the_default_machine_type(value, status, words):
-    result, details = found(
-        checks_nova.machine_type, MILAN, hw_machine_type=value
-    )
+def test_the_default_machine_type(value, status, code):
+    result = found(nova_conf.machine_type, MILAN, hw_machine_type=value)
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 ALL_UNUSABLE = dataclasses.replace(
@@ -280,148 +318,158 @@ UNSUPPORTED = dataclasses.replace(
 
 
 @pytest.mark.parametrize(
-    ('facts', 'values', 'status', 'words'),
+    ('facts', 'values', 'status', 'code'),
     [
-        pytest.param(MILAN, {}, SUCCESS, 'host-model', id='the default'),
+        pytest.param(
+            MILAN, {}, SUCCESS, NoteCode.CPU_MODE_FIT, id='the default'
+        ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'host-passthrough'},
             SUCCESS,
-            'host-passthrough',
+            NoteCode.CPU_MODE_FIT,
             id='passthrough',
         ),
         pytest.param(
             dataclasses.replace(MILAN, capabilities=()),
             {},
             SUCCESS,
-            'host-model',
+            NoteCode.CPU_MODE_FIT,
             id='libvirt unknown',
         ),
         pytest.param(
             UNSUPPORTED,
             {},
             FAILURE,
-            'does not support',
+            NoteCode.CPU_MODE_UNSUPPORTED,
             id='a mode that libvirt lacks',
         ),
         pytest.param(
-            MILAN, {'cpu_mode': 'none'}, WARNING, 'default CPU', id='none'
+            MILAN,
+            {'cpu_mode': 'none'},
+            WARNING,
+            NoteCode.CPU_MODE_NONE,
+            id='none',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom'},
             FAILURE,
-            'empty',
+            NoteCode.CPU_MODELS_EMPTY,
             id='custom without models',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['EPYC', 'EPYC-Milan']},
             SUCCESS,
-            'EPYC, EPYC-Milan',
+            NoteCode.CPU_MODELS_FIT,
             id='custom with models of EPYC',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['qemu64', 'EPYC']},
             SUCCESS,
-            'EPYC',
+            NoteCode.CPU_MODELS_FIT,
             id='custom with one model of EPYC',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['Haswell']},
             WARNING,
-            'none has SEV',
+            NoteCode.CPU_MODELS_UNFIT,
             id='custom with a model of Intel',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['EPYC', 'Skylake-Server']},
             WARNING,
-            'Skylake-Server, which libvirt cannot use',
+            NoteCode.CPU_MODELS_PARTLY_UNUSABLE,
             id='custom with an unusable model',
         ),
         pytest.param(
             ALL_UNUSABLE,
             {'cpu_mode': 'custom', 'cpu_models': ['qemu64', 'EPYC']},
             FAILURE,
-            'no other EPYC model',
+            NoteCode.CPU_MODELS_UNUSABLE,
             id='custom without a usable model of EPYC',
         ),
         pytest.param(
             TDX,
             {'cpu_mode': 'host-passthrough'},
             SUCCESS,
-            'host-passthrough',
+            NoteCode.CPU_MODE_FIT,
             id='TDX, passthrough',
         ),
         pytest.param(
-            TDX, {}, FAILURE, 'host-passthrough', id='TDX, the default'
+            TDX, {}, FAILURE, NoteCode.CPU_MODE_NEEDED, id='TDX, the default'
         ),
-        pytest.param(INTEL, {}, None, '', id='no model'),
+        pytest.param(INTEL, {}, None, None, id='no model'),
     ],
 )
-def test_the_cpu_of_guests(facts, values, status, words):
-    result, details = found(checks_nova.cpu_mode, facts, **values)
+def test_the_cpu_of_guests(facts, values, status, code):
+    result = found(nova_conf.cpu_mode, facts, **values)
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('values', 'status', 'words'),
+    ('values', 'status', 'code'),
     [
         pytest.param(
             {'hw_machine_type': ['x86_64=q35']},
             SUCCESS,
-            'SATA',
+            NoteCode.CONFIG_DRIVE_FIT,
             id='iso9660 on q35',
         ),
         pytest.param(
-            {'config_drive_format': 'vfat'}, SUCCESS, 'virtio', id='vfat on pc'
+            {'config_drive_format': 'vfat'},
+            SUCCESS,
+            NoteCode.CONFIG_DRIVE_FIT,
+            id='vfat on pc',
         ),
         pytest.param(
-            {}, WARNING, 'pc attaches on IDE: set', id='iso9660 on pc'
+            {}, WARNING, NoteCode.CONFIG_DRIVE_IDE, id='iso9660 on pc'
         ),
         pytest.param(
             {'force_config_drive': True},
             WARNING,
-            'gives every guest one',
+            NoteCode.CONFIG_DRIVE_IDE_FORCED,
             id='iso9660 for all on pc',
         ),
     ],
 )
-def test_the_config_drive(values, status, words):
-    result, details = found(checks_nova.config_drive, MILAN, **values)
+def test_the_config_drive(values, status, code):
+    result = found(nova_conf.config_drive, MILAN, **values)
 
-    assert result is status
-    assert words in details
+    assert result == (status, code)
 
 
 @pytest.mark.parametrize(
-    ('published', 'status', 'words'),
+    ('published', 'status', 'code'),
     [
         pytest.param(
-            ['CUSTOM_HW_MACHINE_TYPE_Q35'], SUCCESS, 'Q35', id='what holds'
+            ['CUSTOM_HW_MACHINE_TYPE_Q35'],
+            SUCCESS,
+            NoteCode.PUBLISHED,
+            id='what holds',
         ),
-        pytest.param([], WARNING, 'not told', id='nothing'),
+        pytest.param([], WARNING, NoteCode.PUBLISHED_NOT, id='nothing'),
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_PC'],
             WARNING,
-            'default to q35',
+            NoteCode.PUBLISHED_OTHER,
             id='what held once',
         ),
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_PC', 'CUSTOM_HW_MACHINE_TYPE_Q35'],
             WARNING,
-            'old trait',
+            NoteCode.PUBLISHED_OTHER,
             id='both',
         ),
     ],
 )
-def test_the_published_machine_type(published, status, words):
-    finding = checks_nova.published(
+def test_the_published_machine_type(published, status, code):
+    finding = nova_conf.published(
         HostReport(
             facts=MILAN,
             nova=NovaSettings(values={'hw_machine_type': ['x86_64=q35']}),
@@ -429,12 +477,9 @@ def test_the_published_machine_type(published, status, words):
         )
     )
 
-    assert finding.status is status
-    assert words in finding.details
+    assert samples.result(finding) == (status, code)
 
 
 def test_what_is_published_must_be_readable():
     with pytest.raises(InputError, match='a line'):
-        checks_nova.published(
-            HostReport(facts=MILAN, published_error='a line')
-        )
+        nova_conf.published(HostReport(facts=MILAN, published_error='a line'))

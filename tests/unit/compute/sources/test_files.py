@@ -1,74 +1,13 @@
 import os
-import threading
 
 import pytest
 
 from sev_scheduling.compute.sources.files import (
-    MAX_BYTES,
     MAX_NAMES,
     HostFilesystem,
-    read_text,
     write_text,
 )
 from sev_scheduling.exceptions import InputError
-
-
-def test_a_file_of_the_largest_size_is_read(tmp_path):
-    path = tmp_path / 'file'
-    path.write_text('é' * 4)
-
-    assert read_text(path, limit=8) == 'é' * 4
-    with pytest.raises(InputError, match='larger than 7 bytes'):
-        read_text(path, limit=7)
-
-
-def test_the_limit_is_a_megabyte(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(b'x' * (MAX_BYTES + 1))
-
-    with pytest.raises(InputError, match='larger than'):
-        read_text(path)
-
-
-@pytest.mark.parametrize('regular', [True, False])
-def test_a_directory_is_no_file(tmp_path, regular):
-    with pytest.raises(InputError, match='directory'):
-        read_text(tmp_path, regular=regular)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=f'{tmp_path}/gone cannot be read'):
-        read_text(tmp_path / 'gone')
-
-
-def test_a_name_with_a_zero_byte_is_an_error():
-    with pytest.raises(InputError, match='cannot be read'):
-        read_text('a\0b')
-
-
-def test_other_encodings_are_refused(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(b'ab\xff')
-
-    with pytest.raises(InputError, match=r'not UTF-8 text \(byte 2\)'):
-        read_text(path)
-
-
-def test_a_pipe_is_read_only_where_the_user_names_it(tmp_path):
-    path = tmp_path / 'pipe'
-    os.mkfifo(path)
-
-    with pytest.raises(InputError, match='pipe or a device'):
-        read_text(path, regular=True)
-    writer = threading.Thread(target=path.write_text, args=('text',))
-    writer.start()
-    assert read_text(path) == 'text'
-    writer.join()
-
-
-def test_an_endless_device_is_cut_off():
-    with pytest.raises(InputError, match='larger than'):
-        read_text('/dev/urandom')
 
 
 @pytest.mark.parametrize('force', [False, True])
@@ -153,7 +92,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-class TestRoot:
+class TestHostFilesystem:
     def test_a_file_is_found_below_the_root(self, tmp_path):
         (tmp_path / 'sys').mkdir()
         (tmp_path / 'sys' / 'file').write_text('Y')
@@ -188,6 +127,25 @@ class TestRoot:
 
         assert HostFilesystem(tmp_path).read('/etc/file') == 'in'
         assert HostFilesystem(tmp_path).names('/etc') == ['file']
+
+    @pytest.mark.parametrize(
+        'make',
+        [
+            pytest.param(os.mkfifo, id='a pipe'),
+            pytest.param(
+                lambda path: path.write_bytes(b'x' * (1 << 20) + b'x'),
+                id='more than a megabyte',
+            ),
+            pytest.param(lambda path: path.write_bytes(b'\xff'), id='no text'),
+        ],
+    )
+    def test_what_is_no_text_file_of_a_megabyte_is_an_error(
+        self, tmp_path, make
+    ):
+        make(tmp_path / 'file')
+
+        with pytest.raises(InputError, match=f"^File '{tmp_path}/file' "):
+            HostFilesystem(tmp_path).read('/file')
 
     def test_links_in_a_circle_are_an_error(self, tmp_path):
         (tmp_path / 'a').symlink_to('b')

@@ -13,6 +13,7 @@ from sev_scheduling.compute.sources.firmware import (
     search,
 )
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import find_model
 from tests.unit.compute import samples
 
 FLASH = {
@@ -45,7 +46,7 @@ def test_a_descriptor_is_read():
         device='flash',
         mode='split',
         files=('/fw/CODE.fd', '/fw/VARS.fd'),
-        machines=('pc-q35-*',),
+        targets=(('x86_64', 'pc-q35-*'),),
         features=frozenset({'amd-sev'}),
     )
     assert parsed().name == '50-a.json'
@@ -91,25 +92,29 @@ def test_only_flash_with_variables_keeps_a_state(mapping, files, stateless):
             ['pc-i440fx-*'], 'pc-q35-9.0', False, id='of another pattern'
         ),
         pytest.param(['pc-q35-8.*'], 'pc-q35-9.0', False, id='too new'),
-        pytest.param(['pc-q35-8.*'], None, True, id='any q35'),
+        pytest.param(
+            ['pc-q35-9.0.1'], 'pc-q35-9.0', False, id='a longer name'
+        ),
+        pytest.param(['pc-q35-8.*'], 'q35', True, id='any q35'),
         pytest.param(['pc-q35-*'], 'q35', True, id='the alias'),
-        pytest.param(['pc-*'], None, True, id='any of the family'),
-        pytest.param(['pc-i440fx-*'], None, False, id='no q35'),
-        pytest.param([], None, False, id='nothing'),
+        pytest.param(['pc-*'], 'q35', True, id='any of the family'),
+        pytest.param(['pc-i440fx-*'], 'q35', False, id='no q35'),
+        pytest.param([], 'q35', False, id='nothing'),
     ],
 )
 def test_a_descriptor_runs_on_its_machine_types(machines, machine, runs):
     found = parsed(targets=[{'architecture': 'x86_64', 'machines': machines}])
 
-    assert found.runs_on(machine) is runs
+    assert found.runs_on(('x86_64',), machine) is runs
 
 
 def test_other_architectures_do_not_count():
     found = parsed(
-        targets=[{'architecture': 'aarch64', 'machines': ['pc-q35-*']}]
+        targets=[{'architecture': 'aarch64', 'machines': ['virt-*']}]
     )
 
-    assert not found.runs_on(None)
+    assert not found.runs_on(('x86_64',), 'virt')
+    assert found.runs_on(('x86_64', 'aarch64'), 'virt')
 
 
 @pytest.mark.parametrize(
@@ -293,11 +298,12 @@ def test_the_firmware_of_a_model_is_found(name, model, expected):
 
     assert found.missing == set()
     assert [
-        d.name for d in matching(found.descriptors, model, 'pc-q35-8.0')
+        d.name
+        for d in matching(found.descriptors, find_model(model), 'pc-q35-8.0')
     ] == expected
 
 
 def test_a_bios_is_no_firmware_for_encrypted_guests():
     bios = parsed(**{'interface-types': ['bios']})
 
-    assert matching([bios], 'amd-sev', None) == []
+    assert matching([bios], find_model('amd-sev'), 'q35') == []

@@ -1,0 +1,400 @@
+"""The words about a compute host: one row for each code of a note or check.
+
+A row's texts are templates of :meth:`str.format` over the note's values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sev_scheduling.hosts.check import Check, CheckKind, Note, NoteCode
+from sev_scheduling.problems import advice, message
+from sev_scheduling.text import printable
+
+
+class Row(NamedTuple):
+    """The texts of one code.
+
+    :ivar advice: what to do about it, '' for nothing
+    """
+
+    text: str
+    advice: str = ''
+
+
+#: The names of checks, as ``node check`` has printed them ever since.
+NAMES: Mapping[CheckKind, str] = {
+    CheckKind.PROCESSOR: 'Processor',
+    CheckKind.KERNEL: 'Kernel module',
+    CheckKind.LIBVIRT: 'Libvirt and QEMU',
+    CheckKind.SLOTS: 'Encryption slots',
+    CheckKind.EXCLUSION: '{model_name} beside {other_name}',
+    CheckKind.FIRMWARE: 'UEFI firmware for {model}',
+    CheckKind.MEMORY: 'Memory for the host',
+    CheckKind.NOVA_CONF: 'Nova configuration',
+    CheckKind.VIRT_TYPE: 'Virtualization type',
+    CheckKind.SLOTS_OPTION: '{option}',
+    CheckKind.OVERCOMMIT: 'Memory overcommit',
+    CheckKind.MACHINE_TYPE: 'Default machine type',
+    CheckKind.CPU: 'CPU model of guests',
+    CheckKind.CONFIG_DRIVE: 'Config drive',
+    CheckKind.PUBLISHED: 'Published machine type',
+}
+
+_OPTION = '[libvirt] {option}'
+_TAKE_OUT = 'Take it out.'
+_LOWER = 'Lower it or take it out.'
+_RESTART = 'Restart libvirt, which keeps what it once found.'
+_RESERVED = (
+    'reserved_host_memory_mb is {reserved}; {guests} encrypted guests and '
+    '{base} MB for the host need {needed}.'
+)
+_EXCLUSION = (
+    '{model} guests must not run beside {other}{source}, and both are '
+    'switched on; nova {release} '
+)
+
+ROWS: Mapping[NoteCode, Row] = {
+    # Parts of sentences: what one source says of one model.
+    NoteCode.CPUID: Row('CPUID leaf 0x8000001F'),
+    NoteCode.CPUID_UNSUPPORTED: Row('the processor does not support it'),
+    NoteCode.PARAMETER_ON: Row('{path} is Y'),
+    NoteCode.PARAMETER_OFF: Row('{path} is N'),
+    NoteCode.PARAMETER_MISSING: Row('{path} is missing'),
+    NoteCode.PARAMETER_UNREADABLE: Row('{path} is unreadable'),
+    NoteCode.CAPACITY: Row('{key} in {path}'),
+    NoteCode.CAPABILITY: Row('<{element}> is supported by libvirt and QEMU'),
+    NoteCode.CAPABILITY_SLOTS: Row('<{slots}> of <{element}>'),
+    NoteCode.CAPABILITY_UNSUPPORTED: Row(
+        'libvirt and QEMU do not support <{element}>'
+    ),
+    NoteCode.LAUNCH_SECURITY_UNSUPPORTED: Row(
+        'libvirt and QEMU do not list {sectype} among launchSecurity types'
+    ),
+    NoteCode.QEMU_TOO_OLD: Row(
+        'QEMU {version} is too old; nova needs {least}'
+    ),
+    NoteCode.NOVA_TOO_OLD: Row(
+        'nova {release} does not offer it; nova {since} does'
+    ),
+    NoteCode.NOVA_CPU_MODE: Row(
+        '[libvirt] cpu_mode is {mode}; nova offers it with {needed} only'
+    ),
+    NoteCode.NOVA_OPTION: Row(_OPTION),
+    # And what all of them come to.
+    NoteCode.EXCLUDED: Row('it must not run beside {other}{source}'),
+    NoteCode.NOT_SHOWN: Row('nothing shows it'),
+    NoteCode.SLOTS_UNKNOWN: Row('no source tells the number of slots'),
+    NoteCode.LIBVIRT_NOT_ASKED: Row('libvirt and QEMU were not asked'),
+    NoteCode.NO_SLOTS: Row('0 slots'),
+    NoteCode.SOURCES_DISAGREE: Row(
+        'sources disagree, the smallest counts: {numbers}'
+    ),
+    # Sentences from here on: what checks find.
+    NoteCode.UNUSABLE_INPUT: Row('{error}'),
+    NoteCode.PROCESSOR_NOT_ASKED: Row(
+        'The kernel has it switched on; the processor itself was not asked '
+        '(as root, with the cpuid module loaded, it is).'
+    ),
+    NoteCode.PROCESSOR_UNKNOWN: Row(
+        'Nothing shows a processor with memory encryption.',
+        'Use one with AMD SEV or Intel TDX, and enable memory encryption '
+        '(SMEE, or TME and TDX) in the BIOS.',
+    ),
+    NoteCode.PROCESSOR_OTHER: Row('The kernel has {models} switched on.'),
+    NoteCode.PROCESSOR_WITHOUT_SEV: Row(
+        'The processor does not support SEV.',
+        'Use one that does, and enable memory encryption (SMEE) in the BIOS.',
+    ),
+    NoteCode.PROCESSOR_NO_ES_SLOTS: Row(
+        '{sev} slots for SEV, {es} for SEV-ES and SEV-SNP.',
+        'Raise the BIOS setting of the minimum ASID for SEV (SEV-ES ASID '
+        'space limit) to have some.',
+    ),
+    NoteCode.PROCESSOR_SLOTS: Row(
+        '{sev} slots for SEV, {es} for SEV-ES and SEV-SNP together.'
+    ),
+    NoteCode.KERNEL_OFF: Row(
+        'No model is switched on: {switches}.',
+        "Load a model's kernel module with its parameters ({parameters}); "
+        'dmesg says what the BIOS keeps from the kernel.',
+    ),
+    NoteCode.KERNEL_ON: Row('Switched on: {models}.'),
+    NoteCode.LIBVIRT_UNKNOWN: Row(
+        'Libvirt was not asked.',
+        'Install libvirt-python, or give the output of "virsh '
+        'domcapabilities --machine {machine_type}" with '
+        '--domain-capabilities.',
+    ),
+    NoteCode.LIBVIRT_NOTHING_ON: Row(
+        'The kernel has nothing switched on that libvirt could support.'
+    ),
+    NoteCode.LIBVIRT_LACKS: Row(
+        '{reasons}.',
+        'Upgrade libvirt and QEMU, and restart libvirt, which keeps what it '
+        'once found.',
+    ),
+    NoteCode.LIBVIRT_QEMU_UNKNOWN: Row(
+        'Libvirt and QEMU support all that is switched on; nova also wants '
+        'QEMU {least} for {model}, and its version is not known.'
+    ),
+    NoteCode.LIBVIRT_SUPPORTS: Row(
+        'Libvirt and QEMU support all that is switched on.'
+    ),
+    NoteCode.HOST_OFFERS_NONE: Row('The host offers no model. {reasons}.'),
+    NoteCode.HOST_SLOTS_UNKNOWN: Row(
+        'Slots: {slots}.',
+        'Use libvirt 8.0 or later, or a kernel with the misc cgroup '
+        'controller, so that nova counts them.',
+    ),
+    NoteCode.HOST_SLOTS_DISPUTED: Row('Slots: {slots}. {reasons}.', _RESTART),
+    NoteCode.HOST_SLOTS: Row('Slots: {slots}.'),
+    NoteCode.EXCLUSION_ABSENT: Row('{other} is on, {model} is not.'),
+    NoteCode.EXCLUSION_HIDDEN: Row(_EXCLUSION + 'hides {model}.'),
+    NoteCode.EXCLUSION_OFFERED: Row(
+        _EXCLUSION + 'offers {model} all the same.',
+        'Upgrade nova to {hidden_since}, or set {parameters}.',
+    ),
+    NoteCode.FIRMWARE_NONE: Row(
+        'No firmware descriptor lists {model} for {machine_type}.',
+        'Install an OVMF package that does, or add a descriptor to '
+        '/etc/qemu/firmware.',
+    ),
+    NoteCode.FIRMWARE_STATEFUL: Row(
+        '{path} keeps variables, and {model} needs stateless firmware.',
+        'Install an OVMF package that has it.',
+    ),
+    NoteCode.FIRMWARE_STATELESS_ONLY: Row(
+        '{path} is stateless.',
+        'Images need hw_firmware_stateless=true to start with it.',
+    ),
+    NoteCode.FIRMWARE_FILE_MISSING: Row(
+        '{path} names {files}, which is missing.',
+        'Install the OVMF package again.',
+    ),
+    NoteCode.FIRMWARE_FLASH: Row(
+        '{path} maps flash, from which QEMU 9.1 and later start no {model} '
+        'guest.',
+        'Add a descriptor whose device is memory, with a name that sorts '
+        'before it.',
+    ),
+    NoteCode.FIRMWARE_FOUND: Row('{path}.'),
+    NoteCode.MEMORY_UNKNOWN: Row(
+        'machine.slice is limited to {limit} MB, and the memory of the host '
+        'is not known.'
+    ),
+    NoteCode.MEMORY_SLICE_TOO_LARGE: Row(
+        'machine.slice may take {limit} MB of {total} MB, which leaves less '
+        'than {base} MB to the host.',
+        'Set MemoryMax as "node reserve" says.',
+    ),
+    NoteCode.MEMORY_SLICE: Row(
+        'machine.slice is limited to {limit} MB, which leaves {left} MB to '
+        'the host.'
+    ),
+    NoteCode.MEMORY_NOT_RESERVED: Row(
+        _RESERVED,
+        'Raise it, limit machine.slice (see "node reserve"), or give the '
+        'number of guests that you expect with --guests.',
+    ),
+    NoteCode.MEMORY_RESERVED: Row(_RESERVED),
+    NoteCode.NOVA_CONF_NOT_READ: Row(
+        'No nova.conf was read.', 'Name it with --config-file.'
+    ),
+    NoteCode.NOVA_CONF_TOO_OLD: Row(
+        'nova {release}, {files}. {reasons}.',
+        'Upgrade to use it.',
+    ),
+    NoteCode.NOVA_CONF_READ: Row('nova {release}, {files}.'),
+    NoteCode.VIRT_TYPE_KVM: Row('[libvirt] virt_type is {value}.'),
+    NoteCode.VIRT_TYPE_QEMU: Row(
+        '[libvirt] virt_type is {value}, and libvirt offers encryption to '
+        'KVM guests only.',
+        'Set it to kvm.',
+    ),
+    NoteCode.VIRT_TYPE_OTHER: Row(
+        '[libvirt] virt_type is {value}.',
+        'Set it to kvm, with which alone guests can be encrypted.',
+    ),
+    NoteCode.OPTION_REMOVED: Row(
+        f'{_OPTION} is {{value}}; nova {{removed}} has removed it and asks '
+        'libvirt.',
+        _TAKE_OUT,
+    ),
+    NoteCode.OPTION_NEEDED_FOR_LIBVIRT: Row(
+        f'{_OPTION} is not set, and libvirt has no number: nova '
+        'would take 2147483647 slots.',
+        'Set it, or use libvirt 8.0 or later.',
+    ),
+    NoteCode.OPTION_NEEDED_FOR_CGROUP: Row(
+        f'{_OPTION} is not set, and misc.capacity has no {{key}}, so nova '
+        'offers no slot.',
+        "Set it, or let nova-compute see the host's cgroups.",
+    ),
+    NoteCode.OPTION_UNSET: Row(
+        f'{_OPTION} is not set; nova takes the number of the host.'
+    ),
+    NoteCode.OPTION_ZERO: Row(
+        f'{_OPTION} is 0, so nova offers no {{model}} slot.', _TAKE_OUT
+    ),
+    NoteCode.OPTION_TOO_HIGH: Row(
+        f'{_OPTION} is {{value}}, but the hardware has {{slots}} slots.',
+        _LOWER,
+    ),
+    NoteCode.OPTION_TOO_HIGH_COUNTS: Row(
+        f'{_OPTION} is {{value}}, but the hardware has {{slots}} slots, and '
+        'nova takes the larger number.',
+        _LOWER,
+    ),
+    NoteCode.OPTION_DEPRECATED: Row(
+        f'{_OPTION} is {{value}}: deprecated, without effect on other '
+        'models, and removed in nova {removed}.',
+        'Take it out, unless it is to hold back slots.',
+    ),
+    NoteCode.OPTION_SET: Row(f'{_OPTION} is {{value}}.'),
+    NoteCode.OVERCOMMITTED: Row(
+        '{option} is {ratio}, and the memory of {models} guests cannot be '
+        'overcommitted.',
+        'Set ram_allocation_ratio = 1.0, or give their flavors '
+        'hw:mem_page_size.',
+    ),
+    NoteCode.NOT_OVERCOMMITTED: Row('{option} is {ratio}.'),
+    NoteCode.MACHINE_TYPE_ENTRY: Row(
+        "[libvirt] hw_machine_type has '{entry}', which nova passes over.",
+        'Write host-arch=machine-type, such as {architecture}={needed}.',
+    ),
+    NoteCode.MACHINE_TYPE_UNFIT: Row(
+        '{architecture} guests default to {machine_type}, and encrypted ones '
+        'need {needed}.',
+        'Set [libvirt] hw_machine_type = {architecture}={needed}, or '
+        'hw_machine_type={needed} on each image.',
+    ),
+    NoteCode.MACHINE_TYPE_FIT: Row(
+        '{architecture} guests default to {machine_type}.'
+    ),
+    NoteCode.CPU_MODE_NEEDED: Row(
+        '[libvirt] cpu_mode is {mode}.', '{model} needs {needed}.'
+    ),
+    NoteCode.CPU_MODE_NONE: Row(
+        "[libvirt] cpu_mode is none: QEMU's default CPU lacks what encrypted "
+        'guests check for.',
+        'Use host-model.',
+    ),
+    NoteCode.CPU_MODE_UNSUPPORTED: Row(
+        '[libvirt] cpu_mode is {mode}, which libvirt does not support on '
+        'this host.',
+        'Use host-model.',
+    ),
+    NoteCode.CPU_MODE_FIT: Row('[libvirt] cpu_mode is {mode}.'),
+    NoteCode.CPU_MODELS_EMPTY: Row(
+        '[libvirt] cpu_mode is custom, and cpu_models is empty.',
+        'Name a model of {family}, or use host-model.',
+    ),
+    NoteCode.CPU_MODELS_UNFIT: Row(
+        '[libvirt] cpu_models has {names}, of which none can be encrypted.',
+        'Add a model of {family}, or use host-model.',
+    ),
+    NoteCode.CPU_MODELS_UNUSABLE: Row(
+        '[libvirt] cpu_models has {names}, which libvirt cannot use on this '
+        'host as it stands, and no other model of {family}.',
+        'Name one that "virsh domcapabilities" calls usable, or use '
+        'host-model.',
+    ),
+    NoteCode.CPU_MODELS_PARTLY_UNUSABLE: Row(
+        '[libvirt] cpu_models has {names}, which libvirt cannot use on this '
+        'host as it stands.',
+        _TAKE_OUT,
+    ),
+    NoteCode.CPU_MODELS_FIT: Row('[libvirt] cpu_models has {names}.'),
+    NoteCode.CONFIG_DRIVE_FIT: Row(
+        'config_drive_format is {format}, for which {machine_type} needs no '
+        'IDE.'
+    ),
+    NoteCode.CONFIG_DRIVE_IDE: Row(
+        'config_drive_format is {format}, which {machine_type} attaches on '
+        'IDE.',
+        'Set [libvirt] hw_machine_type = {architecture}={needed}.',
+    ),
+    NoteCode.CONFIG_DRIVE_IDE_FORCED: Row(
+        'config_drive_format is {format}, which {machine_type} attaches on '
+        'IDE, and force_config_drive gives every guest one.',
+        'Set [libvirt] hw_machine_type = {architecture}={needed}.',
+    ),
+    NoteCode.PUBLISHED: Row('{traits}.'),
+    NoteCode.PUBLISHED_NOT: Row(
+        'The scheduler does not know that guests default to {machine_type}.',
+        'Write "node provider-config" to [compute] provider_config_location '
+        'and restart nova-compute.',
+    ),
+    NoteCode.PUBLISHED_OTHER: Row(
+        '{traits} is published, but guests default to {machine_type}.',
+        'Write "node provider-config" anew, restart nova-compute, and take '
+        'the old trait off the resource provider.',
+    ),
+    NoteCode.SUM_REGION: Row('{kib:>6} KiB  {region}'),
+    NoteCode.SUM_PADDING: Row('{kib:>6} KiB  padding'),
+    NoteCode.SUM_VIDEO: Row('{kib:>6} KiB  video memory'),
+    NoteCode.SUM_GUEST: Row('{kib:>6} KiB  one guest, rounded up to {mb} MB'),
+    NoteCode.SUM_HOST: Row(
+        '{guests:>6} guests x {mb} MB + {base} MB of the host = {needed} MB'
+    ),
+    NoteCode.SUM_SLICE: Row(
+        '{total} MB of the host - {base} MB for itself = {limit} MB'
+    ),
+    NoteCode.PROVIDER_FILE: Row(
+        'The default machine type of this host, for the scheduler.'
+    ),
+}
+
+
+@message.register
+def _note_message(note: Note) -> str:
+    return ROWS[note.code].text.format_map(_shown(note.values))
+
+
+@advice.register
+def _note_advice(note: Note) -> str:
+    return ROWS[note.code].advice.format_map(_shown(note.values))
+
+
+@message.register
+def _check_name(check: Check) -> str:
+    values = check.note.values
+    return NAMES[check.kind].format_map(
+        {
+            **values,
+            'model_name': _short(values.get('model')),
+            'other_name': _short(values.get('other')),
+        }
+    )
+
+
+def _short(model: object) -> str:
+    """Return ``SEV-ES`` for ``amd-sev-es``, as people name it."""
+    vendor, _, name = str(model).partition('-')
+    return (name or vendor).upper()
+
+
+def _shown(values: Mapping[str, object]) -> Mapping[str, object]:
+    shown = {name: _text(value) for name, value in values.items()}
+    if 'source' in values:
+        shown['source'] = f' ({shown["source"]})' if values['source'] else ''
+    return shown
+
+
+def _text(value: object) -> object:
+    """Return a value as it stands in a sentence; a number stays one."""
+    if value is None:
+        return 'unknown'
+    if isinstance(value, Note):
+        about = f'{value.values["model"]}: ' if 'model' in value.values else ''
+        return about + value.message
+    if isinstance(value, Mapping):
+        return ', '.join(f'{k} {_text(v)}' for k, v in value.items())
+    if isinstance(value, tuple):
+        if all(isinstance(item, int) for item in value):
+            return '.'.join(map(str, value))
+        notes = any(isinstance(item, Note) for item in value)
+        return ('; ' if notes else ', ').join(str(_text(v)) for v in value)
+    return printable(value) if isinstance(value, str) else value

@@ -1,0 +1,206 @@
+"""What is found on a compute host, as data: codes and values, no words."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sev_scheduling.problems import advice, message
+
+
+class Status(enum.IntEnum):
+    """The values are the exit status of ``nova-status upgrade check``."""
+
+    SUCCESS = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+class CheckKind(enum.StrEnum):
+    """Which check it is; some are made once for each model or option."""
+
+    PROCESSOR = 'processor'
+    KERNEL = 'kernel'
+    LIBVIRT = 'libvirt'
+    SLOTS = 'slots'
+    EXCLUSION = 'exclusion'
+    FIRMWARE = 'firmware'
+    MEMORY = 'memory'
+    NOVA_CONF = 'nova-conf'
+    VIRT_TYPE = 'virt-type'
+    SLOTS_OPTION = 'slots-option'
+    OVERCOMMIT = 'overcommit'
+    MACHINE_TYPE = 'machine-type'
+    CPU = 'cpu'
+    CONFIG_DRIVE = 'config-drive'
+    PUBLISHED = 'published'
+
+
+class NoteCode(enum.StrEnum):
+    """What can be found. Do not change a value: programs compare them."""
+
+    # What one source says of one model.
+    CPUID = 'cpuid'
+    CPUID_UNSUPPORTED = 'cpuid-unsupported'
+    PARAMETER_ON = 'parameter-on'
+    PARAMETER_OFF = 'parameter-off'
+    PARAMETER_MISSING = 'parameter-missing'
+    PARAMETER_UNREADABLE = 'parameter-unreadable'
+    CAPACITY = 'capacity'
+    CAPABILITY = 'capability'
+    CAPABILITY_SLOTS = 'capability-slots'
+    CAPABILITY_UNSUPPORTED = 'capability-unsupported'
+    LAUNCH_SECURITY_UNSUPPORTED = 'launch-security-unsupported'
+    QEMU_TOO_OLD = 'qemu-too-old'
+    NOVA_TOO_OLD = 'nova-too-old'
+    NOVA_CPU_MODE = 'nova-cpu-mode'
+    NOVA_OPTION = 'nova-option'
+    # What all of them come to.
+    EXCLUDED = 'excluded'
+    NOT_SHOWN = 'not-shown'
+    SLOTS_UNKNOWN = 'slots-unknown'
+    LIBVIRT_NOT_ASKED = 'libvirt-not-asked'
+    NO_SLOTS = 'no-slots'
+    SOURCES_DISAGREE = 'sources-disagree'
+    # Any check.
+    UNUSABLE_INPUT = 'unusable-input'
+    # The processor.
+    PROCESSOR_NOT_ASKED = 'processor-not-asked'
+    PROCESSOR_UNKNOWN = 'processor-unknown'
+    PROCESSOR_OTHER = 'processor-other'
+    PROCESSOR_WITHOUT_SEV = 'processor-without-sev'
+    PROCESSOR_NO_ES_SLOTS = 'processor-no-es-slots'
+    PROCESSOR_SLOTS = 'processor-slots'
+    # The kernel, libvirt and QEMU.
+    KERNEL_OFF = 'kernel-off'
+    KERNEL_ON = 'kernel-on'
+    LIBVIRT_UNKNOWN = 'libvirt-unknown'
+    LIBVIRT_NOTHING_ON = 'libvirt-nothing-on'
+    LIBVIRT_LACKS = 'libvirt-lacks'
+    LIBVIRT_QEMU_UNKNOWN = 'libvirt-qemu-unknown'
+    LIBVIRT_SUPPORTS = 'libvirt-supports'
+    # Slots.
+    HOST_OFFERS_NONE = 'host-offers-none'
+    HOST_SLOTS_UNKNOWN = 'host-slots-unknown'
+    HOST_SLOTS_DISPUTED = 'host-slots-disputed'
+    HOST_SLOTS = 'host-slots'
+    # Two models that must not share a host.
+    EXCLUSION_ABSENT = 'exclusion-absent'
+    EXCLUSION_HIDDEN = 'exclusion-hidden'
+    EXCLUSION_OFFERED = 'exclusion-offered'
+    # Firmware.
+    FIRMWARE_NONE = 'firmware-none'
+    FIRMWARE_STATEFUL = 'firmware-stateful'
+    FIRMWARE_STATELESS_ONLY = 'firmware-stateless-only'
+    FIRMWARE_FILE_MISSING = 'firmware-file-missing'
+    FIRMWARE_FLASH = 'firmware-flash'
+    FIRMWARE_FOUND = 'firmware-found'
+    # Memory.
+    MEMORY_UNKNOWN = 'memory-unknown'
+    MEMORY_SLICE_TOO_LARGE = 'memory-slice-too-large'
+    MEMORY_SLICE = 'memory-slice'
+    MEMORY_NOT_RESERVED = 'memory-not-reserved'
+    MEMORY_RESERVED = 'memory-reserved'
+    # nova.conf.
+    NOVA_CONF_NOT_READ = 'nova-conf-not-read'
+    NOVA_CONF_TOO_OLD = 'nova-conf-too-old'
+    NOVA_CONF_READ = 'nova-conf-read'
+    VIRT_TYPE_KVM = 'virt-type-kvm'
+    VIRT_TYPE_QEMU = 'virt-type-qemu'
+    VIRT_TYPE_OTHER = 'virt-type-other'
+    OPTION_REMOVED = 'option-removed'
+    OPTION_NEEDED_FOR_LIBVIRT = 'option-needed-for-libvirt'
+    OPTION_NEEDED_FOR_CGROUP = 'option-needed-for-cgroup'
+    OPTION_UNSET = 'option-unset'
+    OPTION_ZERO = 'option-zero'
+    OPTION_TOO_HIGH = 'option-too-high'
+    OPTION_TOO_HIGH_COUNTS = 'option-too-high-counts'
+    OPTION_DEPRECATED = 'option-deprecated'
+    OPTION_SET = 'option-set'
+    OVERCOMMITTED = 'overcommitted'
+    NOT_OVERCOMMITTED = 'not-overcommitted'
+    MACHINE_TYPE_ENTRY = 'machine-type-entry'
+    MACHINE_TYPE_UNFIT = 'machine-type-unfit'
+    MACHINE_TYPE_FIT = 'machine-type-fit'
+    CPU_MODE_NEEDED = 'cpu-mode-needed'
+    CPU_MODE_NONE = 'cpu-mode-none'
+    CPU_MODE_UNSUPPORTED = 'cpu-mode-unsupported'
+    CPU_MODE_FIT = 'cpu-mode-fit'
+    CPU_MODELS_EMPTY = 'cpu-models-empty'
+    CPU_MODELS_UNFIT = 'cpu-models-unfit'
+    CPU_MODELS_UNUSABLE = 'cpu-models-unusable'
+    CPU_MODELS_PARTLY_UNUSABLE = 'cpu-models-partly-unusable'
+    CPU_MODELS_FIT = 'cpu-models-fit'
+    CONFIG_DRIVE_FIT = 'config-drive-fit'
+    CONFIG_DRIVE_IDE = 'config-drive-ide'
+    CONFIG_DRIVE_IDE_FORCED = 'config-drive-ide-forced'
+    PUBLISHED = 'published'
+    PUBLISHED_NOT = 'published-not'
+    PUBLISHED_OTHER = 'published-other'
+    # The sum of a reservation, and what stands in files that are written.
+    SUM_REGION = 'sum-region'
+    SUM_PADDING = 'sum-padding'
+    SUM_VIDEO = 'sum-video'
+    SUM_GUEST = 'sum-guest'
+    SUM_HOST = 'sum-host'
+    SUM_SLICE = 'sum-slice'
+    PROVIDER_FILE = 'provider-file'
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something found on a compute host.
+
+    :ivar values: names, numbers, and further notes, by the names that the
+        code's row of the catalogue has for them; None is unknown
+    """
+
+    code: NoteCode
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def message(self) -> str:
+        """What was found, made by the catalogue."""
+        return message(self)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, made by the catalogue; '' for nothing."""
+        return advice(self)
+
+    def __str__(self) -> str:
+        return f'{self.message} {self.advice}'.rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of one check.
+
+    :ivar note: what it found; among its values ``model``, ``other`` or
+        ``option``, where the kind of check is made for each of those
+    """
+
+    kind: CheckKind
+    status: Status
+    note: Note
+
+    @property
+    def code(self) -> NoteCode:
+        return self.note.code
+
+    @property
+    def model(self) -> str | None:
+        """The model that it is about, None for the host as a whole."""
+        model = self.note.values.get('model')
+        return None if model is None else str(model)
+
+    @property
+    def name(self) -> str:
+        """The name of the check, made by the catalogue."""
+        return message(self)
+
+    @property
+    def details(self) -> str:
+        """What was found and what to do about it, in sentences."""
+        return str(self.note)
