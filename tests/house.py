@@ -28,8 +28,10 @@ ORDER = {
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
-    'sev_scheduling.hosts': ['host', 'verdict', 'hostfilter'],
-    'sev_scheduling.explain': ['catalogue', 'values', 'fixes', 'explanation'],
+    'sev_scheduling.hosts': ['check', 'host', 'verdict', 'hostfilter'],
+    'sev_scheduling.explain': [
+        *('catalogue', 'values', 'fixes', 'explanation', 'checks'),
+    ],
     'sev_scheduling.compute': [
         *('sources', 'detection', 'reservation', 'provider_config'),
         *('checks', 'survey'),
