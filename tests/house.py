@@ -36,6 +36,10 @@ ORDER = {
         *('sources', 'detection', 'reservation', 'provider_config'),
         *('checks', 'survey'),
     ],
+    'sev_scheduling.nova': [
+        *('options', 'warning_log', 'lookups', 'host_state', 'request_spec'),
+        *('evaluation', 'rebuild', 'request_filter', 'weigher', 'filter'),
+    ],
     'sev_scheduling.cli': [
         *('terminal', 'output', 'metrics', 'options', 'commands'),
         *('app', 'main'),

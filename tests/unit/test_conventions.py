@@ -173,8 +173,8 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 
 # tests/unit mirrors the package.
 
-#: Module -> the test that has its cases: of what is its only user, or of
-#: the real thing that it works on.
+#: Module, or package for all modules in it -> the test that has its cases: of
+#: what is its only user, or of the real thing that it works on.
 TESTED_ELSEWHERE = {
     'cli.app': 'unit/cli/test_main.py',
     'cli.output': 'unit/cli/test_main.py',
@@ -188,13 +188,12 @@ TESTED_ELSEWHERE = {
     'explain.fixes': 'unit/test_problems.py',
     'explain.values': 'unit/explain/test_catalogue.py',
     'hosts.verdict': 'unit/hosts/test_hostfilter.py',
+    'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'rules.rule': 'unit/rules/test_validation.py',
 }
 
 # Parts that change at this moment. None is left at the end.
-PENDING = tuple(
-    f'sev_scheduling.{part}' for part in ('nova', 'placement', 'testing')
-)
+PENDING = tuple(f'sev_scheduling.{part}' for part in ('placement', 'testing'))
 
 
 def has_test(module: str) -> bool:
@@ -218,8 +217,12 @@ def test_every_module_has_a_test():
         for module in HOUSE.trees.keys() - HOUSE.packages
         if not has_test(module) and not module.startswith(PENDING)
     }
+    used = {
+        name if name in TESTED_ELSEWHERE else name.rpartition('.')[0]
+        for name in untested
+    }
 
-    assert untested == TESTED_ELSEWHERE.keys()
+    assert used == TESTED_ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize('test', sorted({*TESTED_ELSEWHERE.values()}))
