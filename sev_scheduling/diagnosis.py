@@ -42,10 +42,10 @@ class Cause(enum.StrEnum):
     GROUP = 'group'
     #: ``group_policy=isolate``
     GROUP_POLICY = 'group-policy'
-    #: constraints of several kinds, all of which must be given up
+    #: constraints of several kinds, all of which must be relaxed
     SEVERAL = 'several'
-    #: constraints that hosts meet one by one and none meets together: any
-    #: one of them given up would do
+    #: constraints that hosts meet one by one and none meets together: to
+    #: relax any one of them would do
     COMBINATION = 'combination'
     #: no constraint by itself, as far as Placement tells
     UNCLEAR = 'unclear'
@@ -102,8 +102,8 @@ class Diagnosis:
 
     :ivar cause: the kind of what is in the way
     :ivar constraints: what exactly: Placement has candidates once all of
-        these are given up (for ``combination``: any one of them), and none
-        with fewer given up
+        these are relaxed (for ``combination``: any one of them), and none
+        with fewer relaxed
     :ivar shortfalls: figures for those constraints that are amounts
     :ivar hosts_with_free_slot: hosts with a free slot of the model; for a
         guest without encryption, hosts with anything left

@@ -1,4 +1,4 @@
-"""Hosts for a Placement, the fake one or a real one, by its own API."""
+"""Hosts for a Placement: the fake one, or a real one by its own API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from keystoneauth1.adapter import Adapter
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import find_model, registered_models
+from sev_scheduling.placement.answers import Allocations, Inventory
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.embedded import (
     Cloud,
@@ -20,12 +21,11 @@ from sev_scheduling.placement.embedded import (
     providers_of,
 )
 from sev_scheduling.testing.builders import DEFAULT_POOLS, Pools, pool_of
-
-_MICROVERSION = '1.33'
+from sev_scheduling.testing.fake import FakePlacement
 
 
 def add_host(
-    placement: Adapter,
+    placement: FakePlacement | Adapter,
     name: str,
     *,
     vcpus: int = 64,
@@ -76,7 +76,9 @@ def add_host(
     return host.uuid
 
 
-def add_cloud(placement: Adapter, cloud: Cloud | Mapping[str, Any]) -> None:
+def add_cloud(
+    placement: FakePlacement | Adapter, cloud: Cloud | Mapping[str, Any]
+) -> None:
     """Add the hosts of a cloud file, one after the other.
 
     :param placement: a fake one, or an adapter onto a real one
@@ -91,51 +93,57 @@ def add_cloud(placement: Adapter, cloud: Cloud | Mapping[str, Any]) -> None:
 
 
 def _add(
-    placement: Adapter, host: CloudHost, aggregates: Iterable[str]
+    placement: FakePlacement | Adapter,
+    host: CloudHost,
+    aggregates: Iterable[str],
 ) -> None:
     for provider in providers_of(host):
-        if 'parent_provider_uuid' not in provider:
-            provider['aggregates'] = sorted(aggregates)
-        _add_provider(placement, provider)
+        in_these = () if 'parent_provider_uuid' in provider else aggregates
+        api: Api
+        if isinstance(placement, FakePlacement):
+            api = placement
+            placement.add_provider(
+                provider['name'],
+                uuid=provider['uuid'],
+                parent=provider.get('parent_provider_uuid'),
+                inventories={
+                    name: Inventory(**inventory)
+                    for name, inventory in provider['inventories'].items()
+                },
+                traits=provider['traits'],
+                aggregates=in_these,
+            )
+        else:
+            api = Api(placement)
+            _write(api, provider, sorted(in_these))
+        uuid = provider['uuid']
+        for slot in range(provider['used']):
+            guest = str(uuidlib.uuid5(uuidlib.UUID(uuid), str(slot)))
+            held = {uuid: {orc.MEM_ENCRYPTION_CONTEXT: 1}}
+            api.post_allocations({guest: Allocations(held, 'tests', 'tests')})
 
 
-def _add_provider(placement: Adapter, provider: Mapping[str, Any]) -> None:
-    api = Api(placement)
-
-    def ask(method: str, url: str, json: Any = None) -> Any:
-        return api.call(method, url, json=json, microversion=_MICROVERSION)
-
-    uuid = provider['uuid']
+def _write(
+    api: Api, provider: Mapping[str, Any], aggregates: list[str]
+) -> None:
     facts = {
         key: provider[key]
         for key in ('name', 'uuid', 'parent_provider_uuid')
         if key in provider
     }
-    generation = ask('POST', '/resource_providers', facts)['generation']
+    generation = api.call('POST', '/resource_providers', json=facts)[
+        'generation'
+    ]
     for trait in filter(os_traits.is_custom, provider['traits']):
-        ask('PUT', f'/traits/{trait}')
-    for key in ('inventories', 'traits', 'aggregates'):
-        if provider.get(key):
-            answer = ask(
+        api.call('PUT', f'/traits/{trait}')
+    for key, value in (
+        ('inventories', provider['inventories']),
+        ('traits', provider['traits']),
+        ('aggregates', aggregates),
+    ):
+        if value:
+            generation = api.call(
                 'PUT',
-                f'/resource_providers/{uuid}/{key}',
-                {
-                    key: provider[key],
-                    'resource_provider_generation': generation,
-                },
-            )
-            generation = answer['resource_provider_generation']
-    for slot in range(provider['used']):
-        guest = uuidlib.uuid5(uuidlib.UUID(uuid), str(slot))
-        ask(
-            'PUT',
-            f'/allocations/{guest}',
-            {
-                'allocations': {
-                    uuid: {'resources': {orc.MEM_ENCRYPTION_CONTEXT: 1}}
-                },
-                'project_id': 'tests',
-                'user_id': 'tests',
-                'consumer_generation': None,
-            },
-        )
+                f'/resource_providers/{provider["uuid"]}/{key}',
+                json={key: value, 'resource_provider_generation': generation},
+            )['resource_provider_generation']

@@ -17,6 +17,7 @@ from sev_scheduling.placement import (
     load_cloud,
     read_cloud_file,
 )
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.embedded import parse_cloud
 from sev_scheduling.testing import (
     FakePlacement,
@@ -25,9 +26,10 @@ from sev_scheduling.testing import (
     make_flavor,
     make_image,
 )
-from tests.contract.fake_placement.worlds import (
+from tests.contract.fake_placement.strategies import (
     GOLD,
-    prepare,
+    fake_of,
+    same,
     uuid_of,
     write,
 )
@@ -151,8 +153,7 @@ def test_guests_are_placed_and_refused_alike(
 ) -> None:
     write(real, [])
     load_cloud(real, parse_cloud(cloud, 'Cloud'))
-    fake = FakePlacement(max_microversion)
-    prepare(fake)
+    fake = fake_of([], max_microversion=max_microversion)
     add_cloud(fake, cloud)
     expected = trial(
         PlacementClient(real, max_microversion=max_microversion),
@@ -188,14 +189,12 @@ def test_a_host_is_added_alike(real: Any, nested: bool) -> None:
             aggregates=[uuid_of('aggregate')],
         )
     assert fake.client().hosts() == PlacementClient(real).hosts()
-    url = f'/resource_providers?member_of={uuid_of("aggregate")}'
-    members = [
-        [
-            p['name']
-            for p in a.get(url, microversion='1.33').json()[
-                'resource_providers'
-            ]
-        ]
-        for a in (real, fake)
-    ]
-    assert members == [['epyc'], ['epyc']]
+    member_of = [frozenset({uuid_of('aggregate')})]
+    for uuid in fake.providers:
+        same(real, fake, 'inventories', uuid)
+        same(real, fake, 'traits', uuid)
+    [found] = fake.resource_providers(member_of=member_of)
+    assert found.name == 'epyc'
+    assert [
+        p.name for p in Api(real).resource_providers(member_of=member_of)
+    ] == ['epyc']

@@ -1,17 +1,24 @@
-"""The fake refuses what the real Placement refuses, with the same status."""
+"""The fake refuses what the real Placement refuses, by the same class."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import os_resource_classes as orc
 import pytest
 
-from sev_scheduling.placement.world import Inventory, Provider
+from sev_scheduling import exceptions
+from sev_scheduling.placement.answers import Allocations, Inventory
+from sev_scheduling.placement.api import UnknownName
+from sev_scheduling.placement.diagnosis.matching import Provider
+from sev_scheduling.prefilter import SLOT_SUFFIX, PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import FakePlacement
-from tests.contract.fake_placement.worlds import (
+from tests.contract.fake_placement.strategies import (
     AGGREGATES,
     GOLD,
+    OLD,
     SEV,
     SLOT,
     fake_of,
@@ -25,9 +32,10 @@ HOST = uuid_of('host')
 POOL = uuid_of('host_amd_sev')
 GUEST = uuid_of('a new guest')
 NOBODY = uuid_of('nobody')
+UNKNOWN = 'CUSTOM_UNKNOWN'
 
 
-def world() -> list[Provider]:
+def cloud() -> list[Provider]:
     host = Provider(HOST, HOST, None, 'host', 2)
     host.inventories = {
         orc.VCPU: Inventory(8, max_unit=4),
@@ -41,571 +49,276 @@ def world() -> list[Provider]:
     return [host, pool]
 
 
-HOLDER = guest_of(world()[1])
+HOLDER = guest_of(cloud()[1])
 
 
 @pytest.fixture
 def fake(real: Any) -> FakePlacement:
-    write(real, world())
-    return fake_of(world())
+    write(real, cloud())
+    return fake_of(cloud())
 
 
-def claim(resources: Any, provider: str = HOST, **more: Any) -> dict[str, Any]:
-    """Return a body of PUT /allocations as of 1.33 to 1.37."""
-    return {
-        'allocations': {provider: {'resources': resources}},
+def claim(
+    amounts: dict[str, int], provider: str = HOST, **more: Any
+) -> Allocations:
+    facts = {
+        'by_provider': {provider: amounts},
         'project_id': 'project',
         'user_id': 'user',
-        'consumer_generation': None,
         **more,
     }
+    return Allocations(**facts)
 
 
 CLAIMS = {
     'a plain claim': claim({orc.VCPU: 1}),
     'amounts of no class': claim({}),
-    'no provider': claim({}, allocations={}),
+    'no provider': claim({}, by_provider={}),
     'an amount of 0': claim({orc.VCPU: 0}),
     'an amount of -1': claim({orc.VCPU: -1}),
-    'an amount of True': claim({orc.VCPU: True}),
-    'an amount of 1.5': claim({orc.VCPU: 1.5}),
-    'an amount as text': claim({orc.VCPU: '1'}),
     'more than max_unit': claim({orc.VCPU: 5}),
     'less than min_unit': claim({orc.MEMORY_MB: 32}),
     'beside the step size': claim({orc.MEMORY_MB: 65}),
     'more than the capacity': claim({SLOT: 3}, POOL),
     'a class without inventory': claim({orc.DISK_GB: 1}),
-    'a class that is not known': claim({'CUSTOM_UNHEARD_OF': 1}),
-    'a class in small letters': claim({'vcpu': 1}),
+    'a class that is not known': claim({UNKNOWN: 1}),
     'a provider that is not known': claim({orc.VCPU: 1}, NOBODY),
     'a provider that is no uuid': claim({orc.VCPU: 1}, 'host'),
     'a generation of a consumer that is none': claim(
         {orc.VCPU: 1}, consumer_generation=1
     ),
-    'a generation as text': claim({orc.VCPU: 1}, consumer_generation='1'),
-    'a generation of True': claim({orc.VCPU: 1}, consumer_generation=True),
     'an empty project': claim({orc.VCPU: 1}, project_id=''),
-    'a project that is a number': claim({orc.VCPU: 1}, project_id=1),
     'a long project': claim({orc.VCPU: 1}, project_id='p' * 256),
-    'a key too many': claim({orc.VCPU: 1}, colour='red'),
-    'a consumer type': claim({orc.VCPU: 1}, consumer_type='INSTANCE'),
-    'a consumer type in small letters': claim(
-        {orc.VCPU: 1}, consumer_type='instance'
-    ),
-    'an empty consumer type': claim({orc.VCPU: 1}, consumer_type=''),
-    'mappings': claim({orc.VCPU: 1}, mappings={'': [HOST]}),
-    'mappings that are none': claim({orc.VCPU: 1}, mappings={}),
-    'mappings to no uuid': claim({orc.VCPU: 1}, mappings={'': ['host']}),
-    'mappings to nothing': claim({orc.VCPU: 1}, mappings={'': []}),
-    'mappings that are a list': claim({orc.VCPU: 1}, mappings=[]),
-    'a list': [],
-    'nothing': {},
-    'text': 'claim',
-    'allocations that are a list': claim({}, allocations=[]),
-    'an allocation that is a list': claim({}, allocations={HOST: []}),
-    'an allocation with a generation': claim(
-        {}, allocations={HOST: {'resources': {orc.VCPU: 1}, 'generation': 1}}
-    ),
-    'an allocation with a generation as text': claim(
-        {}, allocations={HOST: {'resources': {orc.VCPU: 1}, 'generation': ''}}
-    ),
-    'an allocation with a key too many': claim(
-        {}, allocations={HOST: {'resources': {orc.VCPU: 1}, 'colour': 1}}
-    ),
+    'an empty user': claim({orc.VCPU: 1}, user_id=''),
 }
 
 
-@pytest.mark.parametrize('microversion', ['1.33', '1.38'])
-@pytest.mark.parametrize('body', CLAIMS.values(), ids=CLAIMS)
+@pytest.mark.parametrize('asked', CLAIMS.values(), ids=CLAIMS)
 def test_a_claim_is_refused_alike(
-    real: Any, fake: FakePlacement, body: Any, microversion: str
+    real: Any, fake: FakePlacement, asked: Allocations
 ) -> None:
-    if microversion == '1.38' and isinstance(body, dict) and body:
-        body = {'consumer_type': 'INSTANCE', **body}
-    for method, url, sent in (
-        ('PUT', f'/allocations/{GUEST}', body),
-        ('PUT', f'/allocations/{HOLDER}', body),
-        ('POST', '/allocations', {uuid_of('another guest'): body}),
-    ):
-        same(real, fake, method, url, sent, microversion)
+    for consumer in (GUEST, HOLDER, 'guest'):
+        same(real, fake, 'post_allocations', {consumer: asked})
     for uuid in (HOST, POOL):
-        same(real, fake, 'GET', f'/resource_providers/{uuid}/allocations')
+        same(real, fake, 'consumers', uuid)
+        same(real, fake, 'usages', uuid)
+    for consumer in (GUEST, HOLDER):
+        same(real, fake, 'allocations', consumer)
 
 
 @pytest.mark.parametrize(
-    'first', [claim({orc.VCPU: 1}, NOBODY), claim({}, allocations={})]
+    'claims',
+    [
+        {},
+        {GUEST: claim({orc.VCPU: 1}), uuid_of('2'): claim({orc.VCPU: 5})},
+        {uuid_of(str(n)): claim({SLOT: 1}, POOL) for n in range(3)},
+    ],
+    ids=['none', 'one of them too large', 'each fits by itself'],
+)
+def test_claims_are_made_together_or_not_at_all(
+    real: Any, fake: FakePlacement, claims: dict[str, Allocations]
+) -> None:
+    refused = same(real, fake, 'post_allocations', claims)
+    assert issubclass(refused, exceptions.PlacementError)
+    for uuid in (HOST, POOL):
+        same(real, fake, 'consumers', uuid)
+
+
+@pytest.mark.parametrize(
+    'first', [claim({orc.VCPU: 1}, NOBODY), claim({}, by_provider={})]
 )
 @pytest.mark.parametrize('generation', [None, 0])
-def test_a_consumer_that_got_nothing_is_remembered(
-    real: Any, fake: FakePlacement, first: Any, generation: int | None
+def test_a_consumer_that_got_nothing_is_kept(
+    real: Any, fake: FakePlacement, first: Allocations, generation: int | None
 ) -> None:
-    url = f'/allocations/{GUEST}'
     again = claim({orc.VCPU: 1}, consumer_generation=generation)
-    same(real, fake, 'PUT', url, first, '1.36')
-    assert same(real, fake, 'GET', url)[1] == {'allocations': {}}
-    status, _ = same(real, fake, 'PUT', url, again, '1.36')
-    assert status == (409 if generation is None else 204)
-
-
-def inventories(facts: Any, **more: Any) -> dict[str, Any]:
-    return {
-        'inventories': {orc.VCPU: facts},
-        'resource_provider_generation': 2,
-        **more,
-    }
-
-
-ONE = f'/resource_providers/{HOST}'
-KEPT = {orc.VCPU: {'total': 8}}
-CALLS: dict[str, tuple[str, str, Any]] = {
-    'a provider with its uuid': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': NOBODY},
-    ),
-    'a child': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': NOBODY, 'parent_provider_uuid': POOL},
-    ),
-    'a parent of null': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': NOBODY, 'parent_provider_uuid': None},
-    ),
-    'a name that is taken': ('POST', '/resource_providers', {'name': 'host'}),
-    'a uuid that is taken': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': HOST},
-    ),
-    'a parent that is not known': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'parent_provider_uuid': NOBODY},
-    ),
-    'a parent that is no uuid': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'parent_provider_uuid': 'host'},
-    ),
-    'no name': ('POST', '/resource_providers', {}),
-    'an empty name': ('POST', '/resource_providers', {'name': ''}),
-    'a long name': ('POST', '/resource_providers', {'name': 'n' * 201}),
-    'a name that is a number': ('POST', '/resource_providers', {'name': 1}),
-    'a uuid that is none': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': 'n'},
-    ),
-    'a uuid of null': (
-        'POST',
-        '/resource_providers',
-        {'name': 'n', 'uuid': None},
-    ),
-    'a provider that is not there': (
-        'GET',
-        f'/resource_providers/{NOBODY}',
-        None,
-    ),
-    'a provider with children is deleted': ('DELETE', ONE, None),
-    'a provider in use is deleted': (
-        'DELETE',
-        f'/resource_providers/{POOL}',
-        None,
-    ),
-    'a provider that is not there is deleted': (
-        'DELETE',
-        f'/resource_providers/{NOBODY}',
-        None,
-    ),
-    'inventories': ('PUT', f'{ONE}/inventories', inventories({'total': 2})),
-    'inventories of nobody': (
-        'PUT',
-        f'/resource_providers/{NOBODY}/inventories',
-        inventories({'total': 2}),
-    ),
-    'an old generation': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({'total': 2}, resource_provider_generation=1),
-    ),
-    'no generation': ('PUT', f'{ONE}/inventories', {'inventories': KEPT}),
-    'a generation as text': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({'total': 2}, resource_provider_generation='2'),
-    ),
-    'inventories that are a list': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({}, inventories=[]),
-    ),
-    'an inventory that is a list': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories([]),
-    ),
-    'an inventory in use goes': (
-        'PUT',
-        f'/resource_providers/{POOL}/inventories',
-        inventories({'total': 2}, resource_provider_generation=3),
-    ),
-    'an inventory shrinks below its use': (
-        'PUT',
-        f'/resource_providers/{POOL}/inventories',
-        {
-            'inventories': {SLOT: {'total': 1, 'reserved': 1}},
-            'resource_provider_generation': 3,
-        },
-    ),
-    'an inventory of a class that is not known': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({}, inventories={'CUSTOM_UNHEARD_OF': {'total': 1}}),
-    ),
-    'an inventory of a class in small letters': (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({}, inventories={'vcpu': {'total': 1}}),
-    ),
-    'traits': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': [GOLD, SEV], 'resource_provider_generation': 2},
-    ),
-    'a trait twice': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': [GOLD, GOLD], 'resource_provider_generation': 2},
-    ),
-    'the traits that are there': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': [], 'resource_provider_generation': 2},
-    ),
-    'a trait that is not known': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': ['CUSTOM_NO'], 'resource_provider_generation': 2},
-    ),
-    'an empty trait': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': [''], 'resource_provider_generation': 2},
-    ),
-    'traits that are text': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': GOLD, 'resource_provider_generation': 2},
-    ),
-    'traits with an old generation': (
-        'PUT',
-        f'{ONE}/traits',
-        {'traits': [GOLD], 'resource_provider_generation': 0},
-    ),
-    'traits of nobody': (
-        'PUT',
-        f'/resource_providers/{NOBODY}/traits',
-        {'traits': [GOLD], 'resource_provider_generation': 0},
-    ),
-    'aggregates': (
-        'PUT',
-        f'{ONE}/aggregates',
-        {'aggregates': [*AGGREGATES], 'resource_provider_generation': 2},
-    ),
-    'an aggregate twice': (
-        'PUT',
-        f'{ONE}/aggregates',
-        {
-            'aggregates': [AGGREGATES[0]] * 2,
-            'resource_provider_generation': 2,
-        },
-    ),
-    'an aggregate that is no uuid': (
-        'PUT',
-        f'{ONE}/aggregates',
-        {'aggregates': ['one'], 'resource_provider_generation': 2},
-    ),
-    'aggregates with an old generation': (
-        'PUT',
-        f'{ONE}/aggregates',
-        {'aggregates': [], 'resource_provider_generation': 1},
-    ),
-    'a custom trait': ('PUT', '/traits/CUSTOM_GOLD', None),
-    'a trait without CUSTOM': ('PUT', '/traits/GOLD', None),
-    'a custom trait in small letters': ('PUT', '/traits/CUSTOM_gold', None),
-    'a custom trait that is too long': (
-        'PUT',
-        f'/traits/CUSTOM_{"A" * 249}',
-        None,
-    ),
-    'a trait that is there': ('GET', f'/traits/{GOLD}', None),
-    'a trait that is not there': ('GET', '/traits/CUSTOM_NO', None),
-    'some traits': ('GET', f'/traits?name=in:{GOLD},{SEV},NO', None),
-    'traits by their beginning': ('GET', '/traits?name=startswith:HW_', None),
-    'traits that providers have': ('GET', '/traits?associated=true', None),
-    'traits that no provider has': (
-        'GET',
-        '/traits?associated=false&name=startswith:CUSTOM_',
-        None,
-    ),
-    'traits by another word': ('GET', '/traits?name=GOLD', None),
-    'traits by another key': ('GET', '/traits?colour=red', None),
-    'associated traits, perhaps': ('GET', '/traits?associated=maybe', None),
-    'a class that is there': ('PUT', '/resource_classes/CUSTOM_NIC', None),
-    'a class without CUSTOM': ('PUT', '/resource_classes/NIC', None),
-    'a consumer that is no uuid': (
-        'PUT',
-        '/allocations/guest',
-        claim({orc.VCPU: 1}),
-    ),
-    'a consumer in large letters': (
-        'PUT',
-        f'/allocations/{GUEST.upper()}',
-        claim({orc.VCPU: 1}),
-    ),
-    'a consumer that holds nothing is deleted': (
-        'DELETE',
-        f'/allocations/{GUEST}',
-        None,
-    ),
-    'a consumer is deleted': ('DELETE', f'/allocations/{HOLDER}', None),
-    'claims for nobody': ('POST', '/allocations', {}),
-    'claims as a list': ('POST', '/allocations', []),
-    'claims for no uuid': (
-        'POST',
-        '/allocations',
-        {'guest': claim({orc.VCPU: 1})},
-    ),
-    'two claims of which one is too large': (
-        'POST',
-        '/allocations',
-        {
-            GUEST: claim({orc.VCPU: 1}),
-            uuid_of('2'): claim({orc.VCPU: 5}),
-        },
-    ),
-    'two claims that fit one by one': (
-        'POST',
-        '/allocations',
-        {
-            GUEST: claim({SLOT: 1}, POOL),
-            uuid_of('2'): claim({SLOT: 1}, POOL),
-            uuid_of('3'): claim({SLOT: 1}, POOL),
-        },
-    ),
-    'a path that is none': ('GET', '/colours', None),
-    'a method that is none': ('PATCH', ONE, {}),
-    'a deletion of all providers': ('DELETE', '/resource_providers', None),
-}
-NUMBERS = ('total', 'reserved', 'min_unit', 'max_unit', 'step_size')
-for key in NUMBERS:
-    for value in (-1, 0, 1, True, 1.5, '1', None, 2**31 - 1, 2**31):
-        CALLS[f'an inventory whose {key} is {value!r}'] = (
-            'PUT',
-            f'{ONE}/inventories',
-            inventories({'total': 1, key: value}),
-        )
-for ratio in (-1, 0, 0.5, 16, '1', None, True, 1e39):
-    CALLS[f'an allocation_ratio of {ratio!r}'] = (
-        'PUT',
-        f'{ONE}/inventories',
-        inventories({'total': 1, 'allocation_ratio': ratio}),
+    same(real, fake, 'post_allocations', {GUEST: first})
+    assert same(real, fake, 'allocations', GUEST) == Allocations()
+    answer = same(real, fake, 'post_allocations', {GUEST: again})
+    assert answer == (
+        exceptions.PlacementConflict if generation is None else None
     )
-CALLS['an inventory without a total'] = (
-    'PUT',
-    f'{ONE}/inventories',
-    inventories({'reserved': 1}),
-)
-CALLS['an inventory with a key too many'] = (
-    'PUT',
-    f'{ONE}/inventories',
-    inventories({'total': 1, 'colour': 1}),
-)
 
 
-@pytest.mark.parametrize('call', CALLS.values(), ids=CALLS)
-def test_a_call_is_answered_alike(
-    real: Any, fake: FakePlacement, call: tuple[str, str, Any]
+def test_an_inventory_that_shrank_below_its_use_takes_less(
+    real: Any, fake: FakePlacement
 ) -> None:
-    method, url, body = call
-    same(real, fake, method, url, body, '1.37')
-    for part in ('inventories', 'traits', 'aggregates'):
-        if method != 'GET' and part in url:
-            same(real, fake, 'GET', f'{ONE}/{part}')
-    if 'allocations' in url:
-        path = f'/resource_providers/{POOL}'
-        same(real, fake, 'GET', f'{path}/usages')
-        same(real, fake, 'GET', f'{path}/allocations')
+    small = cloud()
+    small[1].inventories[SLOT] = Inventory(1, reserved=1, max_unit=2)
+    small[1].used = {SLOT: 3}
+    write(real, small)
+    fake = fake_of(small)
+    for amount, generation in ((3, 1), (2, 1), (1, 2)):
+        same(
+            real,
+            fake,
+            'post_allocations',
+            {HOLDER: claim({SLOT: amount}, POOL,
+                           consumer_generation=generation)},
+        )  # fmt: skip
+        same(real, fake, 'usages', POOL)
 
 
-ASKED = {
-    'nothing': '',
-    'one class': 'resources=VCPU:1',
-    'an empty list of amounts': 'resources=',
-    'a class without an amount': 'resources=VCPU',
-    'an amount of 0': 'resources=VCPU:0',
-    'an amount of -1': 'resources=VCPU:-1',
-    'an amount of 1.5': 'resources=VCPU:1.5',
-    'an amount with blanks': 'resources=VCPU:%201',
-    'an amount with an underscore': 'resources=VCPU:1_0',
-    'two amounts': 'resources=VCPU:1:1',
-    'a class twice': 'resources=VCPU:1,VCPU:2',
-    'amounts twice': 'resources=VCPU:5&resources=VCPU:1',
-    'a class that is not known': 'resources=CUSTOM_UNHEARD_OF:1',
-    'a key that is not known': 'resources=VCPU:1&colour=red',
-    'a group that is not known': 'resources=VCPU:1&required_A=CUSTOM_GOLD',
-    'a suffix with a dot': 'resources.=VCPU:1',
-    'a suffix of 64': f'resources{"a" * 64}=VCPU:1',
-    'a suffix of 65': f'resources{"a" * 65}=VCPU:1',
-    'a trait that is not known': 'resources=VCPU:1&required=CUSTOM_NO',
-    'a forbidden trait that is not known': (
-        'resources=VCPU:1&required=!CUSTOM_NO'
+VCPU = RequestGroup('', {orc.VCPU: 1})
+POOLED = RequestGroup('_A', {SLOT: 1})
+PLAIN = PlacementRequest((VCPU,))
+RELAXED = PlacementRequest(
+    (VCPU, RequestGroup(SLOT_SUFFIX, required=(frozenset({SEV}),))),
+    slot_suffix=SLOT_SUFFIX,
+    slot_relaxed=True,
+)
+
+
+def having(*required: str, forbidden: str = '') -> PlacementRequest:
+    return PlacementRequest(
+        (
+            replace(
+                VCPU,
+                required=tuple(frozenset(r.split('|')) for r in required),
+                forbidden=frozenset(filter(None, [forbidden])),
+            ),
+        )
+    )
+
+
+QUERIES = {
+    'no group': PlacementRequest(()),
+    'one class': PLAIN,
+    'an amount of 0': PlacementRequest((RequestGroup('', {orc.VCPU: 0}),)),
+    'an amount of -1': PlacementRequest((RequestGroup('', {orc.VCPU: -1}),)),
+    'a class that is not known': PlacementRequest(
+        (RequestGroup('', {UNKNOWN: 1}),)
     ),
-    'an empty trait': 'resources=VCPU:1&required=',
-    'an empty trait among others': 'resources=VCPU:1&required=CUSTOM_GOLD,',
-    'only an exclamation mark': 'resources=VCPU:1&required=!',
-    'two exclamation marks': 'resources=VCPU:1&required=!!CUSTOM_GOLD',
-    'any of none': 'resources=VCPU:1&required=in:',
-    'any of two': 'resources=VCPU:1&required=in:CUSTOM_GOLD,CUSTOM_OLD',
-    'any of, with a forbidden one': (
-        'resources=VCPU:1&required=in:CUSTOM_GOLD,!CUSTOM_OLD'
+    'a class that is not known after one that is short': PlacementRequest(
+        (RequestGroup('', {orc.VCPU: 9}), RequestGroup('_A', {UNKNOWN: 1}))
     ),
-    'a trait required and forbidden': (
-        'resources=VCPU:1&required=CUSTOM_GOLD,!CUSTOM_GOLD'
+    'a trait': having(GOLD),
+    'a trait that is not known': having(UNKNOWN),
+    'any of two traits': having(f'{GOLD}|{OLD}'),
+    'any of two traits, one of them not known': having(f'{UNKNOWN}|{OLD}'),
+    'a forbidden trait': having(forbidden=GOLD),
+    'a forbidden trait that is not known': having(forbidden=UNKNOWN),
+    'a trait required and forbidden': having(GOLD, forbidden=GOLD),
+    'an aggregate': replace(PLAIN, member_of=(frozenset(AGGREGATES[:1]),)),
+    'any of two aggregates': replace(
+        PLAIN, member_of=(frozenset(AGGREGATES),)
     ),
-    'traits with blanks': (
-        'resources=VCPU:1&required=CUSTOM_GOLD,%20CUSTOM_OLD'
+    'two aggregates': replace(
+        PLAIN, member_of=tuple(frozenset({uuid}) for uuid in AGGREGATES)
     ),
-    'an aggregate': f'resources=VCPU:1&member_of={AGGREGATES[0]}',
-    'aggregates without in': (
-        f'resources=VCPU:1&member_of={",".join(AGGREGATES)}'
+    'none of two aggregates': replace(
+        PLAIN, forbidden_aggregates=frozenset(AGGREGATES)
     ),
-    'any of two aggregates': (
-        f'resources=VCPU:1&member_of=in:{",".join(AGGREGATES)}'
+    'an aggregate that is no uuid': replace(
+        PLAIN, member_of=(frozenset({'one'}),)
     ),
-    'none of two aggregates': (
-        f'resources=VCPU:1&member_of=!in:{",".join(AGGREGATES)}'
+    'a tree': replace(PLAIN, in_tree=POOL),
+    'a tree that is no uuid': replace(PLAIN, in_tree='host'),
+    'a tree that is not there': replace(PLAIN, in_tree=NOBODY),
+    'two groups without a policy': PlacementRequest(
+        (replace(VCPU, suffix='_B'), POOLED)
     ),
-    'an aggregate that is no uuid': 'resources=VCPU:1&member_of=one',
-    'an aggregate inside of a list forbidden': (
-        f'resources=VCPU:1&member_of=in:!{AGGREGATES[0]}'
+    'two groups with a policy': PlacementRequest(
+        (replace(VCPU, suffix='_B'), POOLED), 'none'
     ),
-    'an empty aggregate': 'resources=VCPU:1&member_of=',
-    'a tree': f'resources=VCPU:1&in_tree={POOL}',
-    'a tree that is no uuid': 'resources=VCPU:1&in_tree=host',
-    'a tree that is not there': f'resources=VCPU:1&in_tree={NOBODY}',
-    'a limit': 'resources=VCPU:1&limit=1',
-    'a limit of 0': 'resources=VCPU:1&limit=0',
-    'a limit of -1': 'resources=VCPU:1&limit=-1',
-    'a limit that is text': 'resources=VCPU:1&limit=one',
-    'an empty limit': 'resources=VCPU:1&limit=',
-    'two groups without a policy': (
-        'resources_A=VCPU:1&resources_B=MEM_ENCRYPTION_CONTEXT:1'
+    'two groups that isolate': PlacementRequest(
+        (replace(VCPU, suffix='_B'), replace(VCPU, suffix='_A')), 'isolate'
     ),
-    'two groups with a policy': (
-        'resources_A=VCPU:1&resources_B=MEM_ENCRYPTION_CONTEXT:1'
-        '&group_policy=none'
+    'a root': replace(PLAIN, root_required=frozenset({GOLD})),
+    'a root without': replace(PLAIN, root_forbidden=frozenset({GOLD})),
+    'a root with and without': replace(
+        PLAIN,
+        root_required=frozenset({GOLD}),
+        root_forbidden=frozenset({GOLD}),
     ),
-    'two groups that isolate': (
-        'resources_A=VCPU:1&resources_B=VCPU:1&group_policy=isolate'
+    'a root with a trait that is not known': replace(
+        PLAIN, root_required=frozenset({UNKNOWN})
     ),
-    'a policy that is not known': (
-        'resources_A=VCPU:1&resources_B=VCPU:1&group_policy=all'
+    'a slot relaxed': RELAXED,
+    'a slot relaxed and nothing else': replace(
+        RELAXED, groups=RELAXED.groups[1:]
     ),
-    'a root': 'resources=VCPU:1&root_required=CUSTOM_GOLD',
-    'a root without': 'resources=VCPU:1&root_required=!CUSTOM_GOLD',
-    'a root with any of': 'resources=VCPU:1&root_required=in:CUSTOM_GOLD',
-    'two roots': (
-        'resources=VCPU:1&root_required=CUSTOM_GOLD&root_required=CUSTOM_OLD'
+    'a slot relaxed, of any trait': replace(
+        RELAXED, groups=(VCPU, RequestGroup(SLOT_SUFFIX))
     ),
-    'a root with and without': (
-        'resources=VCPU:1&root_required=CUSTOM_GOLD,!CUSTOM_GOLD'
-    ),
-    'an empty root': 'resources=VCPU:1&root_required=',
-    'a subtree': (
-        'resources_A=VCPU:1&resources_B=MEM_ENCRYPTION_CONTEXT:1'
-        '&group_policy=none&same_subtree=_A,_B'
-    ),
-    'a subtree of a group that is none': (
-        'resources_A=VCPU:1&same_subtree=_A,_B'
-    ),
-    'a subtree of no group': 'resources_A=VCPU:1&same_subtree=',
-    'a group without resources': (
-        'resources_A=VCPU:1&required_B=CUSTOM_GOLD&group_policy=none'
-    ),
-    'a group without resources in a subtree': (
-        'resources_A=MEM_ENCRYPTION_CONTEXT:1&required_B=!CUSTOM_GOLD'
-        '&group_policy=none&same_subtree=_A,_B'
-    ),
-    'only groups without resources': (
-        'required_B=CUSTOM_GOLD&same_subtree=_B'
-    ),
-    'aggregates of a group without resources': (
-        f'resources=VCPU:1&member_of_B={AGGREGATES[0]}'
+    'a group without resources': PlacementRequest(
+        (VCPU, RequestGroup('_B', required=(frozenset({GOLD}),)))
     ),
 }
 
 
-@pytest.mark.parametrize('query', ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize('query', QUERIES.values(), ids=QUERIES)
+@pytest.mark.parametrize('newest', ['1.33', '1.35', '1.36', '1.39'])
 def test_a_query_is_answered_alike(
-    real: Any, fake: FakePlacement, query: str
+    real: Any, fake: FakePlacement, query: PlacementRequest, newest: str
 ) -> None:
-    url = f'/allocation_candidates?{query}'
-    for microversion in ('1.33', '1.35', '1.36', '1.39'):
-        statuses = [
-            adapter.get(url, microversion=microversion).status_code
-            for adapter in (real, fake)
-        ]
-        assert statuses[1] == statuses[0], microversion
+    same(
+        real,
+        fake_of(cloud(), max_microversion=newest),
+        'allocation_candidates',
+        query,
+        max_microversion=newest,
+    )
 
 
-LISTED = {
-    'all': '',
-    'a name': 'name=host',
-    'a name that is none': 'name=nobody',
-    'a uuid': f'uuid={POOL}',
-    'a uuid that is none': 'uuid=host',
-    'a tree': f'in_tree={POOL}',
-    'a tree that is not there': f'in_tree={NOBODY}',
-    'a trait': f'required={SEV}',
-    'a forbidden trait': f'required=!{SEV}',
-    'a trait that is not known': 'required=CUSTOM_NO',
-    'any of': f'required=in:{SEV},{GOLD}',
-    'an aggregate': f'member_of={AGGREGATES[0]}',
-    'a forbidden aggregate': f'member_of=!{AGGREGATES[0]}',
-    'resources': 'resources=VCPU:4',
-    'resources in an aggregate without any': (
-        f'resources=VCPU:4&member_of={AGGREGATES[1]}'
-    ),
-    'too many resources': 'resources=MEM_ENCRYPTION_CONTEXT:3',
-    'a class that is not known': 'resources=CUSTOM_UNHEARD_OF:1',
-    'another key': 'colour=red',
+def test_names_that_are_not_known_are_told_apart(
+    real: Any, fake: FakePlacement
+) -> None:
+    query = QUERIES['a trait that is not known']
+    assert same(real, fake, 'allocation_candidates', query) is UnknownName
+    query = QUERIES['a class that is not known']
+    assert same(real, fake, 'allocation_candidates', query) is UnknownName
+
+
+def ors(*traits: str) -> tuple[frozenset[str], ...]:
+    return (frozenset(traits),)
+
+
+LISTED: dict[str, dict[str, Any]] = {
+    'all': {},
+    'a name': {'name': 'host'},
+    'a name that is none': {'name': 'nobody'},
+    'a uuid': {'uuid': POOL},
+    'a uuid that is none': {'uuid': 'host'},
+    'a tree': {'in_tree': POOL},
+    'a tree that is no uuid': {'in_tree': 'host'},
+    'a tree that is not there': {'in_tree': NOBODY},
+    'a trait': {'required': ors(SEV)},
+    'a trait that is not known': {'required': ors(UNKNOWN)},
+    'any of two traits': {'required': ors(SEV, GOLD)},
+    'two traits': {'required': ors(SEV) + ors(GOLD)},
+    'an aggregate': {'member_of': ors(AGGREGATES[0])},
+    'two aggregates': {'member_of': ors(AGGREGATES[0]) + ors(AGGREGATES[1])},
+    'an aggregate that is no uuid': {'member_of': ors('one')},
 }
 
 
-@pytest.mark.parametrize('query', LISTED.values(), ids=LISTED)
+@pytest.mark.parametrize('filters', LISTED.values(), ids=LISTED)
+@pytest.mark.parametrize('newest', ['1.33', '1.39'])
 def test_providers_are_listed_alike(
-    real: Any, fake: FakePlacement, query: str
+    real: Any, fake: FakePlacement, filters: dict[str, Any], newest: str
 ) -> None:
-    for microversion in ('1.33', '1.39'):
-        url = f'/resource_providers?{query}'
-        same(real, fake, 'GET', url, None, microversion)
+    same(
+        real,
+        fake_of(cloud(), max_microversion=newest),
+        'resource_providers',
+        max_microversion=newest,
+        **filters,
+    )
 
 
+@pytest.mark.parametrize('uuid', [HOST, POOL, NOBODY])
 @pytest.mark.parametrize(
-    'microversion', ['1.33', '1.40', '2.0', 'latest', '1', '1.x', 'newest']
+    'method', ['inventories', 'usages', 'traits', 'consumers', 'allocations']
 )
-def test_microversions_are_taken_alike(
-    real: Any, fake: FakePlacement, microversion: str
+def test_what_is_asked_of_one_is_answered_alike(
+    real: Any, fake: FakePlacement, method: str, uuid: str
 ) -> None:
-    statuses = [
-        adapter.request(
-            '/resource_providers',
-            'GET',
-            headers={'OpenStack-API-Version': f'placement {microversion}'},
-        ).status_code
-        for adapter in (real, fake)
-    ]
-    assert statuses[0] == statuses[1]
+    same(real, fake, method, uuid)
+
+
+@pytest.mark.parametrize('prefix', ['HW_', 'CUSTOM_', ''])
+def test_traits_of_providers_are_listed_alike(
+    real: Any, fake: FakePlacement, prefix: str
+) -> None:
+    same(real, fake, 'associated_traits', prefix)

@@ -6,8 +6,7 @@ import pytest
 
 from sev_scheduling import explain, translate
 from sev_scheduling.diagnosis import Cause, Constraint, Shortfall
-from sev_scheduling.placement.diagnosis import diagnose
-from sev_scheduling.placement.questions import MAX_CALLS
+from sev_scheduling.placement.diagnosis import MAX_CALLS, diagnose
 from tests.contract.placement.requests import IMAGE, STATELESS, host, request
 
 FULL = {'amd-sev': {'total': 4, 'used': 4}}

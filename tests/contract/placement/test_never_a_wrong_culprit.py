@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.placement.diagnosis import diagnose
-from sev_scheduling.placement.questions import MAX_CALLS
+from sev_scheduling.placement.diagnosis import MAX_CALLS, diagnose
 from tests.contract.placement.requests import host, request
 
 AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip('nova', reason='nova is not installed')
 
+import msgspec
 import nova.conf
 from nova import context as nova_context
 from nova import objects
@@ -17,6 +18,10 @@ from nova.scheduler import filters, host_manager, utils, weights
 
 from sev_scheduling import opts
 from sev_scheduling.nova.lookups import shared_lookups
+from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement.answers import Allocations
+from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import FakePlacement, add_host
 
 objects.register_all()
@@ -117,14 +122,40 @@ def aggregate(name: str = 'gold', **metadata: str) -> objects.Aggregate:
     )
 
 
+def nova_query(asked: utils.ResourceRequest) -> PlacementRequest:
+    """Return nova's own query for candidates as this library's."""
+    first = asked.get_request_group(None)
+    return PlacementRequest(
+        tuple(
+            RequestGroup(
+                suffix or '',
+                dict(group.resources),
+                tuple(frozenset({t}) for t in group.required_traits),
+                frozenset(group.forbidden_traits),
+            )
+            for suffix, group in asked._rg_by_id.items()
+        ),
+        asked._group_policy,
+        member_of=tuple(frozenset(uuids) for uuids in first.aggregates),
+        in_tree=first.in_tree,
+        root_required=frozenset(asked._root_required),
+        root_forbidden=frozenset(asked._root_forbidden),
+        forbidden_aggregates=frozenset(first.forbidden_aggregates),
+    )
+
+
 class World:
     """A cloud, whose Placement the plug-in asks.
 
-    :ivar placement: a Placement in memory
+    :ivar placement: a Placement in memory, or an adapter onto a real one
+    :ivar api: a client of it
     """
 
     def __init__(self, placement: Any | None = None) -> None:
         self.placement = FakePlacement() if placement is None else placement
+        self.api = (
+            self.placement if placement is None else PlacementClient(placement)
+        )
         self.states: dict[str, host_manager.HostState] = {}
 
     def host(
@@ -149,66 +180,34 @@ class World:
         self.states[root] = state
         return root
 
-    def call(self, method: str, url: str, json: Any = None) -> Any:
-        response = self.placement.request(
-            url, method, microversion='1.36', json=json
-        )
-        assert response.status_code < 300, response.text
-        return response.json() if response.content else None
-
     def set_traits(self, provider: str, *traits: str) -> None:
-        for trait in traits:
-            if trait.startswith('CUSTOM_'):
-                self.call('PUT', f'/traits/{trait}')
-        url = f'/resource_providers/{provider}'
-        generation = self.call('GET', url)['generation']
-        self.call(
-            'PUT',
-            f'{url}/traits',
-            {
-                'traits': list(traits),
-                'resource_provider_generation': generation,
-            },
-        )
+        self.placement.providers[provider].traits = set(traits)
 
     def pool(self, root: str, suffix: str = 'amd_sev') -> str:
         """Return the uuid of a host's nested provider of slots."""
         (found,) = [
-            provider['uuid']
-            for provider in self.call(
-                'GET', f'/resource_providers?in_tree={root}'
-            )['resource_providers']
-            if provider['name'].endswith(f'_{suffix}')
+            provider.uuid
+            for provider in self.api.resource_providers(in_tree=root)
+            if provider.name.endswith(f'_{suffix}')
         ]
         return found
 
     def claim(self, provider: str, server: str = SERVER) -> None:
         """Give a server a slot."""
-        self.call(
-            'PUT',
-            f'/allocations/{server}',
-            {
-                'allocations': {provider: {'resources': {SLOT: 1}}},
-                'project_id': 'tests',
-                'user_id': 'tests',
-                'consumer_generation': None,
-            },
-        )
+        held = Allocations({provider: {SLOT: 1}}, 'tests', 'tests')
+        self.api.post_allocations({server: held})
 
     def hosts_for(
         self, request: objects.RequestSpec, *, pinned: bool = True
     ) -> list[host_manager.HostState]:
-        """Return the hosts that nova's own question to Placement finds.
+        """Return the hosts that nova's own query to Placement finds.
 
         :param pinned: as nova asks first; else as it asks once more
         """
         asked = utils.ResourceRequest.from_request_spec(request, pinned)
-        answer = self.call(
-            'GET', f'/allocation_candidates?{asked.to_querystring()}'
-        )
         for state in self.states.values():
             state.allocation_candidates = []
-        for candidate in answer['allocation_requests']:
+        for candidate in self.candidates(asked):
             for provider in candidate['allocations']:
                 if provider in self.states:
                     self.states[provider].allocation_candidates.append(
@@ -216,9 +215,16 @@ class World:
                     )
         return [s for s in self.states.values() if s.allocation_candidates]
 
+    def candidates(self, asked: utils.ResourceRequest) -> list[Any]:
+        """Return the allocation requests of Placement's answer, as JSON."""
+        answer = self.api.allocation_candidates(nova_query(asked))
+        found: list[Any] = msgspec.to_builtins(answer.allocation_requests)
+        return found
+
     @property
     def calls(self) -> list[str]:
-        return [f'{method} {url}' for method, url in self.placement.calls]
+        """What the fake Placement was asked: ``inventories 1234-…``."""
+        return [f'{method} {what}' for method, what in self.placement.calls]
 
 
 _FILTERS = filters.HostFilterHandler()

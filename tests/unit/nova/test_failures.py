@@ -18,13 +18,14 @@ from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.lookups.client import Connection
-from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement import PlacementClient, embedded_placement
 from tests.unit.nova.factories import (
     ON,
     ON_ES,
     Q35,
     SEV,
     UEFI,
+    World,
     aggregate,
     load_filter,
     load_weigher,
@@ -325,15 +326,23 @@ class Spoiling:
         return response
 
 
+@pytest.fixture
+def real_world(world):
+    """A cloud whose Placement is the real one: its answers are JSON."""
+    with embedded_placement() as placement:
+        yield World(placement)
+
+
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_whatever_placement_answers_nothing_but_a_reason_leaves(
-    monkeypatch, world, data
+    monkeypatch, real_world, data
 ):
+    world = real_world
     if not world.states:
         limit = aggregate(**{'sev_scheduling:max_guests': '9'})
         root = world.host('alpha', aggregates=[limit], machine_type='q35')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
+import os_traits
 import pytest
 from nova import context as nova_context
 from nova import exception
@@ -31,11 +32,32 @@ from tests.unit.nova.factories import (
 )
 
 
+class RealWorld(World):
+    """A cloud whose Placement is the real one, asked in nova's own words."""
+
+    def set_traits(self, provider, *traits):
+        for trait in filter(os_traits.is_custom, traits):
+            self.api.call('PUT', f'/traits/{trait}')
+        url = f'/resource_providers/{provider}'
+        facts = {
+            'traits': list(traits),
+            'resource_provider_generation': self.api.call('GET', url)[
+                'generation'
+            ],
+        }
+        self.api.call('PUT', f'{url}/traits', json=facts)
+
+    def candidates(self, asked):
+        url = f'/allocation_candidates?{asked.to_querystring()}'
+        answer = self.api.call('GET', url, microversion='1.36')
+        return answer['allocation_requests']
+
+
 @pytest.fixture
 def world(connect):
     with embedded_placement() as placement:
         connect(lambda deadline: PlacementClient(placement))
-        yield World(placement)
+        yield RealWorld(placement)
 
 
 def test_a_day_of_a_cloud(world, configured):

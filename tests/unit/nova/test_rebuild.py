@@ -49,8 +49,6 @@ def test_a_server_that_holds_its_slot_may(world, nested):
 def test_a_plain_server_stays_plain(world):
     world.host(pools={})
     assert rebuild(world, rebuild_spec({}, {})) == ['alpha']
-    assert world.calls
-    world.placement.calls.clear()
     assert rebuild(world, rebuild_spec({}, Q35)) == ['alpha']
     assert world.calls == []
 
@@ -160,4 +158,4 @@ def test_an_evacuation_is_no_rebuild_to_the_scheduler(world):
     request = spec(scheduler_hints={})
     states = world.hosts_for(request)
     assert passing(load_filter(), states, request) == ['alpha']
-    assert not any('/allocations/' in call for call in world.calls), SERVER
+    assert f'allocations {SERVER}' not in world.calls

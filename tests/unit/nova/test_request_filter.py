@@ -343,15 +343,7 @@ def test_without_a_candidate_the_fault_says_why(world, host, request_, told):
 def test_a_request_that_just_fits_is_let_through(world, request_):
     world.host('alpha', vcpus=4, aggregates=())
     root = next(iter(world.states))
-    generation = world.call('GET', f'/resource_providers/{root}')['generation']
-    world.call(
-        'PUT',
-        f'/resource_providers/{root}/aggregates',
-        {
-            'aggregates': [AGGREGATE],
-            'resource_provider_generation': generation,
-        },
-    )
+    world.placement.providers[root].aggregates = {AGGREGATE}
     assert ask(request_())
 
 
@@ -452,7 +444,7 @@ def test_what_the_second_query_does_not_help(world, extra_specs):
 
 def test_groups_beside_pinned_cpus_are_kept(world):
     world.host('alpha', vcpus=4)
-    world.call('PUT', '/resource_classes/CUSTOM_NIC')
+    world.placement.known_classes.add('CUSTOM_NIC')
     assert ask(spec(PINNED))
     assert 'PCPU' in refusal(spec({**PINNED, 'resources1:CUSTOM_NIC': '1'}))
 
@@ -478,9 +470,8 @@ def test_a_guest_that_fits_costs_one_call(world):
     last(context, spec())
     world.placement.calls.clear()
     last(context, spec())
-    (call,) = world.calls
-    assert call.startswith('GET /allocation_candidates?')
-    assert call.endswith('limit=1')
+    ((method, _),) = world.placement.calls
+    assert method == 'allocation_candidates'
 
 
 @pytest.mark.parametrize('hosts', [1, 30])

@@ -1,4 +1,4 @@
-"""The Placement in memory as an adapter, and the fixtures."""
+"""The Placement in memory, and the fixtures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from concurrent import futures
 from pathlib import Path
 
 import pytest
-from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1.adapter import Adapter
 
 from sev_scheduling import exceptions, parse
 from sev_scheduling.placement import PlacementClient
+from sev_scheduling.placement.answers import Allocations, Inventory
 from sev_scheduling.testing import (
     FakePlacement,
     add_host,
@@ -25,12 +24,12 @@ from sev_scheduling.testing.plugin import fake_placement, placement_client
 __all__ = ['fake_placement', 'placement_client']
 
 ROOT = Path(__file__).parents[3]
+GUEST = '4e8e5957-649f-477b-9e5b-f1f75b21c03c'
 
 
 def test_the_fixtures_belong_together(
     fake_placement: FakePlacement, placement_client: PlacementClient
 ) -> None:
-    assert isinstance(fake_placement, Adapter)
     add_host(fake_placement, 'epyc')
     assert [host.name for host in placement_client.hosts()] == ['epyc']
 
@@ -64,7 +63,7 @@ def test_the_code_of_the_documentation_runs() -> None:
         exec(re.sub('^   ', '', block, flags=re.MULTILINE), {})
 
 
-@pytest.mark.parametrize('word', ['', '1', '2.0', '1.x', 'latest'])
+@pytest.mark.parametrize('word', ['1', '2.0', '1.x', 'latest'])
 def test_a_microversion_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(exceptions.InputError, match=r'not of the form 1\.39'):
         FakePlacement(word)
@@ -74,6 +73,11 @@ def test_an_older_placement_is_too_old() -> None:
     client = FakePlacement('1.32').client()
     with pytest.raises(exceptions.PlacementTooOld, match=r'up to 1\.32'):
         client.hosts()
+
+
+def test_it_has_no_microversion_that_the_contract_tests_do_not_hold() -> None:
+    assert FakePlacement().supports('1.39')
+    assert not FakePlacement('1.99').supports('1.40')
 
 
 def test_any_of_models_is_asked_one_by_one_of_an_older_placement() -> None:
@@ -88,48 +92,54 @@ def test_any_of_models_is_asked_one_by_one_of_an_older_placement() -> None:
     assert answers == [['amd-sev-es', 'amd-sev']] * 2
 
 
-@pytest.mark.parametrize(
-    ('method', 'url', 'status'),
-    [
-        ('GET', '/colours', 404),
-        ('POST', '/reshaper', 404),
-        ('PATCH', '/resource_providers', 405),
-        ('POST', '/', 404),
-    ],
-)
-def test_calls_that_it_lacks_are_refused(
-    method: str, url: str, status: int
-) -> None:
+def test_it_answers_no_http() -> None:
     placement = FakePlacement()
-    response = placement.request(url, method, microversion='1.39')
-    assert response.status_code == status
-    assert response.json()['errors'][0]['status'] == status
-    assert placement.calls == [(method, url)]
+    with pytest.raises(exceptions.InputError, match='embedded_placement'):
+        placement.call('GET', '/reshaper')
+    assert placement.calls == []
 
 
-def test_a_refusal_is_raised_where_that_is_asked_for() -> None:
+def test_calls_are_listed() -> None:
     placement = FakePlacement()
-    url = '/resource_providers/4e8e5957-649f-477b-9e5b-f1f75b21c03c'
-    with pytest.raises(ks_exceptions.NotFound):
-        placement.get(url, microversion='1.39', raise_exc=True)
+    root = add_host(placement, 'epyc', pools={})
+    placement.inventories(root)
+    placement.allocations(GUEST)
+    placement.associated_traits('HW_')
+    placement.resource_providers(name='epyc')
+    assert [what for what, _ in placement.calls] == [
+        'inventories',
+        'allocations',
+        'associated_traits',
+        'resource_providers',
+    ]
+    assert placement.calls[0] == ('inventories', root)
+    assert placement.calls[-1][1]['name'] == 'epyc'
 
 
-def test_a_call_without_a_microversion_is_too_old() -> None:
-    assert FakePlacement().get('/resource_providers').status_code == 406
-
-
-def test_a_microversion_can_come_with_the_headers() -> None:
-    headers = {'openstack-api-version': 'placement latest'}
-    response = FakePlacement().get('/resource_providers', headers=headers)
-    assert response.json() == {'resource_providers': []}
+def test_a_provider_of_any_shape_is_added() -> None:
+    placement = FakePlacement()
+    root = placement.add_provider('host', traits=['CUSTOM_A'])
+    child = placement.add_provider(
+        'nic', parent=root, inventories={'CUSTOM_NIC': Inventory(2)}
+    )
+    [found] = placement.resource_providers(name='nic')
+    assert (found.uuid, found.root_provider_uuid) == (child, root)
+    assert placement.usages(child) == {'CUSTOM_NIC': 0}
+    assert placement.traits(root) == {'CUSTOM_A'}
+    for name, uuid in (('nic', None), ('other', root)):
+        with pytest.raises(exceptions.PlacementConflict, match=name):
+            placement.add_provider(name, uuid=uuid)
 
 
 def test_what_an_answer_holds_is_not_what_placement_holds() -> None:
     placement = FakePlacement()
-    uuid = add_host(placement, 'epyc', pools={'amd-sev': 1})
-    url = f'/resource_providers/{uuid}/inventories'
-    placement.get(url, microversion='1.39').json()['inventories'].clear()
-    assert placement.get(url, microversion='1.39').json()['inventories']
+    root = add_host(placement, 'epyc', pools={'amd-sev': 1})
+    dict(placement.inventories(root) or {}).clear()
+    held = {root: {'VCPU': 1}}
+    placement.post_allocations({GUEST: Allocations(held, 'p', 'u')})
+    held[root].clear()
+    assert placement.allocations(GUEST).by_provider == {root: {'VCPU': 1}}
+    assert placement.inventories(root)
 
 
 def test_threads_claim_each_slot_once() -> None:

@@ -27,7 +27,11 @@ def placed(host_filter, world, request):
 
 def looks(world):
     """How often it was asked which providers offer SEV."""
-    return sum(call.endswith(f'required={SEV_TRAIT}') for call in world.calls)
+    required = (frozenset({SEV_TRAIT}),)
+    return sum(
+        method == 'resource_providers' and what['required'] == required
+        for method, what in world.placement.calls
+    )
 
 
 @pytest.mark.parametrize('nested', [True, False], ids=['nested', 'flat'])

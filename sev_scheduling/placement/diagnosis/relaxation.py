@@ -1,10 +1,9 @@
-"""A query for candidates, taken apart into what it asks for."""
+"""A query for candidates as constraints, and with some of them relaxed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import os_resource_classes as orc
 
@@ -14,7 +13,7 @@ from sev_scheduling.request.groups import RequestGroup
 
 Names = frozenset[str]
 
-#: Aggregates are told apart by a call each; more than this count as one.
+#: Aggregates take a call each; more than this count as one constraint.
 MAX_MEMBER_OF = 2
 
 
@@ -33,7 +32,7 @@ def trait_constraint(ors: Collection[str]) -> Constraint:
 def member_of_constraints(
     query: PlacementRequest,
 ) -> Mapping[Constraint, tuple[Names, ...]]:
-    """Return what must be told apart -> the aggregates that it asks for."""
+    """Return the constraints -> AND of ORs of the aggregates they ask for."""
     found: dict[Constraint, tuple[Names, ...]] = {
         Constraint(Cause.AGGREGATE, alternatives_name(ors)): (ors,)
         for ors in query.member_of
@@ -47,6 +46,34 @@ def member_of_constraints(
 def forbidden_aggregates_constraint(query: PlacementRequest) -> Constraint:
     names = alternatives_name(query.forbidden_aggregates)
     return Constraint(Cause.AGGREGATE, f'!{names}')
+
+
+def aggregate_marks(
+    query: PlacementRequest,
+) -> Mapping[str, tuple[Names, ...]]:
+    """Return the names of the constraints -> AND of ORs of aggregates."""
+    marks = {
+        constraint.name: member_of
+        for constraint, member_of in member_of_constraints(query).items()
+    }
+    if query.forbidden_aggregates:
+        mark = forbidden_aggregates_constraint(query).name
+        marks[mark] = (query.forbidden_aggregates,)
+    return marks
+
+
+def with_marks(query: PlacementRequest) -> PlacementRequest:
+    """Return a query for trees whose aggregates are such marks."""
+    forbidden = query.forbidden_aggregates and [
+        forbidden_aggregates_constraint(query).name
+    ]
+    return replace(
+        query,
+        member_of=tuple(
+            frozenset({c.name}) for c in member_of_constraints(query)
+        ),
+        forbidden_aggregates=frozenset(forbidden),
+    )
 
 
 def slot_constraint(query: PlacementRequest) -> Constraint:
@@ -83,24 +110,24 @@ def constraints(query: PlacementRequest) -> Iterator[Constraint]:
 
 def without(
     query: PlacementRequest,
-    given_up: Collection[Constraint],
-    amounts: Mapping[str, int] = MappingProxyType({}),
+    relaxed: Collection[Constraint],
+    amounts: Mapping[str, int] | None = None,
 ) -> PlacementRequest:
     """Return a query that asks for less.
 
-    :param given_up: what to ask for no more
+    :param relaxed: constraints to drop
     :param amounts: resource class -> amount to ask for where its amount is
-        given up; the class is left out where it is not among these
+        relaxed; the class is left out where it is not among these
     """
 
     def kept(cause: Cause, names: Iterable[str], sign: str = '') -> Names:
         return frozenset(
             name
             for name in names
-            if Constraint(cause, f'{sign}{name}') not in given_up
+            if Constraint(cause, f'{sign}{name}') not in relaxed
         )
 
-    slot_relaxed = bool(query.models) and slot_constraint(query) in given_up
+    slot_relaxed = bool(query.models) and slot_constraint(query) in relaxed
     groups = []
     for group in query.groups:
         if query.is_slot(group):
@@ -108,11 +135,11 @@ def without(
         elif not group.suffix:
             less = replace(
                 group,
-                resources=_amounts(group, given_up, amounts),
+                resources=_amounts(group, relaxed, amounts or {}),
                 required=tuple(
                     ors
                     for ors in group.required
-                    if trait_constraint(ors) not in given_up
+                    if trait_constraint(ors) not in relaxed
                 ),
                 forbidden=kept(Cause.TRAIT, group.forbidden, '!'),
             )
@@ -123,23 +150,26 @@ def without(
         else:
             continue
         groups.append(less)
-    isolated = kept(Cause.GROUP_POLICY, ['isolate'])
-    hosts = kept(Cause.HOST, filter(None, [query.in_tree]))
+    forbidden = forbidden_aggregates_constraint(query)
     return replace(
         query,
         groups=tuple(groups),
-        group_policy=query.group_policy if isolated else 'none',
+        group_policy=query.group_policy
+        if kept(Cause.GROUP_POLICY, ['isolate'])
+        else 'none',
         member_of=tuple(
             ors
             for constraint, entries in member_of_constraints(query).items()
-            if constraint not in given_up
+            if constraint not in relaxed
             for ors in entries
         ),
-        in_tree=next(iter(hosts), None),
+        in_tree=query.in_tree
+        if query.in_tree and kept(Cause.HOST, [query.in_tree])
+        else None,
         root_required=kept(Cause.HOST_TRAIT, query.root_required),
         root_forbidden=kept(Cause.HOST_TRAIT, query.root_forbidden, '!'),
         forbidden_aggregates=query.forbidden_aggregates
-        if forbidden_aggregates_constraint(query) not in given_up
+        if forbidden not in relaxed
         else frozenset(),
         slot_relaxed=slot_relaxed,
     )
@@ -147,12 +177,12 @@ def without(
 
 def _amounts(
     group: RequestGroup,
-    given_up: Collection[Constraint],
+    relaxed: Collection[Constraint],
     amounts: Mapping[str, int],
 ) -> dict[str, int]:
     found = {}
     for name, amount in group.resources.items():
-        if amount_constraint(name, amount) not in given_up:
+        if amount_constraint(name, amount) not in relaxed:
             found[name] = amount
         elif name in amounts:
             found[name] = amounts[name]
@@ -160,7 +190,7 @@ def _amounts(
 
 
 def can_be_asked(query: PlacementRequest) -> bool:
-    """Whether Placement has words for a query that gave something up.
+    """Whether Placement has words for a relaxed query.
 
     Traits and aggregates must go with resources.
     """
@@ -180,18 +210,18 @@ def slot_alone(query: PlacementRequest) -> PlacementRequest:
     )
 
 
-def amount_of_one(name: str) -> PlacementRequest:
-    """Return a query for hosts that have one of a resource class left."""
-    return PlacementRequest((RequestGroup(resources={name: 1}),))
-
-
 def anything_left(query: PlacementRequest, name: str) -> PlacementRequest:
-    """Return the same for hosts with a provider that has a model's trait."""
-    slot = replace(slot_alone(query).groups[0], resources={})
-    return PlacementRequest(
-        (*amount_of_one(name).groups, slot),
-        models=query.models,
-        slot_suffix=query.slot_suffix,
+    """Return the query for hosts with one of a class left, slots full or not.
+
+    One of their providers has the trait of a model.
+    """
+    alone = slot_alone(query)
+    return replace(
+        alone,
+        groups=(
+            RequestGroup(resources={name: 1}),
+            replace(alone.groups[0], resources={}),
+        ),
         slot_relaxed=True,
     )
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import os_resource_classes as orc
 import os_traits
 from hypothesis import strategies as st
+from msgspec import structs
 
-from sev_scheduling.placement.world import Inventory, Provider
+from sev_scheduling import exceptions
+from sev_scheduling.placement.answers import Allocations, Candidates, Inventory
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.diagnosis.matching import Provider
 from sev_scheduling.testing import FakePlacement
-from sev_scheduling.testing.store import Consumer
 
 GOLD, OLD, FAST = 'CUSTOM_GOLD', 'CUSTOM_OLD', 'CUSTOM_FAST'
 SEV = os_traits.HW_CPU_X86_AMD_SEV
@@ -38,29 +42,30 @@ def guest_of(provider: Provider) -> str:
 
 
 def prepare(adapter: Any) -> None:
-    """Make the custom names known, as both need them."""
+    """Make the custom names known to the real Placement."""
     for trait in CUSTOM_TRAITS:
         adapter.put(f'/traits/{trait}', microversion='1.33')
     for name in CUSTOM_CLASSES:
         adapter.put(f'/resource_classes/{name}', microversion='1.33')
 
 
-def fake_of(world: list[Provider], **kwargs: Any) -> FakePlacement:
+def fake_of(cloud: list[Provider], **kwargs: Any) -> FakePlacement:
     """Return a fake Placement that holds a cloud."""
     fake = FakePlacement(**kwargs)
-    prepare(fake)
-    for provider in world:
+    fake.known_traits.update(CUSTOM_TRAITS)
+    fake.known_classes.update(CUSTOM_CLASSES)
+    for provider in cloud:
         own = replace(provider, used=dict(provider.used))
-        fake._store.providers[provider.uuid] = own
+        fake.providers[provider.uuid] = own
         used = {name: n for name, n in provider.used.items() if n}
         if used:
-            guest = Consumer('tests', 'tests', None, 1, {provider.uuid: used})
-            fake._store.consumers[guest_of(provider)] = guest
-    fake.calls.clear()
+            fake._consumers[guest_of(provider)] = Allocations(
+                {provider.uuid: used}, 'tests', 'tests', 1
+            )
     return fake
 
 
-def write(adapter: Any, world: list[Provider]) -> None:
+def write(adapter: Any, cloud: list[Provider]) -> None:
     """Put a cloud into the real Placement in place of what it holds.
 
     The rows go straight into its tables: by its API this takes a second.
@@ -96,10 +101,10 @@ def write(adapter: Any, world: list[Provider]) -> None:
             'User',
         ):
             connection.execute(table(name).delete())
-        numbers = {p.uuid: n for n, p in enumerate(world, 1)}
-        traits = ids('Trait', {t for p in world for t in p.traits})
+        numbers = {p.uuid: n for n, p in enumerate(cloud, 1)}
+        traits = ids('Trait', {t for p in cloud for t in p.traits})
         classes = ids(
-            'ResourceClass', {c for p in world for c in p.inventories}
+            'ResourceClass', {c for p in cloud for c in p.inventories}
         )
         aggregates = {a: n for n, a in enumerate(AGGREGATES, 1)}
         rows: dict[str, list[dict[str, Any]]] = {
@@ -115,14 +120,14 @@ def write(adapter: Any, world: list[Provider]) -> None:
                     'root_provider_id': numbers[p.root],
                     'parent_provider_id': numbers.get(p.parent or ''),
                 }
-                for p in world
+                for p in cloud
             ],
             'ResourceProviderTrait': [
                 {
                     'resource_provider_id': numbers[p.uuid],
                     'trait_id': traits[trait],
                 }
-                for p in world
+                for p in cloud
                 for trait in p.traits
             ],
             'ResourceProviderAggregate': [
@@ -130,7 +135,7 @@ def write(adapter: Any, world: list[Provider]) -> None:
                     'resource_provider_id': numbers[p.uuid],
                     'aggregate_id': aggregates[aggregate],
                 }
-                for p in world
+                for p in cloud
                 for aggregate in p.aggregates
             ],
             'Inventory': [
@@ -144,11 +149,11 @@ def write(adapter: Any, world: list[Provider]) -> None:
                     'step_size': i.step_size,
                     'allocation_ratio': i.allocation_ratio,
                 }
-                for p in world
+                for p in cloud
                 for name, i in p.inventories.items()
             ],
-            'Project': [{'id': 1, 'external_id': 'tests'}] * bool(world),
-            'User': [{'id': 1, 'external_id': 'tests'}] * bool(world),
+            'Project': [{'id': 1, 'external_id': 'tests'}] * bool(cloud),
+            'User': [{'id': 1, 'external_id': 'tests'}] * bool(cloud),
             'Consumer': [
                 {
                     'uuid': guest_of(p),
@@ -156,7 +161,7 @@ def write(adapter: Any, world: list[Provider]) -> None:
                     'user_id': 1,
                     'generation': 1,
                 }
-                for p in world
+                for p in cloud
                 if any(p.used.values())
             ],
             'Allocation': [
@@ -166,7 +171,7 @@ def write(adapter: Any, world: list[Provider]) -> None:
                     'resource_class_id': classes[name],
                     'used': amount,
                 }
-                for p in world
+                for p in cloud
                 for name, amount in p.used.items()
                 if amount
             ],
@@ -192,7 +197,7 @@ def inventories(
         allocation_ratio=draw(st.sampled_from([1.0, 1.0, 1.5, 4.0])),
     )
     if units and draw(st.integers(0, 5)) == 0:
-        inventory = replace(
+        inventory = structs.replace(
             inventory,
             min_unit=draw(st.integers(1, 2)),
             max_unit=draw(st.integers(1, most)),
@@ -254,7 +259,7 @@ def trees(draw: st.DrawFn, name: str) -> list[Provider]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, most: int = 4) -> list[Provider]:
+def clouds(draw: st.DrawFn, most: int = 4) -> list[Provider]:
     """Draw a cloud of a few hosts, now and then with shared storage."""
     found = [
         provider
@@ -272,35 +277,45 @@ def worlds(draw: st.DrawFn, most: int = 4) -> list[Provider]:
     return found
 
 
+def outcome(call: Callable[[], Any]) -> Any:
+    """Return what a call returned, comparable, or the class it raised."""
+    try:
+        found = call()
+    except exceptions.SevSchedulingError as error:
+        return type(error)
+    if isinstance(found, Candidates):
+        return (
+            sorted(map(repr, map(_sorted, found.allocation_requests))),
+            {
+                uuid: structs.replace(s, traits=tuple(sorted(s.traits)))
+                for uuid, s in found.provider_summaries.items()
+            },
+        )
+    if isinstance(found, list):
+        return sorted(found, key=repr)
+    return found
+
+
+def _sorted(request: Any) -> Any:
+    return sorted(
+        (uuid, sorted(amounts.resources.items()))
+        for uuid, amounts in request.allocations.items()
+    )
+
+
 def same(
     real: Any,
     fake: FakePlacement,
     method: str,
-    url: str,
-    json: Any = None,
-    microversion: str = '1.39',
+    *args: Any,
+    max_microversion: str = '1.39',
+    **kwargs: Any,
 ) -> Any:
-    """Ask both the same; return the answer after comparing the two."""
-    answers = []
-    for adapter in (real, fake):
-        response = adapter.request(
-            url, method, json=json, microversion=microversion, raise_exc=False
-        )
-        body = None
-        if response.status_code < 300 and response.content:
-            body = _comparable(response.json())
-        answers.append((response.status_code, body))
-    expected, found = answers
-    assert found == expected, f'{microversion} {method} {url} {json}'
+    """Ask both the same; return the outcome after comparing the two."""
+    api = Api(real, max_microversion=max_microversion)
+    expected, found = (
+        outcome(lambda each=each: getattr(each, method)(*args, **kwargs))
+        for each in (api, fake)
+    )
+    assert found == expected, f'{max_microversion} {method} {args} {kwargs}'
     return found
-
-
-def _comparable(body: dict[str, Any]) -> dict[str, Any]:
-    for key in ('traits', 'aggregates'):
-        if key in body:
-            body[key] = sorted(body[key])
-    shown = body.get('resource_providers', [body])
-    for provider in shown:
-        provider.pop('links', None)
-    shown.sort(key=lambda provider: str(provider.get('uuid')))
-    return body

@@ -1,0 +1,113 @@
+"""The slots of a model when none is free.
+
+No query lists full pools, but the trees of other answers show them: so
+Placement is asked for hosts that have anything else left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import os_resource_classes as orc
+
+from sev_scheduling.placement.answers import ProviderSummary, Usage
+from sev_scheduling.placement.diagnosis.observed_trees import Summaries
+from sev_scheduling.placement.diagnosis.probe import Probe
+from sev_scheduling.placement.diagnosis.relaxation import (
+    anything_left,
+    probe_classes,
+)
+from sev_scheduling.placement.hosts import one_of
+from sev_scheduling.prefilter import MICROVERSION_ANY_TRAIT, PlacementRequest
+
+#: Calls to keep for the queries that follow.
+_RESERVE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of a request's models; numbers are None where unknown.
+
+    :ivar none: no provider has slots of the models
+    :ivar free: a slot is free after all
+    :ivar total: slots, reserved ones not counted
+    :ivar summaries: trees of the hosts with slots, as far as they are known
+    """
+
+    none: bool = False
+    free: bool = False
+    hosts: int | None = None
+    total: int | None = None
+    used: int | None = None
+    summaries: Summaries = field(default_factory=dict)
+
+
+def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
+    """Find the pools of a query's models, none of which has a free slot."""
+    roots = _roots_by_provider(probe, query)
+    if not roots:
+        return Slots(none=roots is not None)
+    summaries = _summaries(probe, query, set(roots.values()))
+    pools: dict[str, Usage] = {}
+    unknown = False
+    for uuid in roots:
+        if uuid in summaries:
+            slots = summaries[uuid].resources.get(orc.MEM_ENCRYPTION_CONTEXT)
+        elif probe.left >= _RESERVE + 2:
+            slots = probe.slots(uuid)
+        else:
+            unknown = True
+            continue
+        if slots:
+            pools[uuid] = slots
+    hosts = {roots[uuid] for uuid in pools}
+    trees = {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary.root_provider_uuid in hosts
+    }
+    if unknown:
+        return Slots(summaries=trees)
+    return Slots(
+        none=not pools,
+        free=any(slots.left > 0 for slots in pools.values()),
+        hosts=len(hosts),
+        total=sum(slots.capacity for slots in pools.values()),
+        used=sum(slots.used for slots in pools.values()),
+        summaries=trees,
+    )
+
+
+def _roots_by_provider(
+    probe: Probe, query: PlacementRequest
+) -> dict[str, str] | None:
+    """Return the providers that have a model's trait, each with its root."""
+    traits = sorted(model.trait for model in query.models)
+    asked = [[frozenset({trait})] for trait in traits]
+    # Where it does not know one of them, it refuses them all.
+    if probe.supports(MICROVERSION_ANY_TRAIT) and not probe.refused:
+        asked = [[frozenset(traits)]]
+    roots: dict[str, str] = {}
+    for required in asked:
+        found = probe.providers(required=required)
+        if found is None:
+            return None
+        roots |= {p.uuid: p.root_provider_uuid for p in found}
+    return roots
+
+
+def _summaries(
+    probe: Probe, query: PlacementRequest, roots: set[str]
+) -> dict[str, ProviderSummary]:
+    """Return the summaries of the trees of these roots, and of others."""
+    summaries: dict[str, ProviderSummary] = {}
+    for name in probe_classes(query):
+        if roots <= {s.root_provider_uuid for s in summaries.values()}:
+            break
+        narrow = anything_left(query, name)
+        if not probe.supports(narrow.microversion):
+            narrow = one_of(name)
+        answer = probe.candidates(narrow)
+        if answer is not None:
+            summaries.update(answer.provider_summaries)
+    return summaries
