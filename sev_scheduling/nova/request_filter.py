@@ -81,10 +81,13 @@ class RequestFilter:
             raise self._refusal(validation.errors)
         if not validation.request.encrypted:
             return False
+        request = validation.request
         try:
-            deadline = reading.start_step(self._lookups)
-            self._require_machine_type(spec, validation.request, deadline)
+            if not request.machine_type:
+                deadline = reading.start_step(self._lookups)
+                self._require_machine_type(spec, request, deadline)
             if self._options.explain_no_candidates:
+                deadline = reading.start_step(self._lookups)
                 self._look_for_candidates(context, spec, validation, deadline)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
@@ -111,7 +114,7 @@ class RequestFilter:
 
         Only where any host does: else nova's own choice stands.
         """
-        if request.machine_type or request.model is None:
+        if request.model is None:
             return
         trait = machine_type_trait(request.model.machine_type)
         if trait in self._lookups.providers(deadline).published:
