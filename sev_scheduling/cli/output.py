@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from cliff import _argparse as cliff_argparse
 from cliff import command, display, lister, show
+from cliff.columns import FormattableColumn
 from cliff.formatters.base import ListFormatter
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
@@ -130,6 +131,17 @@ class Fields(_Answers, show.ShowOne, Plain):
                 return 0
             parsed_args.columns = []
         return super().produce_output(parsed_args, column_names, data)
+
+
+class Cell(FormattableColumn[Any]):
+    """A value that people read in other words than programs do."""
+
+    def __init__(self, value: Any, words: str) -> None:
+        super().__init__(value)
+        self._words = words
+
+    def human_readable(self) -> str:
+        return self._words
 
 
 class _TextFormatter(ListFormatter):

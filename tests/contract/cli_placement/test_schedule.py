@@ -1,11 +1,8 @@
-import csv
-import io
 import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
-import yaml
 
 COLUMNS = ['Instance', 'Host', 'Model', 'Provider']
 
@@ -190,40 +187,6 @@ def test_a_guest_on_a_volume_needs_no_disk_of_the_host(run, write, sev):
     assert (ran.status, ran.out) == (1, '')
     assert 'DISK_GB' in ran.err
     assert run(*args, '--boot-from-volume').out == 'diskless\n'
-
-
-@pytest.mark.parametrize(
-    ('formatter', 'read'),
-    [
-        pytest.param('yaml', yaml.safe_load, id='yaml'),
-        pytest.param(
-            'csv', lambda text: list(csv.DictReader(io.StringIO(text))),
-            id='csv',
-        ),
-        pytest.param(
-            'value',
-            lambda text: [
-                dict(zip(COLUMNS, line.split(), strict=True))
-                for line in text.splitlines()
-            ],
-            id='value',
-        ),
-        pytest.param(
-            'table',
-            lambda text: [
-                dict(zip(COLUMNS, line.split()[1::2], strict=True))
-                for line in text.splitlines()[3:-1]
-            ],
-            id='table',
-        ),
-    ],
-)  # fmt: skip
-def test_other_formats_have_the_same_columns(run, cloud, sev, formatter, read):
-    ran = run('schedule', '-f', formatter, '--cloud', cloud, *sev)
-
-    (row,) = read(ran.out)
-    assert set(row) == set(COLUMNS)
-    assert (row['Host'], row['Model']) == ('epyc-1', 'amd-sev')
 
 
 @pytest.mark.parametrize(

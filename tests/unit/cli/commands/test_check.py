@@ -1,11 +1,6 @@
-import csv
-import io
-
 import pytest
-import yaml
 
 COLUMNS = ['Code', 'Severity', 'Where', 'Message', 'Fix']
-HEADLINE = 'This request cannot be scheduled'
 
 
 def test_a_valid_request_is_said_to_be_valid(run, flavor, image):
@@ -51,19 +46,6 @@ def test_every_problem_is_named_at_once_with_its_fix(run, flavor, image):
         # Explained to people as well, while machines read the rows.
         assert row['Message'] in ran.err
         assert row['Fix'] in ran.err
-
-
-def test_words_on_standard_output_are_not_all_repeated(run, flavor, image):
-    ran = run(
-        'check',
-        *('--flavor', flavor('m1.sev')),
-        *('--image', image('legacy-appliance')),
-    )
-
-    assert ran.status == 1
-    assert ran.out.startswith(f'{HEADLINE}:\n')
-    assert 'hw_firmware_type=uefi legacy-appliance' in ran.out
-    assert ran.err == f'{HEADLINE}.\n'
 
 
 def test_warnings_are_shown_and_do_not_count(run, flavor, image):
@@ -144,56 +126,6 @@ def test_flavor_and_image_saying_the_opposite_is_a_conflict(
     assert ran.json()[0]['Code'] == 'encryption-conflict'
 
 
-@pytest.mark.parametrize(
-    ('formatter', 'read'),
-    [
-        pytest.param('yaml', yaml.safe_load, id='yaml'),
-        pytest.param(
-            'csv', lambda text: list(csv.DictReader(io.StringIO(text))),
-            id='csv',
-        ),
-    ],
-)  # fmt: skip
-def test_other_formats_say_the_same_as_json(
-    run, flavor, image, formatter, read
-):
-    args = (
-        *('check', '--flavor', flavor('m1.sev')),
-        *('--image', image('legacy-appliance')),
-    )
-
-    assert read(run(*args, '-f', formatter).out) == (
-        run(*args, '-f', 'json').json()
-    )
-
-
-def test_a_table_has_the_columns_that_were_asked_for(run, flavor, image):
-    args = (
-        *('check', '--flavor', flavor('m1.sev')),
-        *('--image', image('legacy-appliance')),
-    )
-    ran = run(*args, '-c', 'code', '--sort-column', 'Code')
-
-    head, *rows = [
-        line.strip('| ') for line in ran.out.splitlines() if line[0] == '|'
-    ]
-    assert head == 'Code'
-    assert rows == sorted(rows)
-    assert len(rows) == 4
-    # A table of a part of the columns does not explain.
-    assert 'Memory encryption is requested by' in ran.err
-
-
-def test_a_table_without_rows_is_nothing_at_all(run, flavor, image):
-    args = (
-        *('check', '-f', 'table', '--flavor', flavor('m1.sev')),
-        *('--image', image('ubuntu-24.04-sev')),
-    )
-
-    assert run(*args).out == ''
-    assert 'Severity' in run(*args, '--print-empty').out
-
-
 def test_standard_input_is_read_where_the_file_is_a_dash(
     run, flavor, image, monkeypatch
 ):
@@ -205,34 +137,3 @@ def test_standard_input_is_read_where_the_file_is_a_dash(
         )
 
     assert (ran.status, ran.err) == (0, '')
-
-
-def test_words_are_folded_for_the_terminal_that_shows_them(
-    run, terminal, flavor, image
-):
-    stdout = terminal('stdout')
-    run(
-        'check',
-        *('--flavor', flavor('m1.sev')),
-        *('--image', image('legacy-appliance')),
-    )
-
-    lines = stdout.getvalue().splitlines()
-    assert max(map(len, lines)) <= 100
-    assert (
-        '  -  error: Memory encryption is requested by extra spec' in lines[1]
-    )
-    assert lines[2].startswith('     ')
-
-
-def test_an_explanation_on_standard_error_is_folded_too(
-    run, terminal, flavor, image
-):
-    stderr = terminal('stderr')
-    ran = run(
-        *('check', '-f', 'json', '--flavor', flavor('m1.sev')),
-        *('--image', image('legacy-appliance')),
-    )
-
-    assert len(ran.json()) == 4
-    assert max(map(len, stderr.getvalue().splitlines())) <= 100

@@ -1,0 +1,123 @@
+"""What commands do with rows, words and a no; ``check`` stands for them."""
+
+import csv
+import io
+
+import pytest
+import yaml
+
+from sev_scheduling.cli.output import Cell
+
+COLUMNS = ['Code', 'Severity', 'Where', 'Message', 'Fix']
+
+
+@pytest.fixture
+def refused(run, flavor, image):
+    """Check a request that has four errors."""
+
+    def refused(*options):
+        return run(
+            *('check', *options, '--flavor', flavor('m1.sev')),
+            *('--image', image('legacy-appliance')),
+        )
+
+    return refused
+
+
+def rows_of_table(text):
+    lines = [line.strip('| ') for line in text.splitlines() if line[0] == '|']
+    head, *rows = [[c.strip() for c in line.split('|')] for line in lines]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ('formatter', 'read'),
+    [
+        pytest.param('yaml', yaml.safe_load, id='yaml'),
+        pytest.param(
+            'csv',
+            lambda text: list(csv.DictReader(io.StringIO(text))),
+            id='csv',
+        ),
+        pytest.param('table', rows_of_table, id='table'),
+    ],
+)
+def test_other_formats_say_the_same_as_json(refused, formatter, read):
+    rows = read(refused('-f', formatter).out)
+
+    assert [sorted(row) for row in rows] == [sorted(COLUMNS)] * 4
+    assert rows == refused('-f', 'json').json()
+
+
+def test_columns_are_picked_in_any_case_and_sorted(refused):
+    ran = refused('-f', 'value', '-c', 'code', '--sort-column', 'Code')
+
+    rows = ran.out.splitlines()
+    assert rows == sorted(rows)
+    assert 'machine-type-not-q35' in rows
+
+
+def test_a_table_of_some_columns_does_not_explain(refused):
+    """Words are the default; the explanation goes to standard error then."""
+    ran = refused('-c', 'Code')
+
+    assert len(rows_of_table(ran.out)) == 4
+    assert len(ran.err.splitlines()) > 4
+
+
+def test_words_on_standard_output_are_not_all_repeated(refused):
+    ran = refused()
+
+    assert ran.status == 1
+    headline, *reasons = ran.out.splitlines()
+    assert headline.endswith(':')
+    assert len(reasons) >= 4
+    assert ran.err == f'{headline[:-1]}.\n'
+
+
+def test_somebody_who_reads_the_words_reads_no_headline_again(
+    refused, terminal
+):
+    stdout = terminal('stdout')
+    ran = refused()
+
+    assert (ran.status, ran.err) == (1, '')
+    assert stdout.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('stream', 'options'),
+    [
+        pytest.param('stdout', [], id='an explanation'),
+        pytest.param('stderr', ['-f', 'json'], id='beside rows'),
+    ],
+)
+def test_words_are_folded_for_the_terminal_that_shows_them(
+    refused, terminal, stream, options
+):
+    shown = terminal(stream)
+    ran = refused(*options)
+
+    assert ran.status == 1
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    # Each reason goes on below where its words begin.
+    assert lines[1].startswith('  -  ')
+    assert lines[2].startswith('     ')
+
+
+def test_a_table_without_rows_is_nothing_at_all(run, flavor, image):
+    args = (
+        *('check', '-f', 'table', '--flavor', flavor('m1.sev')),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert run(*args).out == ''
+    assert 'Severity' in run(*args, '--print-empty').out
+
+
+def test_a_cell_has_words_for_people_and_data_for_programs():
+    cell = Cell(['a', 'b'], 'a, b')
+
+    assert cell.human_readable() == 'a, b'
+    assert cell.machine_readable() == ['a', 'b']
