@@ -119,7 +119,7 @@ def test_the_hosts_at_a_url_are_asked(run, endpoint, sev):
     assert ran.out.endswith('It fits on epyc-1 (2 free), epyc-2 (2 free).\n')
 
 
-def test_a_token_that_is_no_good_is_told_in_one_line(run, endpoint):
+def test_a_token_that_is_no_good_is_reported_in_one_line(run, endpoint):
     ran = run('capacity', '--placement-url', endpoint, '--os-token', 'fish')
 
     # Of the noauth middleware, any token but admin is a plain user.
@@ -164,7 +164,7 @@ def test_a_token_that_is_no_good_is_told_in_one_line(run, endpoint):
         ),
     ],
 )  # fmt: skip
-def test_a_service_that_will_not_do_is_told_in_one_line(
+def test_a_service_that_will_not_do_is_reported_in_one_line(
     run, status, content_type, body, told
 ):
     def application(environ, start_response):

@@ -126,7 +126,7 @@ def test_prometheus_reads_the_same_numbers(run, cloud, tmp_path):
         assert f'sev_scheduling_slots_free{labels} {row["Free"]}.0' in text
 
 
-def test_a_prometheus_file_in_no_folder_is_told_in_one_line(
+def test_a_prometheus_file_in_no_folder_is_reported_in_one_line(
     run, cloud, tmp_path
 ):
     path = tmp_path / 'no' / 'slots.prom'

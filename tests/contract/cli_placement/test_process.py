@@ -66,7 +66,7 @@ def test_a_command_that_is_ended_leaves_nothing_behind(
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
-def test_a_full_disk_is_told_in_one_line(flavor):
+def test_a_full_disk_is_reported_in_one_line(flavor):
     with open('/dev/full', 'wb') as stdout:
         ran = subprocess.run(
             [SCRIPT, 'translate', '--flavor', flavor('m1.large')],

@@ -108,7 +108,7 @@ def test_a_state_of_another_cloud_is_refused(run, schedule, sev, write, state):
         pytest.param('', ['empty'], id='nothing'),
     ],
 )
-def test_a_bad_cloud_file_is_told_in_one_line_and_leaves_no_state(
+def test_a_bad_cloud_file_is_reported_in_one_line_and_leaves_no_state(
     run, write, sev, state, cloud, names
 ):
     path = write(cloud, 'a-cloud.json')
@@ -124,7 +124,7 @@ def test_a_bad_cloud_file_is_told_in_one_line_and_leaves_no_state(
 @pytest.mark.skipif(
     not Path('/proc/self/mem').exists(), reason='no /proc/self/mem'
 )
-def test_a_state_file_that_takes_no_database_is_told_in_one_line(schedule):
+def test_a_state_file_that_takes_no_database_is_reported_in_one_line(schedule):
     ran = schedule('--state', '/proc/self/mem')
     assert (ran.status, ran.out) == (2, '')
     assert ran.err == (
@@ -132,7 +132,9 @@ def test_a_state_file_that_takes_no_database_is_told_in_one_line(schedule):
     )
 
 
-def test_a_bad_column_is_told_before_anything_is_claimed(run, schedule, state):
+def test_a_bad_column_is_reported_before_anything_is_claimed(
+    run, schedule, state
+):
     assert schedule('--state', state, '-c', 'Fish').status == 2
     assert not state.exists()
 

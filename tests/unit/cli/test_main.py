@@ -202,7 +202,7 @@ def test_debug_shows_where(run_raising, error, status):
         ),
     ],
 )
-def test_bad_usage_is_told_in_one_line(run, args, told):
+def test_bad_usage_is_reported_in_one_line(run, args, told):
     ran = run(*args)
 
     assert (ran.status, ran.out) == (2, '')
@@ -360,7 +360,7 @@ def test_a_closed_standard_error_does_not_spoil_the_output(run, monkeypatch):
     assert (ran.status, ran.out) == (2, '')
 
 
-def test_a_closed_standard_output_is_told_before_anything_is_done(
+def test_a_closed_standard_output_is_reported_before_anything_is_done(
     run, monkeypatch
 ):
     monkeypatch.setattr(sys, 'stdout', None)

@@ -44,7 +44,7 @@ def test_a_time_that_is_none_is_refused(text):
         ),
     ],
 )
-def test_bad_usage_is_told_in_one_line(run, args, told):
+def test_bad_usage_is_reported_in_one_line(run, args, told):
     ran = run(*args)
 
     assert (ran.status, ran.out) == (2, '')

@@ -76,7 +76,9 @@ def assert_one_line(ran, *names):
         ),
     ],
 )
-def test_hosts_that_cannot_be_had_are_told_in_one_line(run, options, names):
+def test_hosts_that_cannot_be_had_are_reported_in_one_line(
+    run, options, names
+):
     assert_one_line(run('capacity', *options), *names)
 
 
@@ -87,7 +89,7 @@ def test_a_password_in_a_url_is_not_repeated(run):
     assert 'secret' not in ran.err
 
 
-def test_nobody_listening_is_told_in_one_line(run, unused_port):
+def test_nobody_listening_is_reported_in_one_line(run, unused_port):
     ran = run('capacity', '--placement-url', f'http://127.0.0.1:{unused_port}')
 
     assert_one_line(ran, 'Placement did not answer')
@@ -131,13 +133,13 @@ def no_clouds(monkeypatch, tmp_path):
         pytest.param([], ['--os-cloud'], id='nothing configured'),
     ],
 )
-def test_a_cloud_that_is_not_configured_is_told_in_one_line(
+def test_a_cloud_that_is_not_configured_is_reported_in_one_line(
     run, options, names
 ):
     assert_one_line(run('capacity', *options), *names)
 
 
-def test_a_catalog_without_placement_is_told_in_one_line(run, monkeypatch):
+def test_a_catalog_without_placement_is_reported_in_one_line(run, monkeypatch):
     openstack = pytest.importorskip('openstack')
     connection = mock.Mock()
     connection.placement.get_endpoint.return_value = None
@@ -178,7 +180,7 @@ USER = {'username': 'u', 'password': 'p', 'project_name': 'x',
         pytest.param(['here'], "'here'", id='a list of clouds'),
     ],
 )
-def test_a_cloud_that_is_misconfigured_is_told_in_one_line(
+def test_a_cloud_that_is_misconfigured_is_reported_in_one_line(
     run, write, monkeypatch, clouds, told
 ):
     pytest.importorskip('openstack')
@@ -188,7 +190,7 @@ def test_a_cloud_that_is_misconfigured_is_told_in_one_line(
     assert_one_line(run('capacity', '--os-cloud', 'here'), told, '-v')
 
 
-def test_an_unknown_model_is_told_before_any_host_is_asked(run):
+def test_an_unknown_model_is_reported_before_any_host_is_asked(run):
     assert_one_line(
         run('capacity', '--model', 'arm-tme', '--placement-url', 'http://c'),
         "'arm-tme'",
