@@ -304,6 +304,10 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
 FITS = '{host} can take it: {free} of {usable} {model} slots free.'
 FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
 
+#: The hosts that Placement offers, and that fit.
+FITS_ON = 'It fits on {names}.'
+FITS_ON_MORE = 'It fits on {names} and {more} more.'
+
 #: Hosts that lack one thing alone; ``{what}`` is the row's own text.
 BUT_FOR = 'of {total} {such} would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'

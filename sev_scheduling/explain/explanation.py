@@ -44,6 +44,19 @@ _MORE = ' …'
 
 _CODES = (*VerdictCode, NO_CANDIDATE)
 
+#: What may pass without anybody changing anything.
+_PASSING = frozenset(
+    {
+        VerdictCode.NO_FREE_SLOT,
+        Cause.SLOTS_USED,
+        Cause.RESOURCES_SHORT,
+        NO_CANDIDATE,
+    }
+)
+
+#: Hosts that a sentence names.
+_MOST_NAMES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -63,6 +76,11 @@ class Reason:
     hosts: int = 0
     for_tenant: bool = True
     change: Fix | None = None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it stays until somebody changes something."""
+        return self.code not in _PASSING
 
     @property
     def _row(self) -> tuple[catalogue.Row, Values]:
@@ -299,6 +317,20 @@ def host_rows(
         values = verdict_values((verdict,))
         text = f'{verdict.host.name} {row.hosts.format_map(values)}.'
         yield verdict, NO_CANDIDATE, False, text, row.host_advice
+
+
+def where_it_fits(feasibility: Feasibility) -> str:
+    """Return the hosts that can take the guest, in a sentence; or ''."""
+    fit = feasibility.fit
+    if not fit:
+        return ''
+    names = ', '.join(
+        f'{v.host.name} ({v.free} free)' if v.model else v.host.name
+        for v in fit[:_MOST_NAMES]
+    )
+    more = len(fit) - _MOST_NAMES
+    template = catalogue.FITS_ON_MORE if more > 0 else catalogue.FITS_ON
+    return template.format(names=names, more=more)
 
 
 def _hosts(

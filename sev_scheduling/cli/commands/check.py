@@ -13,7 +13,7 @@ from sev_scheduling.rules.validation import validate
 
 
 class Check(Words):
-    """Say whether a flavor and an image can run encrypted, and what to mend
+    """Say whether a flavor and an image can run encrypted, and what to change
 
     Names every problem at once, each with its fix. No cloud is asked. Exit
     status 1 where a problem is an error; warnings do not count.
@@ -37,14 +37,11 @@ class Check(Words):
         )
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        problems = validate(
+        validation = validate(
             read_request(parsed_args), parsed_args.machine_type
         )
-        self.report(
-            explain(problems),
-            no=any(problem.is_error for problem in problems),
-        )
+        self.report(explain(validation), no=bool(validation.errors))
         return [
             (str(p.code), str(p.severity), p.where, p.message, str(p.fix))
-            for p in problems
+            for p in validation
         ]

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.output import Words
-from sev_scheduling.diagnosis import NO_CANDIDATE, Cause, Feasibility
-from sev_scheduling.explain.explanation import Reason, explain, host_rows
-from sev_scheduling.hosts.verdict import VerdictCode
-from sev_scheduling.problems import Problem
-from sev_scheduling.rules.validation import validate
-
-if TYPE_CHECKING:
-    pass
-
-#: What may pass without anybody changing anything.
-_PASSING = frozenset(
-    {
-        VerdictCode.NO_FREE_SLOT,
-        Cause.SLOTS_USED,
-        Cause.RESOURCES_SHORT,
-        NO_CANDIDATE,
-    }
+from sev_scheduling.explain.explanation import (
+    explain,
+    host_rows,
+    where_it_fits,
 )
-
-_MOST_NAMES = 8
+from sev_scheduling.rules.validation import validate
 
 
 class Explain(Words):
@@ -58,26 +44,34 @@ class Explain(Words):
         add_host_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        validation = validate(read_request(parsed_args))
         tenant = parsed_args.tenant
+        validation = validate(read_request(parsed_args))
         if validation.errors:
             self.report(explain(validation), no=True, tenant=tenant)
-            return [_problem_row(p) for p in validation.errors]
+            return [
+                (None, False, str(p.code), True, p.message, str(p.fix))
+                for p in validation.errors
+            ]
         from sev_scheduling.placement.feasibility import feasibility
 
         with open_client(parsed_args) as client:
             found = feasibility(client, validation, client.hosts())
         explanation = explain(found)
-        self.report(
-            explanation,
-            no=not found.fit,
-            tenant=tenant,
-            more='' if tenant else where_it_fits(found),
-        )
         if tenant:
+            self.report(explanation, no=not found.fit, tenant=True)
             return [
-                _reason_row(r) for r in explanation.reasons if r.for_tenant
+                (
+                    None,
+                    False,
+                    str(reason.code),
+                    reason.permanent,
+                    reason.tenant_text,
+                    reason.tenant_fix or None,
+                )
+                for reason in explanation.reasons
+                if reason.for_tenant
             ]
+        self.report(explanation, no=not found.fit, more=where_it_fits(found))
         return [
             (
                 verdict.host.name,
@@ -89,35 +83,3 @@ class Explain(Words):
             )
             for verdict, code, permanent, message, fix in host_rows(found)
         ]
-
-
-def _problem_row(problem: Problem) -> Sequence[Any]:
-    fix = str(problem.fix)
-    return None, False, str(problem.code), True, problem.message, fix
-
-
-def _reason_row(reason: Reason) -> Sequence[Any]:
-    return (
-        None,
-        False,
-        str(reason.code),
-        reason.code not in _PASSING,
-        reason.tenant_text,
-        reason.tenant_fix or None,
-    )
-
-
-def where_it_fits(found: Feasibility) -> str:
-    """Return the hosts that can take the guest, in a sentence; or ''."""
-    if not found.fit:
-        return ''
-    names = [
-        f'{v.host.name} ({v.free} free)' if v.model else v.host.name
-        for v in found.fit[:_MOST_NAMES]
-    ]
-    more = len(found.fit) - len(names)
-    return (
-        f'It fits on {", ".join(names)}'
-        + (f' and {more} more' if more else '')
-        + '.'
-    )

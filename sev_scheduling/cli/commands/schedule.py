@@ -17,7 +17,7 @@ from sev_scheduling.cli.options.inputs import (
     read_request,
 )
 from sev_scheduling.cli.output import Rows
-from sev_scheduling.exceptions import InvalidRequest, NoCapacity
+from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.rules.validation import validate
 
@@ -73,23 +73,19 @@ class Schedule(Rows):
         add_host_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        request = read_request(parsed_args)
-        try:
-            _refuse_invalid(validate(request))
-            with (
-                open_client(parsed_args) as client,
-                self._clock(parsed_args.count),
-            ):
-                placed = client.schedule(
-                    request,
-                    parsed_args.count,
-                    owner=parsed_args.owner,
-                )
-        except InvalidRequest as error:
-            self.say_no(explain(error.problems).operator())
+        validation = validate(read_request(parsed_args))
+        if validation.errors:
+            # Before a Placement is started for nothing.
+            self.say_no(explain(validation).operator())
             return []
+        count = parsed_args.count
+        try:
+            with open_client(parsed_args) as client, self._clock(count):
+                placed = client.schedule(
+                    validation.request, count, owner=parsed_args.owner
+                )
         except NoCapacity as error:
-            self.say_no(no_capacity(error))
+            self.say_no(f'{error}\n{error.explanation.operator()}')
             return []
         return [(p.instance, p.host, p.model, p.provider) for p in placed]
 
@@ -100,17 +96,3 @@ class Schedule(Rows):
             return contextlib.nullcontext()
         what = f'Placing {count} guests, all or none'
         return terminal.clock(what, self.app.stderr)
-
-
-def _refuse_invalid(problems: Sequence[Any]) -> None:
-    """Before a Placement is started for nothing.
-
-    :raises InvalidRequest: where a problem is an error
-    """
-    if any(problem.is_error for problem in problems):
-        raise InvalidRequest(tuple(problems))
-
-
-def no_capacity(error: NoCapacity) -> str:
-    """Return all that is known, in several lines."""
-    return f'{error}\n{error.explanation.operator()}'

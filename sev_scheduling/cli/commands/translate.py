@@ -12,10 +12,10 @@ from sev_scheduling.cli.options.inputs import (
     read_request,
 )
 from sev_scheduling.cli.output import Cell, Fields
-from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.rules.validation import validate
 
 
 class Translate(Fields):
@@ -48,11 +48,11 @@ class Translate(Fields):
         )
 
     def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any] | None:
-        try:
-            query = translate(read_request(parsed_args))
-        except InvalidRequest as error:
-            self.say_no(explain(error.problems).operator())
+        validation = validate(read_request(parsed_args))
+        if validation.errors:
+            self.say_no(explain(validation).operator())
             return None
+        query = translate(validation)
         models = [model.name for model in query.models]
         text = query.querystring(parsed_args.limit)
         return (

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from sev_scheduling.cli.commands.story import GUESTS
+from sev_scheduling.cli.commands.demo import GUESTS
 
 ROOT = pathlib.Path(__file__).parents[4]
 PACKAGE = ROOT / 'sev_scheduling'
