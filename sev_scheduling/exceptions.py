@@ -65,6 +65,9 @@ class CloudFileError(InputError):
 class Explained(Protocol):
     """What an :class:`.Explanation` says."""
 
+    @property
+    def commands(self) -> tuple[str, ...]: ...
+
     def operator(self) -> str: ...
 
     def tenant(self) -> str: ...

@@ -15,7 +15,7 @@ from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
 from sev_scheduling.cli import EXIT_NO, terminal
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import Explained, InputError
 from sev_scheduling.explain.explanation import Explanation
 
 
@@ -65,11 +65,24 @@ class _Answers(display.DisplayCommandBase[Any]):
         super().run(parsed_args)
         return self.status
 
-    def say_no(self, explanation: str) -> None:
-        """Explain a no on standard error; the status becomes 1."""
+    def say_no(self, text: str, whole: Iterable[str] = ()) -> None:
+        """Explain a no on standard error; the status becomes 1.
+
+        :param whole: parts of the text that are not folded
+        """
         self.status = EXIT_NO
         stderr = self.app.stderr
-        print(terminal.fold(explanation, terminal.width(stderr)), file=stderr)
+        print(terminal.fold(text, terminal.width(stderr), whole), file=stderr)
+
+    def refuse(self, explanation: Explained, headline: str = '') -> None:
+        """Explain to operators why nothing was done.
+
+        :param headline: a line before the explanation's own
+        """
+        text = explanation.operator()
+        if headline:
+            text = f'{headline}\n{text}'
+        self.say_no(text, explanation.commands)
 
 
 class Rows(_Answers, lister.Lister, Plain):
@@ -148,6 +161,7 @@ class _TextFormatter(ListFormatter):
     """Prints what the command has to say, not its rows."""
 
     text = ''
+    whole: tuple[str, ...] = ()
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         pass
@@ -159,7 +173,8 @@ class _TextFormatter(ListFormatter):
         stdout: TextIO,
         parsed_args: argparse.Namespace,
     ) -> None:
-        stdout.write(f'{terminal.fold(self.text, terminal.width(stdout))}\n')
+        text = terminal.fold(self.text, terminal.width(stdout), self.whole)
+        stdout.write(f'{text}\n')
 
 
 class Words(Rows):
@@ -208,10 +223,11 @@ class Words(Rows):
             explanation.tenant_headline if tenant else explanation.headline
         )
         self._text.text = f'{text}\n{more}' if more else text
+        self._text.whole = explanation.commands
         if not no:
             return
         if not self._as_text:
-            self.say_no(self._text.text)
+            self.say_no(self._text.text, explanation.commands)
         elif self.app.stdout.isatty():
             self.status = EXIT_NO
         else:

@@ -9,7 +9,7 @@ import shutil
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 #: Columns: longer lines are no easier to read on a wider terminal.
@@ -26,6 +26,9 @@ TICK = 1.0
 
 _EIGHTHS = ' ▏▎▍▌▋▊▉'
 _ERASE = '\r\033[K'
+
+# A character that no text has, and where no line is folded.
+_GLUE = '\0'
 
 # A count, the point of a list, or an arrow before the words of a line.
 _BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?|-> )?')
@@ -49,37 +52,26 @@ def paint(text: str, style: int, stream: TextIO) -> str:
     return f'\033[{style}m{text}\033[0m'
 
 
-def fold(text: str, columns: int | None) -> str:
+def fold(text: str, columns: int | None, whole: Iterable[str] = ()) -> str:
     """Fold long lines, and go on below where their words begin.
 
-    A command after an arrow stays whole, to be copied.
+    :param columns: None folds nothing
+    :param whole: parts of the text that stay on one line, to be copied
     """
     if columns is None:
         return text
-    return '\n'.join(
-        folded
-        for line in text.splitlines()
-        for folded in _folded(line, columns)
-    )
-
-
-def _folded(line: str, columns: int) -> list[str]:
-    if len(line) <= columns:
-        return [line]
-    start = len(line) - len(_BEGIN.sub('', line))
-    if line.lstrip().startswith('-> '):
-        before, colon, command = line.partition(': openstack ')
-        if colon:
-            return [f'{before}:', f'{"":{start}}openstack {command}']
-        if ' or, ' not in line:
-            return [line]
-    return textwrap.wrap(
-        line,
-        columns,
-        subsequent_indent=' ' * start,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    for part in whole:
+        text = text.replace(part, part.replace(' ', _GLUE))
+    lines = []
+    for line in text.splitlines():
+        lines += textwrap.wrap(
+            line,
+            columns,
+            subsequent_indent=' ' * (len(line) - len(_BEGIN.sub('', line))),
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or ['']
+    return '\n'.join(lines).replace(_GLUE, ' ')
 
 
 @contextlib.contextmanager

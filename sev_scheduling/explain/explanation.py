@@ -189,6 +189,13 @@ class Explanation:
         """One line for tenants."""
         return catalogue.HEADLINES[self.kind][1].format_map(self.values)
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands in its views, to be copied: none may be folded."""
+        fixes = [reason.change for reason in self.reasons if reason.change]
+        fixes += [other for fix in fixes for other in fix.alternatives]
+        return tuple(filter(None, (fix.command() for fix in fixes)))
+
     def operator(self) -> str:
         """Return the view with counts, for operators, in several lines."""
         width = max((len(str(r.hosts)) for r in self.reasons), default=0)

@@ -14,7 +14,11 @@ from sev_scheduling.cli import terminal
 from sev_scheduling.cli.output import Plain
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.explain.explanation import explain, where_it_fits
+from sev_scheduling.explain.explanation import (
+    Explanation,
+    explain,
+    where_it_fits,
+)
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest, parse
@@ -160,21 +164,22 @@ class _Story:
         self._heading(f'{number}. {guest.title}')
         validation = validate(self._ask(guest))
         if validation:
-            self._field('Check', explain(validation).operator())
+            self._explain('Check', explain(validation))
         if validation.errors:
             self._field('Refused', 'before any host is asked', terminal.RED)
             return
         query = translate(validation).querystring()
         self._field('Query', query.replace('&', '\n&'))
         found = feasibility(self._client, validation, self._hosts())
-        parts = (explain(found).operator(), where_it_fits(found))
-        self._field('Hosts', '\n'.join(filter(None, parts)))
+        explanation = explain(found)
+        self._explain('Hosts', explanation, where_it_fits(found))
         try:
             placed = self._client.schedule(validation.request, guest.count)
         except NoCapacity as error:
             self._field('Nowhere', str(error), terminal.RED)
             if not found.fit:
-                self._field('User', explain(found).tenant())
+                text = explanation.tenant()
+                self._field('User', text, whole=explanation.commands)
             return
         self._field('Placed', _where(placed), terminal.GREEN)
         model = placed[0].model
@@ -236,13 +241,26 @@ class _Story:
         self._line(terminal.paint(text, terminal.BOLD, self._stream))
         self._line(terminal.paint('-' * len(text), terminal.DIM, self._stream))
 
-    def _field(self, label: str, text: str, style: int = terminal.DIM) -> None:
+    def _explain(
+        self, label: str, explanation: Explanation, more: str = ''
+    ) -> None:
+        text = '\n'.join(filter(None, (explanation.operator(), more)))
+        self._field(label, text, whole=explanation.commands)
+
+    def _field(
+        self,
+        label: str,
+        text: str,
+        style: int = terminal.DIM,
+        whole: Iterable[str] = (),
+    ) -> None:
         if self._last.get(label) == text and '\n' in text:
             text = 'as before'
         else:
             self._last[label] = text
         name = terminal.paint(f'{label:{_LABEL}}', style, self._stream)
-        for line in terminal.fold(text, self._columns - _LABEL).splitlines():
+        text = terminal.fold(text, self._columns - _LABEL, whole)
+        for line in text.splitlines():
             self._line(f'{name}{line}')
             name = ' ' * _LABEL
 

@@ -76,7 +76,7 @@ class Schedule(Rows):
         validation = validate(read_request(parsed_args))
         if validation.errors:
             # Before a Placement is started for nothing.
-            self.say_no(explain(validation).operator())
+            self.refuse(explain(validation))
             return []
         count = parsed_args.count
         try:
@@ -85,7 +85,7 @@ class Schedule(Rows):
                     validation.request, count, owner=parsed_args.owner
                 )
         except NoCapacity as error:
-            self.say_no(f'{error}\n{error.explanation.operator()}')
+            self.refuse(error.explanation, str(error))
             return []
         return [(p.instance, p.host, p.model, p.provider) for p in placed]
 

@@ -50,7 +50,7 @@ class Translate(Fields):
     def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any] | None:
         validation = validate(read_request(parsed_args))
         if validation.errors:
-            self.say_no(explain(validation).operator())
+            self.refuse(explain(validation))
             return None
         query = translate(validation)
         models = [model.name for model in query.models]

@@ -116,16 +116,15 @@ def test_text_is_no_wider_than_the_terminal_or_a_hundred_columns(
         pytest.param('12 of 30 hosts can run it',
                      ['12 of 30 hosts can', 'run it'],
                      id='a headline that begins with a number'),
-        pytest.param('  -> openstack image set it to this',
-                     ['  -> openstack image set it to this'],
-                     id='a command, to be copied'),
-        pytest.param('  -> set it: openstack image set it',
-                     ['  -> set it:', '     openstack image set it'],
-                     id='a command after words'),
-        pytest.param('  -> openstack image set x or, on hosts, y',
-                     ['  -> openstack image', '     set x or, on',
-                      '     hosts, y'],
-                     id='a command and other advice'),
+        pytest.param('  -> set it there: copy all of this',
+                     ['  -> set it there:', '     copy all of this'],
+                     id='a part that stays whole'),
+        pytest.param('  -> this; copy all of this',
+                     ['  -> this;', '     copy all of this'],
+                     id='a part that would nearly fit'),
+        pytest.param('copy all of this, or else do it',
+                     ['copy all of this, or', 'else do it'],
+                     id='words after a part that stays whole'),
         pytest.param('a\n\nb', ['a', '', 'b'], id='an empty line'),
         pytest.param('a-word-that-is-much-too-long for it',
                      ['a-word-that-is-much-too-long', 'for it'],
@@ -133,7 +132,7 @@ def test_text_is_no_wider_than_the_terminal_or_a_hundred_columns(
     ],
 )  # fmt: skip
 def test_lines_are_folded_below_where_their_words_begin(line, folded):
-    assert terminal.fold(line, 20).split('\n') == folded
+    assert terminal.fold(line, 20, ['copy all of this']).split('\n') == folded
 
 
 def test_text_for_no_terminal_is_left_alone():
