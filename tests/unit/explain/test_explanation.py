@@ -14,6 +14,8 @@ from sev_scheduling import (
     parse,
     validate,
 )
+from sev_scheduling.diagnosis import Feasibility
+from sev_scheduling.explain.explanation import where_it_fits
 from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
 
 OPEN = {'hw_machine_type': None}
@@ -247,6 +249,52 @@ def test_problems_in_both_views():
         f'- {errors.message} {errors.fix}\n'
         f'- {warnings.message} {warnings.fix}'
     )
+
+
+def test_the_commands_in_a_view_are_named_so_that_none_is_folded():
+    request = encrypted({}, {'hw_firmware_type': None, **OPEN})
+    explanation = explain(validate(request))
+
+    assert len(explanation.commands) == 2
+    for command in explanation.commands:
+        assert command.startswith('openstack image set --property hw_')
+        assert command in explanation.operator()
+        assert command in explanation.tenant()
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'sentence'),
+    [
+        pytest.param(0, '', id='none'),
+        pytest.param(1, 'It fits on a1 (2 free).', id='one'),
+        pytest.param(
+            10,
+            'It fits on a1 (2 free), a2 (2 free), a3 (2 free), a4 (2 free), '
+            'a5 (2 free), a6 (2 free), a7 (2 free), a8 (2 free) and 2 more.',
+            id='more than a line has room for',
+        ),
+    ],
+)
+def test_the_hosts_that_a_guest_fits_on_are_named(hosts, sentence):
+    cloud = [
+        host(f'a{n}', SlotPool(2), uuid=str(n)) for n in range(1, hosts + 1)
+    ]
+    result = filter_hosts(encrypted(), cloud)
+    found = Feasibility(result, frozenset(h.uuid for h in cloud))
+
+    assert where_it_fits(found) == sentence
+
+
+@pytest.mark.parametrize(
+    ('used', 'permanent'),
+    [pytest.param(1, False, id='full'), pytest.param(0, True, id='no pool')],
+)
+def test_a_reason_is_permanent_unless_a_slot_may_come_free(used, permanent):
+    pools = {'amd-sev': SlotPool(used, 0, used)} if used else {}
+    result = filter_hosts(encrypted(), [Host(name='a', pools=pools)])
+    (reason,) = explain(result).reasons
+
+    assert reason.permanent is permanent
 
 
 def test_warnings_alone_do_not_refuse():
