@@ -1,4 +1,4 @@
-"""Tell the scheduler a host's default machine type, through nova-compute.
+"""Publish a host's default machine type through nova-compute.
 
 Nova reports slots and models to Placement, but not the machine type that a
 guest gets whose image names none. A provider configuration file (nova's

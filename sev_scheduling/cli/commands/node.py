@@ -124,7 +124,7 @@ def _cell(evidence: Evidence) -> int | str | None:
 
 
 class ProviderConfig(Plain):
-    """Print a provider.yaml that tells the scheduler the machine type
+    """Print a provider.yaml that publishes the default machine type
 
     Nova reads it from [compute] provider_config_location and publishes the
     default machine type of the host as a trait of its resource provider.

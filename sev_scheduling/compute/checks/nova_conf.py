@@ -226,7 +226,7 @@ def config_drive(report: HostReport) -> Finding:
 
 
 def published(report: HostReport) -> Finding:
-    """Whether the scheduler is told the default machine type."""
+    """Whether the default machine type is published."""
     if report.published_error:
         raise InputError(report.published_error)
     found = tuple(sorted(report.published))

@@ -28,7 +28,7 @@ from sev_scheduling.text import printable, quoted
 #: Releases by nova's major version.
 RELEASES = {31: '2025.1', 32: '2025.2', 33: '2026.1', 34: '2026.2'}
 
-#: The one whose rules hold where no release is told.
+#: The one whose rules hold where no release is given.
 LATEST = max(RELEASES)
 
 #: Option -> the release that has removed it.

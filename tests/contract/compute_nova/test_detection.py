@@ -217,13 +217,13 @@ else:
 class Difference:
     """A case in which we deliberately differ.
 
-    :ivar told: how the documentation names it
+    :ivar name: how the documentation names it
     :ivar nova: model -> slots of nova, or the exception that it ends with
     :ivar ours: model -> slots of ours
     :ivar releases: in which the difference shows
     """
 
-    told: str
+    name: str
     case: Case
     nova: dict | type[Exception]
     ours: dict
@@ -330,7 +330,7 @@ def test_nova_detects_the_same(novas, tmp_path, name):
 @pytest.mark.parametrize(
     'difference',
     [
-        pytest.param(difference, id=difference.told)
+        pytest.param(difference, id=difference.name)
         for difference in DIFFERENCES
         if RELEASE in difference.releases
     ],
@@ -351,7 +351,7 @@ def test_the_documentation_lists_the_same_differences():
     text = ' '.join(PAGE.read_text().split())
 
     for difference in DIFFERENCES:
-        assert difference.told in text
+        assert difference.name in text
 
 
 def test_no_sample_offers_nothing_everywhere():

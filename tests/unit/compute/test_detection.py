@@ -202,7 +202,7 @@ def test_sev_es_is_not_offered_beside_snp_that_libvirt_lacks():
     }
 
 
-def test_another_architecture_tells_nothing_of_x86():
+def test_another_architecture_says_nothing_of_x86():
     caps = DomainCapabilities(
         arch='aarch64', features={'sev': True, 'tdx': True}
     )
@@ -330,9 +330,7 @@ def test_a_model_without_kernel_parameters_is_on_where_something_shows_it(
     models = registered_models()
     bare = dataclasses.replace(models['arm-cca'], kernel_parameters=())
     monkeypatch.setattr(
-        detection,
-        'registered_models',
-        lambda: {**models, 'arm-cca': bare},
+        detection, 'registered_models', lambda: {**models, 'arm-cca': bare}
     )
 
     found = of('arm-cca', dataclasses.replace(arm_cca.facts, **changes))

@@ -152,8 +152,7 @@ def test_any_text_is_traits_or_one_line_of_error(text):
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(['providers', 'traits', 'additional']),
-                inner,
+                st.sampled_from(['providers', 'traits', 'additional']), inner
             )
         ),
     )
@@ -175,17 +174,14 @@ def test_the_files_of_a_directory_are_read(tmp_path):
 
     assert list(
         published(HostFilesystem(tmp_path), '/etc/nova/provider_config/')
-    ) == [
-        'CUSTOM_HW_MACHINE_TYPE_Q35',
-        'CUSTOM_HW_MACHINE_TYPE_PC',
-    ]
+    ) == ['CUSTOM_HW_MACHINE_TYPE_Q35', 'CUSTOM_HW_MACHINE_TYPE_PC']
 
 
 def test_a_missing_directory_publishes_nothing(tmp_path):
     assert list(published(HostFilesystem(tmp_path), '/gone')) == []
 
 
-def test_two_published_machine_types_tell_the_scheduler_nothing():
+def test_two_published_machine_types_leave_the_scheduler_without_one():
     # Nova adds the trait of a new default and keeps that of the old one.
     traits = [
         trait

@@ -137,7 +137,9 @@ def test_any_numbers_are_a_reservation_or_one_line_of_error(
         pytest.param(0, 2048, 0, 'slots', id='no slots'),
     ],
 )
-def test_the_limit_that_binds_first_is_told(slots, flavor_mb, guests, binds):
+def test_the_limit_that_binds_first_is_reported(
+    slots, flavor_mb, guests, binds
+):
     found = fit(reserve(15, host_mb=65536), flavor_mb, slots)
 
     assert (found.guests, found.binds) == (guests, binds)

@@ -29,7 +29,7 @@ def report(root, name, **options):
 
 
 @pytest.mark.parametrize('name', [samples.MILAN, samples.GENOA, samples.TDX])
-def test_a_host_that_is_ready_has_nothing_to_mend(name):
+def test_a_host_that_is_ready_has_nothing_to_correct(name):
     results = check(report(samples.root(name), name))
 
     assert {
@@ -48,7 +48,7 @@ def test_every_sample_gets_its_results(name):
     assert all(len(result.details) < 500 for result in results)
 
 
-def test_an_unreadable_configuration_is_told_once(tmp_path):
+def test_an_unreadable_configuration_is_reported_once(tmp_path):
     root = tmp_path / 'host'
     shutil.copytree(samples.DIRECTORY / samples.MILAN, root)
     (root / 'etc/nova/nova.conf').write_bytes(b'\xff')
@@ -108,7 +108,7 @@ def test_one_bad_file_fails_its_own_check(tmp_path, path, name):
     assert len(results) - len(failed) >= 9
 
 
-def test_an_unusable_location_of_provider_configuration_is_told(tmp_path):
+def test_an_unusable_location_of_provider_configuration_is_reported(tmp_path):
     conf = tmp_path / 'nova.conf'
     conf.write_text('[compute]\nprovider_config_location = $gone\n')
 
@@ -129,7 +129,7 @@ def test_an_empty_host_fails_without_an_error(tmp_path):
     }
 
 
-def test_the_release_is_told_or_installed_or_the_latest(monkeypatch):
+def test_the_release_is_given_or_installed_or_the_latest(monkeypatch):
     root = samples.root(samples.MILAN)
 
     assert read_settings(root).release == 34
@@ -238,7 +238,7 @@ def test_one_bad_file_does_not_keep_others_from_being_read(
     assert gathered.facts.capacity is None
 
 
-def test_a_directory_where_a_file_belongs_is_told(tmp_path):
+def test_a_directory_where_a_file_belongs_is_reported(tmp_path):
     (tmp_path / SEV).mkdir(parents=True)
 
     (error,) = gather(HostFilesystem(tmp_path)).errors

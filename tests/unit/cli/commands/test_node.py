@@ -120,7 +120,7 @@ class TestDetect:
         assert outcome.json[0]['Offered'] is True
         assert outcome.json[0]['Slots'] is None
 
-    def test_what_nothing_tells_is_a_dash_to_people(self, run):
+    def test_what_is_unknown_is_a_dash_to_people(self, run):
         out = run(node.Detect, *host('naples-kernel-5.4-libvirt-7.0')).out
 
         assert 'None' not in out
@@ -265,7 +265,7 @@ class TestDetect:
         assert asked == ['qemu:///session']
         assert 'yes' in here.out or '410' in here.out
 
-    def test_the_version_of_qemu_may_be_told(self, run):
+    def test_the_version_of_qemu_may_be_given(self, run):
         rows = run(
             node.Detect,
             *host(samples.MILAN),
@@ -356,7 +356,9 @@ class TestReserve:
             pytest.param([], 509, 'memory', id='those of the host'),
         ],
     )
-    def test_the_limit_that_binds_is_told(self, run, arguments, slots, binds):
+    def test_the_limit_that_binds_is_reported(
+        self, run, arguments, slots, binds
+    ):
         found = run(
             node_reserve.Reserve,
             '--guests',
@@ -445,7 +447,7 @@ class TestProviderConfig:
         assert 'CUSTOM_HW_MACHINE_TYPE_Q35\n' in outcome.out
         assert 'uuid: $COMPUTE_NODE\n' in outcome.out
 
-    def test_the_machine_type_may_be_told(self, run, tmp_path):
+    def test_the_machine_type_may_be_given(self, run, tmp_path):
         outcome = run(
             node.ProviderConfig, '--root', tmp_path, '--machine-type', 'pc',
             '--name', 'epyc-01',

@@ -10,7 +10,7 @@ from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import NoteCode, Status
+from sev_scheduling.hosts.check import Status
 from sev_scheduling.models import find_model
 from tests.unit.compute import samples
 
@@ -43,35 +43,32 @@ def asked(facts, **changes):
         pytest.param(
             asked(MILAN, leaf=leaf(100)),
             SUCCESS,
-            NoteCode.PROCESSOR_SLOTS,
+            'processor-slots',
             id='CPUID has it',
         ),
         pytest.param(
             asked(MILAN, leaf=leaf(1)),
             WARNING,
-            NoteCode.PROCESSOR_NO_ES_SLOTS,
+            'processor-no-es-slots',
             id='the BIOS leaves SEV-ES none',
         ),
         pytest.param(
             asked(INTEL, leaf=NO_SEV),
             FAILURE,
-            NoteCode.PROCESSOR_WITHOUT_SEV,
+            'processor-without-sev',
             id='CPUID lacks it',
         ),
         pytest.param(
             asked(TDX, leaf=NO_SEV),
             SUCCESS,
-            NoteCode.PROCESSOR_OTHER,
+            'processor-other',
             id='a leaf without SEV, but TDX',
         ),
         pytest.param(
-            MILAN,
-            SUCCESS,
-            NoteCode.PROCESSOR_NOT_ASKED,
-            id='the kernel vouches',
+            MILAN, SUCCESS, 'processor-not-asked', id='the kernel vouches'
         ),
         pytest.param(
-            INTEL, FAILURE, NoteCode.PROCESSOR_UNKNOWN, id='nothing shows it'
+            INTEL, FAILURE, 'processor-unknown', id='nothing shows it'
         ),
     ],
 )
@@ -84,13 +81,13 @@ def test_the_processor(facts, status, code):
 @pytest.mark.parametrize(
     ('facts', 'status', 'code'),
     [
-        pytest.param(MILAN, SUCCESS, NoteCode.KERNEL_ON, id='Milan'),
-        pytest.param(GENOA, SUCCESS, NoteCode.KERNEL_ON, id='Genoa'),
-        pytest.param(INTEL, FAILURE, NoteCode.KERNEL_OFF, id='no module'),
+        pytest.param(MILAN, SUCCESS, 'kernel-on', id='Milan'),
+        pytest.param(GENOA, SUCCESS, 'kernel-on', id='Genoa'),
+        pytest.param(INTEL, FAILURE, 'kernel-off', id='no module'),
         pytest.param(
             HostEvidence(switches={'sev': False}),
             FAILURE,
-            NoteCode.KERNEL_OFF,
+            'kernel-off',
             id='switched off',
         ),
     ],
@@ -110,46 +107,40 @@ def test_what_the_kernel_says_must_be_readable():
     ('facts', 'status', 'code'),
     [
         pytest.param(
-            GENOA, SUCCESS, NoteCode.LIBVIRT_SUPPORTS, id='all is supported'
+            GENOA, SUCCESS, 'libvirt-supports', id='all is supported'
         ),
         pytest.param(
-            MILAN, SUCCESS, NoteCode.LIBVIRT_QEMU_UNKNOWN, id='an unknown QEMU'
+            MILAN, SUCCESS, 'libvirt-qemu-unknown', id='an unknown QEMU'
         ),
         pytest.param(
             asked(MILAN, qemu_version=(8, 0, 0)),
             SUCCESS,
-            NoteCode.LIBVIRT_SUPPORTS,
+            'libvirt-supports',
             id='QEMU 8.0.0',
         ),
         pytest.param(
             asked(MILAN, qemu_version=(7, 2, 0)),
             WARNING,
-            NoteCode.LIBVIRT_LACKS,
+            'libvirt-lacks',
             id='QEMU 7.2.0',
         ),
         pytest.param(
-            OLD_LIBVIRT,
-            WARNING,
-            NoteCode.LIBVIRT_LACKS,
-            id='SNP is not supported',
+            OLD_LIBVIRT, WARNING, 'libvirt-lacks', id='SNP is not supported'
         ),
         pytest.param(
             asked(TDX, capabilities=INTEL.capabilities),
             FAILURE,
-            NoteCode.LIBVIRT_LACKS,
+            'libvirt-lacks',
             id='nothing is supported',
         ),
         pytest.param(
             asked(MILAN, capabilities=()),
             WARNING,
-            NoteCode.LIBVIRT_UNKNOWN,
+            'libvirt-unknown',
             id='libvirt was not asked',
         ),
         pytest.param(
-            INTEL,
-            FAILURE,
-            NoteCode.LIBVIRT_NOTHING_ON,
-            id='nothing to support',
+            INTEL, FAILURE, 'libvirt-nothing-on', id='nothing to support'
         ),
     ],
 )
@@ -167,17 +158,15 @@ def test_libvirt_must_answer():
 @pytest.mark.parametrize(
     ('facts', 'status', 'code'),
     [
-        pytest.param(MILAN, SUCCESS, NoteCode.HOST_SLOTS, id='Milan'),
-        pytest.param(
-            NAPLES, FAILURE, NoteCode.HOST_SLOTS_UNKNOWN, id='unknown'
-        ),
+        pytest.param(MILAN, SUCCESS, 'host-slots', id='Milan'),
+        pytest.param(NAPLES, FAILURE, 'host-slots-unknown', id='unknown'),
         pytest.param(
             STALE_LIBVIRT,
             WARNING,
-            NoteCode.HOST_SLOTS_DISPUTED,
+            'host-slots-disputed',
             id='sources disagree',
         ),
-        pytest.param(INTEL, FAILURE, NoteCode.HOST_OFFERS_NONE, id='none'),
+        pytest.param(INTEL, FAILURE, 'host-offers-none', id='none'),
     ],
 )
 def test_encryption_slots(facts, status, code):
@@ -191,25 +180,13 @@ def test_encryption_slots(facts, status, code):
     [
         pytest.param({'sev_es': True}, 34, None, None, id='no SNP'),
         pytest.param(
-            {'sev_snp': True},
-            34,
-            SUCCESS,
-            NoteCode.EXCLUSION_ABSENT,
-            id='SNP alone',
+            {'sev_snp': True}, 34, SUCCESS, 'exclusion-absent', id='SNP alone'
         ),
         pytest.param(
-            BOTH,
-            34,
-            SUCCESS,
-            NoteCode.EXCLUSION_HIDDEN,
-            id='both, and nova 34',
+            BOTH, 34, SUCCESS, 'exclusion-hidden', id='both, and nova 34'
         ),
         pytest.param(
-            BOTH,
-            33,
-            FAILURE,
-            NoteCode.EXCLUSION_OFFERED,
-            id='both, and nova 33',
+            BOTH, 33, FAILURE, 'exclusion-offered', id='both, and nova 33'
         ),
     ],
 )
@@ -256,7 +233,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [SPLIT],
             SUCCESS,
-            NoteCode.FIRMWARE_FOUND,
+            'firmware-found',
             id='SEV with variables',
         ),
         pytest.param(
@@ -264,7 +241,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [STATELESS, SPLIT],
             SUCCESS,
-            NoteCode.FIRMWARE_FOUND,
+            'firmware-found',
             id='SEV passes over stateless flash',
         ),
         pytest.param(
@@ -272,7 +249,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [MEMORY],
             SUCCESS,
-            NoteCode.FIRMWARE_FOUND,
+            'firmware-found',
             id='SEV from memory',
         ),
         pytest.param(
@@ -280,7 +257,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [STATELESS],
             WARNING,
-            NoteCode.FIRMWARE_STATELESS_ONLY,
+            'firmware-stateless-only',
             id='SEV, stateless only',
         ),
         pytest.param(
@@ -288,7 +265,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [],
             FAILURE,
-            NoteCode.FIRMWARE_NONE,
+            'firmware-none',
             id='SEV without firmware',
         ),
         pytest.param(
@@ -296,7 +273,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             asked(MILAN, capabilities=()),
             [],
             FAILURE,
-            NoteCode.FIRMWARE_NONE,
+            'firmware-none',
             id='SEV without firmware or machine type',
         ),
         pytest.param(
@@ -304,7 +281,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             MILAN,
             [firmware(targets=(('x86_64', 'pc-i440fx-*'),))],
             FAILURE,
-            NoteCode.FIRMWARE_NONE,
+            'firmware-none',
             id='SEV on another machine',
         ),
         pytest.param(
@@ -323,7 +300,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             GENOA,
             [SPLIT, MEMORY],
             SUCCESS,
-            NoteCode.FIRMWARE_FOUND,
+            'firmware-found',
             id='SNP from memory',
         ),
         pytest.param(
@@ -331,7 +308,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             GENOA,
             [STATELESS, MEMORY],
             WARNING,
-            NoteCode.FIRMWARE_FLASH,
+            'firmware-flash',
             id='SNP, but flash comes first',
         ),
         pytest.param(
@@ -339,7 +316,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             GENOA,
             [SPLIT],
             FAILURE,
-            NoteCode.FIRMWARE_STATEFUL,
+            'firmware-stateful',
             id='SNP with variables only',
         ),
         pytest.param(
@@ -347,7 +324,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             TDX,
             [MEMORY],
             SUCCESS,
-            NoteCode.FIRMWARE_FOUND,
+            'firmware-found',
             id='TDX from memory',
         ),
         pytest.param(
@@ -355,7 +332,7 @@ MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
             TDX,
             [SPLIT],
             FAILURE,
-            NoteCode.FIRMWARE_STATEFUL,
+            'firmware-stateful',
             id='TDX with variables only',
         ),
     ],
@@ -381,7 +358,7 @@ def test_firmware_must_be_there_itself():
     )
 
     assert finding.status is FAILURE
-    assert finding.code is NoteCode.FIRMWARE_FILE_MISSING
+    assert finding.code == 'firmware-file-missing'
     assert finding.values['files'] == ('/fw/CODE',)
 
 
@@ -404,7 +381,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             SUCCESS,
-            NoteCode.MEMORY_SLICE,
+            'memory-slice',
             id='the slice is limited',
         ),
         pytest.param(
@@ -413,7 +390,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             SUCCESS,
-            NoteCode.MEMORY_SLICE,
+            'memory-slice',
             id='the slice leaves the base',
         ),
         pytest.param(
@@ -422,7 +399,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             FAILURE,
-            NoteCode.MEMORY_SLICE_TOO_LARGE,
+            'memory-slice-too-large',
             id='the slice leaves too little',
         ),
         pytest.param(
@@ -431,7 +408,7 @@ def test_firmware_descriptors_must_be_readable():
             0,
             {},
             WARNING,
-            NoteCode.MEMORY_UNKNOWN,
+            'memory-unknown',
             id='the memory is unknown',
         ),
         pytest.param(
@@ -440,7 +417,7 @@ def test_firmware_descriptors_must_be_readable():
             8656,
             {},
             SUCCESS,
-            NoteCode.MEMORY_RESERVED,
+            'memory-reserved',
             id='just enough is reserved',
         ),
         pytest.param(
@@ -449,7 +426,7 @@ def test_firmware_descriptors_must_be_readable():
             8655,
             {},
             WARNING,
-            NoteCode.MEMORY_NOT_RESERVED,
+            'memory-not-reserved',
             id='one too little is reserved',
         ),
         pytest.param(
@@ -458,7 +435,7 @@ def test_firmware_descriptors_must_be_readable():
             752,
             {'guests': 15},
             SUCCESS,
-            NoteCode.MEMORY_RESERVED,
+            'memory-reserved',
             id='for some guests',
         ),
         pytest.param(
@@ -467,7 +444,7 @@ def test_firmware_descriptors_must_be_readable():
             752,
             {'guests': 15, 'base_mb': 513},
             WARNING,
-            NoteCode.MEMORY_NOT_RESERVED,
+            'memory-not-reserved',
             id='for a larger base',
         ),
         pytest.param(
@@ -476,7 +453,7 @@ def test_firmware_descriptors_must_be_readable():
             512,
             {},
             SUCCESS,
-            NoteCode.MEMORY_RESERVED,
+            'memory-reserved',
             id='an unknown number of slots',
         ),
     ],
@@ -573,19 +550,19 @@ def test_the_values_of_a_finding(check, report, values):
         pytest.param(
             asked(MILAN, qemu_version=(7, 2, 0)),
             'amd-sev-es',
-            NoteCode.QEMU_TOO_OLD,
+            'qemu-too-old',
             id='QEMU',
         ),
         pytest.param(
             OLD_LIBVIRT,
             'amd-sev-snp',
-            NoteCode.LAUNCH_SECURITY_UNSUPPORTED,
+            'launch-security-unsupported',
             id='a kind of launch security',
         ),
         pytest.param(
             asked(TDX, capabilities=INTEL.capabilities),
             'intel-tdx',
-            NoteCode.CAPABILITY_UNSUPPORTED,
+            'capability-unsupported',
             id='a capability',
         ),
     ],
@@ -615,7 +592,7 @@ def test_parameters_that_are_off_are_named():
     assert [
         (note.code, note.values['path']) for note in finding.values['switches']
     ] == [
-        (NoteCode.PARAMETER_OFF, '/sys/module/kvm_amd/parameters/sev'),
-        (NoteCode.PARAMETER_MISSING, '/sys/module/kvm_intel/parameters/tdx'),
+        ('parameter-off', '/sys/module/kvm_amd/parameters/sev'),
+        ('parameter-missing', '/sys/module/kvm_intel/parameters/tdx'),
     ]
     assert 'kvm_amd.sev_snp=1' in finding.values['parameters']

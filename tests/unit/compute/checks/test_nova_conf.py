@@ -6,7 +6,7 @@ from sev_scheduling.compute.checks import nova_conf
 from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import NoteCode, Status
+from sev_scheduling.hosts.check import Status
 from tests.unit.compute import samples
 
 SUCCESS, WARNING, FAILURE = Status
@@ -33,24 +33,18 @@ def found(check, facts, release=34, **values):
 @pytest.mark.parametrize(
     ('facts', 'release', 'status', 'code'),
     [
+        pytest.param(GENOA, 34, SUCCESS, 'nova-conf-read', id='new enough'),
         pytest.param(
-            GENOA, 34, SUCCESS, NoteCode.NOVA_CONF_READ, id='new enough'
+            GENOA, 33, WARNING, 'nova-conf-too-old', id='too old for SNP'
         ),
         pytest.param(
-            GENOA,
-            33,
-            WARNING,
-            NoteCode.NOVA_CONF_TOO_OLD,
-            id='too old for SNP',
+            MILAN, 32, SUCCESS, 'nova-conf-read', id='new enough for ES'
         ),
         pytest.param(
-            MILAN, 32, SUCCESS, NoteCode.NOVA_CONF_READ, id='new enough for ES'
+            MILAN, 31, WARNING, 'nova-conf-too-old', id='too old for ES'
         ),
         pytest.param(
-            MILAN, 31, WARNING, NoteCode.NOVA_CONF_TOO_OLD, id='too old for ES'
-        ),
-        pytest.param(
-            TDX, 33, WARNING, NoteCode.NOVA_CONF_TOO_OLD, id='too old for TDX'
+            TDX, 33, WARNING, 'nova-conf-too-old', id='too old for TDX'
         ),
     ],
 )
@@ -65,22 +59,17 @@ def test_the_configuration_must_be_read():
         nova_conf.read(HostReport(facts=MILAN, nova_error='a line'))
     finding = nova_conf.read(HostReport(facts=MILAN))
 
-    assert samples.result(finding) == (FAILURE, NoteCode.NOVA_CONF_NOT_READ)
+    assert samples.result(finding) == (FAILURE, 'nova-conf-not-read')
 
 
 @pytest.mark.parametrize(
     ('value', 'status', 'code'),
     [
-        pytest.param('kvm', SUCCESS, NoteCode.VIRT_TYPE_KVM, id='KVM'),
-        pytest.param('qemu', WARNING, NoteCode.VIRT_TYPE_QEMU, id='emulated'),
+        pytest.param('kvm', SUCCESS, 'virt-type-kvm', id='KVM'),
+        pytest.param('qemu', WARNING, 'virt-type-qemu', id='emulated'),
+        pytest.param('lxc', FAILURE, 'virt-type-other', id='containers'),
         pytest.param(
-            'lxc', FAILURE, NoteCode.VIRT_TYPE_OTHER, id='containers'
-        ),
-        pytest.param(
-            'parallels',
-            FAILURE,
-            NoteCode.VIRT_TYPE_OTHER,
-            id='another hypervisor',
+            'parallels', FAILURE, 'virt-type-other', id='another hypervisor'
         ),
     ],
 )
@@ -94,18 +83,14 @@ def test_the_virtualization_type(value, status, code):
     ('facts', 'release', 'value', 'status', 'code'),
     [
         pytest.param(MILAN, 34, None, None, None, id='removed and unset'),
-        pytest.param(
-            MILAN, 34, 15, WARNING, NoteCode.OPTION_REMOVED, id='removed'
-        ),
-        pytest.param(
-            MILAN, 33, None, SUCCESS, NoteCode.OPTION_UNSET, id='unset'
-        ),
+        pytest.param(MILAN, 34, 15, WARNING, 'option-removed', id='removed'),
+        pytest.param(MILAN, 33, None, SUCCESS, 'option-unset', id='unset'),
         pytest.param(
             NAPLES,
             33,
             None,
             FAILURE,
-            NoteCode.OPTION_NEEDED_FOR_LIBVIRT,
+            'option-needed-for-libvirt',
             id='unset, and libvirt does not tell',
         ),
         pytest.param(INTEL, 33, None, None, None, id='unset, and no SEV'),
@@ -117,19 +102,15 @@ def test_the_virtualization_type(value, status, code):
             None,
             id='unset, and libvirt unknown',
         ),
-        pytest.param(MILAN, 33, 0, WARNING, NoteCode.OPTION_ZERO, id='none'),
-        pytest.param(
-            MILAN, 31, 15, SUCCESS, NoteCode.OPTION_SET, id='a limit'
-        ),
-        pytest.param(
-            MILAN, 31, 410, SUCCESS, NoteCode.OPTION_SET, id='the hardware'
-        ),
+        pytest.param(MILAN, 33, 0, WARNING, 'option-zero', id='none'),
+        pytest.param(MILAN, 31, 15, SUCCESS, 'option-set', id='a limit'),
+        pytest.param(MILAN, 31, 410, SUCCESS, 'option-set', id='the hardware'),
         pytest.param(
             MILAN,
             31,
             411,
             WARNING,
-            NoteCode.OPTION_TOO_HIGH,
+            'option-too-high',
             id='one above the hardware',
         ),
         pytest.param(
@@ -137,20 +118,17 @@ def test_the_virtualization_type(value, status, code):
             31,
             15,
             SUCCESS,
-            NoteCode.OPTION_SET,
+            'option-set',
             id='a limit of unknown hardware',
         ),
         pytest.param(
-            MILAN, 32, 15, WARNING, NoteCode.OPTION_DEPRECATED, id='deprecated'
+            MILAN, 32, 15, WARNING, 'option-deprecated', id='deprecated'
         ),
     ],
 )
 def test_num_memory_encrypted_guests(facts, release, value, status, code):
     result = found(
-        nova_conf.sev_guests,
-        facts,
-        release,
-        num_memory_encrypted_guests=value,
+        nova_conf.sev_guests, facts, release, num_memory_encrypted_guests=value
     )
 
     assert result == (status, code)
@@ -164,36 +142,27 @@ NO_CGROUP = dataclasses.replace(TDX, capacity=None)
     [
         pytest.param(MILAN, 34, 5, None, None, id='no TDX'),
         pytest.param(TDX, 33, 5, None, None, id='a nova without TDX'),
-        pytest.param(
-            TDX, 34, None, SUCCESS, NoteCode.OPTION_UNSET, id='unset'
-        ),
-        pytest.param(
-            TDX, 34, 31, SUCCESS, NoteCode.OPTION_SET, id='the hardware'
-        ),
+        pytest.param(TDX, 34, None, SUCCESS, 'option-unset', id='unset'),
+        pytest.param(TDX, 34, 31, SUCCESS, 'option-set', id='the hardware'),
         pytest.param(
             TDX,
             34,
             32,
             FAILURE,
-            NoteCode.OPTION_TOO_HIGH_COUNTS,
+            'option-too-high-counts',
             id='one above the hardware',
         ),
-        pytest.param(TDX, 34, 0, WARNING, NoteCode.OPTION_ZERO, id='none'),
+        pytest.param(TDX, 34, 0, WARNING, 'option-zero', id='none'),
         pytest.param(
             NO_CGROUP,
             34,
             None,
             FAILURE,
-            NoteCode.OPTION_NEEDED_FOR_CGROUP,
+            'option-needed-for-cgroup',
             id='unset in a container',
         ),
         pytest.param(
-            NO_CGROUP,
-            34,
-            31,
-            SUCCESS,
-            NoteCode.OPTION_SET,
-            id='set in a container',
+            NO_CGROUP, 34, 31, SUCCESS, 'option-set', id='set in a container'
         ),
     ],
 )
@@ -212,42 +181,36 @@ def test_num_intel_tdx_guests(facts, release, value, status, code):
             MILAN,
             {'ram_allocation_ratio': 1.0},
             SUCCESS,
-            NoteCode.NOT_OVERCOMMITTED,
+            'not-overcommitted',
             id='one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 0.5},
             SUCCESS,
-            NoteCode.NOT_OVERCOMMITTED,
+            'not-overcommitted',
             id='below one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 1.01},
             FAILURE,
-            NoteCode.OVERCOMMITTED,
+            'overcommitted',
             id='above one',
         ),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': float('nan')},
             FAILURE,
-            NoteCode.OVERCOMMITTED,
+            'overcommitted',
             id='no number',
         ),
-        pytest.param(
-            MILAN,
-            {},
-            SUCCESS,
-            NoteCode.NOT_OVERCOMMITTED,
-            id='unset',
-        ),
+        pytest.param(MILAN, {}, SUCCESS, 'not-overcommitted', id='unset'),
         pytest.param(
             MILAN,
             {'ram_allocation_ratio': 0.0, 'initial_ram_allocation_ratio': 1.5},
             FAILURE,
-            NoteCode.OVERCOMMITTED,
+            'overcommitted',
             id='zero, which is unset',
         ),
         pytest.param(
@@ -268,29 +231,27 @@ def test_memory_overcommit(facts, values, status, code):
 @pytest.mark.parametrize(
     ('value', 'status', 'code'),
     [
-        pytest.param(
-            ['x86_64=q35'], SUCCESS, NoteCode.MACHINE_TYPE_FIT, id='q35'
-        ),
+        pytest.param(['x86_64=q35'], SUCCESS, 'machine-type-fit', id='q35'),
         pytest.param(
             ['x86_64=pc-q35-8.2'],
             SUCCESS,
-            NoteCode.MACHINE_TYPE_FIT,
+            'machine-type-fit',
             id='one version',
         ),
-        pytest.param(None, WARNING, NoteCode.MACHINE_TYPE_UNFIT, id='unset'),
+        pytest.param(None, WARNING, 'machine-type-unfit', id='unset'),
         pytest.param(
-            ['x86_64=pc'], WARNING, NoteCode.MACHINE_TYPE_UNFIT, id='another'
+            ['x86_64=pc'], WARNING, 'machine-type-unfit', id='another'
         ),
         pytest.param(
             ['q35'],
             WARNING,
-            NoteCode.MACHINE_TYPE_ENTRY,
+            'machine-type-entry',
             id='without an architecture',
         ),
         pytest.param(
             ['x86_64=q35', 'aarch64='],
             WARNING,
-            NoteCode.MACHINE_TYPE_ENTRY,
+            'machine-type-entry',
             id='another architecture without a type',
         ),
     ],
@@ -320,88 +281,82 @@ UNSUPPORTED = dataclasses.replace(
 @pytest.mark.parametrize(
     ('facts', 'values', 'status', 'code'),
     [
-        pytest.param(
-            MILAN, {}, SUCCESS, NoteCode.CPU_MODE_FIT, id='the default'
-        ),
+        pytest.param(MILAN, {}, SUCCESS, 'cpu-mode-fit', id='the default'),
         pytest.param(
             MILAN,
             {'cpu_mode': 'host-passthrough'},
             SUCCESS,
-            NoteCode.CPU_MODE_FIT,
+            'cpu-mode-fit',
             id='passthrough',
         ),
         pytest.param(
             dataclasses.replace(MILAN, capabilities=()),
             {},
             SUCCESS,
-            NoteCode.CPU_MODE_FIT,
+            'cpu-mode-fit',
             id='libvirt unknown',
         ),
         pytest.param(
             UNSUPPORTED,
             {},
             FAILURE,
-            NoteCode.CPU_MODE_UNSUPPORTED,
+            'cpu-mode-unsupported',
             id='a mode that libvirt lacks',
         ),
         pytest.param(
-            MILAN,
-            {'cpu_mode': 'none'},
-            WARNING,
-            NoteCode.CPU_MODE_NONE,
-            id='none',
+            MILAN, {'cpu_mode': 'none'}, WARNING, 'cpu-mode-none', id='none'
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom'},
             FAILURE,
-            NoteCode.CPU_MODELS_EMPTY,
+            'cpu-models-empty',
             id='custom without models',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['EPYC', 'EPYC-Milan']},
             SUCCESS,
-            NoteCode.CPU_MODELS_FIT,
+            'cpu-models-fit',
             id='custom with models of EPYC',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['qemu64', 'EPYC']},
             SUCCESS,
-            NoteCode.CPU_MODELS_FIT,
+            'cpu-models-fit',
             id='custom with one model of EPYC',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['Haswell']},
             WARNING,
-            NoteCode.CPU_MODELS_UNFIT,
+            'cpu-models-unfit',
             id='custom with a model of Intel',
         ),
         pytest.param(
             MILAN,
             {'cpu_mode': 'custom', 'cpu_models': ['EPYC', 'Skylake-Server']},
             WARNING,
-            NoteCode.CPU_MODELS_PARTLY_UNUSABLE,
+            'cpu-models-partly-unusable',
             id='custom with an unusable model',
         ),
         pytest.param(
             ALL_UNUSABLE,
             {'cpu_mode': 'custom', 'cpu_models': ['qemu64', 'EPYC']},
             FAILURE,
-            NoteCode.CPU_MODELS_UNUSABLE,
+            'cpu-models-unusable',
             id='custom without a usable model of EPYC',
         ),
         pytest.param(
             TDX,
             {'cpu_mode': 'host-passthrough'},
             SUCCESS,
-            NoteCode.CPU_MODE_FIT,
+            'cpu-mode-fit',
             id='TDX, passthrough',
         ),
         pytest.param(
-            TDX, {}, FAILURE, NoteCode.CPU_MODE_NEEDED, id='TDX, the default'
+            TDX, {}, FAILURE, 'cpu-mode-needed', id='TDX, the default'
         ),
         pytest.param(INTEL, {}, None, None, id='no model'),
     ],
@@ -418,22 +373,20 @@ def test_the_cpu_of_guests(facts, values, status, code):
         pytest.param(
             {'hw_machine_type': ['x86_64=q35']},
             SUCCESS,
-            NoteCode.CONFIG_DRIVE_FIT,
+            'config-drive-fit',
             id='iso9660 on q35',
         ),
         pytest.param(
             {'config_drive_format': 'vfat'},
             SUCCESS,
-            NoteCode.CONFIG_DRIVE_FIT,
+            'config-drive-fit',
             id='vfat on pc',
         ),
-        pytest.param(
-            {}, WARNING, NoteCode.CONFIG_DRIVE_IDE, id='iso9660 on pc'
-        ),
+        pytest.param({}, WARNING, 'config-drive-ide', id='iso9660 on pc'),
         pytest.param(
             {'force_config_drive': True},
             WARNING,
-            NoteCode.CONFIG_DRIVE_IDE_FORCED,
+            'config-drive-ide-forced',
             id='iso9660 for all on pc',
         ),
     ],
@@ -450,20 +403,20 @@ def test_the_config_drive(values, status, code):
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_Q35'],
             SUCCESS,
-            NoteCode.PUBLISHED,
+            'published',
             id='what holds',
         ),
-        pytest.param([], WARNING, NoteCode.PUBLISHED_NOT, id='nothing'),
+        pytest.param([], WARNING, 'published-not', id='nothing'),
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_PC'],
             WARNING,
-            NoteCode.PUBLISHED_OTHER,
+            'published-other',
             id='what held once',
         ),
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_PC', 'CUSTOM_HW_MACHINE_TYPE_Q35'],
             WARNING,
-            NoteCode.PUBLISHED_OTHER,
+            'published-other',
             id='both',
         ),
     ],

@@ -75,7 +75,7 @@ def test_nothing_is_written_over_a_directory(tmp_path, force):
         write_text(tmp_path, 'text', force=force)
 
 
-def test_a_directory_that_is_missing_is_told(tmp_path):
+def test_a_directory_that_is_missing_is_reported(tmp_path):
     with pytest.raises(InputError, match='cannot be written'):
         write_text(tmp_path / 'gone' / 'file', 'text')
 

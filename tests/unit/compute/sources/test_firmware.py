@@ -254,7 +254,7 @@ class TestSearch:
         assert [d.name for d in found.descriptors] == ['50-a.json']
         assert len(found.errors) == 2
 
-    def test_a_file_where_a_directory_belongs_is_told(self, put, tmp_path):
+    def test_a_file_where_a_directory_belongs_is_reported(self, put, tmp_path):
         put('/etc/qemu/firmware', 'text')
         put('/usr/share/qemu/firmware/50-a.json')
 

@@ -144,13 +144,13 @@ EXTENDED = struct.pack('<4I', 0x80000028, 0, 0, 0)
         pytest.param(leaf(0, 0, 0), 0, 0, id='no encryption'),
     ],
 )
-def test_cpuid_tells_the_slots(encryption, sev_slots, es_slots):
+def test_cpuid_has_the_slots(encryption, sev_slots, es_slots):
     found = parse_leaves(EXTENDED, encryption)
 
     assert (found.sev_slots, found.es_slots) == (sev_slots, es_slots)
 
 
-def test_cpuid_tells_the_models():
+def test_cpuid_has_the_models():
     assert parse_leaves(EXTENDED, leaf(0b11010, 1006, 253)) == EncryptionLeaf(
         sev=True, sev_es=True, sev_snp=True, guests=1006, first_sev_asid=253
     )
@@ -172,7 +172,7 @@ def test_cpuid_tells_the_models():
         ),
     ],
 )
-def test_cpuid_without_the_leaf_tells_nothing(extended, encryption):
+def test_cpuid_without_the_leaf_has_nothing(extended, encryption):
     assert parse_leaves(extended, encryption) is None
 
 

@@ -46,7 +46,7 @@ def test_a_document_is_read():
     }
 
 
-def test_an_empty_document_tells_nothing():
+def test_an_empty_document_has_nothing():
     assert (
         parse_domain_capabilities('<domainCapabilities/>', 'caps')
         == DomainCapabilities()
@@ -277,7 +277,7 @@ def test_no_machine_type_is_an_error(libvirt):
     assert libvirt.connection.closed
 
 
-def test_a_libvirt_that_is_not_running_is_told(libvirt):
+def test_a_libvirt_that_is_not_running_is_reported(libvirt):
     def refuse(uri):
         raise LibvirtError('Failed to connect\nto the socket')
 
@@ -288,7 +288,7 @@ def test_a_libvirt_that_is_not_running_is_told(libvirt):
     assert str(caught.value).isprintable()
 
 
-def test_an_absurd_answer_is_told(libvirt):
+def test_an_absurd_answer_is_reported(libvirt):
     libvirt.connection.machines['q35'] = '<capabilities/>'
 
     with pytest.raises(InputError, match=r'^libvirt \(qemu:///system\) holds'):

@@ -72,7 +72,7 @@ def test_the_memory_of_a_host_is_read(tmp_path, files, memory):
     assert read_memory(HostFilesystem(tmp_path)) == memory
 
 
-def test_what_cannot_be_read_is_told(tmp_path):
+def test_what_cannot_be_read_is_reported(tmp_path):
     for name in ('proc/meminfo', V2):
         path = tmp_path / name
         path.parent.mkdir(parents=True)

@@ -228,7 +228,7 @@ def test_a_file_that_vanishes_is_an_error(conf, monkeypatch):
         read_nova_conf([path])
 
 
-def test_what_oslo_config_refuses_is_told(conf, monkeypatch):
+def test_what_oslo_config_refuses_is_reported(conf, monkeypatch):
     from oslo_config import cfg
 
     def refuse(self, *args, **kwargs):
