@@ -32,6 +32,15 @@ ORDER = {
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'explanation', 'checks'),
     ],
+    'sev_scheduling.placement': [
+        *('answers', 'relaxation', 'api', 'world', 'hosts', 'questions'),
+        *('search', 'trees', 'slots', 'lacks', 'seen', 'diagnosis'),
+        *('feasibility', 'claims', 'client', 'embedded'),
+    ],
+    'sev_scheduling.placement.claims': [
+        *('selection', 'consumers', 'over_allocation', 'transaction'),
+        'claims',
+    ],
     'sev_scheduling.compute': [
         *('sources', 'detection', 'reservation', 'provider_config'),
         *('checks', 'survey'),

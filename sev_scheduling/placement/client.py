@@ -45,7 +45,7 @@ class PlacementClient(Api):
         """Return every host, full ones included, by name.
 
         :param details: ask for the reserved slots and for
-            ``ram_allocation_ratio`` too, which Placement tells in one call
+            ``ram_allocation_ratio`` too, which Placement reports in one call
             for each host with a pool, and one more for each nested pool;
             without, ``reserved`` is taken off ``total`` and the ratio is
             None, and the number of calls does not grow with the cloud

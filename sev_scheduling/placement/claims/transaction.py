@@ -144,7 +144,7 @@ class Transaction:
         if not self._lost:
             return None
         try:
-            # All or nothing, so one guest tells.
+            # All or nothing, so one guest stands for all.
             held = self.api.allocations(self.instances[0]).by_provider
         except PlacementError as error:
             raise self._unknown() from error
