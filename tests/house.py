@@ -33,9 +33,8 @@ ORDER = {
         *('catalogue', 'values', 'fixes', 'explanation', 'checks'),
     ],
     'sev_scheduling.placement': [
-        *('answers', 'relaxation', 'api', 'world', 'hosts', 'questions'),
-        *('search', 'trees', 'slots', 'lacks', 'seen', 'diagnosis'),
-        *('feasibility', 'claims', 'client', 'embedded'),
+        *('answers', 'api', 'hosts', 'diagnosis', 'feasibility', 'claims'),
+        *('client', 'embedded'),
     ],
     'sev_scheduling.placement.claims': [
         *('selection', 'consumers', 'over_allocation', 'transaction'),
