@@ -1,0 +1,143 @@
+"""What a query asks for, and how it asks for less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sev_scheduling import parse, translate
+from sev_scheduling.diagnosis import Cause, Constraint
+from sev_scheduling.placement.diagnosis.relaxation import (
+    aggregate_marks,
+    anything_left,
+    can_be_asked,
+    constraints,
+    probe_classes,
+    slot_alone,
+    slot_constraint,
+    with_marks,
+    without,
+)
+from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.testing import make_flavor, make_image
+
+QUERY = replace(
+    translate(
+        parse(
+            make_flavor(
+                extra_specs={
+                    'hw:mem_encryption': 'true',
+                    'trait:CUSTOM_A': 'required',
+                    'trait:CUSTOM_B': 'forbidden',
+                    'resources1:CUSTOM_NIC': '1',
+                    'resources2:CUSTOM_NIC': '1',
+                    'group_policy': 'isolate',
+                }
+            ),
+            make_image(),
+        )
+    ),
+    member_of=(frozenset({'x', 'y'}), frozenset({'z'})),
+    forbidden_aggregates=frozenset({'q', 'p'}),
+    root_required=frozenset({'CUSTOM_R'}),
+    root_forbidden=frozenset({'CUSTOM_S'}),
+    in_tree='host',
+)
+ALL = [
+    Constraint(Cause.RESOURCES_SHORT, 'DISK_GB', 20),
+    Constraint(Cause.RESOURCES_SHORT, 'MEMORY_MB', 4096),
+    Constraint(Cause.RESOURCES_SHORT, 'VCPU', 2),
+    Constraint(Cause.TRAIT, 'CUSTOM_A'),
+    Constraint(Cause.TRAIT, '!CUSTOM_B'),
+    Constraint(Cause.GROUP, '1'),
+    Constraint(Cause.GROUP, '2'),
+    Constraint(Cause.SLOTS_USED, 'amd-sev'),
+    Constraint(Cause.HOST_TRAIT, 'CUSTOM_R'),
+    Constraint(Cause.HOST_TRAIT, '!CUSTOM_S'),
+    Constraint(Cause.AGGREGATE, 'x or y'),
+    Constraint(Cause.AGGREGATE, 'z'),
+    Constraint(Cause.AGGREGATE, '!p or q'),
+    Constraint(Cause.HOST, 'host'),
+    Constraint(Cause.GROUP_POLICY, 'isolate'),
+]
+
+
+def test_every_constraint_is_named():
+    assert list(constraints(QUERY)) == ALL
+
+
+@pytest.mark.parametrize('one', ALL, ids=str)
+def test_one_that_is_relaxed_is_asked_for_no_more(one):
+    less = without(QUERY, [one])
+    left = list(constraints(less))
+    if one == slot_constraint(QUERY):
+        # A provider with the model's trait is asked for still.
+        assert left == ALL
+        assert less.slot_relaxed
+        assert not less.groups[-1].resources
+    else:
+        assert left == [other for other in ALL if other != one]
+    assert can_be_asked(less)
+
+
+def test_an_amount_may_be_relaxed_to_a_smaller_one():
+    memory = ALL[1]
+    less = without(QUERY, [memory], {'MEMORY_MB': 100})
+    assert less.groups[0].resources == {
+        'DISK_GB': 20,
+        'MEMORY_MB': 100,
+        'VCPU': 2,
+    }
+
+
+def test_traits_and_aggregates_go_with_resources():
+    amounts = ALL[:3]
+    assert not can_be_asked(without(QUERY, amounts))
+    bare = replace(
+        without(QUERY, ALL[:5]), member_of=(), forbidden_aggregates=frozenset()
+    )
+    assert bare.unsuffixed is None
+    assert can_be_asked(bare)
+    assert not can_be_asked(without(QUERY, ALL))
+
+
+def test_many_aggregates_count_as_one():
+    query = replace(QUERY, member_of=tuple(frozenset({n}) for n in 'abc'))
+    assert aggregate_marks(query) == {
+        'a and b and c': query.member_of,
+        '!p or q': (query.forbidden_aggregates,),
+    }
+    marked = with_marks(query)
+    assert marked.member_of == (frozenset({'a and b and c'}),)
+    assert marked.forbidden_aggregates == {'!p or q'}
+
+
+def test_no_aggregates_have_no_marks():
+    query = PlacementRequest((RequestGroup('', {'VCPU': 1}),))
+    assert aggregate_marks(query) == {}
+    assert with_marks(query) == query
+
+
+def test_queries_for_hosts_with_the_model():
+    slot = QUERY.groups[-1]
+    assert slot_alone(QUERY).groups == (slot,)
+    found = anything_left(QUERY, 'VCPU')
+    assert found.groups[0] == RequestGroup('', {'VCPU': 1})
+    assert found.groups[1] == replace(slot, resources={})
+    assert found.microversion == '1.36'
+
+
+@pytest.mark.parametrize(
+    ('amounts', 'classes'),
+    [
+        ({'VCPU': 1, 'MEMORY_MB': 1}, ('MEMORY_MB', 'VCPU')),
+        ({'CUSTOM_NIC': 1}, ('CUSTOM_NIC', 'MEMORY_MB')),
+        ({'PCPU': 1, 'DISK_GB': 1}, ('DISK_GB', 'PCPU')),
+        (None, ('MEMORY_MB', 'VCPU')),
+    ],
+)
+def test_classes_of_which_useful_hosts_have_one_left(amounts, classes):
+    groups = (RequestGroup('', amounts),) if amounts else ()
+    assert probe_classes(PlacementRequest(groups)) == classes
