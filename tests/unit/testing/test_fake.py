@@ -1,17 +1,14 @@
-"""The Placement in memory, and the fixtures."""
+"""The Placement in memory."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from concurrent import futures
 from pathlib import Path
 
 import pytest
 
 from sev_scheduling import exceptions, parse
-from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.answers import Allocations, Inventory
 from sev_scheduling.testing import (
     FakePlacement,
@@ -19,38 +16,9 @@ from sev_scheduling.testing import (
     make_flavor,
     make_image,
 )
-from sev_scheduling.testing.plugin import fake_placement, placement_client
-
-__all__ = ['fake_placement', 'placement_client']
 
 ROOT = Path(__file__).parents[3]
 GUEST = '4e8e5957-649f-477b-9e5b-f1f75b21c03c'
-
-
-def test_the_fixtures_belong_together(
-    fake_placement: FakePlacement, placement_client: PlacementClient
-) -> None:
-    add_host(fake_placement, 'epyc')
-    assert [host.name for host in placement_client.hosts()] == ['epyc']
-
-
-def test_the_example_of_the_documentation_passes() -> None:
-    run = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'pytest',
-            '-q',
-            '-p',
-            'no:cacheprovider',
-            'doc/source/user/example_tests',
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert '2 passed' in run.stdout
 
 
 def test_the_code_of_the_documentation_runs() -> None:
