@@ -152,6 +152,9 @@ def _match_provider(
     providers: Providers, query: PlacementRequest, group: RequestGroup
 ) -> Options:
     """Serve a granular group: one provider meets all of it."""
+    if not (group.resources or group.required):
+        # Placement takes "no filter" for "no provider" (16.0).
+        return {}
     tree = _tree_of(providers, query)
     options: dict[str, list[Match]] = defaultdict(list)
     for provider in providers.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import os_resource_classes as orc
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sev_scheduling.prefilter import SLOT_SUFFIX, PlacementRequest
@@ -98,6 +98,8 @@ def queries(draw: st.DrawFn) -> PlacementRequest:
 @settings(
     max_examples=25,
     deadline=None,
+    # To shrink a failure takes minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 @given(

@@ -241,6 +241,13 @@ QUERIES = {
     'a slot relaxed, of any trait': replace(
         RELAXED, groups=(VCPU, RequestGroup(SLOT_SUFFIX))
     ),
+    'a slot relaxed, of any trait but one': replace(
+        RELAXED,
+        groups=(VCPU, RequestGroup(SLOT_SUFFIX, forbidden=frozenset({GOLD}))),
+    ),
+    'a slot relaxed, in a tree': replace(
+        RELAXED, groups=(VCPU, RequestGroup(SLOT_SUFFIX)), in_tree=POOL
+    ),
     'a group without resources': PlacementRequest(
         (VCPU, RequestGroup('_B', required=(frozenset({GOLD}),)))
     ),

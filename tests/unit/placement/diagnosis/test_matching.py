@@ -84,6 +84,13 @@ def test_none_of_a_class_is_had_of_a_full_provider():
     assert providers['sev'].left(NIC) == 0
 
 
+def test_a_group_without_resources_needs_a_trait():
+    providers = tree(sev=pool('SEV'))
+    assert served(providers, group(VCPU=1), group('_S', 'SEV'))
+    for traitless in (group('_S'), group('_S', forbidden=['ES'])):
+        assert served(providers, group(VCPU=1), traitless) == []
+
+
 @pytest.mark.parametrize('policy', ['none', 'isolate'])
 def test_groups_share_a_provider_unless_they_isolate(policy):
     providers = tree(sev=pool())
