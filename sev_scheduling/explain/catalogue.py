@@ -180,7 +180,7 @@ ADVICE: Mapping[Advice, str] = {
     ),
     Advice.CORRECT_NAME: 'correct the name',
     Advice.CORRECT_TRAIT: (
-        'correct the name, use a CUSTOM_ trait, update os-traits'
+        'correct the name, use a CUSTOM_ trait, or update os-traits'
     ),
     Advice.CORRECT_STATE: 'use {values}',
     Advice.CORRECT_AMOUNT: 'give a whole number from {first} to {last}',
@@ -192,10 +192,10 @@ ADVICE: Mapping[Advice, str] = {
         'give it vcpus, ram or disk, or a resources: extra spec'
     ),
     Advice.COLD_MIGRATE: (
-        'use a cold migration: openstack server migrate SERVER'
+        'use a cold migration (openstack server migrate SERVER)'
     ),
     Advice.STOP_OR_SHELVE: (
-        'stop or shelve the server instead: openstack server shelve SERVER'
+        'stop or shelve the server instead (openstack server shelve SERVER)'
     ),
     Advice.ANOTHER_BUS: 'attach it on bus virtio, sata or scsi',
     Advice.NORMAL_PORT: (
@@ -209,14 +209,14 @@ ADVICE: Mapping[Advice, str] = {
 
 #: A change to what a target holds, in brief.
 CHANGES: Mapping[tuple[Target, bool], str] = {
-    (Target.FLAVOR, True): 'set {keys} on flavor {name}',
-    (Target.FLAVOR, False): 'remove {keys} from flavor {name}',
-    (Target.IMAGE, True): 'set {keys} on image {name}',
-    (Target.IMAGE, False): 'remove {keys} from image {name}',
-    (Target.VOLUME, True): 'set {keys} on volume {name}',
-    (Target.VOLUME, False): 'remove {keys} from volume {name}',
-    (Target.HOST, True): 'set {keys} in nova.conf of {name}',
-    (Target.HOST, False): 'remove {keys} from nova.conf of {name}',
+    (Target.FLAVOR, True): 'set {keys} on {owner}',
+    (Target.FLAVOR, False): 'remove {keys} from {owner}',
+    (Target.IMAGE, True): 'set {keys} on {owner}',
+    (Target.IMAGE, False): 'remove {keys} from {owner}',
+    (Target.VOLUME, True): 'set {keys} on {owner}',
+    (Target.VOLUME, False): 'remove {keys} from {owner}',
+    (Target.HOST, True): 'set {keys} in nova.conf of {hosts}',
+    (Target.HOST, False): 'remove {keys} from nova.conf of {hosts}',
 }
 
 _SET_MACHINE_TYPE = 'set hw_machine_type={needs} on the image: {command}'

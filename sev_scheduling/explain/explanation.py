@@ -141,20 +141,15 @@ class Reason:
         return self.tenant_text
 
     def _with_short_names(self) -> Reason:
-        if not isinstance(self.finding, Problem):
-            return self
-        problem = self.finding
-        return replace(
-            self,
-            finding=replace(
-                problem,
-                field=replace(
-                    problem.field, owner=_shortened(problem.field.owner)
-                ),
-            ),
-            change=self.change
-            and replace(self.change, name=_shortened(self.change.name)),
-        )
+        finding = self.finding
+        if isinstance(finding, Problem):
+            owner = _shortened(finding.field.owner)
+            field = replace(finding.field, owner=owner)
+            finding = replace(finding, field=field)
+        change = self.change
+        if change is not None:
+            change = replace(change, name=_shortened(change.name))
+        return replace(self, finding=finding, change=change)
 
 
 def _shortened(name: str | None) -> str | None:

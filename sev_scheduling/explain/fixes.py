@@ -12,18 +12,23 @@ def phrase(fix: Fix) -> str:
     command = fix.command()
     if command:
         return command
-    if fix.advice is not None:
-        return catalogue.ADVICE[fix.advice].format_map(fix_values(fix))
+    if fix.target is None:
+        return _advice(fix)
     return brief(fix)
 
 
 def brief(fix: Fix) -> str:
     """Return such as ``set hw_disk_bus=virtio on image u``."""
     if fix.target is None:
-        return phrase(fix)
+        return _advice(fix)
     template = catalogue.CHANGES[fix.target, bool(fix.set)]
-    values = fix_values(fix)
-    return template.format_map({**values, 'name': values['name'] or '?'})
+    return template.format_map(fix_values(fix))
+
+
+def _advice(fix: Fix) -> str:
+    if fix.advice is None:
+        return ''
+    return catalogue.ADVICE[fix.advice].format_map(fix_values(fix))
 
 
 @message.register
@@ -33,6 +38,6 @@ def fix_text(fix: Fix) -> str:
     if fix.alternatives:
         others = ' or '.join(map(phrase, fix.alternatives))
         return f'{text} (or {others})'
-    if fix.target in (None, Target.HOST):
+    if text and fix.target in (None, Target.HOST):
         return f'{sentence(text)}.'
     return text

@@ -90,7 +90,10 @@ def fix_values(fix: Fix) -> Values:
     pairs = [f'{name}{equals}{value}' for name, value in fix.set.items()]
     return {
         'keys': ', '.join(pairs or fix.unset),
-        'name': fix.name or ('every such host' if fix.set else ''),
+        'owner': f'{fix.target} {fix.name}'
+        if fix.name
+        else f'the {fix.target}',
+        'hosts': fix.name or 'every such host',
         'values': ' or '.join(fix.values),
         'listed': ', '.join(fix.values),
         'first': fix.values[0] if fix.values else '',
@@ -136,7 +139,7 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
         'used': sum(v.used for v in verdicts),
         'usable': sum(max(0, v.total - v.reserved) for v in verdicts),
         'reserved': f', {reserved} reserved' if reserved else '',
-        'machine_type': first.machine_type,
+        'machine_type': first.machine_type or "''",
         'needs': model.machine_type if model else '',
         'command': machine_type_fix(request).command(),
         'excluded_by': first.excluded_by,

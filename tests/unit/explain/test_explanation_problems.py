@@ -69,8 +69,8 @@ def problem(extra_specs, properties):
         ({}, {'trait:GOLD': 'required'},
          'Property trait:GOLD of image ubuntu names a trait that os-traits '
          'does not know.', 'openstack image unset --property trait:GOLD '
-         'ubuntu (or correct the name, use a CUSTOM_ trait, update '
-         'os-traits)'),
+         'ubuntu (or correct the name, use a CUSTOM_ trait, or '
+         'update os-traits)'),
         ({'trait:a b': 'yes'}, {},
          "Extra spec 'trait:a b' of flavor m1 is 'yes', so it is ignored.",
          UNSET + "'trait:a b' m1 (or use required or forbidden)"),
@@ -138,11 +138,11 @@ def test_words_about_a_host_s_default():
     ('action', 'kwargs', 'says', 'fix'),
     [
         ('suspend', {}, 'suspend does not work with encrypted memory.',
-         'Stop or shelve the server instead: openstack server shelve '
-         'SERVER.'),
+         'Stop or shelve the server instead (openstack server shelve '
+         'SERVER).'),
         ('live-migration', {},
          'live-migration does not work with encrypted memory.',
-         'Use a cold migration: openstack server migrate SERVER.'),
+         'Use a cold migration (openstack server migrate SERVER).'),
         ('attach-volume', {'disk_bus': 'ide'},
          'q35 has no IDE controller for the volume.',
          'Attach it on bus virtio, sata or scsi.'),

@@ -1,0 +1,50 @@
+import pytest
+
+from sev_scheduling import FilterResult, Host, Verdict, VerdictCode
+from tests.unit.factories import encrypted
+
+REQUEST, HOST = encrypted(), Host(name='a', ram_allocation_ratio=1.5)
+
+
+def verdict(code=None, **facts):
+    return Verdict(request=REQUEST, host=HOST, code=code, **facts)
+
+
+def test_codes_are_frozen_in_the_order_of_judgement():
+    assert [str(code) for code in VerdictCode] == [
+        'no-pool',
+        'excluded-by-model',
+        'hypervisor-unsupported',
+        'machine-type-not-q35',
+        'memory-overcommitted',
+        'no-free-slot',
+    ]
+
+
+@pytest.mark.parametrize('code', [None, *VerdictCode])
+def test_only_a_slot_that_is_taken_may_become_free(code):
+    found = verdict(code)
+
+    assert found.fits is (code is None)
+    assert found.permanent is (code not in (None, 'no-free-slot'))
+    assert found.ram_allocation_ratio == 1.5
+    # The request is as long as its flavor and image are.
+    assert 'request=' not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ('total', 'reserved', 'used', 'free'),
+    [(15, 1, 3, 11), (15, 1, 14, 0), (1, 2, 0, 0), (0, 0, 0, 0)],
+)
+def test_free_slots_are_never_negative(total, reserved, used, free):
+    slots = {'total': total, 'reserved': reserved, 'used': used}
+
+    assert verdict(**slots).free == free
+
+
+def test_a_result_keeps_both_sides_in_the_order_of_its_input():
+    yes, no = verdict(), verdict(VerdictCode.NO_POOL)
+    result = FilterResult(REQUEST, (no, yes, no))
+
+    assert result.accepted == (HOST,)
+    assert result.rejected == (no, no)
