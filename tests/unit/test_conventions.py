@@ -183,11 +183,7 @@ TESTED_ELSEWHERE = {
     'cli.commands.node_check': 'unit/cli/commands/test_node.py',
     'cli.commands.node_reserve': 'unit/cli/commands/test_node.py',
     'cli.options.node': 'unit/cli/commands/test_node.py',
-    'explain.fixes': 'unit/test_problems.py',
-    'explain.values': 'unit/explain/test_catalogue.py',
-    'hosts.verdict': 'unit/hosts/test_hostfilter.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
-    'rules.rule': 'unit/rules/test_validation.py',
 }
 
 # Parts that change at this moment. None is left at the end.
