@@ -158,8 +158,6 @@ class _Story:
         self._pools()
 
     def place(self, number: int, guest: Guest) -> None:
-        from sev_scheduling.placement.feasibility import feasibility
-
         self._line('')
         self._heading(f'{number}. {guest.title}')
         validation = validate(self._ask(guest))
@@ -170,11 +168,11 @@ class _Story:
             return
         query = translate(validation).querystring()
         self._field('Query', query.replace('&', '\n&'))
-        found = feasibility(self._client, validation, self._hosts())
+        found = self._client.feasibility(validation, self._hosts())
         explanation = explain(found)
         self._explain('Hosts', explanation, where_it_fits(found))
         try:
-            placed = self._client.schedule(validation.request, guest.count)
+            placed = self._client.schedule(validation, guest.count)
         except NoCapacity as error:
             self._field('Nowhere', str(error), terminal.RED)
             if not found.fit:

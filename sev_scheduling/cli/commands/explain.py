@@ -52,10 +52,8 @@ class Explain(Words):
                 (None, False, str(p.code), True, p.message, str(p.fix))
                 for p in validation.errors
             ]
-        from sev_scheduling.placement.feasibility import feasibility
-
         with open_client(parsed_args) as client:
-            found = feasibility(client, validation, client.hosts())
+            found = client.feasibility(validation)
         explanation = explain(found)
         if tenant:
             self.report(explanation, no=not found.fit, tenant=True)

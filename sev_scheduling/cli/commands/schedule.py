@@ -82,7 +82,7 @@ class Schedule(Rows):
         try:
             with open_client(parsed_args) as client, self._clock(count):
                 placed = client.schedule(
-                    validation.request, count, owner=parsed_args.owner
+                    validation, count, owner=parsed_args.owner
                 )
         except NoCapacity as error:
             self.refuse(error.explanation, str(error))
