@@ -94,10 +94,9 @@ def reader(placement_on_sqlite: PlacementServer) -> PlacementClient:
     return PlacementClient(placement_on_sqlite.adapter())
 
 
-def client_for(url: str) -> PlacementClient:
-    # Of a session: an adapter brings a limit of rate that goes by the clock.
+def client_for(url: str, patience: float = PATIENCE) -> PlacementClient:
     return PlacementClient(
-        adapter_for(url).session, timeout=TIMEOUT, patience=PATIENCE
+        adapter_for(url), timeout=TIMEOUT, patience=patience
     )
 
 
@@ -273,8 +272,10 @@ def test_a_storm_of_conflicts_ends_when_patience_does(proxy, client, reader):
     assert used_slots(reader) == 0
 
 
-def test_a_storm_of_conflicts_that_passes_is_not_seen(proxy, client, reader):
+def test_a_storm_of_conflicts_that_passes_is_not_seen(proxy, reader):
     proxy.add(faults.conflict(), times=3, **CLAIM)
+    # A busy machine does not try three times in a second.
+    client = client_for(proxy.url, patience=30.0)
     (placed,) = client.schedule(sev_request())
     assert [c.instance for c in reader.claims()] == [placed.instance]
 
@@ -296,7 +297,7 @@ class TestTheClockJumps:
             pytest.raises(exceptions.PlacementConflict),
         ):
             client.schedule(sev_request())
-        assert proxy.calls.count(('POST', '/allocations')) > 2
+        assert proxy.calls.count(('POST', '/allocations')) > 1
 
     def test_a_client_goes_on_after_the_clock_was_set_back(self, client):
         with faults.wrong_clock(-DAY), within(TIMEOUT):
