@@ -40,6 +40,11 @@ ORDER = {
         *('selection', 'consumers', 'over_allocation', 'transaction'),
         'claims',
     ],
+    'sev_scheduling.placement.diagnosis': [
+        *('probe', 'relaxation', 'matching', 'observed_trees', 'slots'),
+        *('unmet_constraints', 'inquiry'),
+    ],
+    'sev_scheduling.testing': ['builders', 'fake', 'clouds', 'plugin'],
     'sev_scheduling.compute': [
         *('sources', 'detection', 'reservation', 'provider_config'),
         *('checks', 'survey'),

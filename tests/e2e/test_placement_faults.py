@@ -95,8 +95,9 @@ def reader(placement_on_sqlite: PlacementServer) -> PlacementClient:
 
 
 def client_for(url: str, patience: float = PATIENCE) -> PlacementClient:
+    # Of a session: an adapter brings a limit of rate that goes by the clock.
     return PlacementClient(
-        adapter_for(url), timeout=TIMEOUT, patience=patience
+        adapter_for(url).session, timeout=TIMEOUT, patience=patience
     )
 
 

@@ -26,14 +26,6 @@ OF_OTHERS = {'os_traits', 'os_resource_classes', 'oslo_utils', 'stevedore'}
 
 DOORS = {'http', 'socket', 'subprocess', 'pathlib', 'os', 'io', 'urllib'}
 
-# What is wrong today and leaves with the next steps. It only gets less.
-PENDING_CIRCLES: set[str] = set()
-PENDING_CROWDS = {
-    'sev_scheduling.cli.commands',
-    'sev_scheduling.placement',
-    'sev_scheduling.testing',
-}
-
 
 def part_of(module):
     """Return the name of the part that a module is in, '' for the face."""
@@ -80,7 +72,7 @@ def test_a_part_has_few_modules(package):
         and module not in HOUSE.packages
     }
 
-    assert len(modules) <= MOST_MODULES or package in (CROWDS | PENDING_CROWDS)
+    assert len(modules) <= MOST_MODULES or package in CROWDS
 
 
 @pytest.mark.parametrize('package', sorted(HOUSE.packages))
