@@ -207,7 +207,7 @@ def parse(
 
 
 @functools.lru_cache(maxsize=64)
-def as_boolean(value: str) -> bool | None:
+def as_boolean(value: str | None) -> bool | None:
     """Read a boolean strictly; None where it is none."""
     try:
         return strutils.bool_from_string(value, strict=True)

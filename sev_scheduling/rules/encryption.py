@@ -42,19 +42,22 @@ def _set(
     return set_owner(request, {field.key: value}, **more)
 
 
+_SWITCHES = {Source.FLAVOR: FLAVOR_SWITCH, Source.IMAGE: IMAGE_SWITCH}
+
+
 def _switches(
     request: EncryptionRequest,
-) -> Iterator[tuple[Field, str | None]]:
-    yield (
-        request.field(Source.FLAVOR, FLAVOR_SWITCH),
-        request.flavor_encryption,
+) -> tuple[tuple[Source, str | None], ...]:
+    return (
+        (Source.FLAVOR, request.flavor_encryption),
+        (Source.IMAGE, request.image_encryption),
     )
-    yield request.field(Source.IMAGE, IMAGE_SWITCH), request.image_encryption
 
 
 def _invalid_boolean(request: EncryptionRequest) -> Problems:
-    for field, value in _switches(request):
+    for source, value in _switches(request):
         if value is not None and as_boolean(value) is None:
+            field = request.field(source, _SWITCHES[source])
             yield error(
                 request,
                 Code.INVALID_BOOLEAN,
@@ -66,21 +69,20 @@ def _invalid_boolean(request: EncryptionRequest) -> Problems:
 
 
 def _encryption_conflict(request: EncryptionRequest) -> Problems:
-    switches = list(_switches(request))
-    for (field, value), (other, other_value) in (switches, switches[::-1]):
-        if (
-            value is not None
-            and other_value is not None
-            and as_boolean(value) is False
-            and as_boolean(other_value) is True
-        ):
+    flavor, image = request.flavor_encryption, request.image_encryption
+    if flavor is None or image is None:
+        return
+    switches = _switches(request)
+    for (source, value), (other, other_value) in (switches, switches[::-1]):
+        if as_boolean(value) is False and as_boolean(other_value) is True:
+            field = request.field(source, _SWITCHES[source])
             yield error(
                 request,
                 Code.ENCRYPTION_CONFLICT,
                 field,
                 _set(request, field, 'true'),
                 value=value,
-                other=other,
+                other=request.field(other, _SWITCHES[other]),
                 other_value=other_value,
             )
 
@@ -131,13 +133,12 @@ def _model_conflict(request: EncryptionRequest) -> Problems:
 
 def _model_without_encryption(request: EncryptionRequest) -> Problems:
     for field, name in _named_models(request):
-        switch = {Source.FLAVOR: FLAVOR_SWITCH, Source.IMAGE: IMAGE_SWITCH}
-        key = switch[field.source]
+        switch = request.field(field.source, _SWITCHES[field.source])
         yield warning(
             request,
             Code.MODEL_WITHOUT_ENCRYPTION,
             field,
-            _set(request, request.field(field.source, key), 'true'),
+            _set(request, switch, 'true'),
             value=name,
         )
 

@@ -104,6 +104,8 @@ def validated(
 def _ordered(
     problems: Sequence[Problem], as_warnings: Collection[str]
 ) -> list[Problem]:
+    if not problems:
+        return []
     found = [
         replace(problem, severity=Severity.WARNING)
         if problem.code in as_warnings
