@@ -1,5 +1,7 @@
 """Flavors and images as the tests of the core write them down."""
 
+import pytest
+
 from sev_scheduling import parse, validate
 
 #: An image that meets the demands of every model.
@@ -64,3 +66,24 @@ def found_rows(extra_specs, properties, code):
         for p in validate(plain(extra_specs, {**READY, **properties}))
         if p.code == code
     ]
+
+
+def rule_cases(tables):
+    """Parametrize a test of ``found_rows()``.
+
+    :param tables: code -> cases of extra specs and properties, with the
+        severity, field and fix of what is found where it is anything
+    """
+    return pytest.mark.parametrize(
+        ('code', 'extra_specs', 'properties', 'rows'),
+        [
+            pytest.param(
+                code,
+                *case.values[:2],
+                [row] if (row := case.values[2:]) else [],
+                id=f'{code}: {case.id}',
+            )
+            for code, table in tables.items()
+            for case in table
+        ],
+    )

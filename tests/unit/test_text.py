@@ -28,8 +28,11 @@ def test_printable_text_stays_on_one_line(text, shown):
     ('value', 'shown'),
     [
         ('pc', "'pc'"),
+        ('', "''"),
+        (7, "'7'"),
         (None, "'None'"),
-        ('a\nb', "'a?b'"),
+        ('a\nb\x1b[2J', "'a?b?[2J'"),
+        ('\ud800', "'?'"),
         ('x' * 60, f"'{'x' * 60}'"),
         ('x' * 61, f"'{'x' * 57}...'"),
     ],
@@ -55,8 +58,10 @@ def test_one_line_folds_spaces_and_ends_after_300_characters(text, line):
     [
         (0, 0),
         (7, 7),
+        ('0', 0),
         ('7', 7),
         (' 7 ', 7),
+        ('007', 7),
         ('9' * 20, int('9' * 20)),
         ('9' * 21, None),
         (-1, None),
@@ -65,10 +70,12 @@ def test_one_line_folds_spaces_and_ends_after_300_characters(text, line):
         ('1.0', None),
         (1.0, None),
         ('', None),
+        ('x', None),
         ('²', None),
         ('٣', None),
         (True, None),
         (None, None),
+        ([], None),
     ],
 )
 def test_whole_numbers_are_read_strictly(value, number):
@@ -77,6 +84,7 @@ def test_whole_numbers_are_read_strictly(value, number):
 
 def test_a_number_too_long_to_write_in_digits_is_written_in_hexadecimal():
     assert as_text(10**5000).startswith('0x')
+    assert len(quoted(1 << 99999)) == 62
 
 
 @pytest.mark.parametrize(

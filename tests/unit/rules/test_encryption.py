@@ -8,6 +8,7 @@ from tests.unit.factories import (
     SET_IMAGE,
     UNSET_FLAVOR,
     found_rows,
+    rule_cases,
 )
 
 MODEL = 'hw:mem_encryption_model'
@@ -15,95 +16,70 @@ SLOT = 'resources:MEM_ENCRYPTION_CONTEXT'
 SEV, SEV_ES = 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES'
 
 INVALID_BOOLEAN = [
-    pytest.param({}, {}, [], id='nobody says anything'),
-    pytest.param(ON, {'hw_mem_encryption': ' TRUE '}, [], id='odd but true'),
-    pytest.param({'hw:mem_encryption': 'off'}, {}, [], id='off is a boolean'),
+    pytest.param({}, {}, id='nobody says anything'),
+    pytest.param(ON, {'hw_mem_encryption': ' TRUE '}, id='odd but true'),
+    pytest.param({'hw:mem_encryption': 'off'}, {}, id='off is a boolean'),
     pytest.param(
         {'hw:mem_encryption': 'maybe'},
         {},
-        [
-            (
-                'error',
-                'flavor:hw:mem_encryption',
-                SET_FLAVOR + 'hw:mem_encryption=true m1',
-            )
-        ],
+        'error',
+        'flavor:hw:mem_encryption',
+        SET_FLAVOR + 'hw:mem_encryption=true m1',
         id='the flavor says maybe',
     ),
     pytest.param(
         ON,
         {'hw_mem_encryption': ''},
-        [
-            (
-                'error',
-                'image:hw_mem_encryption',
-                SET_IMAGE + 'hw_mem_encryption=true ubuntu',
-            )
-        ],
+        'error',
+        'image:hw_mem_encryption',
+        SET_IMAGE + 'hw_mem_encryption=true ubuntu',
         id='the image says nothing, in so many words',
     ),
 ]
 
 ENCRYPTION_CONFLICT = [
-    pytest.param(ON, {'hw_mem_encryption': 'true'}, [], id='both ask'),
+    pytest.param(ON, {'hw_mem_encryption': 'true'}, id='both ask'),
     pytest.param(
         {'hw:mem_encryption': 'no'},
         {'hw_mem_encryption': 'false'},
-        [],
         id='both forbid',
     ),
-    pytest.param(ON, {'hw_mem_encryption': 'maybe'}, [], id='no boolean'),
+    pytest.param(ON, {'hw_mem_encryption': 'maybe'}, id='no boolean'),
     pytest.param(
         ON,
         {'hw_mem_encryption': 'false'},
-        [
-            (
-                'error',
-                'image:hw_mem_encryption',
-                SET_IMAGE + 'hw_mem_encryption=true ubuntu',
-            )
-        ],
+        'error',
+        'image:hw_mem_encryption',
+        SET_IMAGE + 'hw_mem_encryption=true ubuntu',
         id='the image forbids what the flavor asks for',
     ),
     pytest.param(
         {'hw:mem_encryption': '0'},
         {'hw_mem_encryption': 'true'},
-        [
-            (
-                'error',
-                'flavor:hw:mem_encryption',
-                SET_FLAVOR + 'hw:mem_encryption=true m1',
-            )
-        ],
+        'error',
+        'flavor:hw:mem_encryption',
+        SET_FLAVOR + 'hw:mem_encryption=true m1',
         id='the flavor forbids what the image asks for',
     ),
 ]
 
 UNKNOWN_MODEL = [
-    pytest.param(ON | {MODEL: 'intel-tdx'}, {}, [], id='a known model'),
-    pytest.param({MODEL: 'nonsense'}, {}, [], id='nobody asks to encrypt'),
+    pytest.param(ON | {MODEL: 'intel-tdx'}, {}, id='a known model'),
+    pytest.param({MODEL: 'nonsense'}, {}, id='nobody asks to encrypt'),
     pytest.param(
         ON | {MODEL: 'AMD-SEV'},
         {},
-        [
-            (
-                'error',
-                'flavor:hw:mem_encryption_model',
-                SET_FLAVOR + 'hw:mem_encryption_model=amd-sev m1',
-            )
-        ],
+        'error',
+        'flavor:hw:mem_encryption_model',
+        SET_FLAVOR + 'hw:mem_encryption_model=amd-sev m1',
         id='in the wrong case, by the flavor',
     ),
     pytest.param(
         ON,
         {'hw_mem_encryption_model': 'sev'},
-        [
-            (
-                'error',
-                'image:hw_mem_encryption_model',
-                SET_IMAGE + 'hw_mem_encryption_model=amd-sev ubuntu',
-            )
-        ],
+        'error',
+        'image:hw_mem_encryption_model',
+        SET_IMAGE + 'hw_mem_encryption_model=amd-sev ubuntu',
         id='by the image',
     ),
 ]
@@ -112,117 +88,86 @@ MODEL_CONFLICT = [
     pytest.param(
         ON | {MODEL: 'amd-sev'},
         {'hw_mem_encryption_model': 'amd-sev'},
-        [],
         id='the same model',
     ),
-    pytest.param(ON | {MODEL: 'amd-sev'}, {}, [], id='one names a model'),
+    pytest.param(ON | {MODEL: 'amd-sev'}, {}, id='one names a model'),
     pytest.param(
         {MODEL: 'amd-sev'},
         {'hw_mem_encryption_model': 'amd-sev-es'},
-        [],
         id='nobody asks to encrypt',
     ),
     pytest.param(
         ON | {MODEL: 'amd-sev'},
         {'hw_mem_encryption_model': 'amd-sev-es'},
-        [
-            (
-                'error',
-                'image:hw_mem_encryption_model',
-                SET_IMAGE + 'hw_mem_encryption_model=amd-sev ubuntu',
-            )
-        ],
+        'error',
+        'image:hw_mem_encryption_model',
+        SET_IMAGE + 'hw_mem_encryption_model=amd-sev ubuntu',
         id='different models',
     ),
     pytest.param(
         ON | {MODEL: ''},
         {'hw_mem_encryption_model': 'amd-sev'},
-        [
-            (
-                'error',
-                'image:hw_mem_encryption_model',
-                UNSET_FLAVOR + 'hw:mem_encryption_model m1',
-            )
-        ],
+        'error',
+        'image:hw_mem_encryption_model',
+        UNSET_FLAVOR + 'hw:mem_encryption_model m1',
         id='an empty name is another, as in nova',
     ),
 ]
 
 MODEL_WITHOUT_ENCRYPTION = [
-    pytest.param(ON | {MODEL: 'amd-sev'}, {}, [], id='encrypted'),
-    pytest.param({}, {}, [], id='no model'),
+    pytest.param(ON | {MODEL: 'amd-sev'}, {}, id='encrypted'),
+    pytest.param({}, {}, id='no model'),
     pytest.param(
         {MODEL: 'amd-sev'},
         {},
-        [
-            (
-                'warning',
-                'flavor:hw:mem_encryption_model',
-                SET_FLAVOR + 'hw:mem_encryption=true m1',
-            )
-        ],
+        'warning',
+        'flavor:hw:mem_encryption_model',
+        SET_FLAVOR + 'hw:mem_encryption=true m1',
         id='by the flavor',
     ),
     pytest.param(
         {'hw:mem_encryption': 'false'},
         {'hw_mem_encryption_model': 'amd-sev'},
-        [
-            (
-                'warning',
-                'image:hw_mem_encryption_model',
-                SET_IMAGE + 'hw_mem_encryption=true ubuntu',
-            )
-        ],
+        'warning',
+        'image:hw_mem_encryption_model',
+        SET_IMAGE + 'hw_mem_encryption=true ubuntu',
         id='by the image',
     ),
 ]
 
 TRAIT_WITHOUT_ENCRYPTION = [
-    pytest.param(ON | {f'trait:{SEV}': 'required'}, {}, [], id='encrypted'),
-    pytest.param({f'trait:{SEV}': 'forbidden'}, {}, [], id='forbidden'),
-    pytest.param({'trait:CUSTOM_X': 'required'}, {}, [], id='no model'),
+    pytest.param(ON | {f'trait:{SEV}': 'required'}, {}, id='encrypted'),
+    pytest.param({f'trait:{SEV}': 'forbidden'}, {}, id='forbidden'),
+    pytest.param({'trait:CUSTOM_X': 'required'}, {}, id='no model'),
     pytest.param(
         {f'trait:{SEV}': 'required'},
         {},
-        [
-            (
-                'warning',
-                f'flavor:trait:{SEV}',
-                SET_FLAVOR + 'hw:mem_encryption=true m1',
-            )
-        ],
+        'warning',
+        f'flavor:trait:{SEV}',
+        SET_FLAVOR + 'hw:mem_encryption=true m1',
         id='by the flavor',
     ),
     pytest.param(
         {},
         {f'trait:{SEV_ES}': 'required'},
-        [
-            (
-                'warning',
-                f'image:trait:{SEV_ES}',
-                SET_FLAVOR + 'hw:mem_encryption=true --property '
-                'hw:mem_encryption_model=amd-sev-es m1',
-            )
-        ],
+        'warning',
+        f'image:trait:{SEV_ES}',
+        SET_FLAVOR + 'hw:mem_encryption=true --property '
+        'hw:mem_encryption_model=amd-sev-es m1',
         id='by the image, with the model that the fix must name',
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    ('code', 'extra_specs', 'properties', 'rows'),
-    [
-        pytest.param(code, *case.values, id=f'{code}: {case.id}')
-        for code, table in {
-            'invalid-boolean': INVALID_BOOLEAN,
-            'encryption-conflict': ENCRYPTION_CONFLICT,
-            'unknown-model': UNKNOWN_MODEL,
-            'model-conflict': MODEL_CONFLICT,
-            'model-without-encryption': MODEL_WITHOUT_ENCRYPTION,
-            'trait-without-encryption': TRAIT_WITHOUT_ENCRYPTION,
-        }.items()
-        for case in table
-    ],
+@rule_cases(
+    {
+        'invalid-boolean': INVALID_BOOLEAN,
+        'encryption-conflict': ENCRYPTION_CONFLICT,
+        'unknown-model': UNKNOWN_MODEL,
+        'model-conflict': MODEL_CONFLICT,
+        'model-without-encryption': MODEL_WITHOUT_ENCRYPTION,
+        'trait-without-encryption': TRAIT_WITHOUT_ENCRYPTION,
+    }
 )
 def test_a_rule_finds_what_breaks_it_and_nothing_else(
     code, extra_specs, properties, rows

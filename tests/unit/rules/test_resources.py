@@ -13,6 +13,7 @@ from tests.unit.factories import (
     flavor,
     found_rows,
     image,
+    rule_cases,
 )
 
 MODEL = 'hw:mem_encryption_model'
@@ -20,102 +21,82 @@ SLOT = 'resources:MEM_ENCRYPTION_CONTEXT'
 SEV, SEV_ES = 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES'
 
 TRAIT_CONFLICT = [
-    pytest.param(ON | {f'trait:{SEV}': 'required'}, {}, [], id='its own'),
+    pytest.param(ON | {f'trait:{SEV}': 'required'}, {}, id='its own'),
     pytest.param(
-        ON | {f'trait:{SEV_ES}': 'forbidden'}, {}, [], id='another forbidden'
+        ON | {f'trait:{SEV_ES}': 'forbidden'}, {}, id='another forbidden'
     ),
-    pytest.param(ON | {'trait:CUSTOM_X': 'forbidden'}, {}, [], id='no model'),
+    pytest.param(ON | {'trait:CUSTOM_X': 'forbidden'}, {}, id='no model'),
     pytest.param(
         ON | {'resources1:VCPU': '1', f'trait1:{SEV_ES}': 'required'},
         {},
-        [
-            (
-                'error',
-                f'flavor:trait1:{SEV_ES}',
-                UNSET_FLAVOR + 'trait1:HW_CPU_X86_AMD_SEV_ES m1',
-            )
-        ],
+        'error',
+        f'flavor:trait1:{SEV_ES}',
+        UNSET_FLAVOR + 'trait1:HW_CPU_X86_AMD_SEV_ES m1',
         id="another model's required, in any group",
     ),
     pytest.param(
         ON,
         {f'trait:{SEV}': 'forbidden'},
-        [
-            (
-                'error',
-                f'image:trait:{SEV}',
-                UNSET_IMAGE + 'trait:HW_CPU_X86_AMD_SEV ubuntu',
-            )
-        ],
+        'error',
+        f'image:trait:{SEV}',
+        UNSET_IMAGE + 'trait:HW_CPU_X86_AMD_SEV ubuntu',
         id='its own forbidden by the image',
     ),
 ]
 
 EXPLICIT_SLOT = [
-    pytest.param(ON | {SLOT: '0'}, {}, [], id='no slot'),
-    pytest.param(ON | {'resources:VCPU': '1'}, {}, [], id='another class'),
+    pytest.param(ON | {SLOT: '0'}, {}, id='no slot'),
+    pytest.param(ON | {'resources:VCPU': '1'}, {}, id='another class'),
     pytest.param(
         ON | {SLOT: '1'},
         {},
-        [
-            (
-                'error',
-                f'flavor:{SLOT}',
-                UNSET_FLAVOR + 'resources:MEM_ENCRYPTION_CONTEXT m1',
-            )
-        ],
+        'error',
+        f'flavor:{SLOT}',
+        UNSET_FLAVOR + 'resources:MEM_ENCRYPTION_CONTEXT m1',
         id='beside encryption',
     ),
     pytest.param(
         {'resources_A:MEM_ENCRYPTION_CONTEXT': '1'},
         {},
-        [
-            (
-                'warning',
-                'flavor:resources_A:MEM_ENCRYPTION_CONTEXT',
-                UNSET_FLAVOR + 'resources_A:MEM_ENCRYPTION_CONTEXT m1',
-            )
-        ],
+        'warning',
+        'flavor:resources_A:MEM_ENCRYPTION_CONTEXT',
+        UNSET_FLAVOR + 'resources_A:MEM_ENCRYPTION_CONTEXT m1',
         id='alone',
     ),
 ]
 
 INVALID_RESOURCE_REQUEST = [
-    pytest.param({'resources:CUSTOM_NIC': '1'}, {}, [], id='all is well'),
+    pytest.param({'resources:CUSTOM_NIC': '1'}, {}, id='all is well'),
     pytest.param(
         {'resources:VCPU': 'many'},
         {},
-        [
-            (
-                'warning',
-                'flavor:resources:VCPU',
-                UNSET_FLAVOR + 'resources:VCPU m1',
-            )
-        ],
+        'warning',
+        'flavor:resources:VCPU',
+        UNSET_FLAVOR + 'resources:VCPU m1',
         id='nova ignores it',
     ),
     pytest.param(
         {},
         {'trait:GOLD': 'required'},
-        [
-            (
-                'error',
-                'image:trait:GOLD',
-                UNSET_IMAGE + 'trait:GOLD ubuntu',
-            )
-        ],
+        'error',
+        'image:trait:GOLD',
+        UNSET_IMAGE + 'trait:GOLD ubuntu',
         id='Placement refuses it',
     ),
     pytest.param(
         {'trait1:CUSTOM_GOLD': 'required'},
         {},
-        [('error', 'flavor:trait1', 'add-resources')],
+        'error',
+        'flavor:trait1',
+        'add-resources',
         id='a group without resources',
     ),
     pytest.param(
         {'trait:CUSTOM_A': 'required'},
         {'trait:CUSTOM_A': 'forbidden'},
-        [('error', 'flavor:trait:CUSTOM_A', 'remove-one-trait')],
+        'error',
+        'flavor:trait:CUSTOM_A',
+        'remove-one-trait',
         id='required and forbidden',
     ),
     pytest.param(
@@ -125,23 +106,17 @@ INVALID_RESOURCE_REQUEST = [
             'trait1:CUSTOM_A': 'forbidden',
         },
         {},
-        [],
         id='required here, forbidden there',
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    ('code', 'extra_specs', 'properties', 'rows'),
-    [
-        pytest.param(code, *case.values, id=f'{code}: {case.id}')
-        for code, table in {
-            'trait-conflict': TRAIT_CONFLICT,
-            'explicit-slot': EXPLICIT_SLOT,
-            'invalid-resource-request': INVALID_RESOURCE_REQUEST,
-        }.items()
-        for case in table
-    ],
+@rule_cases(
+    {
+        'trait-conflict': TRAIT_CONFLICT,
+        'explicit-slot': EXPLICIT_SLOT,
+        'invalid-resource-request': INVALID_RESOURCE_REQUEST,
+    }
 )
 def test_a_rule_finds_what_breaks_it_and_nothing_else(
     code, extra_specs, properties, rows
