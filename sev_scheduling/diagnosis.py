@@ -47,7 +47,7 @@ class Cause(enum.StrEnum):
     #: constraints that hosts meet one by one and none meets together: to
     #: relax any one of them would do
     COMBINATION = 'combination'
-    #: no constraint by itself, as far as Placement tells
+    #: no constraint by itself, as far as Placement reports
     UNCLEAR = 'unclear'
     #: Placement did not answer
     UNKNOWN = 'unknown'
@@ -97,7 +97,7 @@ class Shortfall:
 class Diagnosis:
     """What emptied Placement's answer to one request.
 
-    A number is None where Placement does not tell it within the bound on
+    A number is None where Placement does not report it within the bound on
     calls.
 
     :ivar cause: the kind of what is in the way

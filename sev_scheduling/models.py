@@ -338,7 +338,7 @@ def excluding_models(
 
 
 def find_model(name: str) -> EncryptionModel | None:
-    """Return the model of this name, or None where nobody registered it."""
+    """Return the model of this name, or None where it is not registered."""
     return registered_models().get(name)
 
 

@@ -306,7 +306,7 @@ def host_rows(
 ) -> Iterator[tuple[Verdict, str | None, bool, str, str]]:
     """Yield each host's verdict, code, permanence, sentence and fix.
 
-    A host that fits and that Placement does not offer says so.
+    A host that fits and that Placement does not offer has a reason for it.
     """
     unavailable = {id(verdict) for verdict in feasibility.unavailable}
     row = catalogue.VERDICTS[NO_CANDIDATE, '']

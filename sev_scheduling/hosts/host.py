@@ -14,7 +14,7 @@ from sev_scheduling.models import EncryptionModel, model_traits
 #: the alphabet of traits: ``CUSTOM_HW_MACHINE_TYPE_Q35``.
 MACHINE_TYPE_TRAIT_PREFIX = 'CUSTOM_HW_MACHINE_TYPE_'
 
-#: Where no trait tells a host's architecture.
+#: Where no trait shows a host's architecture.
 DEFAULT_ARCHITECTURE = 'x86_64'
 _ARCHITECTURE_TRAIT_PREFIX = 'HW_ARCH_'
 
@@ -163,7 +163,7 @@ def machine_type_trait(machine_type: str) -> str:
 def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:
     """Return architecture -> default machine type, as traits publish it.
 
-    Several machine types tell nothing: nova adds the trait of a new default
+    Several machine types decide nothing: nova adds the trait of a new default
     and never takes away that of the old one.
 
     >>> machine_types_from_traits(['CUSTOM_HW_MACHINE_TYPE_Q35'])

@@ -169,7 +169,7 @@ def build_groups(
     :param traits: trait -> required, for traits that other extra specs
         and properties ask for
     :param implied: amounts that other extra specs and properties ask for;
-        VCPU and PCPU count where nobody asks for them by class
+        VCPU and PCPU count where no extra spec asks for them by class
     :param boot_from_volume: the root disk takes no local space
     """
     resources: dict[str, dict[str, int]] = {'': {}}

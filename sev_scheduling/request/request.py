@@ -156,7 +156,7 @@ def parse(
     :param models: names of models that will do, the best first, for an
         encrypted guest whose flavor and image name none
     :raises SpecError: where an input has no flavor's or image's shape, or
-        ``models`` names one that nobody registered
+        ``models`` names one that is not registered
     """
     flavor_facts = flavor_view(flavor)
     image_facts = ImageView() if image is None else image_view(image)

@@ -23,7 +23,7 @@ def test_constraints_are_sorted_by_kind_and_name():
     assert sorted([gold, vcpu, disk]) == [disk, vcpu, gold]
 
 
-def test_what_is_missing_is_told():
+def test_what_is_missing():
     assert Shortfall('VCPU', 8, 3, 'epyc-1').missing == 5
 
 

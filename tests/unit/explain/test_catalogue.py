@@ -1,4 +1,4 @@
-"""Every code has a row, and every row can be told in every view."""
+"""Every code has a row, and every row can be rendered in every view."""
 
 import re
 import string

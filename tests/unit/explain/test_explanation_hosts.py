@@ -142,7 +142,7 @@ def test_words_for_operators_and_tenants(
     ) == words
 
 
-def test_machine_types_are_told_apart():
+def test_machine_types_are_kept_apart():
     cloud = [
         host(machine_types={'x86_64': 'pc'}),
         host(machine_types={'x86_64': 'virt'}),
@@ -155,7 +155,7 @@ def test_machine_types_are_told_apart():
     ]
 
 
-def test_several_models_are_told_apart():
+def test_several_models_are_kept_apart():
     request = encrypted(models=['amd-sev-snp', 'amd-sev'])
     full = SlotPool(1, 0, 1)
     cloud = [

@@ -198,7 +198,7 @@ def test_a_volume_is_changed_instead_of_its_image():
     )
 
 
-def test_a_request_for_nothing_is_told_what_to_ask_for():
+def test_a_request_for_nothing_has_a_remedy():
     (found,) = validate(parse(flavor(vcpus=0, ram=0, disk=0)))
 
     assert found.message == 'Flavor m1 asks for no resources at all.'

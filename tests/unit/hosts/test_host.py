@@ -109,7 +109,7 @@ def test_slots_that_a_guest_can_have_are_never_negative(slots, free):
         pytest.param(
             {'root': provider(traits=[SEV])}, {}, id='a trait without slots'
         ),
-        pytest.param({'root': {}}, {}, id='a summary that tells nothing'),
+        pytest.param({'root': {}}, {}, id='a summary without facts'),
     ],
 )
 def test_pools_are_found_in_any_layout(summaries, expected):
@@ -198,7 +198,7 @@ def test_a_machine_type_is_published_as_a_trait(machine_type, trait):
             {'x86_64': 'pc-q35-8-2'},
             id='a version of q35',
         ),
-        pytest.param([PC, Q35], {}, id='two of them tell nothing'),
+        pytest.param([PC, Q35], {}, id='two of them decide nothing'),
         pytest.param(['CUSTOM_HW_MACHINE_TYPE_'], {}, id='one without a name'),
         pytest.param(
             ['HW_ARCH_AARCH64', 'CUSTOM_HW_MACHINE_TYPE_VIRT'],

@@ -76,9 +76,9 @@ def test_a_boolean_is_read_strictly(text, value):
             'intel-tdx', {}, (TDX,), 'intel-tdx', id='named by the flavor'
         ),
         pytest.param('', {}, (SEV,), 'amd-sev', id='an empty name is none'),
-        pytest.param('arm-cca', {}, (), 'arm-cca', id='nobody registered it'),
+        pytest.param('arm-cca', {}, (), 'arm-cca', id='no such model'),
         pytest.param(
-            'a\nb' + 'c' * 99, {}, (), 'a?b' + 'c' * 57, id='told on one line'
+            'a\nb' + 'c' * 99, {}, (), 'a?b' + 'c' * 57, id='on one line'
         ),
         pytest.param('AMD-SEV', {}, (), 'AMD-SEV', id='names have one case'),
         pytest.param(
@@ -229,8 +229,8 @@ def test_a_page_size_of_the_image_counts_where_the_flavor_names_none():
         ),
         pytest.param({'pci_passthrough:alias': ''}, (), id='an empty alias'),
         pytest.param(
-            {'resources:VGPU': '1'},
-            (('flavor:resources:VGPU', 'resources:VGPU=1'),),
+            {'resources1:VGPU': '1'},
+            (('flavor:resources1:VGPU', 'resources1:VGPU=1'),),
             id='vGPU',
         ),
         pytest.param(

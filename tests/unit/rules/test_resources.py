@@ -222,22 +222,6 @@ def test_an_entry_that_placement_does_not_know_has_two_remedies(
             id='PCI alias',
         ),
         pytest.param(
-            {'accel:device_profile': 'fpga'},
-            {},
-            'flavor:accel:device_profile',
-            'accel:device_profile=fpga',
-            UNSET_FLAVOR + 'accel:device_profile m1',
-            id='accelerator profile',
-        ),
-        pytest.param(
-            {'resources1:VGPU': '1'},
-            {},
-            'flavor:resources1:VGPU',
-            'resources1:VGPU=1',
-            UNSET_FLAVOR + 'resources1:VGPU m1',
-            id='vGPU',
-        ),
-        pytest.param(
             {},
             {'host_devices': ['port 5e1f (vnic_type direct)']},
             'request',

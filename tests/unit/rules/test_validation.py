@@ -52,7 +52,7 @@ def codes(problems):
     return [str(problem.code) for problem in problems]
 
 
-def test_all_problems_are_told_at_once_errors_first_in_a_fixed_order():
+def test_all_problems_are_reported_at_once_errors_first_in_a_fixed_order():
     assert codes(validate(WORST)) == [
         'encryption-conflict',
         'unknown-model',
