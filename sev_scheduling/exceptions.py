@@ -23,9 +23,7 @@ The message is one line, names the input and its value, and says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
-
-from sev_scheduling.problems import Problem, message
+from typing import Any, Protocol
 
 
 class SevSchedulingError(Exception):
@@ -39,10 +37,11 @@ class SpecError(SevSchedulingError):
 class InvalidRequest(SevSchedulingError):
     """A request that cannot be scheduled as it stands.
 
-    :ivar problems: all problems found, errors first, warnings included
+    :ivar problems: every :class:`.Problem` found, errors first, warnings
+        included
     """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Any, ...]) -> None:
         self.problems = problems
         super().__init__(problems)
 
@@ -73,6 +72,8 @@ class Explained(Protocol):
     def tenant(self) -> str: ...
 
     def fault(self, limit: int = ...) -> str: ...
+
+    def claim(self, count: int, fit: int, *, moving: bool) -> str: ...
 
 
 class Diagnosed(Protocol):
@@ -113,7 +114,7 @@ class NoCapacity(SevSchedulingError):
         super().__init__(explanation, count, fit, moving)
 
     def __str__(self) -> str:
-        return message(self)
+        return self.explanation.claim(self.count, self.fit, moving=self.moving)
 
 
 class PlacementError(SevSchedulingError):

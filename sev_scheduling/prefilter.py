@@ -12,7 +12,7 @@ from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
-from sev_scheduling.rules.validation import Validation, validate, validated
+from sev_scheduling.rules.validation import Validation, validated
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
@@ -155,9 +155,6 @@ def translate(
             request.groups, _policy(request.groups, request)
         )
     models = validation.models
-    if not models:
-        # Whatever the caller takes for a warning: without a model, no slot.
-        raise InvalidRequest(validate(request))
     others, slot = _split_slot(request.groups, models)
     # A policy is about the flavor's groups among themselves; with only one
     # of them it must not keep the slot off a flat provider.

@@ -1,6 +1,6 @@
 """The only words: facts become text here."""
 
 from sev_scheduling.explain.explanation import Explanation, Reason, explain
-from sev_scheduling.problems import merge
+from sev_scheduling.explain.fixes import merge
 
 __all__ = ['Explanation', 'Reason', 'explain', 'merge']

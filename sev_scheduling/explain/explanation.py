@@ -17,9 +17,8 @@ from sev_scheduling.diagnosis import (
     Diagnosis,
     Feasibility,
 )
-from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import brief
+from sev_scheduling.explain.fixes import brief, merge
 from sev_scheduling.explain.values import (
     Count,
     Values,
@@ -33,7 +32,7 @@ from sev_scheduling.explain.values import (
     verdict_values,
 )
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
-from sev_scheduling.problems import Fix, Problem, advice, merge, message
+from sev_scheduling.problems import Fix, Problem, advice, message
 
 #: Nova keeps so many bytes of a fault's message.
 FAULT_BYTES = 255
@@ -234,6 +233,17 @@ class Explanation:
             if len(text.encode()) <= limit:
                 return text
         return _as_many_as_fit(wordings[-1], limit)
+
+    def claim(self, count: int, fit: int, *, moving: bool) -> str:
+        """Return in a sentence that guests do not all fit.
+
+        :param count: how many there were to be
+        :param fit: how many of them do
+        :param moving: whether it was a guest that was to move
+        """
+        case = 'moving' if moving else 'one' if count == 1 else 'many'
+        template = catalogue.NO_CAPACITY['some' if fit else case]
+        return template.format(fit=fit, count=count)
 
 
 def _sentences(*parts: str) -> str:
@@ -480,10 +490,3 @@ def _(verdict: Verdict) -> str:
         return ''
     row = catalogue.VERDICTS[verdict.code, verdict_case(verdict)]
     return row.host_advice.format_map(verdict_values((verdict,)))
-
-
-@message.register
-def _(error: NoCapacity) -> str:
-    case = 'moving' if error.moving else 'one' if error.count == 1 else 'many'
-    template = catalogue.NO_CAPACITY['some' if error.fit else case]
-    return template.format(fit=error.fit, count=error.count)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values import fix_values, sentence
 from sev_scheduling.problems import Fix, Target, message
@@ -41,3 +44,29 @@ def fix_text(fix: Fix) -> str:
     if text and fix.target in (None, Target.HOST):
         return f'{sentence(text)}.'
     return text
+
+
+def merge(fixes: Iterable[Fix]) -> list[Fix]:
+    """Join the fixes of one target that one command can do.
+
+    Alternatives are left out, and so is what is said twice.
+
+    :returns: in the order in which each target first appears
+    """
+    merged: dict[object, Fix] = {}
+    for fix in fixes:
+        fix = replace(fix, alternatives=())
+        key: object = fix.advice, fix.values
+        if fix.target is not None:
+            key = fix.target, fix.name, bool(fix.set)
+        known = merged.get(key)
+        merged[key] = (
+            fix
+            if known is None
+            else replace(
+                known,
+                set={**known.set, **fix.set},
+                unset=tuple(dict.fromkeys(known.unset + fix.unset)),
+            )
+        )
+    return list(merged.values())

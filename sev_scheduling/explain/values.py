@@ -51,7 +51,7 @@ def owner(field: Field) -> str:
 
 
 def key(field: Field) -> str:
-    return field.key if _PLAIN_KEY.fullmatch(field.key) else quoted(field.key)
+    return field.key if _PLAIN_KEY.fullmatch(field.key) else f"'{field.key}'"
 
 
 def what(field: Field) -> str:

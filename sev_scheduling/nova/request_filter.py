@@ -24,7 +24,6 @@ from oslo_log import log as logging
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import FAULT_BYTES, explain
-from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.lookups import Deadline, Lookups
 from sev_scheduling.nova.options import Options
@@ -116,8 +115,9 @@ class RequestFilter:
         """
         if request.model is None:
             return
-        trait = machine_type_trait(request.model.machine_type)
-        if trait in self._lookups.providers(deadline).published:
+        published = self._lookups.providers(deadline).published
+        trait = published.get(request.model.name)
+        if trait is not None:
             spec.root_required.add(trait)
 
     def _look_for_candidates(

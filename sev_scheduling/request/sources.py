@@ -14,7 +14,6 @@ from typing import Any
 from sev_scheduling.exceptions import SpecError
 from sev_scheduling.text import (
     MAX_AMOUNT,
-    as_text,
     printable,
     quoted,
     whole_number,
@@ -142,6 +141,8 @@ _NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
 _EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
 _MAX_NAME = 255
 _MAX_TEXT = 65535
+#: Of a whole number; Python refuses to write very long ones.
+_MAX_BITS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +253,9 @@ def _facts(source: Any, kind: str) -> Mapping[str, Any]:
 def _name(facts: Mapping[str, Any], *names: str) -> str | None:
     for name in names:
         value = facts.get(name)
-        if isinstance(value, (str, int)) and (text := as_text(value).strip()):
-            return printable(text[:_MAX_NAME])
+        text = _plain(value)
+        if text is not None and text.strip():
+            return printable(text.strip()[:_MAX_NAME])
     return None
 
 
@@ -339,10 +341,19 @@ def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:
     return source
 
 
+def _plain(value: object) -> str | None:
+    """Return text or a number as text; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and value.bit_length() <= _MAX_BITS:
+        return str(value)
+    return str(value) if isinstance(value, float) else None
+
+
 def _text(value: object, label: str, key: str) -> str:
     if isinstance(value, bool):
         return 'true' if value else 'false'
-    text = as_text(value) if isinstance(value, (str, int, float)) else None
+    text = _plain(value)
     if text is None or len(text) > _MAX_TEXT:
         raise SpecError(
             f'{label} has {printable(key)[:80]} of type '

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
+    machine_type_trait,
     machine_types_from_traits,
 )
 from sev_scheduling.models import (
@@ -31,7 +32,8 @@ class Providers:
     :ivar pool_hosts: model name -> root uuids of the trees of ``pools``
     :ivar machine_types: root uuid -> architecture -> machine type; {} where
         a host publishes several
-    :ivar published: traits that publish a machine type, of any host
+    :ivar published: model name -> the trait that publishes its machine type,
+        where any host has it
     """
 
     offering: Mapping[str, frozenset[str]]
@@ -39,7 +41,7 @@ class Providers:
     hosts: Mapping[str, frozenset[str]]
     pool_hosts: Mapping[str, frozenset[str]]
     machine_types: Mapping[str, Mapping[str, str]]
-    published: frozenset[str]
+    published: Mapping[str, str]
 
     def has(self, provider: str) -> bool:
         """Say whether a provider offers any model."""
@@ -96,6 +98,7 @@ def ask_providers(api: Api) -> Providers:
             # Of a pool, such a trait says nothing about the host.
             if uuid == root:
                 published.setdefault(root, set()).add(trait)
+    seen = frozenset().union(*published.values())
     return Providers(
         offering=_column(found, 0),
         pools=_column(nested, 0),
@@ -105,7 +108,12 @@ def ask_providers(api: Api) -> Providers:
             root: machine_types_from_traits(theirs)
             for root, theirs in published.items()
         },
-        published=frozenset().union(*published.values()),
+        published={
+            name: trait
+            for name, model in registered_models().items()
+            for trait in (machine_type_trait(model.machine_type),)
+            if trait in seen
+        },
     )
 
 

@@ -42,7 +42,7 @@ def test_a_number_without_words_is_formatted_as_any():
         (
             Field(Source.FLAVOR, 'x' * 61, 'm1'),
             'flavor m1',
-            f"extra spec '{'x' * 57}...'",
+            f"extra spec '{'x' * 61}'",
         ),
     ],
 )
