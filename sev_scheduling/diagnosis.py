@@ -1,4 +1,4 @@
-"""What Placement and the hosts say to a request, as data.
+"""The answers of Placement and of hosts to a request, as data.
 
 ``placement.diagnosis`` asks the questions.
 """
@@ -130,7 +130,7 @@ class Diagnosis:
 class Feasibility:
     """Every host's answer to a request, from all that a scheduler knows.
 
-    :ivar result: what the hosts say
+    :ivar result: the hosts' verdicts
     :ivar offered: root uuids of the hosts that Placement offers; empty where
         no host fits, and Placement was not asked
     :ivar diagnosis: what empties Placement's answer, where it is empty

@@ -62,7 +62,7 @@ class CloudFileError(InputError):
 
 
 class Explained(Protocol):
-    """What an :class:`.Explanation` says."""
+    """What an exception needs of an :class:`.Explanation`."""
 
     @property
     def commands(self) -> tuple[str, ...]: ...
@@ -77,7 +77,7 @@ class Explained(Protocol):
 
 
 class Diagnosed(Protocol):
-    """What a :class:`.Diagnosis` says of Placement's empty answer."""
+    """What an exception needs of a :class:`.Diagnosis`."""
 
     @property
     def cause(self) -> str: ...

@@ -169,7 +169,7 @@ def _policy(
 ) -> str | None:
     """Return the group policy, which Placement demands beside two groups.
 
-    :param few: up to so many groups of the flavor, its policy says nothing
+    :param few: up to so many groups of the flavor, its policy has no effect
     """
     suffixed = sum(bool(group.suffix) for group in groups)
     if suffixed > few and request.group_policy:

@@ -36,7 +36,7 @@ class ProblemRow:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The texts about hosts that say no, or about a diagnosis.
+    """The texts about hosts that are rejected, or about a diagnosis.
 
     :ivar hosts: what follows the number of hosts, or a host's name
     :ivar advice: what an operator can do, or ''

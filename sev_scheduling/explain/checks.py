@@ -56,7 +56,7 @@ _EXCLUSION = (
 )
 
 ROWS: Mapping[NoteCode, Row] = {
-    # Parts of sentences: what one source says of one model.
+    # Parts of sentences: what one source reports of one model.
     NoteCode.CPUID: Row('CPUID leaf 0x8000001F'),
     NoteCode.CPUID_UNSUPPORTED: Row('the processor does not support it'),
     NoteCode.PARAMETER_ON: Row('{path} is Y'),

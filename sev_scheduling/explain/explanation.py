@@ -163,7 +163,7 @@ class Explanation:
     """Why a request can or cannot be placed.
 
     :ivar kind: a key of :data:`.catalogue.HEADLINES`
-    :ivar values: what the headline says: ``guest``, ``fit``, ``total``
+    :ivar values: what the headline is made of: ``guest``, ``fit``, ``total``
     :ivar reasons: why not; for hosts, the largest group first
     """
 
@@ -382,7 +382,7 @@ def _explain_feasibility(feasibility: Feasibility) -> Explanation:
 
 
 def _host_reasons(result: FilterResult, *, tenant: bool) -> tuple[Reason, ...]:
-    """Group rejections by what they say; every rejected host counts once.
+    """Group rejections by their words; every rejected host counts once.
 
     :param tenant: a tenant has something to change
     """

@@ -1,4 +1,4 @@
-"""What a host says to a request."""
+"""Which hosts can run a request, and why others cannot."""
 
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import filter_hosts, judge

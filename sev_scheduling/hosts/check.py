@@ -40,7 +40,7 @@ class CheckKind(enum.StrEnum):
 class NoteCode(enum.StrEnum):
     """What can be found. Do not change a value: programs compare them."""
 
-    # What one source says of one model.
+    # What one source reports of one model.
     CPUID = 'cpuid'
     CPUID_UNSUPPORTED = 'cpuid-unsupported'
     PARAMETER_ON = 'parameter-on'

@@ -1,4 +1,4 @@
-"""judge(): what one host says to one request, with numbers."""
+"""judge(): whether one host can run one request, with numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def judge(
     *,
     require_known_machine_type: bool = False,
 ) -> Verdict:
-    """Return what a host says to a request.
+    """Return a host's verdict on a request.
 
     Where several models will do, the best one that the host can take; else
     a reason that a free slot later would solve, before any other.

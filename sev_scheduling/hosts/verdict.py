@@ -1,4 +1,4 @@
-"""What hosts say to a request, as data."""
+"""The verdicts of hosts on a request, as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sev_scheduling.request.request import EncryptionRequest
 
 
 class VerdictCode(enum.StrEnum):
-    """Why a host says no, in the order in which it is judged.
+    """Why a host is rejected, in the order in which it is judged.
 
     Do not change a value: programs compare them.
     """
@@ -34,7 +34,7 @@ class VerdictCode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one host says to one request.
+    """Whether one host can run one request, and why not.
 
     :ivar model: the model that the verdict is about; None for a guest that
         is not encrypted
@@ -86,7 +86,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class FilterResult:
-    """What a set of hosts says to one request.
+    """The verdicts of a set of hosts on one request.
 
     :ivar verdicts: one for each host, in the order of the input
     """

@@ -82,7 +82,7 @@ def check_action(
     disk_bus: str | None = None,
     vnic_type: str | None = None,
 ) -> Problem | None:
-    """Say why an action on a server is refused; None where it is not.
+    """Return why an action on a server is refused; None where it is not.
 
     :param request: what the server was built from
     :param action: such as ``live-migration``; underscores do as well

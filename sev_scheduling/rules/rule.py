@@ -19,7 +19,7 @@ class Rule(Generic[P]):
     """One thing that a request must keep to.
 
     :ivar severities: that its problems can have
-    :ivar when: when it finds something, as the documentation says it
+    :ivar when: when it finds something, as the documentation has it
     :ivar check: yields the problems
     """
 

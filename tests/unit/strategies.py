@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from sev_scheduling.models import BUILTIN_MODELS
 from sev_scheduling.request.sources import IMAGE_PROPERTIES
+from tests.unit.factories import ON, READY
 
 MODELS = tuple(model.name for model in BUILTIN_MODELS)
 #: Names that a test makes known to the real Placement.
@@ -109,16 +110,11 @@ FLAVOR_ASKS = [
     ('resources:VCPU', ('-1', 'x', str(2**31), '9' * 5000)),
 ]
 IMAGE_ASKS = [(f'trait:{trait}', REQUIRED) for trait in TRAITS]
-PLAUSIBLE_SPECS = pairs(SENSE, FLAVOR_ASKS, {'hw:mem_encryption': 'true'})
+PLAUSIBLE_SPECS = pairs(SENSE, FLAVOR_ASKS, ON)
 PLAUSIBLE_PROPERTIES = pairs(
     PROPERTIES,
     IMAGE_ASKS,
-    {
-        'hw_firmware_type': 'uefi',
-        'hw_firmware_stateless': 'true',
-        'hw_machine_type': 'q35',
-        'hw_video_model': 'none',
-    },
+    READY,
 )
 
 

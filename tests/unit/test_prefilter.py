@@ -274,12 +274,6 @@ def test_exactly_one_slot_is_carried_whatever_the_flavor_repeats(
     assert query.querystring().count('MEM_ENCRYPTION_CONTEXT:') == 1
 
 
-def test_boot_from_volume_takes_no_disk():
-    query = translate(parse(flavor(), None, boot_from_volume=True))
-
-    assert query.querystring() == 'resources=MEMORY_MB:8192,VCPU:4'
-
-
 def test_a_flavor_without_amounts_is_a_slot_alone():
     request = parse(
         flavor(ON, vcpus=0, ram=0, disk=0),
@@ -287,21 +281,6 @@ def test_a_flavor_without_amounts_is_a_slot_alone():
     )
 
     assert translate(request).querystring() == f'{SLOT}&{TRAIT}AMD_SEV'
-
-
-def test_an_invalid_request_is_refused_with_all_its_problems():
-    request = encrypted(
-        {}, {'hw_firmware_type': None, 'hw_machine_type': None}
-    )
-
-    with pytest.raises(InvalidRequest) as raised:
-        translate(request)
-
-    assert [p.code for p in raised.value.problems] == [
-        'firmware-not-uefi',
-        'machine-type-unset',
-    ]
-    assert str(raised.value) == raised.value.problems[0].message
 
 
 def test_warnings_refuse_nothing():

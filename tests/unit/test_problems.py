@@ -50,26 +50,6 @@ def test_what_the_catalogue_does_not_know_has_no_words(words):
     ('fix', 'command'),
     [
         pytest.param(
-            Fix(target='flavor', name='m1', set={'a:b': 'true', 'c': 'd'}),
-            'openstack flavor set --property a:b=true --property c=d m1',
-            id='extra specs',
-        ),
-        pytest.param(
-            Fix(target='flavor', name='m1', unset=('a:b', 'c')),
-            'openstack flavor unset --property a:b --property c m1',
-            id='extra specs that go',
-        ),
-        pytest.param(
-            Fix(target='image', name='u', set={'a': 'b'}),
-            'openstack image set --property a=b u',
-            id='a property',
-        ),
-        pytest.param(
-            Fix(target='volume', set={'a': 'b'}),
-            'openstack volume set --image-property a=b VOLUME',
-            id='a property of a volume without a name',
-        ),
-        pytest.param(
             Fix(target='volume', name='root', unset=('a',)),
             'openstack volume unset --image-property a root',
             id='a property of a volume that goes',

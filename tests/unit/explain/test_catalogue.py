@@ -68,7 +68,7 @@ def test_every_kind_of_constraint_has_a_name():
     }
 
 
-@pytest.mark.parametrize('template', templates())
+@pytest.mark.parametrize('template', [*templates()])
 def test_a_template_makes_one_clean_line(template):
     text = template.format_map(_Anything())
 
@@ -77,7 +77,7 @@ def test_a_template_makes_one_clean_line(template):
     assert not re.search(r'\.\.|;\.|,\.', text)
 
 
-@pytest.mark.parametrize('template', templates())
+@pytest.mark.parametrize('template', [*templates()])
 def test_what_chooses_words_by_number_has_both(template):
     for _, name, spec, _ in string.Formatter().parse(template):
         if spec:

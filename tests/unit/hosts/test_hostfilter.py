@@ -53,7 +53,9 @@ def test_every_host_takes_a_guest_that_is_not_encrypted():
     assert verdict.fits
     assert verdict.model is None
     assert not verdict.permanent
-    assert (verdict.total, verdict.reserved, verdict.used) == (0, 0, 0)
+    assert (verdict.total, verdict.reserved, verdict.used, verdict.free) == (
+        *(0, 0, 0, 0),
+    )
 
 
 @pytest.mark.parametrize(

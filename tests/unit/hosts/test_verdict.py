@@ -1,6 +1,6 @@
 import pytest
 
-from sev_scheduling import FilterResult, Host, Verdict, VerdictCode
+from sev_scheduling import Host, Verdict, VerdictCode
 from tests.unit.factories import encrypted
 
 REQUEST, HOST = encrypted(), Host(name='a', ram_allocation_ratio=1.5)
@@ -30,21 +30,3 @@ def test_only_a_slot_that_is_taken_may_become_free(code):
     assert found.ram_allocation_ratio == 1.5
     # The request is as long as its flavor and image are.
     assert 'request=' not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ('total', 'reserved', 'used', 'free'),
-    [(15, 1, 3, 11), (15, 1, 14, 0), (1, 2, 0, 0), (0, 0, 0, 0)],
-)
-def test_free_slots_are_never_negative(total, reserved, used, free):
-    slots = {'total': total, 'reserved': reserved, 'used': used}
-
-    assert verdict(**slots).free == free
-
-
-def test_a_result_keeps_both_sides_in_the_order_of_its_input():
-    yes, no = verdict(), verdict(VerdictCode.NO_POOL)
-    result = FilterResult(REQUEST, (no, yes, no))
-
-    assert result.accepted == (HOST,)
-    assert result.rejected == (no, no)

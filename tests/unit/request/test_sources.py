@@ -81,19 +81,12 @@ API = {
     'links': [{'rel': 'self', 'href': 'http://nova'}],
     'extra_specs': SPECS,
 }
-CLI = {key: value for key, value in API.items() if key != 'extra_specs'}
 
 
 @pytest.mark.parametrize(
     'flavor',
     [
         pytest.param(API, id='Nova API JSON'),
-        pytest.param(CLI | {'properties': SPECS}, id='CLI, mapping'),
-        pytest.param(
-            CLI
-            | {'properties': "hw:mem_encryption='true', hw:numa_nodes='1'"},
-            id='CLI, string',
-        ),
         pytest.param(
             {
                 'original_name': 'm1.sev',
@@ -118,21 +111,6 @@ CLI = {key: value for key, value in API.items() if key != 'extra_specs'}
                 'extra_specs': SPECS,
             },
             id="the names of nova's objects",
-        ),
-        pytest.param(
-            {
-                'nova_object.name': 'Flavor',
-                'nova_object.data': {
-                    'name': 'm1.sev',
-                    'vcpus': 4,
-                    'memory_mb': 8192,
-                    'root_gb': 40,
-                    'ephemeral_gb': 10,
-                    'swap': 512,
-                    'extra_specs': SPECS,
-                },
-            },
-            id="a nova object's primitive",
         ),
         pytest.param(
             API | {'vcpus': '4', 'ram': ' 8192 ', 'swap': '512'},
@@ -297,14 +275,6 @@ UBUNTU = ImageView('ubuntu', PROPERTIES)
         pytest.param(
             {
                 'name': 'ubuntu',
-                'properties': "hw_firmware_type='uefi', "
-                "trait:CUSTOM_GOLD='required'",
-            },
-            id='CLI, string',
-        ),
-        pytest.param(
-            {
-                'name': 'ubuntu',
                 'properties': {
                     'hw_firmware_type': 'uefi',
                     'traits_required': ['CUSTOM_GOLD'],
@@ -325,10 +295,6 @@ UBUNTU = ImageView('ubuntu', PROPERTIES)
                 }
             },
             id="a nova object's primitive",
-        ),
-        pytest.param(
-            {'image_id': '1', 'image_name': 'ubuntu'} | PROPERTIES,
-            id="a volume's image metadata",
         ),
         pytest.param(
             {'name': 'ubuntu', 'hw_disk_bus': None, **PROPERTIES},

@@ -73,13 +73,6 @@ def test_all_problems_are_reported_at_once_errors_first_in_a_fixed_order():
     assert [p.is_error for p in validate(WORST)] == [True] * 14 + [False]
 
 
-def test_the_order_of_facts_does_not_change_the_order_of_problems():
-    specs = ON | {'trait:CUSTOM_A': 'x', 'trait:CUSTOM_B': 'x'}
-    back = dict(reversed([*specs.items()]))
-
-    assert validate(encrypted(specs)) == validate(encrypted(back))
-
-
 def test_every_problem_knows_who_asks_for_encryption():
     for problem in validate(WORST):
         assert [str(field) for field in problem.requesters] == [
