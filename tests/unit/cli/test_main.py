@@ -392,9 +392,12 @@ class Finalized:
 @pytest.mark.parametrize(('number', 'status'), ENDING)
 @pytest.mark.parametrize('finalizer', [False, True], ids=['now', 'lost'])
 def test_a_signal_ends_a_command_after_it_has_cleaned_up(
-    run, monkeypatch, flavor, number, status, finalizer
+    run, monkeypatch, request, flavor, number, status, finalizer
 ):
     cleaned = []
+    # nohup, and a shell's background jobs, leave signals ignored.
+    kept = signal.signal(number, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(number, kept))
 
     def rows(*args):
         try:
