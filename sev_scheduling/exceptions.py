@@ -111,7 +111,7 @@ class NoCapacity(SevSchedulingError):
         self.count = count
         self.fit = fit
         self.moving = moving
-        super().__init__(explanation, count, fit, moving)
+        super().__init__(explanation)
 
     def __str__(self) -> str:
         return self.explanation.claim(self.count, self.fit, moving=self.moving)

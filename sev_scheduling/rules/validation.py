@@ -44,6 +44,9 @@ class Validation(tuple[Problem, ...]):
         self.models = models
         return self
 
+    def __getnewargs__(self) -> tuple[object, ...]:
+        return self.request, tuple(self), self.models
+
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that refuse the request."""

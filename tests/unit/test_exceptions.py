@@ -1,4 +1,5 @@
 import inspect
+import pickle
 
 import pytest
 
@@ -60,3 +61,12 @@ def test_no_capacity_has_numbers_and_an_explanation(facts, says):
         facts.get('fit', 0),
     )
     assert str(error) == says
+
+
+def test_no_capacity_can_be_sent_to_another_process():
+    explanation = explain(filter_hosts(encrypted(), []))
+    error = NoCapacity(explanation, count=4, fit=3)
+    twin = pickle.loads(pickle.dumps(error))
+
+    assert str(twin) == str(error)
+    assert twin.explanation.operator() == explanation.operator()

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from collections import Counter
 
 import pytest
@@ -219,3 +221,12 @@ def test_usable_models_heed_the_host_and_the_callers_warnings():
     assert validate(request, as_warnings={'host-device'}).models == (SEV,)
     found = validate(request, 'pc', as_warnings={'host-device'})
     assert found.models == ()
+
+
+def test_a_validation_can_be_copied_and_sent_to_another_process():
+    found = validate(WORST)
+
+    for twin in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert twin == found
+        assert (twin.request, twin.models) == (found.request, found.models)
+        assert twin.errors == found.errors
