@@ -22,130 +22,57 @@ STATEFUL = {'hw_firmware_stateless': None}
 NIC = 'CUSTOM_NIC'
 
 
+def joined(*parts, policy=None):
+    """Return a query string of some parts and a group policy."""
+    return '&'.join([*parts, *([f'group_policy={policy}'] if policy else [])])
+
+
 @pytest.mark.parametrize(
-    ('extra_specs', 'parts'),
+    ('extra_specs', 'more', 'policy_of_plain', 'policy'),
     [
-        pytest.param(
-            {}, [BASE, SLOT, f'{TRAIT}AMD_SEV'], id='the slot has a group'
-        ),
-        pytest.param(
-            {'trait:HW_CPU_X86_AMD_SEV': 'required'},
-            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
-            id="the model's own trait is not asked of providers of VCPU",
-        ),
+        pytest.param({}, [], None, None, id='the flavor alone'),
         pytest.param(
             {'trait:CUSTOM_A': 'required', 'trait:CUSTOM_B': 'forbidden'},
-            [BASE, 'required=CUSTOM_A,!CUSTOM_B', SLOT, f'{TRAIT}AMD_SEV'],
+            ['required=CUSTOM_A,!CUSTOM_B'],
+            None,
+            None,
             id='traits go along',
         ),
         pytest.param(
             {'trait:HW_CPU_X86_AMD_SEV_ES': 'forbidden'},
-            [
-                BASE,
-                'required=!HW_CPU_X86_AMD_SEV_ES',
-                SLOT,
-                f'{TRAIT}AMD_SEV',
-            ],
+            ['required=!HW_CPU_X86_AMD_SEV_ES'],
+            None,
+            None,
             id='another model may be forbidden',
         ),
         pytest.param(
-            {f'resources1:{NIC}': '1', 'trait1:CUSTOM_FAST': 'required'},
-            [
-                BASE,
-                f'resources1={NIC}:1',
-                'required1=CUSTOM_FAST',
-                SLOT,
-                f'{TRAIT}AMD_SEV',
-                'group_policy=none',
-            ],
-            id='a group of the flavor makes a policy necessary',
-        ),
-        pytest.param(
-            {f'resources1:{NIC}': '1', 'group_policy': 'isolate'},
-            [
-                BASE,
-                f'resources1={NIC}:1',
-                SLOT,
-                f'{TRAIT}AMD_SEV',
-                'group_policy=none',
-            ],
-            id='isolating one group from none must not isolate the slot',
-        ),
-        pytest.param(
-            {
-                f'resources1:{NIC}': '1',
-                f'resources2:{NIC}': '1',
-                'group_policy': 'isolate',
-            },
-            [
-                BASE,
-                f'resources1={NIC}:1',
-                f'resources2={NIC}:1',
-                SLOT,
-                f'{TRAIT}AMD_SEV',
-                'group_policy=isolate',
-            ],
-            id='isolating two groups',
-        ),
-        pytest.param(
             {'group_policy': 'isolate'},
-            [BASE, SLOT, f'{TRAIT}AMD_SEV'],
+            [],
+            None,
+            None,
             id='a policy about nothing is left out',
         ),
         pytest.param(
-            {
-                f'resources_MEM_ENCRYPTION:{NIC}': '1',
-                f'resources_MEM_ENCRYPTION_:{NIC}': '1',
-            },
-            [
-                BASE,
-                f'resources_MEM_ENCRYPTION={NIC}:1',
-                f'resources_MEM_ENCRYPTION_={NIC}:1',
-                'resources_MEM_ENCRYPTION__=MEM_ENCRYPTION_CONTEXT:1',
-                'required_MEM_ENCRYPTION__=HW_CPU_X86_AMD_SEV',
-                'group_policy=none',
-            ],
-            id='a suffix that the flavor uses is not used again',
+            {'group_policy': 'none'}, [], None, None, id='so is none'
         ),
-    ],
-)
-def test_an_encrypted_guest(extra_specs, parts):
-    query = translate(encrypted(extra_specs, STATEFUL))
-
-    assert query.querystring() == '&'.join(parts)
-    assert query.microversion == '1.33'
-    assert query.models == (SEV,)
-    assert query.slot_suffix == query.groups[-1].suffix
-
-
-def test_models_that_need_stateless_firmware_ask_for_its_trait():
-    query = translate(encrypted(model='intel-tdx'))
-
-    assert query.querystring() == '&'.join(
-        [BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX']
-    )
-
-
-@pytest.mark.parametrize(
-    ('extra_specs', 'groups', 'policy'),
-    [
-        pytest.param({}, [BASE], None, id='amounts alone'),
-        pytest.param({'group_policy': 'none'}, [BASE], None, id='no groups'),
         pytest.param(
-            {f'resources1:{NIC}': '1'},
-            [BASE, f'resources1={NIC}:1'],
+            {f'resources1:{NIC}': '1', 'trait1:CUSTOM_FAST': 'required'},
+            [f'resources1={NIC}:1', 'required1=CUSTOM_FAST'],
             None,
-            id='one group needs no policy',
+            'none',
+            id='a group beside the slot makes a policy necessary',
         ),
         pytest.param(
             {f'resources1:{NIC}': '1', 'group_policy': 'isolate'},
-            [BASE, f'resources1={NIC}:1'],
+            [f'resources1={NIC}:1'],
             'isolate',
-            id='the policy of one group',
+            'none',
+            id='isolating one group from none must not isolate the slot',
         ),
         pytest.param(
             {f'resources1:{NIC}': '1', f'resources2:{NIC}': '1'},
-            [BASE, f'resources1={NIC}:1', f'resources2={NIC}:1'],
+            [f'resources1={NIC}:1', f'resources2={NIC}:1'],
+            'none',
             'none',
             id='two groups need a policy',
         ),
@@ -155,29 +82,67 @@ def test_models_that_need_stateless_firmware_ask_for_its_trait():
                 f'resources2:{NIC}': '1',
                 'group_policy': 'isolate',
             },
-            [BASE, f'resources1={NIC}:1', f'resources2={NIC}:1'],
+            [f'resources1={NIC}:1', f'resources2={NIC}:1'],
             'isolate',
-            id='two groups with a policy',
-        ),
-        pytest.param(
-            {'resources:MEM_ENCRYPTION_CONTEXT': '2'},
-            ['resources=DISK_GB:40,MEMORY_MB:8192,'
-             'MEM_ENCRYPTION_CONTEXT:2,VCPU:4'],
-            None,
-            id='slots that the flavor holds without encrypting',
+            'isolate',
+            id='isolating two groups',
         ),
     ],
-)  # fmt: skip
-def test_a_guest_without_encryption_goes_the_same_way(
-    extra_specs, groups, policy
-):
+)
+def test_groups_and_their_policy(extra_specs, more, policy_of_plain, policy):
     query = translate(plain(extra_specs))
-    parts = [*groups, *([f'group_policy={policy}'] if policy else [])]
 
-    assert query.querystring() == '&'.join(parts)
-    assert query.group_policy == policy
+    assert query.querystring() == joined(BASE, *more, policy=policy_of_plain)
+    assert query.group_policy == policy_of_plain
     assert (query.models, query.slot_suffix) == ((), '')
     assert query.microversion == '1.33'
+
+    query = translate(encrypted(extra_specs, STATEFUL))
+
+    assert query.querystring() == joined(
+        *(BASE, *more, SLOT, f'{TRAIT}AMD_SEV'), policy=policy
+    )
+    assert query.microversion == '1.33'
+    assert query.models == (SEV,)
+    assert query.slot_suffix == query.groups[-1].suffix
+
+
+def test_the_models_own_trait_is_not_asked_of_providers_of_vcpu():
+    own = encrypted({'trait:HW_CPU_X86_AMD_SEV': 'required'}, STATEFUL)
+
+    assert translate(own) == translate(encrypted({}, STATEFUL))
+
+
+def test_a_suffix_that_the_flavor_uses_is_not_used_again():
+    used = ('_MEM_ENCRYPTION', '_MEM_ENCRYPTION_')
+    specs = {f'resources{suffix}:{NIC}': '1' for suffix in used}
+    query = translate(encrypted(specs, STATEFUL))
+
+    assert [group.suffix for group in query.groups] == [
+        *('', *used, '_MEM_ENCRYPTION__'),
+    ]
+    assert query.slot_suffix == '_MEM_ENCRYPTION__'
+    assert query.querystring().endswith(
+        '&resources_MEM_ENCRYPTION__=MEM_ENCRYPTION_CONTEXT:1'
+        '&required_MEM_ENCRYPTION__=HW_CPU_X86_AMD_SEV&group_policy=none'
+    )
+
+
+def test_slots_that_a_flavor_holds_without_encrypting():
+    query = translate(plain({'resources:MEM_ENCRYPTION_CONTEXT': '2'}))
+
+    assert query.querystring() == (
+        'resources=DISK_GB:40,MEMORY_MB:8192,MEM_ENCRYPTION_CONTEXT:2,VCPU:4'
+    )
+    assert (query.models, query.slot_suffix) == ((), '')
+
+
+def test_models_that_need_stateless_firmware_ask_for_its_trait():
+    query = translate(encrypted(model='intel-tdx'))
+
+    assert query.querystring() == '&'.join(
+        [BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX']
+    )
 
 
 @pytest.mark.parametrize(

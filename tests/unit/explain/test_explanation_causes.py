@@ -51,35 +51,6 @@ def figures(free=4, but_for=2, **more):
             id='slots used, without figures',
         ),
         pytest.param(
-            reason(Cause.SLOTS_USED, hosts_with_model=4, slots_total=60,
-                   slots_used=60),
-            (4, 'hosts offer amd-sev, and all their slots are taken (60 of '
-                '60 in use)', '',
-             'All amd-sev slots are taken now.', TRY_LATER),
-            id='slots used, with figures',
-        ),
-        pytest.param(
-            reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=15,
-                   slots_used=15),
-            (1, 'host offers amd-sev, and its slots are taken (15 of 15 in '
-                'use)', '',
-             'All amd-sev slots are taken now.', TRY_LATER),
-            id='slots used on one host',
-        ),
-        pytest.param(
-            reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=0,
-                   slots_used=0),
-            (1, 'host offers amd-sev, with all slots reserved', '',
-             'All amd-sev slots are taken now.', TRY_LATER),
-            id='slots reserved on one host',
-        ),
-        pytest.param(
-            reason(Cause.SLOTS_USED, hosts_with_model=2, slots_total=0),
-            (2, 'hosts offer amd-sev, with all slots reserved', '',
-             'All amd-sev slots are taken now.', TRY_LATER),
-            id='slots reserved',
-        ),
-        pytest.param(
             reason(Cause.RESOURCES_SHORT, VCPU, shortfalls=(SHORT,),
                    **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for VCPU: '
@@ -201,15 +172,6 @@ def figures(free=4, but_for=2, **more):
             id='slots among several',
         ),
         pytest.param(
-            reason(Cause.SEVERAL, SLOT, GOLD, **figures(0, 1)),
-            (0, 'hosts with amd-sev slots; some would do but for all of: a '
-                'free amd-sev slot; trait CUSTOM_GOLD',
-             'relax all of them, or add hosts',
-             'No host meets these: a free amd-sev slot, trait CUSTOM_GOLD.',
-             'Relax all of them, or try again later.'),
-            id='slots among several, without figures',
-        ),
-        pytest.param(
             reason(Cause.COMBINATION, OWNER, ZONE, HOST, GROUP, POLICY, VCPU,
                    **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for one '
@@ -232,15 +194,6 @@ def figures(free=4, but_for=2, **more):
              'Use a smaller flavor with fewer traits, or try again later.'),
             id='unclear',
         ),
-        pytest.param(
-            reason(Cause.UNCLEAR, hosts_with_free_slot=1),
-            (1, 'host with a free amd-sev slot, and no single thing asked '
-                'for keeps the guest off',
-             'ask for less, one thing after the other',
-             'No host meets all that is asked for at once.',
-             'Use a smaller flavor with fewer traits, or try again later.'),
-            id='unclear, one host',
-        ),
     ],
 )  # fmt: skip
 def test_what_emptied_the_answer_in_words(found, words):
@@ -251,6 +204,40 @@ def test_what_emptied_the_answer_in_words(found, words):
         found.tenant_text,
         found.tenant_fix,
     ) == words
+
+
+SLOTS = {'hosts_with_model': 4, 'slots_total': 60, 'slots_used': 60}
+
+
+@pytest.mark.parametrize(
+    ('found', 'hosts', 'text'),
+    [
+        (reason(Cause.SLOTS_USED, **SLOTS), 4,
+         'hosts offer amd-sev, and all their slots are taken (60 of 60 in '
+         'use)'),
+        (reason(Cause.SLOTS_USED, **SLOTS | {'hosts_with_model': 1}), 1,
+         'host offers amd-sev, and its slots are taken (60 of 60 in use)'),
+        (reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=0,
+                slots_used=0), 1,
+         'host offers amd-sev, with all slots reserved'),
+        (reason(Cause.SLOTS_USED, hosts_with_model=2, slots_total=0), 2,
+         'hosts offer amd-sev, with all slots reserved'),
+        (reason(Cause.SEVERAL, SLOT, GOLD, **figures(0, 1)), 0,
+         'hosts with amd-sev slots; some would do but for all of: a free '
+         'amd-sev slot; trait CUSTOM_GOLD'),
+        (reason(Cause.UNCLEAR, hosts_with_free_slot=1), 1,
+         'host with a free amd-sev slot, and no single thing asked for keeps '
+         'the guest off'),
+    ],
+)  # fmt: skip
+def test_numbers_change_the_words_for_operators_alone(found, hosts, text):
+    constraints = (SLOT, GOLD) if found.code == Cause.SEVERAL else ()
+    other = reason(found.code, *constraints)
+
+    assert (found.hosts, found.text) == (hosts, text)
+    assert (found.fix, found.tenant_text, found.tenant_fix) == (
+        *(other.fix, other.tenant_text, other.tenant_fix),
+    )
 
 
 @pytest.mark.parametrize('cause', [c for c in Cause if c is not Cause.NONE])

@@ -14,6 +14,7 @@ from sev_scheduling.text import MAX_AMOUNT
 from tests.unit.factories import plain
 
 SEV = 'HW_CPU_X86_AMD_SEV'
+TOO_MANY = str(MAX_AMOUNT + 1)
 BASE = {'DISK_GB': 40, 'MEMORY_MB': 8192, 'VCPU': 4}
 
 
@@ -64,66 +65,31 @@ def spec(key):
             ('x' * 64, 'VCPU', MAX_AMOUNT),
             id='the longest suffix and the greatest amount',
         ),
-        pytest.param(
-            'trait:CUSTOM_GOLD',
-            'yes',
-            InvalidExtraSpec,
-            ('not-a-state', 'yes', True),
-            id='neither required nor forbidden',
-        ),
-        pytest.param(
-            'trait:GOLD',
-            'required',
-            InvalidExtraSpec,
-            ('unknown-trait', 'GOLD', False),
-            id='no trait',
-        ),
-        pytest.param(
-            'trait:CUSTOM_gold',
-            'required',
-            InvalidExtraSpec,
-            ('unknown-trait', 'CUSTOM_gold', False),
-            id='a custom trait in lower case',
-        ),
-        pytest.param(
-            'resources:VCPUS',
-            '1',
-            InvalidExtraSpec,
-            ('unknown-class', 'VCPUS', True),
-            id='no resource class, which nova ignores',
-        ),
-        pytest.param(
-            'resources:CUSTOM_nic',
-            '1',
-            InvalidExtraSpec,
-            ('unknown-class', 'CUSTOM_nic', False),
-            id='a custom class that Placement refuses',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            '-1',
-            InvalidExtraSpec,
-            ('not-an-amount', '-1', True),
-            id='less than none',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            'many',
-            InvalidExtraSpec,
-            ('not-an-amount', 'many', True),
-            id='a word for an amount',
-        ),
-        pytest.param(
-            'resources:VCPU',
-            str(MAX_AMOUNT + 1),
-            InvalidExtraSpec,
-            ('not-an-amount', str(MAX_AMOUNT + 1), False),
-            id='more than Placement counts',
-        ),
     ],
 )
 def test_explicit_resources_and_traits_are_read(key, value, kind, facts):
     assert entries({key: value}) == (kind(spec(key), *facts),)
+
+
+@pytest.mark.parametrize(
+    ('key', 'written', 'case', 'value', 'ignored'),
+    [
+        ('trait:CUSTOM_GOLD', 'yes', 'not-a-state', 'yes', True),
+        ('trait:GOLD', 'required', 'unknown-trait', 'GOLD', False),
+        ('trait:CUSTOM_a', 'required', 'unknown-trait', 'CUSTOM_a', False),
+        ('resources:VCPUS', '1', 'unknown-class', 'VCPUS', True),
+        ('resources:CUSTOM_a', '1', 'unknown-class', 'CUSTOM_a', False),
+        ('resources:VCPU', '-1', 'not-an-amount', '-1', True),
+        ('resources:VCPU', 'many', 'not-an-amount', 'many', True),
+        ('resources:VCPU', TOO_MANY, 'not-an-amount', TOO_MANY, False),
+    ],
+)
+def test_entries_that_placement_refuses_or_nova_ignores(
+    key, written, case, value, ignored
+):
+    assert entries({key: written}) == (
+        InvalidExtraSpec(spec(key), case, value, ignored),
+    )
 
 
 @pytest.mark.parametrize(
