@@ -172,23 +172,15 @@ class TestLogins:
         with pytest.raises(exceptions.PlacementError):
             PlacementClient(Session()).hosts()
 
-    def test_a_session_of_openstacksdk(self):
+    @pytest.mark.parametrize('part', ['session', 'placement'])
+    def test_openstacksdk(self, part):
         cloud = openstack.connect(
             load_yaml_config=False,
             load_envvars=False,
             auth_type='admin_token',
             auth={'endpoint': self.url, 'token': ADMIN_TOKEN},
         )
-        self.check(cloud.session)
-
-    def test_the_placement_proxy_of_openstacksdk(self):
-        cloud = openstack.connect(
-            load_yaml_config=False,
-            load_envvars=False,
-            auth_type='admin_token',
-            auth={'endpoint': self.url, 'token': ADMIN_TOKEN},
-        )
-        self.check(cloud.placement)
+        self.check(getattr(cloud, part))
 
 
 class TestPassword:
