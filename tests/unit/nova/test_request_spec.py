@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from nova import objects
 
+from sev_scheduling.nova import request_spec
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import SpecReading, value_of
 from tests.unit.nova.factories import ON, ON_ES, Q35, flavor, image, spec
@@ -102,6 +103,16 @@ def test_a_field_that_nova_can_load_is_loaded():
     request = objects.RequestSpec(flavor=flavor())
     assert 'request_level_params' not in request
     assert value_of(request, 'request_level_params').root_required == set()
+
+
+def test_objects_that_keep_their_fields_elsewhere(monkeypatch):
+    monkeypatch.setattr(request_spec, '_FIELDS_IN_VARS', False)
+    plain, encrypted = spec({}), spec(ON)
+    assert not SpecReading.of(plain).mentions_encryption
+    assert SpecReading.of(encrypted).asks_for_encryption
+    assert read(encrypted).request.model.name == 'amd-sev'
+    assert read(spec(ON_ES)).request.model.name == 'amd-sev-es'
+    assert read(spec(ON_ES, image=None)).request.image_name is None
 
 
 def test_the_disk_of_a_volume_takes_no_local_space():
