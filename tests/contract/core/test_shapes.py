@@ -84,17 +84,6 @@ def test_an_image_in_every_shape(path):
         assert parse(FLAVOR, image) == request
 
 
-def test_an_openstacksdk_flavor_as_a_cloud_answers_it():
-    body = {
-        **{'id': '1', 'name': 'm1', 'vcpus': 2, 'ram': 512, 'disk': 10},
-        **{'OS-FLV-EXT-DATA:ephemeral': 3, 'swap': ''},
-        'extra_specs': {'hw:mem_encryption': 'true'},
-    }
-
-    assert parse(sdk_flavor(body)) == parse(body)
-    assert parse(sdk_flavor(body)).resources['DISK_GB'] == 13
-
-
 def test_properties_that_openstacksdk_lifts_out_are_found():
     body = {
         **{'id': 'x', 'name': 'u', 'architecture': 'amd64'},

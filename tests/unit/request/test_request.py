@@ -147,42 +147,36 @@ def test_a_model_that_the_caller_makes_up_is_refused(extra_specs):
     )
 
 
+#: Attribute of a request -> the key that it is read from, and a value.
+READ = {
+    'flavor_encryption': ('hw:mem_encryption', 'Yes'),
+    'flavor_model': ('hw:mem_encryption_model', 'amd-sev'),
+    'mem_page_size': ('hw:mem_page_size', 'large'),
+    'image_encryption': ('hw_mem_encryption', 'ON'),
+    'image_model': ('hw_mem_encryption_model', 'amd-sev'),
+    'machine_type': ('hw_machine_type', 'pc-q35-8.2'),
+    'firmware_type': ('hw_firmware_type', 'uefi'),
+    'architecture': ('hw_architecture', 'x86_64'),
+    'disk_bus': ('hw_disk_bus', 'scsi'),
+    'scsi_model': ('hw_scsi_model', 'virtio-scsi'),
+    'cdrom_bus': ('hw_cdrom_bus', 'sata'),
+    'video_model': ('hw_video_model', 'none'),
+}
+
+
 def test_what_was_read_is_kept_as_it_was_written():
+    written = dict(READ.values())
     request = plain(
-        {
-            'hw:mem_encryption': 'Yes',
-            'hw:mem_encryption_model': 'amd-sev',
-            'hw:mem_page_size': 'large',
-        },
-        {
-            'hw_mem_encryption': 'ON',
-            'hw_mem_encryption_model': 'amd-sev',
-            'hw_machine_type': 'pc-q35-8.2',
-            'hw_firmware_type': 'uefi',
-            'hw_firmware_stateless': 'Yes',
-            'hw_architecture': 'x86_64',
-            'hw_disk_bus': 'scsi',
-            'hw_scsi_model': 'virtio-scsi',
-            'hw_cdrom_bus': 'sata',
-            'hw_video_model': 'none',
-        },
+        {key: value for key, value in written.items() if ':' in key},
+        {key: value for key, value in written.items() if ':' not in key}
+        | {'hw_firmware_stateless': 'Yes'},
     )
 
-    assert request.flavor_name == 'm1'
-    assert request.image_name == 'ubuntu'
-    assert request.flavor_encryption == 'Yes'
-    assert request.image_encryption == 'ON'
-    assert request.flavor_model == 'amd-sev'
-    assert request.image_model == 'amd-sev'
-    assert request.machine_type == 'pc-q35-8.2'
-    assert request.firmware_type == 'uefi'
+    assert {
+        name: (key, getattr(request, name)) for name, (key, _) in READ.items()
+    } == READ
+    assert (request.flavor_name, request.image_name) == ('m1', 'ubuntu')
     assert request.firmware_stateless is True
-    assert request.architecture == 'x86_64'
-    assert request.disk_bus == 'scsi'
-    assert request.scsi_model == 'virtio-scsi'
-    assert request.cdrom_bus == 'sata'
-    assert request.video_model == 'none'
-    assert request.mem_page_size == 'large'
     assert request.resources == {'DISK_GB': 40, 'MEMORY_MB': 8192, 'VCPU': 4}
 
 
