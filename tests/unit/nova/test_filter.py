@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 
@@ -34,6 +35,7 @@ from tests.unit.nova.factories import (
 NO_HOST = 'No valid host was found. '
 TYPE = 'sev_scheduling:hw_machine_type'
 LIMIT = 'sev_scheduling:max_guests'
+LIMIT_SEV, LIMIT_ES = f'{LIMIT}:{SEV}', f'{LIMIT}:{ES}'
 
 
 class Untouchable:
@@ -77,283 +79,192 @@ def test_an_unencrypted_guest_is_let_through_without_a_look(world, request_):
 
 
 STATELESS = 'COMPUTE_SECURITY_STATELESS_FIRMWARE'
+USED = {'pools': {SEV: SlotPool(9, used=3)}}
+STRICT = {'require_known_machine_type': True}
+PC = {'default_machine_type': ['pc']}
+
+
+def within(*metadata):
+    """Return a host in aggregates of this metadata."""
+    return {
+        'aggregates': [
+            aggregate(f'aggregate-{number}', **one)
+            for number, one in enumerate(metadata)
+        ]
+    }
+
+
+def types(*texts):
+    """Return a host in an aggregate for each text on machine types."""
+    return within(*({TYPE: text} for text in texts))
+
+
+def limits(*metadata):
+    """Return a host in aggregates that limit its guests, 3 of them there."""
+    return USED | within(*metadata)
+
+
+def case(
+    host=None, options=None, *, told=None, extra_specs=ON, properties=Q35
+):
+    """Return a row, for an image that names its machine type."""
+    return host or {}, extra_specs, properties, options or {}, told
+
+
+#: A row, for an image that names none.
+unset = functools.partial(case, properties=UEFI)
+
+GIVE_PC = 'hosts give it pc'
+TAKEN = 'are taken'
+UNKNOWN_TYPE = 'names no machine type'
+
 
 #: id -> (host, extra specs, image, options, None or a part of the fault)
 HOSTS = {
-    'a nested pool with a free slot': ({}, ON, Q35, {}, None),
-    'a flat host with a free slot': ({'nested': False}, ON, Q35, {}, None),
+    'a nested pool with a free slot': case(),
+    'a flat host with a free slot': case({'nested': False}),
     # The machine type.
-    'nobody tells the machine type': ({}, ON, UEFI, {}, None),
-    'nobody tells it, and it must be known': (
-        *({}, ON, UEFI, {'require_known_machine_type': True}),
-        'names no machine type',
+    'nobody tells the machine type': unset(),
+    'nobody tells it, and it must be known': unset(
+        {}, STRICT, told=UNKNOWN_TYPE
     ),
-    'it must be known, and the image names it': (
-        *({}, ON, Q35, {'require_known_machine_type': True}),
-        None,
+    'it must be known, and the image names it': case({}, STRICT),
+    'it must be known, and the host publishes it': unset(
+        {'machine_type': 'q35'}, STRICT
     ),
-    'it must be known, and the host publishes it': (
-        {'machine_type': 'q35'},
-        *(ON, UEFI, {'require_known_machine_type': True}),
-        None,
+    'it must be known, and the host publishes pc': unset(
+        {'machine_type': 'pc'}, STRICT, told=GIVE_PC
     ),
-    'it must be known, and the host publishes pc': (
-        {'machine_type': 'pc'},
-        *(ON, UEFI, {'require_known_machine_type': True}),
-        'hosts give it pc',
+    'the host publishes pc': unset({'machine_type': 'pc'}, told=GIVE_PC),
+    'the host publishes pc, and the image names q35': case(
+        {'machine_type': 'pc'}
     ),
-    'the host publishes pc': (
-        *({'machine_type': 'pc'}, ON, UEFI, {}),
-        'hosts give it pc',
+    'the host publishes a versioned q35': unset(
+        {'machine_type': 'pc-q35-8.2'}
     ),
-    'the host publishes pc, and the image names q35': (
-        *({'machine_type': 'pc'}, ON, Q35, {}),
-        None,
+    'the option says pc': unset({}, PC, told=GIVE_PC),
+    'the option says q35 of another architecture': unset(
+        {}, {'default_machine_type': ['aarch64=q35']}
     ),
-    'the host publishes a versioned q35': (
-        *({'machine_type': 'pc-q35-8.2'}, ON, UEFI, {}),
-        None,
+    'the option says pc, the trait q35': unset(
+        {'machine_type': 'q35'}, {'default_machine_type': ['x86_64=pc']}
     ),
-    'the option says pc': (
-        *({}, ON, UEFI, {'default_machine_type': ['pc']}),
-        'hosts give it pc',
+    'the option says q35, the trait pc': unset(
+        {'machine_type': 'pc'}, {'default_machine_type': ['q35']}, told=GIVE_PC
     ),
-    'the option says q35 of another architecture': (
-        *({}, ON, UEFI, {'default_machine_type': ['aarch64=q35']}),
-        None,
+    'the option is not of its format': unset(
+        {}, {'default_machine_type': ['x86_64=']}
     ),
-    'the option says pc, the trait q35': (
-        {'machine_type': 'q35'},
-        *(ON, UEFI, {'default_machine_type': ['x86_64=pc']}),
-        None,
+    'the aggregate says pc': unset(types('pc'), told=GIVE_PC),
+    'the aggregate says pc, the trait q35': unset(
+        {**types('pc'), 'machine_type': 'q35'}
     ),
-    'the option says q35, the trait pc': (
-        {'machine_type': 'pc'},
-        *(ON, UEFI, {'default_machine_type': ['q35']}),
-        'hosts give it pc',
+    'the aggregate says q35, the trait pc': unset(
+        {**types('q35'), 'machine_type': 'pc'}, told=GIVE_PC
     ),
-    'the option is not of its format': (
-        *({}, ON, UEFI, {'default_machine_type': ['x86_64=']}),
-        None,
+    'the aggregate says q35, the option pc': unset(
+        types('x86_64=q35,aarch64=virt'), PC
     ),
-    'the aggregate says pc': (
-        {'aggregates': [aggregate(**{TYPE: 'pc'})]},
-        *(ON, UEFI, {}),
-        'hosts give it pc',
+    'the aggregate says pc, the option q35': unset(
+        types('pc'), {'default_machine_type': ['q35']}, told=GIVE_PC
     ),
-    'the aggregate says pc, the trait q35': (
-        {'aggregates': [aggregate(**{TYPE: 'pc'})], 'machine_type': 'q35'},
-        *(ON, UEFI, {}),
-        None,
+    'the aggregate speaks of another architecture': unset(
+        types('aarch64=virt'), PC, told=GIVE_PC
     ),
-    'the aggregate says q35, the trait pc': (
-        {'aggregates': [aggregate(**{TYPE: 'q35'})], 'machine_type': 'pc'},
-        *(ON, UEFI, {}),
-        'hosts give it pc',
+    'the aggregate is not of the format, the option says pc': unset(
+        types('=q35'), PC, told=GIVE_PC
     ),
-    'the aggregate says q35, the option pc': (
-        {'aggregates': [aggregate(**{TYPE: 'x86_64=q35,aarch64=virt'})]},
-        *(ON, UEFI, {'default_machine_type': ['pc']}),
-        None,
+    'an aggregate that says nothing, the option says pc': unset(
+        within({'ssd': 'true'}), PC, told=GIVE_PC
     ),
-    'the aggregate says pc, the option q35': (
-        {'aggregates': [aggregate(**{TYPE: 'pc'})]},
-        *(ON, UEFI, {'default_machine_type': ['q35']}),
-        'hosts give it pc',
+    'two aggregates disagree, whatever the option says': unset(
+        types('pc', 'q35'), PC
     ),
-    'the aggregate speaks of another architecture': (
-        {'aggregates': [aggregate(**{TYPE: 'aarch64=virt'})]},
-        *(ON, UEFI, {'default_machine_type': ['pc']}),
-        'hosts give it pc',
+    'two aggregates disagree, and it must be known': unset(
+        types('q35', 'pc'), STRICT, told=UNKNOWN_TYPE
     ),
-    'the aggregate is not of the format, the option says pc': (
-        {'aggregates': [aggregate(**{TYPE: '=q35'})]},
-        *(ON, UEFI, {'default_machine_type': ['pc']}),
-        'hosts give it pc',
-    ),
-    'an aggregate that says nothing, the option says pc': (
-        {'aggregates': [aggregate(ssd='true')]},
-        *(ON, UEFI, {'default_machine_type': ['pc']}),
-        'hosts give it pc',
-    ),
-    'two aggregates disagree, whatever the option says': (
-        {
-            'aggregates': [
-                aggregate('a', **{TYPE: 'pc'}),
-                aggregate('b', **{TYPE: 'q35'}),
-            ]
-        },
-        *(ON, UEFI, {'default_machine_type': ['pc']}),
-        None,
-    ),
-    'two aggregates disagree, and it must be known': (
-        {
-            'aggregates': [
-                aggregate('a', **{TYPE: 'q35'}),
-                aggregate('b', **{TYPE: 'pc'}),
-            ]
-        },
-        *(ON, UEFI, {'require_known_machine_type': True}),
-        'names no machine type',
-    ),
-    'two aggregates agree on pc': (
-        {
-            'aggregates': [
-                aggregate('a', **{TYPE: 'pc'}),
-                aggregate('b', **{TYPE: 'pc'}),
-            ]
-        },
-        *(ON, UEFI, {}),
-        'hosts give it pc',
-    ),
+    'two aggregates agree on pc': unset(types('pc', 'pc'), told=GIVE_PC),
     # Memory.
-    'memory is overcommitted by a hair': (
-        *({'ram_allocation_ratio': 1.01}, ON, Q35, {}),
-        'not set up for encrypted guests',
+    'memory is overcommitted by a hair': case(
+        {'ram_allocation_ratio': 1.01}, told='not set up for encrypted guests'
     ),
-    'memory is undercommitted': (
-        *({'ram_allocation_ratio': 0.9}, ON, Q35, {}),
-        None,
-    ),
-    'memory is overcommitted, but the guest has huge pages': (
+    'memory is undercommitted': case({'ram_allocation_ratio': 0.9}),
+    'memory is overcommitted, but the guest has huge pages': case(
         {'ram_allocation_ratio': 1.5},
-        *({**ON, 'hw:mem_page_size': 'large'}, Q35, {}),
-        None,
+        extra_specs={**ON, 'hw:mem_page_size': 'large'},
     ),
-    'memory is overcommitted, and the model does not pin it': (
+    'memory is overcommitted, and the model does not pin it': case(
         {
             'ram_allocation_ratio': 1.5,
             'pools': {SNP: 5},
             'traits': [STATELESS],
         },
-        *(ON_SNP, READY, {}),
-        None,
+        extra_specs=ON_SNP,
+        properties=READY,
     ),
     # The hypervisor.
-    'the hypervisor is spelt otherwise': (
-        *({'hypervisor_type': 'qemu'}, ON, Q35, {}),
-        None,
-    ),
-    'the hypervisor is not told': (
-        *({'hypervisor_type': None}, ON, Q35, {}),
-        None,
-    ),
-    'the hypervisor is another one': (
-        *({'hypervisor_type': 'VMware vCenter Server'}, ON, Q35, {}),
-        'cannot run encrypted guests',
+    'the hypervisor is spelt otherwise': case({'hypervisor_type': 'qemu'}),
+    'the hypervisor is not told': case({'hypervisor_type': None}),
+    'the hypervisor is another one': case(
+        {'hypervisor_type': 'VMware vCenter Server'},
+        told='cannot run encrypted guests',
     ),
     # Other models beside it.
-    'SEV-ES beside SEV-SNP': (
-        {'pools': {ES: 5, SNP: 5}},
-        *(ON_ES, Q35, {}),
-        'CVE-2025-48514',
+    'SEV-ES beside SEV-SNP': case(
+        {'pools': {ES: 5, SNP: 5}}, told='CVE-2025-48514', extra_specs=ON_ES
     ),
-    'SEV-SNP beside SEV-ES': (
+    'SEV-SNP beside SEV-ES': case(
         {'pools': {ES: 5, SNP: 5}, 'traits': [STATELESS]},
-        *(ON_SNP, READY, {}),
-        None,
+        extra_specs=ON_SNP,
+        properties=READY,
     ),
-    'SEV beside SEV-SNP': (
-        {'pools': {SEV: 5, SNP: 5}},
-        *(ON, Q35, {}),
-        None,
-    ),
+    'SEV beside SEV-SNP': case({'pools': {SEV: 5, SNP: 5}}),
     # Limits lower than the inventory; 3 slots are used.
-    'the limit is one more than used': (
-        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 4}),
-        None,
+    'the limit is one more than used': case(USED, {'max_guests': 4}),
+    'the limit is reached': case(
+        USED,
+        {'max_guests': 3},
+        told='All amd-sev slots that it could use are taken',
     ),
-    'the limit is reached': (
-        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 3}),
-        'All amd-sev slots that it could use are taken',
+    'the limit is exceeded': case(
+        USED,
+        {'max_guests': 2},
+        told='All amd-sev slots that it could use are taken',
     ),
-    'the limit is exceeded': (
-        *({'pools': {SEV: SlotPool(9, used=3)}}, ON, Q35, {'max_guests': 2}),
-        'All amd-sev slots that it could use are taken',
+    'the limit is none at all': case(
+        {}, {'max_guests': 0}, told='No host offers amd-sev'
     ),
-    'the limit is none at all': (
-        *({}, ON, Q35, {'max_guests': 0}),
-        'No host offers amd-sev',
+    'reserved slots do not count to the limit': case(
+        {'pools': {SEV: SlotPool(9, used=3, reserved=2)}}, {'max_guests': 4}
     ),
-    'reserved slots do not count to the limit': (
-        {'pools': {SEV: SlotPool(9, used=3, reserved=2)}},
-        *(ON, Q35, {'max_guests': 4}),
-        None,
+    'the limit of another model': case(
+        USED, {'max_guests_per_model': {ES: 1}}
     ),
-    'the limit of another model': (
-        {'pools': {SEV: SlotPool(9, used=3)}},
-        *(ON, Q35, {'max_guests_per_model': {ES: 1}}),
-        None,
+    'the limit of the model goes before the general one': case(
+        USED, {'max_guests': 9, 'max_guests_per_model': {SEV: 3}}, told=TAKEN
     ),
-    'the limit of the model goes before the general one': (
-        {'pools': {SEV: SlotPool(9, used=3)}},
-        *(ON, Q35, {'max_guests': 9, 'max_guests_per_model': {SEV: 3}}),
-        'are taken',
+    'a flat host has a limit': case(
+        {**USED, 'nested': False}, {'max_guests': 3}, told=TAKEN
     ),
-    'a flat host has a limit': (
-        {'pools': {SEV: SlotPool(9, used=3)}, 'nested': False},
-        *(ON, Q35, {'max_guests': 3}),
-        'are taken',
+    'the aggregate limits it': case(limits({LIMIT: '3'}), told=TAKEN),
+    'the aggregate allows what the option does not': case(
+        limits({LIMIT: '4'}),
+        {'max_guests': 3, 'max_guests_per_model': {SEV: 3}},
     ),
-    'the aggregate limits it': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [aggregate(**{LIMIT: '3'})],
-        },
-        *(ON, Q35, {}),
-        'are taken',
+    'the aggregate limits the model': case(
+        limits({LIMIT: '9', LIMIT_SEV: '3'}), told=TAKEN
     ),
-    'the aggregate allows what the option does not': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [aggregate(**{LIMIT: '4'})],
-        },
-        *(ON, Q35, {'max_guests': 3, 'max_guests_per_model': {SEV: 3}}),
-        None,
+    'the aggregate limits another model': case(limits({LIMIT_ES: '3'})),
+    'of two aggregates, the lower limit counts': case(
+        limits({LIMIT: '9'}, {LIMIT: '3'}), told=TAKEN
     ),
-    'the aggregate limits the model': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [
-                aggregate(**{LIMIT: '9', f'{LIMIT}:{SEV}': '3'}),
-            ],
-        },
-        *(ON, Q35, {}),
-        'are taken',
-    ),
-    'the aggregate limits another model': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [aggregate(**{f'{LIMIT}:{ES}': '3'})],
-        },
-        *(ON, Q35, {}),
-        None,
-    ),
-    'of two aggregates, the lower limit counts': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [
-                aggregate('a', **{LIMIT: '9'}),
-                aggregate('b', **{LIMIT: '3'}),
-            ],
-        },
-        *(ON, Q35, {}),
-        'are taken',
-    ),
-    'a limit that is no number is none': (
-        {
-            'pools': {SEV: SlotPool(9, used=3)},
-            'aggregates': [aggregate(**{LIMIT: '-1'})],
-        },
-        *(ON, Q35, {}),
-        None,
-    ),
+    'a limit that is no number is none': case(limits({LIMIT: '-1'})),
 }
 
 
-@pytest.mark.parametrize('case', HOSTS)
-def test_a_host(world, configured, case):
-    host, extra_specs, properties, options, told = HOSTS[case]
+@pytest.mark.parametrize('name', HOSTS)
+def test_a_host(world, configured, name):
+    host, extra_specs, properties, options, told = HOSTS[name]
     configured(**options)
     world.host('alpha', **host)
     request = spec(extra_specs, properties)
@@ -378,7 +289,7 @@ def test_a_host(world, configured, case):
         machine_type='q35',
         pools={extra_specs.get('hw:mem_encryption_model', SEV): 9},
         traits=[STATELESS],
-        aggregates=[aggregate('beta', **{LIMIT: '9', f'{LIMIT}:{SEV}': '9'})],
+        aggregates=[aggregate('beta', **{LIMIT: '9', LIMIT_SEV: '9'})],
     )
     states = world.hosts_for(request)
     left = passing(load_filter(), states, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -159,13 +160,16 @@ def test_a_passthrough_port_is_a_device_of_the_host(world):
 # What the image's owner wrote
 
 
-def building(text, **fields):
+def building(text=None, **fields):
+    """Have nova build a server of an image of which this was written."""
     metadata = {} if text is None else {'image_hw_mem_encryption': text}
     instance = objects.Instance(**{'system_metadata': metadata, **fields})
+    return build_request(return_value=objects.BuildRequest(instance=instance))
+
+
+def build_request(**outcome):
     return mock.patch.object(
-        objects.BuildRequest,
-        'get_by_instance_uuid',
-        return_value=objects.BuildRequest(instance=instance),
+        objects.BuildRequest, 'get_by_instance_uuid', **outcome
     )
 
 
@@ -177,10 +181,29 @@ def test_an_image_s_value_that_nova_takes_as_off_is_refused(world, text):
         assert 'neither true nor false' in refusal(request)
 
 
-@pytest.mark.parametrize('text', ['false', 'OFF', '0', None])
-def test_an_image_that_means_no_is_believed(world, text):
+def without_metadata():
+    return build_request(
+        return_value=objects.BuildRequest(instance=objects.Instance())
+    )
+
+
+def built_long_ago():
+    return build_request(side_effect=exception.BuildRequestNotFound(uuid='x'))
+
+
+@pytest.mark.parametrize(
+    'server',
+    [
+        *(partial(building, text) for text in ('false', 'OFF', '0', None)),
+        partial(building, 'maybe', system_metadata={}),
+        without_metadata,
+        built_long_ago,
+    ],
+    ids=['false', 'OFF', '0', 'nothing', 'no value', 'no metadata', 'built'],
+)
+def test_an_image_that_means_no_or_of_which_no_more_is_known(world, server):
     request = spec({}, {**Q35, 'hw_mem_encryption': 'false'})
-    with building(text):
+    with server():
         assert ask(request) is False
 
 
@@ -192,33 +215,9 @@ def test_a_conflict_with_what_the_image_says(world):
 
 def test_nothing_is_read_where_the_image_says_nothing_or_yes(world):
     world.host('alpha')
-    with mock.patch.object(
-        objects.BuildRequest, 'get_by_instance_uuid', side_effect=pytest.fail
-    ):
+    with build_request(side_effect=pytest.fail):
         assert ask(spec(ON, Q35))
         assert ask(spec({}, {**Q35, 'hw_mem_encryption': 'true'}))
-
-
-def test_a_server_that_was_built_long_ago_has_no_build_request(world):
-    request = spec({}, {**Q35, 'hw_mem_encryption': 'maybe'})
-    with mock.patch.object(
-        objects.BuildRequest,
-        'get_by_instance_uuid',
-        side_effect=exception.BuildRequestNotFound(uuid='x'),
-    ):
-        assert ask(request) is False
-    with building('maybe', system_metadata={}):
-        assert ask(request) is False
-
-
-def test_a_build_request_without_metadata_tells_nothing(world):
-    request = spec({}, {**Q35, 'hw_mem_encryption': 'maybe'})
-    with mock.patch.object(
-        objects.BuildRequest,
-        'get_by_instance_uuid',
-        return_value=objects.BuildRequest(instance=objects.Instance()),
-    ):
-        assert ask(request) is False
 
 
 # Machine types that hosts publish
