@@ -40,30 +40,26 @@ class Answers:
         A pool keeps its model: old knowledge is better than none, unless
         guests are to be refused without Placement.
         """
-        found = self._ask(lambda: self._lookups.providers(self._deadline))
+        found = self._ask(self._lookups.providers)
         if found is None and not self._options.refuses:
             return self._lookups.last_known()
         return found
 
     def providers_with(self, provider: str) -> Providers | None:
         """Return providers, asked for anew if this one is not known yet."""
-        return self._ask(
-            lambda: self._lookups.providers_with(self._deadline, provider)
-        )
+        return self._ask(self._lookups.providers_with, provider)
 
     def slots(self) -> Slots | None:
         """Return the free slots of now."""
-        return self._ask(lambda: self._lookups.slots(self._deadline))
+        return self._ask(self._lookups.slots)
 
     def held_models(self, server: str) -> Held | None:
         """Return the models that a server's slot may be of."""
-        return self._ask(
-            lambda: self._lookups.held_models(self._deadline, server)
-        )
+        return self._ask(self._lookups.held_models, server)
 
-    def _ask(self, ask: Callable[[], T]) -> T | None:
+    def _ask(self, look_up: Callable[..., T], *about: str) -> T | None:
         try:
-            return ask()
+            return look_up(self._deadline, *about)
         except PlacementError as error:
             self._warnings.say(
                 'placement',

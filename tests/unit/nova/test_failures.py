@@ -84,7 +84,35 @@ def failing(request, world, connect):
     return world
 
 
-@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+every_policy = pytest.mark.parametrize(
+    'policy', ['protected', 'pass', 'refuse']
+)
+
+
+@pytest.fixture
+def informed(monkeypatch):
+    """Load a filter that knows the providers; look-ups then fail by name.
+
+    Returns the filter, and the arguments of each look-up that failed.
+    """
+
+    def load(*failing):
+        plugin = load_filter()
+        plugin._lookups.providers(plugin._lookups.deadline())
+        calls = []
+
+        def down(*asked):
+            calls.append(asked)
+            raise PlacementUnavailable('down')
+
+        for name in failing:
+            monkeypatch.setattr(plugin._lookups, name, down)
+        return plugin, calls
+
+    return load
+
+
+@every_policy
 def test_a_new_guest(failing, configured, policy):
     configured(on_placement_failure=policy)
     plugin, states = load_filter(), failing.candidates
@@ -99,7 +127,7 @@ def test_a_new_guest(failing, configured, policy):
     assert passing(plugin, states, spec({}, {})) == ['alpha', 'beta']
 
 
-@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+@every_policy
 def test_a_rebuild(failing, configured, policy):
     configured(on_placement_failure=policy)
     plugin, states = load_filter(), failing.candidates[:1]
@@ -111,7 +139,7 @@ def test_a_rebuild(failing, configured, policy):
     assert passing(plugin, states, rebuild_spec({}, {})) == ['alpha']
 
 
-@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+@every_policy
 def test_what_needs_no_look_up_is_still_judged(failing, configured, policy):
     configured(on_placement_failure=policy, default_machine_type=['pc'])
     with pytest.raises(exception.NoValidHost) as raised:
@@ -159,7 +187,7 @@ def test_other_guests_are_weighed_by_what_was_known(world, connect, clock):
      ('pass', ['alpha', 'beta'])],
 )  # fmt: skip
 def test_a_limit_holds_where_nobody_can_count_the_guests(
-    world, configured, monkeypatch, policy, left
+    world, configured, informed, policy, left
 ):
     """Nova's claim knows no limit lower than the inventory."""
     limit = aggregate(**{'sev_scheduling:max_guests': '5'})
@@ -167,15 +195,7 @@ def test_a_limit_holds_where_nobody_can_count_the_guests(
     world.host('beta')
     configured(on_placement_failure=policy)
     states = world.hosts_for(spec())
-    plugin = load_filter()
-
-    # What is remembered is still known.
-    plugin._lookups.providers(plugin._lookups.deadline())
-
-    def down(*_):
-        raise PlacementUnavailable('down')
-
-    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    plugin, _ = informed('slots')
     assert passing(plugin, states, spec()) == left
     if policy == 'pass':
         assert passing(plugin, states[:1], spec()) == ['alpha']
@@ -184,45 +204,30 @@ def test_a_limit_holds_where_nobody_can_count_the_guests(
             passing(plugin, states[:1], spec())
 
 
-@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+@every_policy
 def test_what_was_known_of_pools_still_holds(
-    world, configured, monkeypatch, policy
+    world, configured, informed, policy
 ):
     """Only the wrong pool's slots are left, and knowledge is out of date."""
     configured(on_placement_failure=policy)
     root = world.host(pools={SEV: SlotPool(1, used=1), 'amd-sev-es': 5})
     world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
     states = world.hosts_for(spec())
-    plugin = load_filter()
-    plugin._lookups.providers(plugin._lookups.deadline())
-
-    def down(*_):
-        raise PlacementUnavailable('down')
-
-    monkeypatch.setattr(plugin._lookups, 'providers', down)
-    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    plugin, _ = informed('providers', 'slots')
     told = CANNOT_TELL if policy == 'refuse' else 'are taken now'
     with pytest.raises(exception.NoValidHost, match=told):
         passing(plugin, states, spec())
 
 
-@pytest.mark.parametrize('policy', ['protected', 'pass', 'refuse'])
+@every_policy
 def test_a_host_that_is_new_since_placement_answered(
-    world, configured, monkeypatch, policy
+    world, configured, informed, policy
 ):
     configured(on_placement_failure=policy)
-    plugin = load_filter()
-    plugin._lookups.providers(plugin._lookups.deadline())
+    plugin, calls = informed('providers_with')
     world.host('new')
     world.host('newer')
     states = world.hosts_for(spec())
-    calls = []
-
-    def down(deadline, provider):
-        calls.append(provider)
-        raise PlacementUnavailable('down')
-
-    monkeypatch.setattr(plugin._lookups, 'providers_with', down)
     if policy == 'refuse':
         with pytest.raises(exception.NoValidHost, match=CANNOT_TELL):
             passing(plugin, states, spec())
@@ -231,20 +236,12 @@ def test_a_host_that_is_new_since_placement_answered(
     assert len(calls) == 1
 
 
-def test_where_the_pool_is_full_no_number_is_needed(
-    world, configured, monkeypatch
-):
+def test_where_the_pool_is_full_no_number_is_needed(world, informed):
     """A host whose last candidates were another model's."""
     root = world.host(pools={SEV: SlotPool(1, used=1), 'amd-sev-es': 5})
     world.set_traits(root, 'HW_CPU_X86_AMD_SEV')
     states = world.hosts_for(spec())
-    plugin = load_filter()
-    plugin._lookups.providers(plugin._lookups.deadline())
-
-    def down(*_):
-        raise PlacementUnavailable('down')
-
-    monkeypatch.setattr(plugin._lookups, 'slots', down)
+    plugin, _ = informed('slots')
     with pytest.raises(exception.NoValidHost, match='are taken now'):
         passing(plugin, states, spec())
 
