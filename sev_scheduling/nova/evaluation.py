@@ -15,7 +15,7 @@ from typing import Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel
@@ -80,14 +80,7 @@ class HostEvaluator:
             or self._options.limit(model.name) is not None
         ):
             return [state for state in states if self._fits(state)]
-        to_evaluate = hosts_to_evaluate(
-            states,
-            self._request,
-            model,
-            self._facts,
-            providers,
-            self._options.require_known_machine_type,
-        )
+        to_evaluate = self._to_evaluate(states, model, providers)
         no_pool = providers.pools[model.name].isdisjoint
         flat = providers.flat(model)
 
@@ -123,13 +116,7 @@ class HostEvaluator:
         pools = {model.name: _ONE_FREE for model in self._request.models}
         host = host_of(state, pools, self._facts, self._providers)
         return self._keep(
-            judge(
-                self._validation,
-                replace(host, ram_allocation_ratio=None),
-                require_known_machine_type=(
-                    self._options.require_known_machine_type
-                ),
-            )
+            self._judge(replace(host, ram_allocation_ratio=None))
         )
 
     def rejected(self) -> FilterResult:
@@ -147,7 +134,14 @@ class HostEvaluator:
             self.undecided = True
             return False
         provider = _slot_provider(own[0]) if own else None
-        return self._keep(self._judge(state, pool, provider))
+        return self._keep(self._judge_slot(state, pool, provider))
+
+    def _judge(self, host: Host) -> Verdict:
+        return judge(
+            self._validation,
+            host,
+            require_known_machine_type=self._options.require_known_machine_type,
+        )
 
     def _keep(self, verdict: Verdict) -> bool:
         if not verdict.fits:
@@ -203,7 +197,7 @@ class HostEvaluator:
             return True
         return state.uuid in self._providers.hosts[self._model.name]
 
-    def _judge(
+    def _judge_slot(
         self, state: Any, pool: SlotPool | None, provider: str | None
     ) -> Verdict:
         pools = {}
@@ -215,17 +209,89 @@ class HostEvaluator:
                 for name in known.excluding(self._model):
                     if known.has_pool(state.uuid, name, provider):
                         pools[name] = _ONE_FREE
-        verdict = judge(
-            self._validation,
-            host_of(state, pools, self._facts, self._providers),
-            require_known_machine_type=(
-                self._options.require_known_machine_type
-            ),
+        verdict = self._judge(
+            host_of(state, pools, self._facts, self._providers)
         )
         if pool is _FULL and verdict.code is VerdictCode.NO_FREE_SLOT:
             # How many slots there are is not known.
             return replace(verdict, total=0, used=0)
         return verdict
+
+    def _to_evaluate(
+        self,
+        states: Collection[Any],
+        model: EncryptionModel,
+        providers: Providers,
+    ) -> set[str]:
+        """Return the uuids of hosts that need a full evaluation.
+
+        For their ratio, hypervisor, machine type, aggregate facts, or another
+        model; not for their candidates.
+        """
+        found = self._by_machine_type(states, model, providers)
+        for name in providers.excluding(model):
+            found |= providers.pool_hosts[name]
+        if model.locks_memory and not self._request.mem_page_size:
+            ratios = {state.ram_allocation_ratio for state in states}
+            high = {ratio for ratio in ratios if ratio and ratio > 1.0}
+            if high:
+                found.update(
+                    state.uuid
+                    for state in states
+                    if state.ram_allocation_ratio in high
+                )
+        other = {
+            name
+            for name in {state.hypervisor_type for state in states}
+            if name and name.lower() not in model.hypervisor_types
+        }
+        if other:
+            found.update(
+                state.uuid
+                for state in states
+                if state.hypervisor_type in other
+            )
+        # Nova's states share one object for each aggregate.
+        aggregates = {
+            aggregate for state in states for aggregate in state.aggregates
+        }
+        concerned = {one for one in aggregates if self._facts.concerns(one)}
+        if concerned:
+            found.update(
+                state.uuid
+                for state in states
+                if not concerned.isdisjoint(state.aggregates)
+            )
+        return found
+
+    def _by_machine_type(
+        self,
+        states: Collection[Any],
+        model: EncryptionModel,
+        providers: Providers,
+    ) -> set[str]:
+        """Return hosts whose default machine type will not do, or is unknown.
+
+        What their aggregates say of it is not regarded.
+        """
+        request, wanted = self._request, model.machine_type
+        if request.machine_type and wanted in request.machine_type:
+            # The image decides for every host.
+            return set()
+        if request.machine_type:
+            return {state.uuid for state in states}
+        architecture = request.architecture or model.architectures[0]
+        fine: set[str] = set()
+        other: set[str] = set()
+        for root, types in providers.machine_types.items():
+            machine_type = types.get(architecture)
+            if machine_type is not None:
+                (fine if wanted in machine_type else other).add(root)
+        default = self._facts.default_machine_types.get(architecture)
+        strict = self._options.require_known_machine_type
+        if wanted in default if default else not strict:
+            return other
+        return {state.uuid for state in states} - fine
 
 
 def _slot_provider(candidate: Candidate) -> str | None:
@@ -233,87 +299,3 @@ def _slot_provider(candidate: Candidate) -> str | None:
         if orc.MEM_ENCRYPTION_CONTEXT in allocation['resources']:
             return str(provider)
     return None
-
-
-def hosts_to_evaluate(
-    states: Collection[Any],
-    request: EncryptionRequest,
-    model: EncryptionModel,
-    facts: AggregateFacts,
-    providers: Providers,
-    strict: bool,
-) -> set[str]:
-    """Return the uuids of hosts that need a full evaluation.
-
-    For their ratio, hypervisor, machine type, aggregate facts, or another
-    model; not for their candidates.
-
-    :param strict: a host's machine type must be known, unless the image
-        names one
-    """
-    found: set[str] = set()
-    for name in providers.excluding(model):
-        found |= providers.pool_hosts[name]
-    if model.locks_memory and not request.mem_page_size:
-        ratios = {state.ram_allocation_ratio for state in states}
-        high = {ratio for ratio in ratios if ratio and ratio > 1.0}
-        if high:
-            found.update(
-                state.uuid
-                for state in states
-                if state.ram_allocation_ratio in high
-            )
-    other = {
-        name
-        for name in {state.hypervisor_type for state in states}
-        if name and name.lower() not in model.hypervisor_types
-    }
-    if other:
-        found.update(
-            state.uuid for state in states if state.hypervisor_type in other
-        )
-    # Nova's states share one object for each aggregate.
-    aggregates = {
-        aggregate for state in states for aggregate in state.aggregates
-    }
-    concerned = {one for one in aggregates if facts.concerns(one)}
-    if concerned:
-        found.update(
-            state.uuid
-            for state in states
-            if not concerned.isdisjoint(state.aggregates)
-        )
-    return found | _by_machine_type(
-        states, request, model, facts, providers, strict
-    )
-
-
-def _by_machine_type(
-    states: Collection[Any],
-    request: EncryptionRequest,
-    model: EncryptionModel,
-    facts: AggregateFacts,
-    providers: Providers,
-    strict: bool,
-) -> set[str]:
-    """Return hosts whose default machine type will not do, or is not known.
-
-    What their aggregates say of it is not regarded.
-    """
-    wanted = model.machine_type
-    if request.machine_type and wanted in request.machine_type:
-        # The image decides for every host.
-        return set()
-    if request.machine_type:
-        return {state.uuid for state in states}
-    architecture = request.architecture or model.architectures[0]
-    fine: set[str] = set()
-    other: set[str] = set()
-    for root, types in providers.machine_types.items():
-        machine_type = types.get(architecture)
-        if machine_type is not None:
-            (fine if wanted in machine_type else other).add(root)
-    default = facts.default_machine_types.get(architecture)
-    if wanted in default if default else not strict:
-        return other
-    return {state.uuid for state in states} - fine

@@ -130,12 +130,11 @@ class RequestFilter:
         """:raises nova.exception.RequestFilterFailed: where there are none"""
         client = self._lookups.client(deadline)
         constraints = dict(_constraints(spec))
-        constraints['in_tree'] = target_provider(context, spec, client)
+        in_tree = target_provider(context, spec, client)
         first: Diagnosis | None = None
         for query in nova_queries(spec, validation):
-            found = diagnose(
-                client, validation.request, query=query, **constraints
-            )
+            query = replace(query, in_tree=in_tree, **constraints)
+            found = diagnose(client, validation.request, query=query)
             if found.cause is Cause.NONE:
                 return
             first = first or found
@@ -148,11 +147,11 @@ def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
     destination = value_of(spec, 'requested_destination')
     if destination is not None:
         aggregates = value_of(destination, 'aggregates') or ()
-        yield 'member_of', [ored.split(',') for ored in aggregates]
+        yield 'member_of', tuple(frozenset(a.split(',')) for a in aggregates)
         forbidden = value_of(destination, 'forbidden_aggregates') or ()
-        yield 'forbidden_aggregates', forbidden
-    yield 'root_required', spec.root_required
-    yield 'root_forbidden', spec.root_forbidden
+        yield 'forbidden_aggregates', frozenset(forbidden)
+    yield 'root_required', frozenset(spec.root_required)
+    yield 'root_forbidden', frozenset(spec.root_forbidden)
 
 
 def nova_queries(
