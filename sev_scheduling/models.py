@@ -289,7 +289,7 @@ def registered_models() -> Mapping[str, EncryptionModel]:
     ) -> None:
         raise ModelError(
             f'Entry point {entry_point} of group {ENTRY_POINT_GROUP} cannot '
-            f'be loaded: {error}; mend or remove the package.'
+            f'be loaded: {error}; fix or remove the package.'
         ) from error
 
     models = {model.name: model for model in BUILTIN_MODELS}

@@ -85,7 +85,7 @@ ROWS: Mapping[NoteCode, Row] = {
     # And what all of them come to.
     NoteCode.EXCLUDED: Row('it must not run beside {other}{source}'),
     NoteCode.NOT_SHOWN: Row('nothing shows it'),
-    NoteCode.SLOTS_UNKNOWN: Row('no source tells the number of slots'),
+    NoteCode.SLOTS_UNKNOWN: Row('no source has the number of slots'),
     NoteCode.LIBVIRT_NOT_ASKED: Row('libvirt and QEMU were not asked'),
     NoteCode.NO_SLOTS: Row('0 slots'),
     NoteCode.SOURCES_DISAGREE: Row(

@@ -49,7 +49,7 @@ def fix_text(fix: Fix) -> str:
 def merge(fixes: Iterable[Fix]) -> list[Fix]:
     """Join the fixes of one target that one command can do.
 
-    Alternatives are left out, and so is what is said twice.
+    Alternatives are left out, and so is the same advice again.
 
     :returns: in the order in which each target first appears
     """

@@ -53,7 +53,7 @@ _FAULT_BYTES = FAULT_BYTES - len(
 class RequestFilter:
     """Refuses requests that no host can take, with the reason."""
 
-    # trace_request_filter tells it in nova's debug log.
+    # trace_request_filter writes it to nova's debug log.
     __name__ = 'memory_encryption_request_filter'
 
     def __init__(

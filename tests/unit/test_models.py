@@ -321,5 +321,5 @@ def test_a_package_that_cannot_be_loaded_is_refused(plug_in):
 
     assert package in str(raised.value)
     assert 'cannot be loaded' in str(raised.value)
-    assert 'mend or remove the package.' in str(raised.value)
+    assert 'fix or remove the package.' in str(raised.value)
     assert '\n' not in str(raised.value)
