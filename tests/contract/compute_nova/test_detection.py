@@ -236,20 +236,20 @@ NAPLES = 'naples-kernel-5.4-libvirt-7.0'
 
 DIFFERENCES = [
     Difference(
-        'The misc cgroup has fewer slots than libvirt says',
+        'The misc cgroup has fewer slots than libvirt reports',
         Case(STALE),
         {'amd-sev': 996, 'amd-sev-es': 10},
         {'amd-sev': 906, 'amd-sev-es': 10},
     ),
     Difference(
-        'Libvirt does not say how many slots there are',
+        'Libvirt does not report how many slots there are',
         Case(NAPLES),
         {'amd-sev': UNLIMITED},
         {'amd-sev': None},
         (31, 32, 33),
     ),
     Difference(
-        'Libvirt does not say how many slots there are',
+        'Libvirt does not report how many slots there are',
         Case(NAPLES),
         TypeError,
         {'amd-sev': None},
