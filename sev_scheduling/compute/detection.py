@@ -20,7 +20,7 @@ from sev_scheduling.models import (
 
 
 class Source(enum.StrEnum):
-    """Who can tell something of a model."""
+    """Where something about a model is found."""
 
     CPUID = 'cpuid'
     KERNEL = 'kernel'

@@ -103,7 +103,7 @@ def read_settings(
     :raises InputError: where it cannot be read
     """
     if not files and not directories:
-        files, directories = default_files(root)
+        files = default_files(root)
     return read_nova_conf(
         files,
         directories,

@@ -86,10 +86,10 @@ class PlacementClient(Api):
             patience=self._patience,
         )
         if on_placed is not None:
-            self._tell(placed, on_placed)
+            self._notify(placed, on_placed)
         return placed
 
-    def _tell(
+    def _notify(
         self,
         placed: tuple[PlacedInstance, ...],
         on_placed: Callable[[PlacedInstance], None],
@@ -98,7 +98,7 @@ class PlacementClient(Api):
             for placement in placed:
                 on_placed(placement)
         except BaseException:
-            # Nobody will know of them.
+            # The caller does not get their uuids.
             for placement in placed:
                 self.release(placement.instance)
             raise

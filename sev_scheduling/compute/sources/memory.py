@@ -36,7 +36,7 @@ class HostMemory:
 def parse_meminfo(text: str, origin: str) -> int:
     """Return the memory of a host in MB, from ``/proc/meminfo``.
 
-    :raises InputError: where it does not tell
+    :raises InputError: where it has no such number
     """
     found = re.search(r'^MemTotal:\s+([0-9]{1,15}) kB$', text, re.MULTILINE)
     if not found:
@@ -64,7 +64,7 @@ def parse_limit(text: str, origin: str) -> int | None:
 
 
 def read_memory(root: HostFilesystem) -> HostMemory:
-    """Return the memory of a host, as far as its files tell."""
+    """Return the memory of a host, as far as its files have it."""
     errors: list[str] = []
     total = limit = None
     try:

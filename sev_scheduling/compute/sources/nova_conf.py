@@ -170,14 +170,21 @@ def installed_release() -> int | None:
     return major if major in RELEASES else None
 
 
-def default_files(root: HostFilesystem) -> tuple[list[Path], list[Path]]:
-    """Return the configuration files and directories that a host has."""
-    files = [root.locate(name) for name in _DEFAULT_FILES]
-    directories = [root.locate(name) for name in _DEFAULT_DIRS]
-    return (
-        [path for path in files if path.is_file()],
-        [path for path in directories if path.is_dir()],
-    )
+def default_files(root: HostFilesystem) -> list[Path]:
+    """Return the configuration files that a host has; later ones win.
+
+    :raises InputError: where a directory of them cannot be read
+    """
+    files = [p for p in map(root.locate, _DEFAULT_FILES) if p.is_file()]
+    for directory in _DEFAULT_DIRS:
+        if root.locate(directory).is_dir():
+            # A link among them leads to where it would on the host.
+            files += (
+                root.locate(f'{directory}/{name}')
+                for name in root.names(directory)
+                if name.endswith('.conf')
+            )
+    return files
 
 
 def read_nova_conf(

@@ -1,7 +1,7 @@
 """Consumers: who holds slots, and since when.
 
 Placement keeps an owner as the user of a consumer, and knows no time: how
-old a claim is, the instance uuids made by :func:`new_instance` tell (they
+old a claim is, the instance uuids made by :func:`new_instance` show (they
 are of version 7, RFC 9562).
 """
 
@@ -28,7 +28,7 @@ _LONGEST_OWNER = 255
 class Claim:
     """A slot that a guest holds.
 
-    :ivar age: seconds since the claim, None where the uuid does not tell
+    :ivar age: seconds since the claim, None where the uuid has no time
     """
 
     instance: str

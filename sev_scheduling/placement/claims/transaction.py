@@ -1,7 +1,7 @@
 """One claim of several guests: what is asked for, sent, and found made.
 
 Placement takes it whole or not at all, and answers once. Where the answer
-is lost, the guests' allocations tell whether it was made.
+is lost, the guests' allocations show whether it was made.
 """
 
 from __future__ import annotations

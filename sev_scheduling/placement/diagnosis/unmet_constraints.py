@@ -115,7 +115,8 @@ def least_short(
 ) -> tuple[str, dict[str, int]]:
     """Return the host that has most of the amounts it lacks, and how much.
 
-    Bounds, which take little, tell for which hosts that is worked out.
+    It is worked out only for hosts whose upper bound, which is cheap, is
+    high enough.
 
     :returns: the host's root uuid, resource class -> amount
     """

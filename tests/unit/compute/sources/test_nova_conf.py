@@ -356,10 +356,31 @@ def test_no_release_may_be_installed(monkeypatch):
 def test_the_files_of_nova_compute_are_found(tmp_path):
     nova = tmp_path / 'etc/nova'
     (nova / 'nova.conf.d').mkdir(parents=True)
-    (nova / 'nova.conf').touch()
-    (nova / 'nova-compute.conf').touch()
+    for name in ('nova.conf', 'nova-compute.conf', 'nova.conf.d/2.conf'):
+        (nova / name).touch()
+    (nova / 'nova.conf.d/1.conf').touch()
+    (nova / 'nova.conf.d/README').touch()
 
-    assert default_files(HostFilesystem(tmp_path)) == (
-        [nova / 'nova.conf', nova / 'nova-compute.conf'],
-        [nova / 'nova.conf.d'],
-    )
+    assert default_files(HostFilesystem(tmp_path)) == [
+        nova / 'nova.conf',
+        nova / 'nova-compute.conf',
+        nova / 'nova.conf.d/1.conf',
+        nova / 'nova.conf.d/2.conf',
+    ]
+
+
+def test_a_link_among_the_files_stays_on_the_host(tmp_path):
+    root = tmp_path / 'root'
+    folder = root / 'etc/nova/nova.conf.d'
+    folder.mkdir(parents=True)
+    (tmp_path / 'secret.conf').write_text('[DEFAULT]\n')
+    (folder / '1.conf').symlink_to(tmp_path / 'secret.conf')
+    (root / 'own.conf').touch()
+    (folder / '2.conf').symlink_to('/own.conf')
+
+    outside, own = default_files(HostFilesystem(root))
+
+    assert own == root / 'own.conf'
+    assert outside.is_relative_to(root)
+    with pytest.raises(InputError, match='cannot be read'):
+        read_nova_conf([outside])
