@@ -218,6 +218,21 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         lambda value: value is None or _is_number(value),
         'give the number of a bit, or leave it out',
     ),
+    (
+        ('locks_memory', 'pins_memory', 'stateless_firmware'),
+        lambda value: isinstance(value, bool),
+        'give True or False',
+    ),
+    (
+        ('video_model',),
+        lambda value: value is None or _is_text(value),
+        'give text, or None',
+    ),
+    (
+        ('exclusion_source',),
+        lambda value: isinstance(value, str),
+        'give text',
+    ),
     (('since_nova',), _is_number, 'give a number such as 34'),
     (
         ('since_qemu',),

@@ -262,6 +262,21 @@ def test_packages_add_models_in_the_order_of_their_names(plug_in):
             id='text for a release',
         ),
         pytest.param(
+            {'pins_memory': 'no'},
+            "has pins_memory='no'; give True or False.",
+            id='text for a truth',
+        ),
+        pytest.param(
+            {'video_model': ''},
+            "has video_model=''; give text, or None.",
+            id='an empty video model',
+        ),
+        pytest.param(
+            {'exclusion_source': None},
+            'has exclusion_source=None; give text.',
+            id='nothing for a source',
+        ),
+        pytest.param(
             {'cpuid_bit': True},
             'has cpuid_bit=True; give the number of a bit, or leave it out.',
             id='a truth for a bit',
