@@ -91,6 +91,7 @@ def test_fixes_of_one_target_become_one_command_each_for_set_and_unset():
         Fix(advice='new-server'),
         Fix(**image, unset=('x',)),
         Fix(target='flavor', name='u', set={'a': '2'}),
+        Fix(target='image', name='other', set={'a': '3'}),
         Fix(**image, set={'b': '2'}),
         Fix(**image, unset=('x', 'y')),
         Fix(advice='new-server'),
@@ -101,6 +102,7 @@ def test_fixes_of_one_target_become_one_command_each_for_set_and_unset():
         Fix(advice='new-server'),
         Fix(**image, unset=('x', 'y')),
         Fix(target='flavor', name='u', set={'a': '2'}),
+        Fix(target='image', name='other', set={'a': '3'}),
     ]
 
 
