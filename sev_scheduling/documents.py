@@ -81,7 +81,8 @@ def read_bounded(
     except (OSError, ValueError) as error:
         why = getattr(error, 'strerror', None) or str(error)
         raise InputError(
-            f'{label} cannot be read: {printable(why)}; give a file that can.'
+            f'{label} cannot be read: {printable(why)}; give the path of a '
+            'readable file.'
         ) from None
     _check_size(data, label, limit)
     return data

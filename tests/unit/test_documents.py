@@ -284,3 +284,13 @@ def test_a_text_is_read_up_to_its_limit(tmp_path):
     assert read_text(path, 8) == 'é' * 4
     with pytest.raises(InputError, match='has more than 7 bytes; give'):
         read_text(path, 7)
+
+
+def test_a_file_that_is_not_there_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(InputError) as raised:
+        read_document(tmp_path / 'missing.json')
+
+    assert str(raised.value) == (
+        f"File '{tmp_path}/missing.json' cannot be read: No such file or "
+        'directory; give the path of a readable file.'
+    )
