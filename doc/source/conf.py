@@ -11,26 +11,26 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent / '_ext'), str(_ROOT)]
 _PROJECT = tomllib.loads((_ROOT / 'pyproject.toml').read_text())['project']
 
 project = 'sev_scheduling'
-copyright = 'The sev_scheduling authors'
+copyright = 'the sev_scheduling authors; Apache License 2.0'
 release = version = _PROJECT['version']
 
 extensions = [
     'cliff.sphinxext',
+    'codes',
     'housedrawing',
-    'openstackdocstheme',
     'oslo_config.sphinxext',
     'reno.sphinxext',
     'rulestable',
     'sphinx.ext.autodoc',
 ]
 
-html_theme = 'openstackdocs'
-openstackdocs_auto_name = False
-openstackdocs_auto_version = False
-openstackdocs_repo_name = 'sev_scheduling'
-# Where the sources live is for whoever publishes the pages to say.
-openstackdocs_pdf_link = False
-html_theme_options = {'show_other_versions': False}
+html_theme = 'furo'
+html_title = f'sev_scheduling {release}'
+html_show_sphinx = False
+html_copy_source = False
+html_css_files = ['narrow.css']
+html_static_path = ['_static']
+templates_path = ['_templates']
 
 # They would make a dash of the two of --option.
 smartquotes = False

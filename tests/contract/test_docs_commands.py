@@ -1,11 +1,9 @@
 """The commands in the README and the documentation do what they show.
 
-A page's lines that begin with ``$ sev-scheduling`` in console blocks are run
-in their order, with ``examples/`` of the source tree and what the commands
-before them wrote at hand. The lines below one are what it prints on standard
-output, then on standard error; ``...`` stands for anything. Where a page
-shows how ``openstack flavor show -f json NAME > FILE`` is used, the flavor
-comes from ``examples/``, and so does an image.
+A page's lines that begin with ``$ sev-scheduling`` or ``$ cp`` in console
+blocks are run in their order, with ``examples/`` of the source tree and what
+the commands before them wrote at hand. The lines below one are what it prints
+on standard output, then on standard error; ``...`` stands for anything.
 """
 
 import dataclasses
@@ -36,7 +34,6 @@ NEEDS_A_CLOUD = (
 _BLOCK = re.compile(
     r'^\.\. code-block:: console\n\n((?:(?:   .*)?\n)+)', re.MULTILINE
 )
-_SHOW = re.compile(r'openstack (flavor|image) show -f json (\S+) > (\S+)')
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _PYTHON = re.compile(
     r'^\.\. code-block:: (python|text)\n\n((?:(?:   .*)?\n)+)', re.MULTILINE
@@ -88,9 +85,8 @@ def test_the_commands_of_a_page_do_what_it_shows(
     (tmp_path / 'examples').symlink_to(ROOT / 'examples')
 
     for command in commands(PAGES[page]):
-        if show := _SHOW.fullmatch(command.line):
-            kind, name, path = show.groups()
-            shutil.copy(ROOT / f'examples/{kind}s/{name}.json', path)
+        if command.line.startswith('cp '):
+            shutil.copy(*shlex.split(command.line)[1:])
         elif (
             command.line.startswith('sev-scheduling ')
             and command.line not in NEEDS_A_CLOUD
