@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from dataclasses import replace
 from typing import Any
@@ -228,10 +229,41 @@ def _port_devices(spec: Any) -> tuple[str, ...]:
     )
 
 
+class Operation(enum.Enum):
+    """What a server is scheduled for."""
+
+    #: a new server
+    BUILD = 'build'
+    #: another host for a server that exists: evacuate, unshelve, cold
+    #: migrate, resize, live migrate
+    MOVE = 'move'
+    #: a new image on the host that it has
+    REBUILD = 'rebuild'
+
+
 def is_rebuild(spec: Any) -> bool:
     """Say whether a server gets a new image on the host that it has."""
     rebuild: bool = utils.request_is_rebuild(spec)
     return rebuild
+
+
+def operation(spec: Any) -> Operation:
+    """Say what a RequestSpec is scheduled for; by itself, without a look-up.
+
+    A rebuild is marked by nova's API. Before a move the conductor says of
+    the server's cell that the move stays in it, or that it may leave it; a
+    build has neither (``conductor/manager.py`` and ``conductor/tasks`` of
+    nova 31 to 34), and neither is ever stored.
+    """
+    if is_rebuild(spec):
+        return Operation.REBUILD
+    destination = set_value(spec, 'requested_destination')
+    if destination is not None and (
+        set_value(destination, 'cell') is not None
+        or set_value(destination, 'allow_cross_cell_move')
+    ):
+        return Operation.MOVE
+    return Operation.BUILD
 
 
 def building_image_encryption(context: Any, spec: Any) -> str | None:

@@ -113,6 +113,15 @@ def rebuild_spec(*args: Any, **fields: Any) -> objects.RequestSpec:
     )
 
 
+def move_spec(*args: Any, **fields: Any) -> objects.RequestSpec:
+    """Return what it gets for a server that is moved."""
+    cell = objects.CellMapping(uuid=SERVER, name='cell1')
+    return spec(
+        *args,
+        **{'requested_destination': objects.Destination(cell=cell), **fields},
+    )
+
+
 def aggregate(name: str = 'gold', **metadata: str) -> objects.Aggregate:
     """Return an aggregate; ``__`` in a key stands for a colon."""
     return objects.Aggregate(

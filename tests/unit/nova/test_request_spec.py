@@ -7,8 +7,22 @@ from nova import objects
 
 from sev_scheduling.nova import request_spec
 from sev_scheduling.nova.options import Options
-from sev_scheduling.nova.request_spec import SpecReading, value_of
-from tests.unit.nova.factories import ON, ON_ES, Q35, flavor, image, spec
+from sev_scheduling.nova.request_spec import (
+    Operation,
+    SpecReading,
+    operation,
+    value_of,
+)
+from tests.unit.nova.factories import (
+    ON,
+    ON_ES,
+    Q35,
+    flavor,
+    image,
+    move_spec,
+    rebuild_spec,
+    spec,
+)
 
 
 def read(request, raw=None, **options):
@@ -187,3 +201,59 @@ def test_a_spec_that_gets_another_flavor_is_read_anew():
     request.flavor = flavor(ON_ES)
     models = [v.request.model.name for v in (before, read(request))]
     assert models == ['amd-sev', 'amd-sev-es']
+
+
+@pytest.mark.parametrize(
+    ('request_', 'found'),
+    [
+        pytest.param(spec, Operation.BUILD, id='a new server'),
+        pytest.param(
+            lambda: spec(
+                requested_destination=objects.Destination(
+                    host='alpha', node=None
+                )
+            ),
+            Operation.BUILD,
+            id='a new server, on a host that is named',
+        ),
+        pytest.param(
+            lambda: spec(requested_destination=objects.Destination()),
+            Operation.BUILD,
+            id="what nova's request filters add for a zone",
+        ),
+        pytest.param(
+            lambda: spec(force_hosts=['alpha']),
+            Operation.BUILD,
+            id='a new server, forced onto a host',
+        ),
+        pytest.param(move_spec, Operation.MOVE, id='within its cell'),
+        pytest.param(
+            lambda: spec(
+                requested_destination=objects.Destination(
+                    host='alpha', cell=None, allow_cross_cell_move=True
+                )
+            ),
+            Operation.MOVE,
+            id='to a host that is named, in any cell',
+        ),
+        pytest.param(
+            lambda: spec(
+                requested_destination=objects.Destination(
+                    cell=None, allow_cross_cell_move=False
+                )
+            ),
+            Operation.BUILD,
+            id='neither',
+        ),
+        pytest.param(rebuild_spec, Operation.REBUILD, id='a new image'),
+        pytest.param(
+            lambda: move_spec(
+                scheduler_hints={'_nova_check_type': ['rebuild']}
+            ),
+            Operation.REBUILD,
+            id='a new image; the conductor names the cell too',
+        ),
+    ],
+)
+def test_what_a_server_is_scheduled_for(request_, found):
+    assert operation(request_()) is found
