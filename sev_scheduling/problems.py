@@ -124,6 +124,8 @@ class Target(enum.StrEnum):
     VOLUME = 'volume'
     #: options in nova.conf of compute hosts
     HOST = 'host'
+    #: what nova keeps of the image of a server that exists
+    SERVER = 'server'
 
 
 class Advice(enum.StrEnum):
@@ -144,14 +146,17 @@ class Advice(enum.StrEnum):
     ANOTHER_BUS = 'another-bus'
     NORMAL_PORT = 'normal-port'
     NEW_SERVER = 'new-server'
+    ANOTHER_FLAVOR = 'another-flavor'
     ENCRYPTED_RESCUE_IMAGE = 'encrypted-rescue-image'
 
 
-#: Options of ``openstack flavor|image|volume set|unset``.
-_OPTIONS = {
-    Target.FLAVOR: '--property',
-    Target.IMAGE: '--property',
-    Target.VOLUME: '--image-property',
+#: What stands before ``set`` or ``unset`` in a command, and the option.
+_COMMANDS = {
+    Target.FLAVOR: ('openstack', 'flavor', '--property'),
+    Target.IMAGE: ('openstack', 'image', '--property'),
+    Target.VOLUME: ('openstack', 'volume', '--image-property'),
+    # It knows no ``unset``.
+    Target.SERVER: ('nova-manage', 'image_property', '--property'),
 }
 
 
@@ -160,7 +165,8 @@ class Fix:
     """A change that solves a problem: keys to set or to unset, or advice.
 
     :ivar target: what is changed; None where advice alone is given
-    :ivar name: of the flavor, image, volume or host; None where unknown
+    :ivar name: of the flavor, image, volume or host, or the uuid of the
+        server; None where unknown
     :ivar set: key -> value
     :ivar unset: keys to remove; a fix that sets removes nothing
     :ivar advice: what to do where no command does it
@@ -177,18 +183,22 @@ class Fix:
     alternatives: tuple[Fix, ...] = ()
 
     def argv(self) -> list[str]:
-        """Return the ``openstack`` command; [] where none does it.
+        """Return the command; [] where none does it.
+
+        It is ``openstack``, or ``nova-manage`` for a server.
 
         >>> Fix(target=Target.IMAGE, name='u', set={'a': '1'}).argv()
         ['openstack', 'image', 'set', '--property', 'a=1', 'u']
         """
-        if self.target not in _OPTIONS or not (self.set or self.unset):
+        if self.target not in _COMMANDS or not (self.set or self.unset):
             return []
-        verb = 'set' if self.set else 'unset'
-        words = ['openstack', str(self.target), verb]
+        if self.target is Target.SERVER and not self.set:
+            return []
+        program, kind, option = _COMMANDS[self.target]
+        words = [program, kind, 'set' if self.set else 'unset']
         pairs = [f'{key}={value}' for key, value in self.set.items()]
         for value in pairs or self.unset:
-            words += [_OPTIONS[self.target], value]
+            words += [option, value]
         name = self.name or self.target.upper()
         # A name may look like an option.
         return [*words, *(['--'] if name.startswith('-') else []), name]

@@ -202,6 +202,7 @@ ADVICE: Mapping[Advice, str] = {
         'attach a port of vnic_type normal, or use an unencrypted server'
     ),
     Advice.NEW_SERVER: 'create a new server from the image',
+    Advice.ANOTHER_FLAVOR: 'resize the server to another flavor',
     Advice.ENCRYPTED_RESCUE_IMAGE: (
         'use a rescue image with hw_mem_encryption=true'
     ),
@@ -217,10 +218,24 @@ CHANGES: Mapping[tuple[Target, bool], str] = {
     (Target.VOLUME, False): 'remove {keys} from {owner}',
     (Target.HOST, True): 'set {keys} in nova.conf of {hosts}',
     (Target.HOST, False): 'remove {keys} from nova.conf of {hosts}',
+    (Target.SERVER, True): 'set {keys} with nova-manage image_property on '
+    '{owner}',
+    (Target.SERVER, False): 'remove {keys} from the image properties of '
+    '{owner}',
 }
 
-_SET_MACHINE_TYPE = 'set hw_machine_type={needs} on the image: {command}'
-_SET_IT = 'Set it: {command}'
+#: What gets an image property: the image of a new server, or one that exists.
+PROPERTY_OF: Mapping[bool, str] = {
+    True: 'the image',
+    False: 'the stopped server',
+}
+#: The same where the image was named just before.
+PROPERTY_OF_IT: Mapping[bool, str] = {
+    True: '',
+    False: ' on the stopped server',
+}
+_SET_MACHINE_TYPE = 'set hw_machine_type={needs} on {target}: {command}'
+_SET_IT = 'Set it{on_target}: {command}'
 
 #: Code, and the case of it: what is known of the machine type.
 VERDICTS: Mapping[tuple[str, str], Row] = {

@@ -107,6 +107,16 @@ def machine_type_fix(request: EncryptionRequest) -> Fix:
     return set_image(request, {'hw_machine_type': wanted})
 
 
+def _machine_type_values(request: EncryptionRequest) -> Values:
+    fix = machine_type_fix(request)
+    new = fix.target is not Target.SERVER
+    return {
+        'command': fix.command(),
+        'target': catalogue.PROPERTY_OF[new],
+        'on_target': catalogue.PROPERTY_OF_IT[new],
+    }
+
+
 def verdict_case(verdict: Verdict) -> str:
     if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
         if verdict.request.machine_type is not None:
@@ -141,7 +151,7 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
         'reserved': f', {reserved} reserved' if reserved else '',
         'machine_type': first.machine_type or "''",
         'needs': model.machine_type if model else '',
-        'command': machine_type_fix(request).command(),
+        **_machine_type_values(request),
         'excluded_by': first.excluded_by,
         'source': f' ({source})' if source else '',
         'hypervisors': ' or '.join(
@@ -212,7 +222,7 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'names': ', '.join(names),
         'tenant_names': ', '.join(tenant_names),
         'needs': request.model.machine_type if request.model else '',
-        'command': machine_type_fix(request).command(),
+        **_machine_type_values(request),
     }
 
 

@@ -110,6 +110,9 @@ class EncryptionRequest:
     boot_from_volume: bool = False
     #: Fixes to the image go to a volume's metadata instead.
     image_of_volume: bool = dataclass_field(default=False, compare=False)
+    #: The uuid of a server that exists. It has copies of its flavor and its
+    #: image, so fixes go to the server.
+    server: str | None = dataclass_field(default=None, compare=False)
 
     @property
     def model(self) -> EncryptionModel | None:

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec
 
-from sev_scheduling.problems import Code, Field, Fix, Problem, Severity, Target
+from sev_scheduling.problems import (
+    Advice,
+    Code,
+    Field,
+    Fix,
+    Problem,
+    Severity,
+    Target,
+)
 from sev_scheduling.request.request import EncryptionRequest
 
 P = ParamSpec('P')
@@ -42,7 +50,7 @@ def problem(
         code=code,
         severity=severity,
         field=field,
-        fix=fix,
+        fix=_for_server(request, fix),
         requesters=request.requesters,
         **facts,
     )
@@ -85,7 +93,9 @@ def set_image(
 ) -> Fix:
     """Return the fix that sets properties of what the guest boots from."""
     target, name = _image(request)
-    return Fix(target=target, name=name, set=properties, **more)
+    return _for_server(
+        request, Fix(target=target, name=name, set=properties, **more)
+    )
 
 
 def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
@@ -96,6 +106,28 @@ def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
     else:
         target, name = _image(request)
     return Fix(target=target, name=name, unset=(field.key,), **more)
+
+
+def _for_server(request: EncryptionRequest, fix: Fix) -> Fix:
+    """Return the fix that does the same for a server that exists.
+
+    A change of its flavor or its image does not reach it: nova has copied
+    both. An image property of the server can be set, and a resize brings
+    another flavor.
+    """
+    if request.server is None or fix.target in (Target.SERVER, Target.HOST):
+        return fix
+    alternatives = tuple(a for a in fix.alternatives if a.target == 'host')
+    if fix.target in (Target.IMAGE, Target.VOLUME) and fix.set:
+        return Fix(
+            target=Target.SERVER,
+            name=request.server,
+            set=fix.set,
+            alternatives=alternatives,
+        )
+    if fix.advice is Advice.LEAVE_DEVICE_OUT:
+        return fix
+    return Fix(advice=Advice.ANOTHER_FLAVOR, alternatives=alternatives)
 
 
 def _image(request: EncryptionRequest) -> tuple[Target, str | None]:

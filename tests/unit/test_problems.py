@@ -63,6 +63,17 @@ def test_what_the_catalogue_does_not_know_has_no_words(words):
             Fix(target='host', name='epyc', set={'a': 'b'}), '', id='a host'
         ),
         pytest.param(Fix(target='image', name='u'), '', id='no change'),
+        pytest.param(
+            Fix(target=Target.SERVER, name='5e1f', set={'a': 'b', 'c': 'd e'}),
+            "nova-manage image_property set --property a=b --property 'c=d e' "
+            '5e1f',
+            id='a server',
+        ),
+        pytest.param(
+            Fix(target=Target.SERVER, name='5e1f', unset=('a',)),
+            '',
+            id='what nova-manage cannot do',
+        ),
         pytest.param(Fix(advice='new-server'), '', id='advice'),
     ],
 )

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,27 @@ def test_both_views_of_a_cloud_without_a_fitting_host():
         'later, or delete an encrypted server.\n'
         '- The image names no machine type, and hosts give it pc; amd-sev '
         f'needs q35. Set it: {SET_Q35}'
+    )
+
+
+def test_a_server_that_exists_has_an_image_of_its_own():
+    """To change the image that it was made of does not reach it."""
+    server = '5e1f0000-0000-4000-8000-000000000000'
+    request = replace(request_for(), server=server)
+    cloud = hosts(2, 'old', machine_type='pc')
+    explanation = explain(filter_hosts(request, cloud))
+    command = (
+        'nova-manage image_property set --property hw_machine_type=q35 '
+        + server
+    )
+
+    assert explanation.commands == (command,)
+    assert explanation.operator().endswith(
+        f'-> set hw_machine_type=q35 on the stopped server: {command}'
+    )
+    assert explanation.fault(230) == (
+        'The image names no machine type, and hosts give it pc; amd-sev needs '
+        f'q35. Set it on the stopped server: {command}'
     )
 
 

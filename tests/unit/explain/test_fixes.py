@@ -53,6 +53,16 @@ CORRECT = Fix(advice=Advice.CORRECT_NAME)
             'remove [a] b from nova.conf of epyc',
         ),
         (
+            Fix(target=Target.SERVER, name='5e1f', set={'c': '2'}),
+            'nova-manage image_property set --property c=2 5e1f',
+            'set c=2 with nova-manage image_property on server 5e1f',
+        ),
+        (
+            Fix(advice=Advice.ANOTHER_FLAVOR),
+            'Resize the server to another flavor.',
+            'resize the server to another flavor',
+        ),
+        (
             LEAVE,
             'Leave the device out, or attach it to an unencrypted server.',
             'leave the device out, or attach it to an unencrypted server',

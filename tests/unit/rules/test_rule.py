@@ -1,9 +1,11 @@
 """The fixes that rules make, and the problems of one request."""
 
+from dataclasses import replace
+
 import pytest
 
 from sev_scheduling import Code, Field, Fix, parse
-from sev_scheduling.problems import Severity, Source, Target
+from sev_scheduling.problems import Advice, Severity, Source, Target
 from sev_scheduling.rules.rule import (
     error,
     set_flavor,
@@ -68,3 +70,55 @@ def test_a_problem_knows_who_asks_for_encryption(make, severity):
 
     assert (problem.severity, problem.value) == (severity, 'x')
     assert problem.requesters == REQUEST.requesters
+
+
+SERVER = replace(REQUEST, server='5e1f')
+NOVA_CONF = Fix(target=Target.HOST, set={'[a] b': 'c'})
+RESIZE = Fix(advice=Advice.ANOTHER_FLAVOR)
+
+
+@pytest.mark.parametrize(
+    ('fix', 'expected'),
+    [
+        pytest.param(
+            set_image(REQUEST, {'a': 'b'}, alternatives=(NOVA_CONF, Fix())),
+            Fix(
+                target=Target.SERVER,
+                name='5e1f',
+                set={'a': 'b'},
+                alternatives=(NOVA_CONF,),
+            ),
+            id='a property is set on the server',
+        ),
+        pytest.param(
+            set_image(VOLUME, {'a': 'b'}),
+            Fix(target=Target.SERVER, name='5e1f', set={'a': 'b'}),
+            id='that of a volume too',
+        ),
+        pytest.param(
+            set_flavor(REQUEST, {'a': 'b'}), RESIZE, id='the flavor is another'
+        ),
+        pytest.param(
+            unset(REQUEST, KEY), RESIZE, id='nova-manage removes no property'
+        ),
+        pytest.param(
+            Fix(advice=Advice.ANOTHER_ARCHITECTURE), RESIZE, id='advice'
+        ),
+        pytest.param(
+            Fix(advice=Advice.LEAVE_DEVICE_OUT),
+            Fix(advice=Advice.LEAVE_DEVICE_OUT),
+            id='a device can be left out of a server',
+        ),
+        pytest.param(NOVA_CONF, NOVA_CONF, id='hosts are what they were'),
+    ],
+)
+def test_a_fix_of_a_server_that_exists_reaches_it(fix, expected):
+    found = error(SERVER, Code.HOST_DEVICE, KEY, fix)
+    assert found.fix == expected
+    assert found.fix.set == expected.set
+
+
+def test_a_fix_made_for_a_server_stays():
+    fix = set_image(SERVER, {'a': 'b'})
+    assert fix.target is Target.SERVER
+    assert error(SERVER, Code.HOST_DEVICE, KEY, fix).fix is fix
