@@ -231,11 +231,11 @@ PROPERTY_OF: Mapping[bool, str] = {
 }
 #: The same where the image was named just before.
 PROPERTY_OF_IT: Mapping[bool, str] = {
-    True: '',
-    False: ' on the stopped server',
+    True: 'it',
+    False: 'it on the stopped server',
 }
 _SET_MACHINE_TYPE = 'set hw_machine_type={needs} on {target}: {command}'
-_SET_IT = 'Set it{on_target}: {command}'
+_SET_IT = 'Set {it}: {command}'
 
 #: Code, and the case of it: what is known of the machine type.
 VERDICTS: Mapping[tuple[str, str], Row] = {

@@ -113,7 +113,7 @@ def _machine_type_values(request: EncryptionRequest) -> Values:
     return {
         'command': fix.command(),
         'target': catalogue.PROPERTY_OF[new],
-        'on_target': catalogue.PROPERTY_OF_IT[new],
+        'it': catalogue.PROPERTY_OF_IT[new],
     }
 
 
