@@ -143,7 +143,7 @@ def _refusal(
         return VerdictCode.MACHINE_TYPE_NOT_Q35
     ratio = host.ram_allocation_ratio
     if (
-        model.locks_memory
+        model.pins_memory
         and ratio is not None
         and ratio > 1.0
         and not request.mem_page_size

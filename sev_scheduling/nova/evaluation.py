@@ -231,7 +231,7 @@ class HostEvaluator:
         found = self._by_machine_type(states, model, providers)
         for name in providers.excluding(model):
             found |= providers.pool_hosts[name]
-        if model.locks_memory and not self._request.mem_page_size:
+        if model.pins_memory and not self._request.mem_page_size:
             ratios = {state.ram_allocation_ratio for state in states}
             high = {ratio for ratio in ratios if ratio and ratio > 1.0}
             if high:

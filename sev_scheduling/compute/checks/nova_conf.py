@@ -122,9 +122,9 @@ def _limited_by(option: str) -> str:
 
 
 def overcommit(report: HostReport) -> Finding | None:
-    """Whether RAM is overcommitted, which guests in locked memory are not."""
-    locking = tuple(m.name for m in report.enabled_models if m.locks_memory)
-    if not locking:
+    """Whether RAM is overcommitted, which memory that is pinned cannot be."""
+    pinning = tuple(m.name for m in report.enabled_models if m.pins_memory)
+    if not pinning:
         return None
     option = 'ram_allocation_ratio'
     ratio = report.settings.get(option)
@@ -134,7 +134,7 @@ def overcommit(report: HostReport) -> Finding | None:
     if ratio <= 1.0:
         return success(NoteCode.NOT_OVERCOMMITTED, option=option, ratio=ratio)
     return failure(
-        NoteCode.OVERCOMMITTED, option=option, ratio=ratio, models=locking
+        NoteCode.OVERCOMMITTED, option=option, ratio=ratio, models=pinning
     )
 
 

@@ -171,7 +171,7 @@ class CandidateSelection:
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate shows: one call a host that is chosen."""
         if self._validation.request.mem_page_size or not any(
-            model.locks_memory for model in self._models
+            model.pins_memory for model in self._models
         ):
             return False
         if root not in self._ratios:

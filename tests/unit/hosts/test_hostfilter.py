@@ -175,8 +175,10 @@ def test_a_caller_may_want_to_know_the_machine_type():
         pytest.param('amd-sev', 1.5, 'large', True, id='with huge pages'),
         pytest.param('amd-sev', 1.5, '', False, id='an empty page size'),
         pytest.param('amd-sev-es', 1.5, None, False, id='SEV-ES pins too'),
-        pytest.param('amd-sev-snp', 1.5, None, True, id='SEV-SNP does not'),
-        pytest.param('intel-tdx', 1.5, None, True, id='TDX does not'),
+        pytest.param('amd-sev-snp', 1.5, None, False, id='SEV-SNP too'),
+        pytest.param('amd-sev-snp', 1.0, None, True, id='SEV-SNP at 1.0'),
+        pytest.param('amd-sev-snp', 1.5, 'large', True, id='SEV-SNP, pages'),
+        pytest.param('intel-tdx', 1.5, None, False, id='TDX too'),
     ],
 )
 def test_overcommitted_memory(model, ratio, page_size, fits):
@@ -258,18 +260,18 @@ FULL, FREE = SlotPool(1, 0, 1), SlotPool(1)
             id='a slot may become free',
         ),
         pytest.param(
-            {'amd-sev-snp': FULL, 'amd-sev': FREE}, 2.0, SEV_SNP,
+            {'amd-sev-snp': FULL, 'amd-sev-es': FREE}, 1.0, SEV_SNP,
             'no-free-slot', id='what may change goes before what cannot',
         ),
         pytest.param(
             {'amd-sev': FREE}, 2.0, SEV, 'memory-overcommitted',
             id='what is wrong with a pool goes before no pool',
         ),
-        pytest.param({}, 1.0, SEV_SNP, 'no-pool', id='none of them'),
+        pytest.param({}, 1.0, SEV_ES, 'no-pool', id='none of them'),
     ],
 )  # fmt: skip
 def test_any_of_several_models(pools, ratio, model, code):
-    request = encrypted(models=['amd-sev-snp', 'amd-sev'])
+    request = encrypted(models=['amd-sev-es', 'amd-sev-snp', 'amd-sev'])
     verdict = judge(request, host(pools=pools, ram_allocation_ratio=ratio))
 
     assert (verdict.model, verdict.code) == (model, code)

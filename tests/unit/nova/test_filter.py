@@ -193,7 +193,7 @@ HOSTS = {
         {'ram_allocation_ratio': 1.5},
         extra_specs={**ON, 'hw:mem_page_size': 'large'},
     ),
-    'memory is overcommitted, and the model does not pin it': case(
+    'memory of guest_memfd is overcommitted': case(
         {
             'ram_allocation_ratio': 1.5,
             'pools': {SNP: 5},
@@ -201,6 +201,7 @@ HOSTS = {
         },
         extra_specs=ON_SNP,
         properties=READY,
+        told='not set up for encrypted guests',
     ),
     # The hypervisor.
     'the hypervisor is spelt otherwise': case({'hypervisor_type': 'qemu'}),

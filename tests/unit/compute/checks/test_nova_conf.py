@@ -216,9 +216,12 @@ def test_num_intel_tdx_guests(facts, release, value, status, code):
         pytest.param(
             TDX,
             {'ram_allocation_ratio': 1.5},
-            None,
-            None,
-            id='TDX, which locks nothing',
+            FAILURE,
+            'overcommitted',
+            id='TDX, whose memory is in guest_memfd',
+        ),
+        pytest.param(
+            INTEL, {'ram_allocation_ratio': 1.5}, None, None, id='no model'
         ),
     ],
 )
