@@ -34,6 +34,8 @@ class Cause(enum.StrEnum):
     TRAIT = 'trait'
     #: a trait that the caller requires of hosts, or forbids
     HOST_TRAIT = 'host-trait'
+    #: the default machine type that hosts publish
+    MACHINE_TYPE = 'machine-type'
     #: an aggregate that the host must be in, or must not be in
     AGGREGATE = 'aggregate'
     #: the caller asked for one host

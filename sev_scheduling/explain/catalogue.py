@@ -377,11 +377,11 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} is in service.',
         tenant_advice=ASK_OPERATOR,
     ),
-    (Cause.HOST_TRAIT, 'machine-type'): Row(
+    (Cause.MACHINE_TYPE, ''): Row(
         'their default machine type',
         advice=_SET_MACHINE_TYPE,
-        tenant='The image names no machine type, and no {such_host} defaults '
-        'to {needs}.',
+        tenant='The image names no machine type, and hosts that could run it '
+        'default to another than {needs}.',
         tenant_advice=_SET_IT,
     ),
     (Cause.AGGREGATE, ''): Row(
@@ -445,6 +445,7 @@ CONSTRAINTS: Mapping[Cause, str] = {
     Cause.RESOURCES_SHORT: '{constraint}',
     Cause.TRAIT: 'trait {name}',
     Cause.HOST_TRAIT: 'host trait {name}',
+    Cause.MACHINE_TYPE: 'default machine type',
     Cause.AGGREGATE: 'aggregate {name}',
     Cause.HOST: 'host {name}',
     Cause.GROUP: 'request group {name}',
@@ -460,9 +461,9 @@ TENANT_CONSTRAINTS: Mapping[Cause, str] = {
     Cause.AGGREGATE: 'the availability zone or project',
     Cause.HOST: 'the host asked for',
     Cause.HOST_TRAIT: 'hosts in service',
+    Cause.MACHINE_TYPE: 'the default machine type',
     Cause.RESOURCES_SHORT: '{name}',
 }
-TENANT_MACHINE_TYPE = 'the default machine type'
 
 #: Whether anything but encryption and slots is asked of the hosts.
 SUCH_HOSTS = {

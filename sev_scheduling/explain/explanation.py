@@ -424,7 +424,7 @@ def _group(verdict: Verdict) -> tuple[Any, ...]:
 
 def _diagnosis_reason(diagnosis: Diagnosis) -> Reason:
     change = None
-    if cause_case(diagnosis) == 'machine-type':
+    if diagnosis.cause is Cause.MACHINE_TYPE:
         change = machine_type_fix(diagnosis.request)
     return Reason(
         diagnosis.cause,

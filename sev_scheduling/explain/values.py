@@ -8,7 +8,6 @@ from typing import Any
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
 from sev_scheduling.explain import catalogue
-from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.problems import Field, Fix, Problem, Source, Target
 from sev_scheduling.request.request import EncryptionRequest
@@ -173,17 +172,7 @@ def cause_case(diagnosis: Diagnosis) -> str:
         return '' if diagnosis.slots_total else 'reserved'
     if diagnosis.cause is Cause.RESOURCES_SHORT:
         return '' if diagnosis.shortfalls else 'units'
-    if diagnosis.cause is Cause.HOST_TRAIT and all(
-        map(is_machine_type, diagnosis.constraints)
-    ):
-        return 'machine-type'
     return ''
-
-
-def is_machine_type(constraint: Constraint) -> bool:
-    return constraint.cause is Cause.HOST_TRAIT and constraint.name.startswith(
-        MACHINE_TYPE_TRAIT_PREFIX
-    )
 
 
 def cause_values(diagnosis: Diagnosis) -> Values:
@@ -233,8 +222,6 @@ def _label(constraint: Constraint) -> str:
 
 
 def _tenant_name(constraint: Constraint) -> str:
-    if is_machine_type(constraint):
-        return catalogue.TENANT_MACHINE_TYPE
     template = catalogue.TENANT_CONSTRAINTS.get(constraint.cause)
     if template is None:
         return _label(constraint)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.models import EncryptionModel, model_traits
+from sev_scheduling.models import (
+    EncryptionModel,
+    model_traits,
+    registered_models,
+)
 
 #: A host publishes its default machine type as this and the type's name in
 #: the alphabet of traits: ``CUSTOM_HW_MACHINE_TYPE_Q35``.
@@ -17,6 +22,9 @@ MACHINE_TYPE_TRAIT_PREFIX = 'CUSTOM_HW_MACHINE_TYPE_'
 #: Where no trait shows a host's architecture.
 DEFAULT_ARCHITECTURE = 'x86_64'
 _ARCHITECTURE_TRAIT_PREFIX = 'HW_ARCH_'
+
+#: The dots of versions, which the alphabet of traits does not have.
+_DOT = re.compile(r'(?<=\d)(?<!q35)-(?=\d)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +171,8 @@ def machine_type_trait(machine_type: str) -> str:
 def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:
     """Return architecture -> default machine type, as traits publish it.
 
-    Several machine types decide nothing: nova adds the trait of a new default
-    and never takes away that of the old one.
+    Nova adds the trait of a new default and never takes away that of the old
+    one, so of several any may be the default: :func:`common_machine_type`.
 
     >>> machine_types_from_traits(['CUSTOM_HW_MACHINE_TYPE_Q35'])
     {'x86_64': 'q35'}
@@ -178,6 +186,30 @@ def machine_types_from_traits(traits: Iterable[str]) -> dict[str, str]:
             architecture = trait.removeprefix(
                 _ARCHITECTURE_TRAIT_PREFIX
             ).lower()
-    if len(machine_types) != 1 or not all(machine_types):
-        return {}
-    return {architecture: machine_types.pop().lower().replace('_', '-')}
+    common = common_machine_type(map(_machine_type, machine_types))
+    return {architecture: common} if common else {}
+
+
+def _machine_type(name: str) -> str:
+    """Return the machine type that a trait's name stands for.
+
+    >>> _machine_type('PC_Q35_RHEL9_4_0')
+    'pc-q35-rhel9.4.0'
+    """
+    return _DOT.sub('.', name.lower().replace('_', '-'))
+
+
+def common_machine_type(machine_types: Iterable[str]) -> str | None:
+    """Return one of the types that a host may default to.
+
+    None where it matters which: a model takes some of them, and not all.
+
+    >>> common_machine_type(['pc-q35-8.2', 'q35'])
+    'q35'
+    >>> common_machine_type(['pc', 'q35'])
+    """
+    found = sorted(set(machine_types), key=lambda name: (len(name), name))
+    for model in registered_models().values():
+        if len({model.machine_type in name for name in found}) > 1:
+            return None
+    return next(iter(found), None)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sev_scheduling.hosts.host import DEFAULT_ARCHITECTURE, Host, SlotPool
+from sev_scheduling.hosts.host import (
+    DEFAULT_ARCHITECTURE,
+    Host,
+    SlotPool,
+    common_machine_type,
+)
 from sev_scheduling.nova.lookups import Providers
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
@@ -75,7 +80,8 @@ class AggregateFacts:
     def machine_types(self, state: Any) -> Mapping[str, str]:
         """Return architecture -> machine type, by aggregates and options.
 
-        Where aggregates contradict each other, it is unknown.
+        Where aggregates contradict each other, it is unknown; ``q35`` and
+        ``pc-q35-8.2`` are no contradiction.
         """
         found: dict[str, str] = {}
         disputed = set()
@@ -90,7 +96,8 @@ class AggregateFacts:
                 continue
             for architecture, machine_type in theirs.items():
                 known = found.setdefault(architecture, machine_type)
-                if known != machine_type:
+                common = common_machine_type((known, machine_type))
+                if common is None:
                     disputed.add(architecture)
                     self._complain(
                         name,
@@ -98,6 +105,8 @@ class AggregateFacts:
                         f'another aggregate of {state.host} says '
                         f'{quoted(known)}',
                     )
+                else:
+                    found[architecture] = common
         found = {**self.default_machine_types, **found}
         return {a: found[a] for a in found if a not in disputed}
 

@@ -24,6 +24,7 @@ from oslo_log import log as logging
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import FAULT_BYTES, explain
+from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.lookups import Deadline, Lookups
 from sev_scheduling.nova.options import Options
@@ -84,7 +85,7 @@ class RequestFilter:
         try:
             if not request.machine_type:
                 deadline = reading.start_step(self._lookups)
-                self._require_machine_type(spec, request, deadline)
+                self._exclude_machine_types(spec, request, deadline)
             if self._options.explain_no_candidates:
                 deadline = reading.start_step(self._lookups)
                 self._look_for_candidates(context, spec, validation, deadline)
@@ -106,19 +107,27 @@ class RequestFilter:
             reason=explanation.fault(_FAULT_BYTES)
         )
 
-    def _require_machine_type(
+    def _exclude_machine_types(
         self, spec: Any, request: EncryptionRequest, deadline: Deadline
     ) -> None:
-        """Send an image without a machine type to hosts that publish q35.
+        """Keep an image without a machine type off hosts that will not do.
 
-        Only where any host does: else nova's own choice stands.
+        What a host does not publish is unknown: nothing is required.
         """
-        if request.model is None:
+        model = request.model
+        if model is None:
             return
-        published = self._lookups.providers(deadline).published
-        trait = published.get(request.model.name)
-        if trait is not None:
-            spec.root_required.add(trait)
+        unfit = self._lookups.providers(deadline).unfit_machine_types(
+            model, request.architecture or model.architectures[0]
+        )
+        if unfit:
+            # Placement refuses a query about a trait that has been deleted.
+            client = self._lookups.client(deadline)
+            spec.root_forbidden.update(
+                unfit.intersection(
+                    client.associated_traits(MACHINE_TYPE_TRAIT_PREFIX)
+                )
+            )
 
     def _look_for_candidates(
         self,

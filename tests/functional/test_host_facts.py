@@ -34,17 +34,79 @@ class TestMachineTypes(Cloud):
 
         self.enable_plugin()
 
-        # Nova alone would try hosts in turn, and build where it is q35.
-        for _ in range(2):
-            self.assert_active(self.boot(ENCRYPTED, UEFI), 'modern')
-        assert self.spawns == 2
+        # What is not known is tried, as by nova alone, and built elsewhere.
+        self.assert_active(self.boot(ENCRYPTED, UEFI), 'modern')
+        # Unless the operator says that all publish it.
+        self.restart_scheduler(require_known_machine_type=True)
+        spawns = self.spawns
+        self.assert_active(self.boot(ENCRYPTED, UEFI), 'modern')
+        assert self.spawns == spawns + 1
         fault = self.fault_of(self.boot(ENCRYPTED, UEFI))
-        assert 'slot defaults to q35' in fault
         assert 'hw_machine_type=q35' in fault
+        assert self.spawns == spawns + 1
         # The image's own machine type goes before any host's default.
         self.assert_active(self.boot(ENCRYPTED, Q35), 'silent')
         # Others are not concerned.
         self.assert_active(self.boot(image=UEFI))
+
+    def test_what_is_not_published_is_tried_where_the_rest_will_not_do(self):
+        self.add_host('silent', {SEV: 9}, machine_type='q35')
+        self.publish('q35')
+        # It publishes q35, and has no SEV, is full, or is disabled.
+        self.add_host('plain', machine_type='q35')
+        self.add_host('full', {SEV: 1}, machine_type='q35')
+        self.add_host('off', {SEV: 9}, machine_type='q35')
+        self.publish('pc')
+        self.add_host('wrong', {SEV: 9})
+        (service,) = self.admin_api.get_services(
+            binary='nova-compute', host='off'
+        )
+        self.admin_api.put_service(service['id'], {'status': 'disabled'})
+        self.enable_plugin()
+        self.api = self.admin_api
+        taken = self.boot(ENCRYPTED, availability_zone='nova:full')
+        self.assert_active(taken, 'full')
+
+        for server in [self.boot(ENCRYPTED, UEFI) for _ in range(2)]:
+            self.assert_active(server, 'silent')
+
+        assert self.spawns == 3
+
+    def test_versions_of_q35_count(self):
+        self.publish('q35')
+        self.add_host('new', {SEV: 1}, machine_type='q35')
+        self.publish('pc-q35-2.11')
+        self.add_host('old', {SEV: 1}, machine_type='pc-q35-2.11')
+        self.publish('pc-i440fx-2.11')
+        self.add_host('wrong', {SEV: 9}, machine_type='pc-i440fx-2.11')
+
+        for options in ({}, {'require_known_machine_type': True}):
+            self.enable_plugin(**options)
+            servers = self.boot_many(2, ENCRYPTED, UEFI)
+            hosts = {self.host_of(server) for server in servers}
+            assert hosts == {'new', 'old'}
+            fault = self.fault_of(self.boot(ENCRYPTED, UEFI))
+            assert 'hw_machine_type=q35' in fault
+            self.assert_active(self.boot(ENCRYPTED, Q35), 'wrong')
+            self.delete(*servers)
+            assert self.spawns == 3 * (2 if options else 1)
+
+    def test_a_trait_that_is_deleted_is_no_trouble_to_nova(self):
+        self.publish('pc')
+        root = self.add_host('alpha', {SEV: 9})
+        self.publish('q35')
+        self.add_host('beta', {SEV: 9}, machine_type='q35')
+        self.enable_plugin(cache_seconds=3600.0)
+        self.assert_active(self.boot(ENCRYPTED, UEFI), 'beta')
+
+        trait = 'CUSTOM_HW_MACHINE_TYPE_PC'
+        traits = [t for t in self._get_provider_traits(root) if t != trait]
+        self._set_provider_traits(root, traits)
+        self.placement.delete(f'/traits/{trait}', version='1.6')
+
+        for explains in (True, False):
+            self.restart_scheduler(explain_no_candidates=explains)
+            assert self.boot(ENCRYPTED, UEFI)['status'] == 'ACTIVE'
 
     def test_hosts_that_publish_another_one_are_left_out(self):
         self.publish('pc')

@@ -35,6 +35,7 @@ def test_causes_are_frozen():
         'resources-short',
         'trait',
         'host-trait',
+        'machine-type',
         'aggregate',
         'host',
         'group',

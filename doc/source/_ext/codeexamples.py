@@ -187,6 +187,12 @@ CAUSES = {
         ),
         **_HOSTS,
     },
+    'machine-type': {
+        'constraints': (
+            Constraint(Cause.MACHINE_TYPE, '!CUSTOM_HW_MACHINE_TYPE_PC'),
+        ),
+        **_HOSTS,
+    },
     'aggregate': {
         'constraints': (
             Constraint(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
-    machine_type_trait,
     machine_types_from_traits,
 )
 from sev_scheduling.models import (
@@ -18,7 +17,8 @@ from sev_scheduling.models import (
 from sev_scheduling.placement.api import Api, UnknownName
 
 #: Different machine types that hosts may publish; more are not looked at.
-MAX_MACHINE_TYPES = 20
+#: A query that forbids them all has about 2000 bytes more.
+MAX_MACHINE_TYPES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Providers:
     :ivar hosts: model name -> root uuids of the trees of ``offering``
     :ivar pool_hosts: model name -> root uuids of the trees of ``pools``
     :ivar machine_types: root uuid -> architecture -> machine type; {} where
-        a host publishes several
-    :ivar published: model name -> the trait that publishes its machine type,
-        where any host has it
+        a host publishes several, and some of them will do
+    :ivar published: trait of a machine type -> root uuids of the hosts that
+        publish it
     """
 
     offering: Mapping[str, frozenset[str]]
@@ -41,7 +41,7 @@ class Providers:
     hosts: Mapping[str, frozenset[str]]
     pool_hosts: Mapping[str, frozenset[str]]
     machine_types: Mapping[str, Mapping[str, str]]
-    published: Mapping[str, str]
+    published: Mapping[str, frozenset[str]]
 
     def has(self, provider: str) -> bool:
         """Say whether a provider offers any model."""
@@ -62,6 +62,24 @@ class Providers:
         """
         return (self.offering[model.name] - self.pools[model.name]).difference(
             *(self.offering[name] for name in self.excluding(model))
+        )
+
+    def unfit_machine_types(
+        self, model: EncryptionModel, architecture: str
+    ) -> frozenset[str]:
+        """Return the traits of machine types that a model cannot use.
+
+        Those of which each host is known not to do: one that publishes
+        another machine type as well may default to that.
+        """
+        unfit = {
+            root
+            for root, types in self.machine_types.items()
+            if architecture in types
+            and model.machine_type not in types[architecture]
+        }
+        return frozenset(
+            trait for trait, roots in self.published.items() if roots <= unfit
         )
 
     def has_pool(
@@ -91,14 +109,18 @@ def ask_providers(api: Api) -> Providers:
         name: [(uuid, root) for uuid, root in pairs if uuid != root]
         for name, pairs in found.items()
     }
-    published: dict[str, set[str]] = {}
     traits = api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX)
-    for trait in traits[:MAX_MACHINE_TYPES]:
-        for uuid, root in _with_trait(api, trait):
-            # Of a pool, such a trait says nothing about the host.
-            if uuid == root:
-                published.setdefault(root, set()).add(trait)
-    seen = frozenset().union(*published.values())
+    published = {
+        # Of a pool, such a trait says nothing about the host.
+        trait: frozenset(
+            uuid for uuid, root in _with_trait(api, trait) if uuid == root
+        )
+        for trait in traits[:MAX_MACHINE_TYPES]
+    }
+    by_root: dict[str, list[str]] = {}
+    for trait, roots in published.items():
+        for root in roots:
+            by_root.setdefault(root, []).append(trait)
     return Providers(
         offering=_column(found, 0),
         pools=_column(nested, 0),
@@ -106,13 +128,10 @@ def ask_providers(api: Api) -> Providers:
         pool_hosts=_column(nested, 1),
         machine_types={
             root: machine_types_from_traits(theirs)
-            for root, theirs in published.items()
+            for root, theirs in by_root.items()
         },
         published={
-            name: trait
-            for name, model in registered_models().items()
-            for trait in (machine_type_trait(model.machine_type),)
-            if trait in seen
+            trait: roots for trait, roots in published.items() if roots
         },
     )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import os_resource_classes as orc
 
 from sev_scheduling.diagnosis import Cause, Constraint
+from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
 
@@ -76,6 +77,32 @@ def with_marks(query: PlacementRequest) -> PlacementRequest:
     )
 
 
+def root_constraints(
+    query: PlacementRequest,
+) -> Mapping[Constraint, Names]:
+    """Return the constraints -> the traits of the root they are about.
+
+    Machine types are one constraint: hosts have one of them or another. A
+    name begins with ! where the trait is forbidden.
+    """
+    traits = sorted(query.root_required)
+    traits += (f'!{trait}' for trait in sorted(query.root_forbidden))
+    types = [
+        name
+        for name in traits
+        if name.removeprefix('!').startswith(MACHINE_TYPE_TRAIT_PREFIX)
+    ]
+    found = {
+        Constraint(Cause.HOST_TRAIT, name): frozenset({name})
+        for name in traits
+        if name not in types
+    }
+    if types:
+        joint = Constraint(Cause.MACHINE_TYPE, ' and '.join(types))
+        found[joint] = frozenset(types)
+    return found
+
+
 def slot_constraint(query: PlacementRequest) -> Constraint:
     names = [model.name for model in query.models]
     return Constraint(Cause.SLOTS_USED, ' or '.join(names))
@@ -95,10 +122,7 @@ def constraints(query: PlacementRequest) -> Iterator[Constraint]:
                 yield trait_constraint(ors)
             for trait in sorted(group.forbidden):
                 yield Constraint(Cause.TRAIT, f'!{trait}')
-    for trait in sorted(query.root_required):
-        yield Constraint(Cause.HOST_TRAIT, trait)
-    for trait in sorted(query.root_forbidden):
-        yield Constraint(Cause.HOST_TRAIT, f'!{trait}')
+    yield from root_constraints(query)
     yield from member_of_constraints(query)
     if query.forbidden_aggregates:
         yield forbidden_aggregates_constraint(query)
@@ -151,6 +175,13 @@ def without(
             continue
         groups.append(less)
     forbidden = forbidden_aggregates_constraint(query)
+    free = frozenset[str]().union(
+        *(
+            traits
+            for constraint, traits in root_constraints(query).items()
+            if constraint in relaxed
+        )
+    )
     return replace(
         query,
         groups=tuple(groups),
@@ -166,8 +197,10 @@ def without(
         in_tree=query.in_tree
         if query.in_tree and kept(Cause.HOST, [query.in_tree])
         else None,
-        root_required=kept(Cause.HOST_TRAIT, query.root_required),
-        root_forbidden=kept(Cause.HOST_TRAIT, query.root_forbidden, '!'),
+        root_required=query.root_required - free,
+        root_forbidden=frozenset(
+            trait for trait in query.root_forbidden if f'!{trait}' not in free
+        ),
         forbidden_aggregates=query.forbidden_aggregates
         if forbidden not in relaxed
         else frozenset(),

@@ -174,7 +174,7 @@ def test_no_refusal_says_that_the_guest_fits(run, explain, write, image):
     assert '  2  lack something else that is asked for' in explained.out
     assert scheduled.err == (f'No host can take the guest.\n{explained.out}')
     assert tenant.out.startswith('No host can run this amd-sev guest:\n')
-    assert 'too small or too full' in tenant.out
+    assert 'the default machine type, MEMORY_MB' in tenant.out
 
 
 def test_some_hosts_that_agree_may_lack_something_else(run, write, image):

@@ -50,8 +50,7 @@ def test_nova_loads_what_we_write(
     assert found[0] == key
     traits = found[1]['traits']['additional']
     assert all(os_traits.is_custom(trait) for trait in traits)
-    read = machine_types_from_traits(traits)['x86_64']
-    assert read == machine_type.replace('.', '-')
+    assert machine_types_from_traits(traits) == {'x86_64': machine_type}
     assert not caplog.records
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from sev_scheduling import explain, translate
 from sev_scheduling.diagnosis import Cause, Constraint, Shortfall
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement.diagnosis import MAX_CALLS, diagnose
 from tests.contract.placement.requests import IMAGE, STATELESS, host, request
 
@@ -373,6 +374,40 @@ class TestWhatSchedulersAdd:
         found = ask(world.load(entry), request(), **more)
         assert found.cause is Cause.HOST_TRAIT
         assert found.constraints == (Constraint(Cause.HOST_TRAIT, name),)
+
+    @pytest.mark.parametrize(
+        'published', [['pc'], ['pc', 'pc-i440fx-8.2'], ['q35', 'virt']]
+    )
+    def test_machine_types_are_one_thing(self, world, ask, published):
+        hosts = [
+            host(
+                name,
+                machine_types={'x86_64': name},
+                **({'pools': FULL} if name == 'q35' else {}),
+            )
+            for name in published
+        ]
+        unfit = [machine_type_trait(n) for n in published if n != 'q35']
+        found = ask(world.load(*hosts), request(), root_forbidden=unfit)
+        assert found.cause is Cause.MACHINE_TYPE
+        assert len(found.constraints) == 1
+        assert found.hosts_but_for == len(unfit)
+
+    def test_hosts_whose_machine_type_will_not_do_are_not_in_question(
+        self, world
+    ):
+        client = world.load(
+            host('wrong', machine_types={'x86_64': 'pc-i440fx-8.2'}),
+            host('small', vcpus=1),
+            host('full', machine_types={'x86_64': 'pc-q35-8.2'}, pools=FULL),
+        )
+        image = {**IMAGE, 'hw_machine_type': None}
+        found = client.feasibility(request(image=image, vcpus=2))
+        assert found.offered == set()
+        assert [v.host.name for v in found.unavailable] == ['small']
+        # Either would help: q35 in the image, or a smaller flavor.
+        causes = {c.cause for c in found.diagnosis.constraints}
+        assert causes == {Cause.MACHINE_TYPE, Cause.RESOURCES_SHORT}
 
     def test_one_host(self, world, ask):
         client = world.load(host('a'), host('full', pools=FULL))

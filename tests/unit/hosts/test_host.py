@@ -195,10 +195,25 @@ def test_a_machine_type_is_published_as_a_trait(machine_type, trait):
         pytest.param([Q35], {'x86_64': 'q35'}, id='q35'),
         pytest.param(
             ['CUSTOM_HW_MACHINE_TYPE_PC_Q35_8_2'],
-            {'x86_64': 'pc-q35-8-2'},
+            {'x86_64': 'pc-q35-8.2'},
             id='a version of q35',
         ),
-        pytest.param([PC, Q35], {}, id='two of them decide nothing'),
+        pytest.param(
+            ['CUSTOM_HW_MACHINE_TYPE_PC_Q35_RHEL9_4_0'],
+            {'x86_64': 'pc-q35-rhel9.4.0'},
+            id='a version of a distribution',
+        ),
+        pytest.param(
+            ['CUSTOM_HW_MACHINE_TYPE_PC_Q35_8_2', Q35],
+            {'x86_64': 'q35'},
+            id='two that all models take or do not take',
+        ),
+        pytest.param(
+            [PC, 'CUSTOM_HW_MACHINE_TYPE_PC_I440FX_8_2'],
+            {'x86_64': 'pc'},
+            id='two that no model takes',
+        ),
+        pytest.param([PC, Q35], {}, id='of these either may be the default'),
         pytest.param(['CUSTOM_HW_MACHINE_TYPE_'], {}, id='one without a name'),
         pytest.param(
             ['HW_ARCH_AARCH64', 'CUSTOM_HW_MACHINE_TYPE_VIRT'],

@@ -101,6 +101,26 @@ def test_a_disagreement_names_both_aggregates_host_and_value(caplog):
 
 
 @pytest.mark.parametrize(
+    ('machine_types', 'found'),
+    [
+        (('q35', 'pc-q35-8.2'), 'q35'),
+        (('pc-i440fx-8.2', 'pc'), 'pc'),
+        (('pc-q35-8.2', 'pc-q35-9.0'), 'pc-q35-8.2'),
+    ],
+)
+def test_versions_of_one_machine_type_are_no_disagreement(
+    caplog, machine_types, found
+):
+    gold = [
+        aggregate(f'gold-{number}', **{TYPE: name})
+        for number, name in enumerate(machine_types)
+    ]
+    with caplog.at_level(logging.WARNING):
+        assert facts().machine_types(state(*gold)) == {'x86_64': found}
+    assert not messages(caplog)
+
+
+@pytest.mark.parametrize(
     ('text', 'limit'),
     [
         *[('0', 0), ('1', 1), ('15', 15), (' 15 ', 15)],

@@ -12,7 +12,7 @@ from nova import context as nova_context
 from nova import exception, objects
 from nova.scheduler import request_filter
 
-from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -25,6 +25,7 @@ from tests.unit.nova.factories import (
     UEFI,
     flavor,
     load_filter,
+    passing,
     spec,
 )
 
@@ -224,42 +225,89 @@ def test_nothing_is_read_where_the_image_says_nothing_or_yes(world):
 
 
 @pytest.mark.parametrize(
-    ('published', 'properties', 'required'),
+    ('published', 'properties', 'forbidden', 'left'),
     [
-        pytest.param(['q35', None], UEFI, {Q35_TRAIT}, id='one does'),
-        pytest.param([None, None], UEFI, set(), id='none does'),
-        pytest.param(['pc', None], UEFI, set(), id='one publishes pc'),
-        pytest.param(['q35', 'pc'], Q35, set(), id='the image names it'),
-        pytest.param(['pc-q35-8.2', None], UEFI, set(), id='a version of q35'),
+        pytest.param(['q35', None], UEFI, [], [0, 1], id='one is right'),
+        pytest.param([None, None], UEFI, [], [0, 1], id='none is known'),
+        pytest.param(['pc', None], UEFI, ['pc'], [1], id='one is wrong'),
+        pytest.param(['q35', 'pc'], UEFI, ['pc'], [0], id='one of each'),
+        pytest.param(['q35', 'pc'], Q35, [], [0, 1], id='the image names it'),
+        pytest.param(
+            ['pc-q35-2.11', 'q35', 'pc-q35-rhel9.4.0'],
+            UEFI,
+            [],
+            [0, 1, 2],
+            id='versions of q35',
+        ),
+        pytest.param(
+            ['pc-i440fx-2.11', 'virt', 'pc-q35-2.11'],
+            UEFI,
+            ['pc-i440fx-2.11', 'virt'],
+            [2],
+            id='versions of pc, and another architecture',
+        ),
     ],
 )
-def test_an_image_without_a_machine_type_goes_to_hosts_that_publish_q35(
-    world, published, properties, required
+def test_an_image_without_a_machine_type_is_kept_off_what_will_not_do(
+    world, published, properties, forbidden, left
 ):
     for number, machine_type in enumerate(published):
         world.host(f'host-{number}', machine_type=machine_type)
     request = spec(ON, properties)
     assert ask(request)
-    assert request.root_required == required
+    assert request.root_required == set()
+    assert request.root_forbidden == set(map(machine_type_trait, forbidden))
+    # Nova then asks Placement for the others, and the filter lets them pass.
+    states = world.hosts_for(request)
+    names = [f'host-{number}' for number in left]
+    assert passing(load_filter(), states, request) == names
 
 
-def test_nova_then_asks_placement_for_these_alone(world):
-    world.host('alpha')
-    world.host('beta', machine_type='q35')
-    request = spec(ON, UEFI)
+@pytest.mark.parametrize(
+    'right',
+    [
+        pytest.param({'pools': {}}, id='has no slots'),
+        pytest.param({'pools': {SEV: SlotPool(1, used=1)}}, id='is full'),
+        pytest.param(
+            {'traits': ['COMPUTE_STATUS_DISABLED']}, id='is disabled'
+        ),
+        pytest.param({'vcpus': 1}, id='is too small'),
+    ],
+)
+def test_where_the_one_that_is_right_will_not_do_the_unknown_is_tried(
+    world, right
+):
+    world.host('unknown')
+    world.host('right', machine_type='q35', **right)
+    world.host('wrong', machine_type='pc')
+    request = spec(ON, UEFI, flavor=flavor(ON, vcpus=2))
+    request.root_forbidden.add('COMPUTE_STATUS_DISABLED')
     assert ask(request)
-    assert [state.host for state in world.hosts_for(request)] == ['beta']
+    assert [state.host for state in world.hosts_for(request)] == ['unknown']
 
 
-def test_none_of_them_has_a_free_slot(world):
-    world.host('alpha')
+def test_all_that_have_a_free_slot_are_wrong(world):
+    world.host('alpha', machine_type='pc')
     world.host('beta', machine_type='q35', pools={SEV: SlotPool(1, used=1)})
+    world.host('gamma', machine_type='pc-i440fx-8.2')
     assert refusal(spec(ON, UEFI)) == (
-        'The image names no machine type, and no host with a free amd-sev '
-        'slot defaults to q35. Set it: openstack image set --property '
+        'The image names no machine type, and hosts that could run it default '
+        'to another than q35. Set it: openstack image set --property '
         'hw_machine_type=q35 ubuntu'
     )
     assert ask(spec(ON, Q35))
+
+
+def test_a_host_that_publishes_both_may_have_changed_to_q35(world):
+    both = world.host('alpha')
+    world.set_traits(both, Q35_TRAIT, PC_TRAIT)
+    world.host('beta', machine_type='pc')
+    request = spec(ON, UEFI)
+    assert ask(request)
+    # To forbid the trait would keep both out.
+    assert request.root_forbidden == set()
+    states = world.hosts_for(request)
+    assert passing(load_filter(), states, request) == ['alpha']
 
 
 def test_a_trait_that_only_pools_have_is_asked_of_no_host(world):
@@ -267,7 +315,24 @@ def test_a_trait_that_only_pools_have_is_asked_of_no_host(world):
     world.set_traits(world.pool(root), 'HW_CPU_X86_AMD_SEV', PC_TRAIT)
     request = spec(ON, UEFI)
     assert ask(request)
-    assert request.root_required == set()
+    assert request.root_forbidden == set()
+
+
+def test_a_trait_deleted_since_is_not_forbidden(world):
+    """Placement would refuse nova's query, and no guest were placed."""
+    root = world.host('alpha', machine_type='pc')
+    world.host('beta')
+    load_filter()
+    last = request_filter.ALL_REQUEST_FILTERS[-1]
+    context = nova_context.get_admin_context()
+    last(context, first := spec(ON, UEFI))
+    assert first.root_forbidden == {PC_TRAIT}
+
+    world.set_traits(root, 'COMPUTE_NODE')
+    last(context, second := spec(ON, UEFI))
+
+    # Which traits hosts have is cached.
+    assert second.root_forbidden == set()
 
 
 # No candidate
@@ -455,9 +520,10 @@ def test_the_explanation_can_be_turned_off(world, configured):
     assert ask(spec(ON, Q35))
     assert world.calls == []
     # Problems and machine types are still its business.
+    world.host('beta', machine_type='pc')
     request = spec(ON, UEFI)
     assert ask(request)
-    assert request.root_required == {Q35_TRAIT}
+    assert request.root_forbidden == {PC_TRAIT}
     assert 'hw_firmware_type' in refusal(spec(ON, {}))
 
 

@@ -8,6 +8,7 @@ from sev_scheduling.exceptions import (
     PlacementAnswerError,
     PlacementRefused,
 )
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.models import registered_models
 from sev_scheduling.nova.lookups.providers import ask_providers
 from sev_scheduling.placement import PlacementClient
@@ -66,7 +67,46 @@ def test_it_knows_published_machine_types():
         pc: {'x86_64': 'pc'},
         both: {},
     }
-    assert found.published == dict.fromkeys(registered_models(), Q35_TRAIT)
+    assert found.published == {Q35_TRAIT: {q35, both}, PC_TRAIT: {pc, both}}
+
+
+@pytest.mark.parametrize(
+    ('published', 'unfit'),
+    [
+        pytest.param([['q35'], []], [], id='one is right, one unknown'),
+        pytest.param([['pc'], []], ['pc'], id='one is wrong, one unknown'),
+        pytest.param([['pc-q35-2.11'], ['q35']], [], id='versions of q35'),
+        pytest.param(
+            [['pc-q35-rhel9.4.0'], ['pc-i440fx-rhel7.6.0']],
+            ['pc-i440fx-rhel7.6.0'],
+            id='versions of a distribution',
+        ),
+        pytest.param([['virt'], ['pc']], ['pc', 'virt'], id='two are wrong'),
+        pytest.param(
+            [['pc', 'q35'], ['pc']],
+            [],
+            id='pc is what one has left behind, maybe',
+        ),
+        pytest.param(
+            [['pc', 'pc-i440fx-8.2'], ['q35']],
+            ['pc', 'pc-i440fx-8.2'],
+            id='whichever it has left behind is wrong',
+        ),
+    ],
+)
+def test_machine_types_that_no_host_can_use(published, unfit):
+    world = World()
+    for number, names in enumerate(published):
+        traits = map(machine_type_trait, names)
+        world.set_traits(world.host(f'host-{number}'), *traits)
+
+    found = ask_providers(world.placement.client())
+
+    model = registered_models()[SEV]
+    traits = set(map(machine_type_trait, unfit))
+    assert found.unfit_machine_types(model, 'x86_64') == traits
+    # Of another architecture nothing is published.
+    assert found.unfit_machine_types(model, 'aarch64') == set()
 
 
 def test_a_machine_type_that_only_pools_have_is_not_published():
@@ -79,15 +119,15 @@ def test_a_machine_type_that_only_pools_have_is_not_published():
 
 def test_machine_types_without_end_are_not_all_looked_at():
     world = World()
-    names = [f'CUSTOM_HW_MACHINE_TYPE_Q35_{n:02}' for n in range(25)]
+    names = [f'CUSTOM_HW_MACHINE_TYPE_Q35_{n:02}' for n in range(45)]
     world.set_traits(world.host(), *names)
     client = world.placement.client()
 
     ask_providers(client)
 
     asked = str(client.calls)
-    assert names[19] in asked
-    assert names[20] not in asked
+    assert names[39] in asked
+    assert names[40] not in asked
 
 
 def test_a_model_that_placement_does_not_know_is_offered_by_no_host():

@@ -8,6 +8,7 @@ import pytest
 
 from sev_scheduling import parse, translate
 from sev_scheduling.diagnosis import Cause, Constraint
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement.diagnosis.relaxation import (
     aggregate_marks,
     anything_left,
@@ -23,6 +24,7 @@ from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import make_flavor, make_image
 
+PC, VIRT = map(machine_type_trait, ('pc', 'virt'))
 QUERY = replace(
     translate(
         parse(
@@ -42,7 +44,7 @@ QUERY = replace(
     member_of=(frozenset({'x', 'y'}), frozenset({'z'})),
     forbidden_aggregates=frozenset({'q', 'p'}),
     root_required=frozenset({'CUSTOM_R'}),
-    root_forbidden=frozenset({'CUSTOM_S'}),
+    root_forbidden=frozenset({'CUSTOM_S', PC, VIRT}),
     in_tree='host',
 )
 ALL = [
@@ -56,6 +58,8 @@ ALL = [
     Constraint(Cause.SLOTS_USED, 'amd-sev'),
     Constraint(Cause.HOST_TRAIT, 'CUSTOM_R'),
     Constraint(Cause.HOST_TRAIT, '!CUSTOM_S'),
+    # Hosts have one of them or another.
+    Constraint(Cause.MACHINE_TYPE, f'!{PC} and !{VIRT}'),
     Constraint(Cause.AGGREGATE, 'x or y'),
     Constraint(Cause.AGGREGATE, 'z'),
     Constraint(Cause.AGGREGATE, '!p or q'),
