@@ -60,7 +60,10 @@ class HostEvaluator:
         self._renewed = False
         self.undecided = False
         self.blind = False
+        self._tolerant = False
         self._rejected: list[Verdict] = []
+        #: Host states that have candidates of other models, and their own.
+        self._own: list[tuple[Any, list[Candidate]]] = []
 
     @property
     def knows_providers(self) -> bool:
@@ -68,10 +71,7 @@ class HostEvaluator:
         return self._providers is not None
 
     def fitting(self, states: Sequence[Any]) -> list[Any]:
-        """Return the host states that fit, in their order.
-
-        Candidates with another model's slot are taken off the host states.
-        """
+        """Return the host states that fit, in their order."""
         model, providers = self._model, self._providers
         if (
             model is None
@@ -108,6 +108,21 @@ class HostEvaluator:
             or self._fits(state)
         ]
 
+    def tolerable(self, states: Sequence[Any]) -> list[Any]:
+        """Return the host states on which a server that exists would run.
+
+        Whether they overcommit memory, or offer a model that should not
+        share a host with its own, refuses no move where no other fits.
+        """
+        self._tolerant = True
+        self._rejected.clear()
+        return [state for state in states if self._fits(state)]
+
+    def drop_other_candidates(self) -> None:
+        """Take candidates with another model's slot off the host states."""
+        for state, own in self._own:
+            state.allocation_candidates = own
+
     def can_rebuild(self, state: Any) -> bool:
         """Judge a host on which the server holds a slot of the model.
 
@@ -128,7 +143,7 @@ class HostEvaluator:
         candidates = state.allocation_candidates
         own = [c for c in candidates if self._is_own(c)]
         if len(own) < len(candidates):
-            state.allocation_candidates = own
+            self._own.append((state, own))
         pool = self._pool(state, own)
         if pool is _UNCOUNTED:
             self.undecided = True
@@ -205,13 +220,14 @@ class HostEvaluator:
             if pool is not None:
                 pools[self._model.name] = pool
             known = self._providers
-            if known is not None:
+            if known is not None and not self._tolerant:
                 for name in known.excluding(self._model):
                     if known.has_pool(state.uuid, name, provider):
                         pools[name] = _ONE_FREE
-        verdict = self._judge(
-            host_of(state, pools, self._facts, self._providers)
-        )
+        host = host_of(state, pools, self._facts, self._providers)
+        if self._tolerant:
+            host = replace(host, ram_allocation_ratio=None)
+        verdict = self._judge(host)
         if pool is _FULL and verdict.code is VerdictCode.NO_FREE_SLOT:
             # How many slots there are is not known.
             return replace(verdict, total=0, used=0)

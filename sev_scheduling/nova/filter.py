@@ -24,8 +24,13 @@ from sev_scheduling.nova.rebuild import (
     keep_encryption,
     rebuild_image_encryption,
 )
-from sev_scheduling.nova.request_spec import SpecReading, is_rebuild
-from sev_scheduling.nova.warning_log import Warnings
+from sev_scheduling.nova.request_spec import (
+    Operation,
+    SpecReading,
+    is_rebuild,
+    operation,
+)
+from sev_scheduling.nova.warning_log import Guard
 from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import Validation
 
@@ -54,8 +59,9 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._options = Options.read(CONF)
-        self._warnings = Warnings()
         self._lookups = shared_lookups(self._options)
+        self._warnings = self._lookups.warnings
+        self._guard = Guard(self._options, self._warnings)
         if self._options.request_filter:
             request_filter.install(
                 self._options, self._lookups, self._warnings
@@ -71,32 +77,24 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises nova.exception.NoValidHost: where none is left, while the
             first guest of a request is placed
         """
-        reading = SpecReading.of(spec_obj)
-        raw = None
-        if not reading.asks_for_encryption:
-            raw = self._unread_encryption(reading, spec_obj)
-            if raw is None:
-                return filter_obj_list
+        concerned, raw = self._guard.run(
+            lambda: self._concern(spec_obj),
+            lambda: (self._guard.refuses(spec_obj), None),
+        )
+        if not concerned:
+            return filter_obj_list
+        # Filters before this one do their work now, and raise what is theirs.
         states = list(filter_obj_list)
         if not states:
             return states
-        first = self._is_first(reading, spec_obj)
-        validation = reading.validation(spec_obj, self._options, raw)
-        answers = Answers(
-            self._lookups,
-            reading.start_step(self._lookups),
-            self._options,
-            self._warnings,
+        first = self._guard.run(lambda: self._is_first(spec_obj), bool)
+        left, reason = self._guard.run(
+            lambda: self._decide(states, spec_obj, raw),
+            lambda: self._undecided(states, spec_obj),
         )
-        judge = self._rebuilt if is_rebuild(spec_obj) else self._placed
-        left, finding = judge(states, spec_obj, validation, answers)
-        if left:
-            return left
-        explanation = explain(finding)
-        LOG.info('%s', explanation.operator())
-        if first:
-            raise exception.NoValidHost(reason=explanation.fault(_FAULT_BYTES))
-        return []
+        if reason is not None and first:
+            raise exception.NoValidHost(reason=reason)
+        return left
 
     def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
         """Judge one host state, for callers that ask for them singly."""
@@ -105,8 +103,48 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         except exception.NoValidHost:
             return False
 
+    def _concern(self, spec: Any) -> tuple[bool, str | None]:
+        """Return whether a request is of concern, and what nova left unread.
+
+        That is what a new image says of encryption; see
+        :meth:`_unread_encryption`.
+        """
+        reading = SpecReading.of(spec)
+        if reading.asks_for_encryption:
+            return True, None
+        raw = self._unread_encryption(reading, spec)
+        return raw is not None, raw
+
+    def _undecided(
+        self, states: list[Any], spec: Any
+    ) -> tuple[list[Any], str | None]:
+        """Return what is left, and why no more, after a fault of ours."""
+        if self._guard.refuses(spec):
+            return [], self._guard.reason(_FAULT_BYTES)
+        return states, None
+
+    def _decide(
+        self, states: list[Any], spec: Any, raw: str | None
+    ) -> tuple[list[Any], str | None]:
+        """Return the host states that are left; where none is, the reason."""
+        reading = SpecReading.of(spec)
+        validation = reading.validation(spec, self._options, raw)
+        answers = Answers(
+            self._lookups,
+            reading.start_step(self._lookups),
+            self._options,
+            self._warnings,
+        )
+        judge = self._rebuilt if is_rebuild(spec) else self._placed
+        left, finding = judge(states, spec, validation, answers)
+        if left:
+            return left, None
+        explanation = explain(finding)
+        LOG.info('%s', explanation.operator())
+        return [], explanation.fault(_FAULT_BYTES)
+
     @staticmethod
-    def _is_first(reading: SpecReading, spec: Any) -> bool:
+    def _is_first(spec: Any) -> bool:
         """Say whether no guest of the request has been placed before.
 
         ``NoValidHost`` for a later one skips nova's clean-up and leaks the
@@ -115,6 +153,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         in the RequestSpec (``_schedule()`` in nova 31 to 34). Where a
         request does not name its guests, nova claims nothing for them.
         """
+        reading = SpecReading.of(spec)
         server: str = spec.instance_uuid
         if reading.first_guest is None:
             reading.first_guest = server
@@ -153,6 +192,10 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         answers: Answers,
     ) -> tuple[list[Any], Finding]:
         """Return the hosts on which a guest can be placed, or why not."""
+        moved = operation(spec) is Operation.MOVE
+        if moved and validation.request.model is None:
+            # Nova has built it; whatever slot it holds is not known here.
+            return states, ()
         unknown = _unknown(validation)
         evaluator = self._evaluator(validation, answers)
         if self._options.refuses and not evaluator.knows_providers:
@@ -160,6 +203,10 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         fitting = evaluator.fitting(states)
         if evaluator.blind and self._options.refuses:
             return [], unknown
+        if not fitting and moved:
+            fitting = evaluator.tolerable(states)
+        if fitting:
+            evaluator.drop_other_candidates()
         if evaluator.undecided:
             return fitting, unknown
         return fitting, evaluator.rejected()

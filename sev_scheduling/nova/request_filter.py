@@ -29,11 +29,13 @@ from sev_scheduling.models import registered_models
 from sev_scheduling.nova.lookups import Deadline, Lookups
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import (
+    Operation,
     SpecReading,
     building_image_encryption,
+    operation,
     value_of,
 )
-from sev_scheduling.nova.warning_log import Warnings
+from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
@@ -63,6 +65,7 @@ class RequestFilter:
         self._options = options
         self._lookups = lookups
         self._warnings = warnings
+        self._guard = Guard(options, warnings)
 
     def __call__(self, context: Any, spec: Any) -> bool:
         """Check a ``nova.objects.RequestSpec``; add what it needs of hosts.
@@ -70,25 +73,53 @@ class RequestFilter:
         :returns: whether the request concerned this filter
         :raises nova.exception.RequestFilterFailed: where it cannot be placed
         """
+        concerned, reason = self._guard.run(
+            lambda: self._decide(context, spec),
+            lambda: self._undecided(spec),
+        )
+        if reason is not None:
+            raise exception.RequestFilterFailed(reason=reason)
+        return concerned
+
+    def _undecided(self, spec: Any) -> tuple[bool, str | None]:
+        """Return what :meth:`_decide` does, after a fault of ours."""
+        if self._guard.refuses(spec):
+            return True, self._guard.reason(_FAULT_BYTES)
+        return False, None
+
+    def _decide(self, context: Any, spec: Any) -> tuple[bool, str | None]:
+        """Return whether the request is of concern, and why it is refused."""
         reading = SpecReading.of(spec)
         if not reading.mentions_encryption:
-            return False
+            return False, None
         raw = None
-        if reading.image_encryption is False:
+        moved = operation(spec) is Operation.MOVE
+        if reading.image_encryption is False and not moved:
             raw = building_image_encryption(context, spec)
         validation = reading.validation(spec, self._options, raw)
         if validation.errors:
-            raise self._refusal(validation.errors)
-        if not validation.request.encrypted:
-            return False
+            return True, self._refusal(validation.errors)
+        if reading.tolerated:
+            LOG.info(
+                'Server %s is moved, though a new one like it is refused: %s',
+                spec.instance_uuid,
+                explain(reading.tolerated).operator(),
+            )
         request = validation.request
+        if not request.encrypted or (moved and request.model is None):
+            return False, None
+        reason = None
         try:
             if not request.machine_type:
                 deadline = reading.start_step(self._lookups)
                 self._exclude_machine_types(spec, request, deadline)
             if self._options.explain_no_candidates:
                 deadline = reading.start_step(self._lookups)
-                self._look_for_candidates(context, spec, validation, deadline)
+                found = self._look_for_candidates(
+                    context, spec, validation, deadline
+                )
+                if found is not None:
+                    reason = self._refusal(found)
         except PlacementError as error:
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.
@@ -96,16 +127,14 @@ class RequestFilter:
                 'request filter',
                 f'Encrypted guests are scheduled without a look-up: {error}',
             )
-        return True
+        return True, reason
 
-    def _refusal(
-        self, finding: tuple[Problem, ...] | Diagnosis
-    ) -> exception.RequestFilterFailed:
+    @staticmethod
+    def _refusal(finding: tuple[Problem, ...] | Diagnosis) -> str:
+        """Log why for operators; return what users read."""
         explanation = explain(finding)
         LOG.info('%s', explanation.operator())
-        return exception.RequestFilterFailed(
-            reason=explanation.fault(_FAULT_BYTES)
-        )
+        return explanation.fault(_FAULT_BYTES)
 
     def _exclude_machine_types(
         self, spec: Any, request: EncryptionRequest, deadline: Deadline
@@ -135,8 +164,8 @@ class RequestFilter:
         spec: Any,
         validation: Validation,
         deadline: Deadline,
-    ) -> None:
-        """:raises nova.exception.RequestFilterFailed: where there are none"""
+    ) -> Diagnosis | None:
+        """Return what is in the way; None where there are candidates."""
         client = self._lookups.client(deadline)
         constraints = dict(_constraints(spec))
         in_tree = target_provider(context, spec, client)
@@ -145,10 +174,9 @@ class RequestFilter:
             query = replace(query, in_tree=in_tree, **constraints)
             found = diagnose(client, validation.request, query=query)
             if found.cause is Cause.NONE:
-                return
+                return None
             first = first or found
-        if first is not None:
-            raise self._refusal(first)
+        return first
 
 
 def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:

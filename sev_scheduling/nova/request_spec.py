@@ -12,9 +12,15 @@ from nova.objects.image_meta import ImageMetaProps
 from nova.scheduler import utils
 from oslo_versionedobjects import exception as ovo_exception
 
-from sev_scheduling.nova.lookups import Deadline, Lookups
+from sev_scheduling.models import DEFAULT_MODEL, registered_models
+from sev_scheduling.nova.lookups import (
+    Deadline,
+    Lookups,
+    StoredServer,
+    stored_server,
+)
 from sev_scheduling.nova.options import Options
-from sev_scheduling.problems import Code
+from sev_scheduling.problems import Code, Problem, Severity
 from sev_scheduling.request.request import as_boolean, parse
 from sev_scheduling.rules.validation import Validation, validate
 
@@ -23,6 +29,9 @@ RAW_IMAGE_ENCRYPTION = 'image_hw_mem_encryption'
 
 #: The attribute of a RequestSpec that its :class:`SpecReading` travels in.
 _ATTRIBUTE = '_sev_scheduling_reading'
+
+#: Nova before 2025.2 gives every encrypted guest the same one.
+_KNOWS_MODELS = 'hw_mem_encryption_model' in ImageMetaProps.fields
 
 
 class SpecReading:
@@ -39,6 +48,8 @@ class SpecReading:
     :ivar image_encryption: ``hw_mem_encryption`` of the image as nova reads
         it; None where the image has none
     :ivar first_guest: uuid of the first guest that hosts were filtered for
+    :ivar tolerated: problems that refuse a new server, and not the move of
+        this one
     """
 
     __slots__ = (
@@ -51,6 +62,7 @@ class SpecReading:
         'first_guest',
         'image_encryption',
         'mentions_encryption',
+        'tolerated',
     )
 
     @classmethod
@@ -88,6 +100,7 @@ class SpecReading:
             self.image_encryption or (value is not None and as_boolean(value))
         )
         self.first_guest: str | None = None
+        self.tolerated: tuple[Problem, ...] = ()
         self._deadline: Deadline | None = None
         self._validation: Validation | None = None
         self._raw: str | None = None
@@ -107,19 +120,71 @@ class SpecReading:
         Few flavors and images make many servers, so these are cached by all
         that they depend on.
 
+        What refuses a new server is a warning for one that is moved, as
+        nova has accepted it; see :meth:`_of_move`.
+
         :param raw: what the image's owner wrote for ``hw_mem_encryption``,
             where that is no boolean
         """
         if self._validation is None or raw != self._raw:
             self._raw = raw
-            self._validation = _validate(
-                _contents(self._flavor, self._image),
-                bool(set_value(spec, 'is_bfv')),
-                _port_devices(spec),
-                raw,
-                options.as_warnings,
-            )
+            found = self._validate(self._flavor, spec, options)
+            if operation(spec) is Operation.MOVE:
+                found = self._of_move(found, spec, options)
+            self._validation = found
         return self._validation
+
+    def _validate(
+        self, flavor: Any, spec: Any, options: Options
+    ) -> Validation:
+        return _validate(
+            _contents(flavor, self._image),
+            bool(set_value(spec, 'is_bfv')),
+            _port_devices(spec),
+            self._raw,
+            options.as_warnings,
+        )
+
+    def _of_move(
+        self, found: Validation, spec: Any, options: Options
+    ) -> Validation:
+        """Return the validation of a server that exists.
+
+        Errors stay that the flavor of a resize brings. Those that the server
+        has already are warnings: nova has accepted and runs it. So are all
+        where the server cannot be read.
+
+        The machine type is the recorded one, where the move goes by it.
+        """
+        request = replace(found.request, server=spec.instance_uuid)
+        if request.encrypted and not _KNOWS_MODELS:
+            request = replace(
+                request, models=(registered_models()[DEFAULT_MODEL],)
+            )
+        new: frozenset[object] = frozenset()
+        if found.errors or (request.encrypted and not request.machine_type):
+            server = _stored(spec)
+            if server is not None and server.machine_type:
+                request = replace(
+                    request,
+                    machine_type=request.machine_type or server.machine_type,
+                )
+            if server is not None and found.errors:
+                before = self._validate(server.flavor, spec, options)
+                new = _identities(found) - _identities(before)
+        validation = validate(request, as_warnings=options.as_warnings)
+        self.tolerated = tuple(
+            problem
+            for problem in validation.errors
+            if _identity(problem) not in new
+        )
+        return Validation(
+            request,
+            [p for p in validation.errors if p not in self.tolerated]
+            + [replace(p, severity=Severity.WARNING) for p in self.tolerated]
+            + [p for p in validation if not p.is_error],
+            validation.models if new else request.models,
+        )
 
 
 #: Whether objects keep their fields as oslo.versionedobjects 3 does.
@@ -214,6 +279,25 @@ def _validate(
     if raw is not None:
         request = replace(request, image_encryption=raw)
     return validate(request, as_warnings=as_warnings)
+
+
+def _stored(spec: Any) -> StoredServer | None:
+    destination = set_value(spec, 'requested_destination')
+    cell = set_value(destination, 'cell')
+    return stored_server(spec._context, spec.instance_uuid, cell)
+
+
+def _identity(problem: Problem) -> object:
+    """Return what is the same about a problem, whoever owns its field."""
+    field = problem.field
+    return (
+        *(problem.code, problem.case, problem.value, problem.other_value),
+        *(field.source, field.key),
+    )
+
+
+def _identities(validation: Validation) -> frozenset[object]:
+    return frozenset(map(_identity, validation.errors))
 
 
 def _port_devices(spec: Any) -> tuple[str, ...]:

@@ -1,16 +1,28 @@
-"""Warnings that do not flood the log: each at most once a minute."""
+"""What goes wrong: warnings that do not flood the log, and our own faults."""
 
 from __future__ import annotations
 
 import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from nova import exception
+from nova.virt import hardware
 from oslo_log import log as logging
 from oslo_utils import timeutils
+
+from sev_scheduling.diagnosis import Cause, Diagnosis
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.nova.options import Options
+from sev_scheduling.request.request import EncryptionRequest
 
 LOG = logging.getLogger(__name__)
 
 #: Seconds in which a warning is not logged again.
 INTERVAL = 60.0
+
+T = TypeVar('T')
 
 
 class Warnings:
@@ -25,10 +37,70 @@ class Warnings:
 
         :param about: what it is about; few different ones, as they are kept
         """
+        if self._is_due(about):
+            LOG.warning(message)
+
+    def fault(self, error: Exception) -> None:
+        """Log an unexpected exception with its traceback.
+
+        It is about the line that raised it.
+        """
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        name = type(error).__name__
+        if self._is_due(f'{name} {frame.filename}:{frame.lineno}'):
+            LOG.error(
+                'A fault of sev_scheduling. Requests go on as without it, '
+                'unless on_placement_failure is refuse.',
+                exc_info=error,
+            )
+
+    def _is_due(self, about: str) -> bool:
         now = timeutils.now()
         with self._lock:
             logged = self._logged.get(about)
             if logged is not None and now - logged < INTERVAL:
-                return
+                return False
             self._logged[about] = now
-        LOG.warning(message)
+        return True
+
+
+class Guard:
+    """Keeps faults of this package away from requests.
+
+    Nova catches nothing that a filter, a request filter or a weigher raises:
+    the server goes into ERROR, and its user reads the name of an exception.
+    So each of these decides within a guard, and refuses outside of it.
+    """
+
+    def __init__(self, options: Options, warnings: Warnings) -> None:
+        self._options = options
+        self._warnings = warnings
+
+    def run(self, decide: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        """Return a decision, or what nova does without one."""
+        try:
+            return decide()
+        except Exception as error:
+            self._warnings.fault(error)
+            return otherwise()
+
+    def refuses(self, spec: Any) -> bool:
+        """Say whether a guest that cannot be judged is to be refused.
+
+        By nova's own reading of it: this package's may be what failed.
+        """
+        if not self._options.refuses:
+            return False
+        try:
+            return bool(
+                hardware.get_mem_encryption_constraint(spec.flavor, spec.image)
+            )
+        except exception.NovaException:
+            # It asks for encryption in a way that nova refuses too.
+            return True
+
+    def reason(self, limit: int) -> str:
+        """Return why such a guest is refused, in at most so many bytes."""
+        request = EncryptionRequest(encrypted=True)
+        unknown = Diagnosis(request=request, cause=Cause.UNKNOWN)
+        return self.run(lambda: explain(unknown).fault(limit), str)

@@ -13,7 +13,7 @@ from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import SpecReading
-from sev_scheduling.nova.warning_log import Warnings
+from sev_scheduling.nova.warning_log import Guard
 
 CONF = nova.conf.CONF
 
@@ -39,13 +39,22 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         super().__init__()
         self._options = Options.read(CONF)
         self._lookups = shared_lookups(self._options)
-        self._warnings = Warnings()
+        self._warnings = self._lookups.warnings
+        self._guard = Guard(self._options, self._warnings)
 
     def weigh_objects(
         self, weighed_obj_list: Iterable[Any], weight_properties: Any
     ) -> list[float]:
         """Return a weight for each host state, its multiplier applied."""
         states = [weighed.obj for weighed in weighed_obj_list]
+        return self._guard.run(
+            lambda: self._weights(states, weight_properties),
+            lambda: [0.0] * len(states),
+        )
+
+    def _weights(
+        self, states: list[Any], weight_properties: Any
+    ) -> list[float]:
         reading = SpecReading.of(weight_properties)
         name = opts.AVOIDANCE_MULTIPLIER
         option = self._options.memory_encryption_avoidance_weight_multiplier

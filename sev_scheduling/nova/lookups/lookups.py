@@ -20,6 +20,7 @@ from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
 from sev_scheduling.nova.lookups.providers import Providers, ask_providers
 from sev_scheduling.nova.lookups.slots import Slots, ask_slots
 from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.placement.client import PlacementClient
 
 #: Models whose slot a server holds: none where it holds no slot of a known
@@ -32,6 +33,8 @@ class Lookups:
 
     Each takes the deadline of the request that it is for, and raises a child
     of PlacementError where Placement does not answer.
+
+    :ivar warnings: what filter, request filter and weigher log once
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Lookups:
     ) -> None:
         self._seconds = options.cache_seconds
         self._timeout = options.placement_timeout
+        self.warnings = Warnings()
         self._breaker = CircuitBreaker()
         self._connection = connection or Connection()
         self._providers = Cache(

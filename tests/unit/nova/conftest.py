@@ -67,6 +67,9 @@ def world(monkeypatch, connect):
     world = World()
     client = world.placement.client()
     connect(lambda deadline: client)
+    monkeypatch.setattr(
+        'sev_scheduling.nova.request_spec.stored_server', world.stored_server
+    )
     return world
 
 

@@ -17,7 +17,7 @@ from nova import objects
 from nova.scheduler import filters, host_manager, utils, weights
 
 from sev_scheduling import opts
-from sev_scheduling.nova.lookups import shared_lookups
+from sev_scheduling.nova.lookups import StoredServer, shared_lookups
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.answers import Allocations
 from sev_scheduling.prefilter import PlacementRequest
@@ -166,6 +166,15 @@ class World:
             self.placement if placement is None else PlacementClient(placement)
         )
         self.states: dict[str, host_manager.HostState] = {}
+        #: uuid -> what nova keeps of a server
+        self.servers: dict[str, StoredServer] = {}
+        self.servers_read = 0
+
+    def stored_server(
+        self, context: Any, server: str, cell: Any
+    ) -> StoredServer | None:
+        self.servers_read += 1
+        return self.servers.get(server)
 
     def host(
         self,

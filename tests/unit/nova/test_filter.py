@@ -10,6 +10,7 @@ import pytest
 from nova import exception
 
 from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.nova.lookups import StoredServer
 from tests.unit.nova.factories import (
     ES,
     ES_TRAIT,
@@ -20,13 +21,16 @@ from tests.unit.nova.factories import (
     Q35,
     Q35_TRAIT,
     READY,
+    SERVER,
     SEV,
     SEV_TRAIT,
     SNP,
     SNP_TRAIT,
     UEFI,
     aggregate,
+    flavor,
     load_filter,
+    move_spec,
     passing,
     rebuild_spec,
     spec,
@@ -328,7 +332,6 @@ def test_no_guest_gets_a_slot_of_another_model(world):
     assert len(state.allocation_candidates) == 1
     with pytest.raises(exception.NoValidHost, match=r'slots .* are taken'):
         passing(load_filter(), [state], request)
-    assert state.allocation_candidates == []
 
 
 def test_a_stale_trait_where_the_host_has_no_pool_of_the_model(world):
@@ -484,3 +487,61 @@ def test_it_is_named_as_nova_finds_it():
     from sev_scheduling.nova import MemoryEncryptionFilter
 
     assert type(load_filter()) is MemoryEncryptionFilter
+
+
+RATIO = {'ram_allocation_ratio': 1.5}
+
+
+def test_a_move_takes_what_new_guests_are_kept_off(world):
+    """Where nothing better is left: nova runs such servers."""
+    world.host('alpha', **RATIO)
+    states = world.hosts_for(spec())
+    assert passing(load_filter(), states, move_spec()) == ['alpha']
+    with pytest.raises(exception.NoValidHost):
+        passing(load_filter(), states, spec())
+
+    world.host('beta')
+    states = world.hosts_for(spec())
+    assert passing(load_filter(), states, move_spec()) == ['beta']
+
+
+def test_a_move_goes_to_a_host_of_models_that_exclude_each_other(world):
+    world.host('alpha', pools={ES: 5, SNP: 5})
+    states = world.hosts_for(spec(ON_ES))
+    assert passing(load_filter(), states, move_spec(ON_ES)) == ['alpha']
+    with pytest.raises(exception.NoValidHost, match='CVE'):
+        passing(load_filter(), states, spec(ON_ES))
+
+
+def test_no_move_takes_a_slot_of_another_model(world):
+    root = world.host(pools={ES: 5}, **RATIO)
+    world.set_traits(root, SEV_TRAIT)
+    states = world.hosts_for(spec())
+    assert len(states) == 1
+    with pytest.raises(exception.NoValidHost):
+        passing(load_filter(), states, move_spec())
+
+
+@pytest.mark.parametrize('recorded', ['pc-q35-8.2', None])
+def test_a_move_to_a_host_of_another_default(world, configured, recorded):
+    configured(default_machine_type=['pc'])
+    world.host('alpha')
+    world.servers[SERVER] = StoredServer(flavor(), recorded)
+    request = move_spec(ON, UEFI)
+    states = world.hosts_for(request)
+    if recorded:
+        assert passing(load_filter(), states, request) == ['alpha']
+        return
+    with pytest.raises(exception.NoValidHost) as refused:
+        passing(load_filter(), states, request)
+    assert (
+        'nova-manage image_property set --property hw_machine_type=q35 '
+        f'{SERVER}' in str(refused.value)
+    )
+
+
+def test_a_server_of_an_unknown_model_is_moved_as_nova_moves_it(world):
+    world.host('alpha')
+    states = world.hosts_for(spec({}))
+    request = move_spec({**ON, 'hw:mem_encryption_model': 'amd-foo'})
+    assert passing(load_filter(), states, request) == ['alpha']

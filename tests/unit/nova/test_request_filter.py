@@ -13,6 +13,7 @@ from nova import exception, objects
 from nova.scheduler import request_filter
 
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
+from sev_scheduling.nova.lookups import StoredServer
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -21,10 +22,12 @@ from tests.unit.nova.factories import (
     Q35,
     Q35_TRAIT,
     READY,
+    SERVER,
     SEV,
     UEFI,
     flavor,
     load_filter,
+    move_spec,
     passing,
     spec,
 )
@@ -626,3 +629,65 @@ def test_nova_runs_it_after_its_own(world):
         request_filter.process_reqspec(
             nova_context.get_admin_context(), spec(ON, {})
         )
+
+
+IDE = {**Q35, 'hw_disk_bus': 'ide'}
+
+
+def test_what_is_wrong_with_a_server_is_logged_once_when_it_moves(
+    world, caplog
+):
+    world.host('alpha')
+    world.servers[SERVER] = StoredServer(flavor(), None)
+    with caplog.at_level(logging.INFO):
+        assert ask(move_spec(ON, IDE)) is True
+    (record,) = [
+        r
+        for r in caplog.records
+        if r.name == 'sev_scheduling.nova.request_filter'
+    ]
+    assert (
+        'nova-manage image_property set --property hw_disk_bus=virtio '
+        f'{SERVER}' in record.getMessage()
+    )
+
+
+def test_a_move_is_refused_for_what_its_new_flavor_brings(world):
+    world.host('alpha')
+    world.servers[SERVER] = StoredServer(flavor(), None)
+    gpu = {**ON, 'pci_passthrough:alias': 'gpu:1'}
+    assert 'Resize the server to another flavor.' in refusal(move_spec(gpu))
+
+
+@pytest.mark.parametrize(
+    'request_',
+    [
+        pytest.param(
+            lambda: move_spec({'hw:mem_encryption': 'enabled'}),
+            id='a server that nova runs unencrypted',
+        ),
+        pytest.param(
+            lambda: move_spec({**ON, 'hw:mem_encryption_model': 'amd-foo'}),
+            id='one of a model that is not known here',
+        ),
+        pytest.param(
+            lambda: move_spec({}, {**Q35, 'hw_mem_encryption': 'maybe'}),
+            id='one whose image nova read as off',
+        ),
+    ],
+)
+def test_moves_that_are_left_to_nova(world, request_):
+    assert ask(request_()) is False
+
+
+def test_the_recorded_machine_type_asks_for_no_host_that_publishes_it(world):
+    world.host('alpha', machine_type='q35')
+    world.servers[SERVER] = StoredServer(flavor(), 'pc-q35-8.2')
+    request = move_spec(ON, UEFI)
+    assert ask(request) is True
+    assert request.root_required == set()
+
+
+def test_a_full_cloud_refuses_a_move(world):
+    world.host('alpha', pools={SEV: SlotPool(1, 0, 1)})
+    assert 'All amd-sev slots are taken now.' in refusal(move_spec())

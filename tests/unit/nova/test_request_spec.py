@@ -6,6 +6,7 @@ import pytest
 from nova import objects
 
 from sev_scheduling.nova import request_spec
+from sev_scheduling.nova.lookups import StoredServer
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import (
     Operation,
@@ -17,6 +18,8 @@ from tests.unit.nova.factories import (
     ON,
     ON_ES,
     Q35,
+    SERVER,
+    UEFI,
     flavor,
     image,
     move_spec,
@@ -257,3 +260,111 @@ def test_a_spec_that_gets_another_flavor_is_read_anew():
 )
 def test_what_a_server_is_scheduled_for(request_, found):
     assert operation(request_()) is found
+
+
+IDE = {**Q35, 'hw_disk_bus': 'ide'}
+GPU = {**ON, 'pci_passthrough:alias': 'gpu:1'}
+MAYBE = {'hw:mem_encryption': 'maybe'}
+
+
+@pytest.mark.parametrize(
+    ('had', 'wanted', 'properties', 'refused', 'tolerated'),
+    [
+        pytest.param(ON, ON, Q35, [], [], id='nothing is wrong'),
+        pytest.param(
+            ON, ON, IDE, [], ['disk-bus-unsupported'], id='the image'
+        ),
+        pytest.param(GPU, GPU, Q35, [], ['host-device'], id='the flavor'),
+        pytest.param(
+            MAYBE, MAYBE, Q35, [], ['invalid-boolean'], id='not encrypted'
+        ),
+        pytest.param(
+            GPU,
+            {**GPU, 'hw:mem_page_size': 'large'},
+            IDE,
+            [],
+            ['disk-bus-unsupported', 'host-device'],
+            id='a resize that changes neither',
+        ),
+        pytest.param(
+            ON,
+            GPU,
+            IDE,
+            ['host-device'],
+            ['disk-bus-unsupported'],
+            id='a resize that brings a problem',
+        ),
+        pytest.param(
+            GPU,
+            {**GPU, 'pci_passthrough:alias': 'gpu:2'},
+            Q35,
+            ['host-device'],
+            [],
+            id='a resize that changes it',
+        ),
+        pytest.param(ON, MAYBE, Q35, ['invalid-boolean'], [], id='maybe'),
+        pytest.param(
+            {}, ON, IDE, ['disk-bus-unsupported'], [], id='plain to encrypted'
+        ),
+        pytest.param(
+            None, GPU, IDE, [],
+            ['disk-bus-unsupported', 'host-device'], id='a server unread',
+        ),
+    ],
+)  # fmt: skip
+def test_a_move_is_refused_only_for_what_a_resize_brings(
+    world, had, wanted, properties, refused, tolerated
+):
+    if had is not None:
+        world.servers[SERVER] = StoredServer(flavor(had), None)
+    request = move_spec(wanted, properties)
+    found = read(request)
+    assert [p.code for p in found.errors] == refused
+    reading = SpecReading.of(request)
+    assert [p.code for p in reading.tolerated] == tolerated
+    assert world.servers_read == bool(refused or tolerated)
+    if not refused and found.request.encrypted:
+        assert found.models == found.request.models != ()
+    # A new server is refused for all of it.
+    assert sorted(errors(spec(wanted, properties))) == sorted(
+        refused + tolerated
+    )
+
+
+def test_fixes_of_a_move_change_the_server(world):
+    (problem,) = [p for p in read(move_spec(ON, IDE))]
+    assert problem.fix.argv()[-1] == SERVER
+    (problem,) = [p for p in read(spec(ON, IDE))]
+    assert problem.fix.argv()[-1] == 'ubuntu'
+
+
+@pytest.mark.parametrize(
+    ('recorded', 'properties', 'found'),
+    [
+        pytest.param('pc-q35-8.2', UEFI, 'pc-q35-8.2', id='recorded'),
+        pytest.param(None, UEFI, None, id='not recorded, or not gone by'),
+        pytest.param('pc-q35-8.2', Q35, 'q35', id="the image's own"),
+    ],
+)
+def test_the_machine_type_of_a_move(world, recorded, properties, found):
+    world.servers[SERVER] = StoredServer(flavor(), recorded)
+    assert read(move_spec(ON, properties)).request.machine_type == found
+    # Read only where the image does not decide.
+    assert world.servers_read == ('hw_machine_type' not in properties)
+
+
+def test_a_move_costs_no_look_up_where_nothing_is_wrong(world):
+    read(move_spec({}, {}))
+    read(move_spec({'hw:mem_encryption': 'false'}, {}))
+    request = move_spec(ON, IDE)
+    for _ in range(3):
+        read(request)
+    assert world.servers_read == 1
+
+
+def test_nova_that_knows_no_models_holds_slots_of_the_first(
+    world, monkeypatch
+):
+    monkeypatch.setattr(request_spec, '_KNOWS_MODELS', False)
+    assert read(move_spec(ON_ES)).request.model.name == 'amd-sev'
+    assert read(spec(ON_ES)).request.model.name == 'amd-sev-es'
