@@ -15,7 +15,7 @@
         ├── PlacementTooOld        the microversion needed is missing
         ├── PlacementRefused       a 4xx about the request itself
         ├── PlacementConflict      409 again and again
-        └── PlacementAnswerError   an answer that cannot be understood
+        └── PlacementAnswerError   an answer that cannot be used
 
 The message is one line, names the input and its value, and says what to do.
 """
@@ -24,6 +24,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Protocol
+
+#: Uuids that a message names; an exception has all of them.
+_MOST_NAMES = 3
+
+
+def some(instances: Sequence[str]) -> str:
+    """Return the first uuids, for a message, and how many more there are."""
+    text = ', '.join(instances[:_MOST_NAMES])
+    more = len(instances) - _MOST_NAMES
+    if more > 0:
+        text += f' and {more} more (reconcile finds them by their owner)'
+    return text
 
 
 class SevSchedulingError(Exception):
@@ -95,7 +107,11 @@ class NoCapacity(SevSchedulingError):
     :ivar count: how many guests were to be placed
     :ivar fit: how many of them would fit
     :ivar moving: whether it was a guest that was to move
+    :ivar instances: as of :class:`PlacementError`; empty unless the answer to
+        a claim was lost before
     """
+
+    instances: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -114,21 +130,32 @@ class NoCapacity(SevSchedulingError):
         super().__init__(explanation)
 
     def __str__(self) -> str:
-        return self.explanation.claim(self.count, self.fit, moving=self.moving)
+        text = self.explanation.claim(self.count, self.fit, moving=self.moving)
+        if self.instances:
+            text += (
+                ' An earlier claim, whose answer was lost, may still be made; '
+                f'release {some(self.instances)} then.'
+            )
+        return text
 
 
 class PlacementError(SevSchedulingError):
     """Placement did not do what it was asked.
 
-    :ivar instances: uuids of the guests whose claim may have been made all
-        the same, since Placement's answer was lost; release them
+    :ivar instances: uuids of the guests that may hold something, or more
+        than they are to hold, since Placement's answer was lost or what was
+        claimed could not be given back; release them
+    :ivar unclear: whether Placement may have done it all the same
     """
 
     instances: tuple[str, ...] = ()
+    unclear: bool = False
 
 
 class PlacementUnavailable(PlacementError):
     """Placement did not answer in time, or answered with a 5xx status."""
+
+    unclear = True
 
 
 class PlacementDenied(PlacementError):
@@ -148,4 +175,10 @@ class PlacementConflict(PlacementError):
 
 
 class PlacementAnswerError(PlacementError):
-    """Placement's answer cannot be understood (type, JSON or shape)."""
+    """Placement's answer cannot be used.
+
+    Its type, JSON or shape is another, it is too large, or it is not from
+    Placement.
+    """
+
+    unclear = True

@@ -33,12 +33,12 @@ ORDER = {
         *('catalogue', 'values', 'fixes', 'explanation', 'checks'),
     ],
     'sev_scheduling.placement': [
-        *('answers', 'api', 'hosts', 'diagnosis', 'feasibility', 'claims'),
-        *('client', 'embedded'),
+        *('answers', 'transport', 'api', 'hosts', 'diagnosis'),
+        *('feasibility', 'claims', 'client', 'embedded'),
     ],
     'sev_scheduling.placement.claims': [
-        *('selection', 'consumers', 'over_allocation', 'transaction'),
-        'claims',
+        *('selection', 'consumers', 'writes', 'verification'),
+        *('transaction', 'claims'),
     ],
     'sev_scheduling.placement.diagnosis': [
         *('probe', 'relaxation', 'matching', 'observed_trees', 'slots'),

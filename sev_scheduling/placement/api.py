@@ -34,6 +34,13 @@ from sev_scheduling.placement.answers import (
     Inventory,
     ResourceProvider,
 )
+from sev_scheduling.placement.transport import (
+    ENCODING,
+    MAX_ANSWER,
+    Call,
+    OutOfTime,
+    TooLarge,
+)
 from sev_scheduling.prefilter import (
     MICROVERSION,
     MICROVERSION_ANY_TRAIT,
@@ -41,8 +48,7 @@ from sev_scheduling.prefilter import (
 )
 from sev_scheduling.text import one_line, printable
 
-#: Seconds that one call may take: to connect, and then between two parts of
-#: the answer.
+#: Seconds that one call may take in all.
 TIMEOUT = 30.0
 
 #: Candidates that one answer may have: more than any cloud has hosts. It
@@ -64,6 +70,18 @@ _UNAVAILABLE = (
     ks_exceptions.HttpError,
 )
 
+#: Where a write is sent twice, the second answer hides that of the first.
+#: Where it is redirected, nobody knows what was done before.
+_ONCE: Mapping[str, Any] = {
+    'connect_retries': 0,
+    'status_code_retries': 0,
+    'redirect': False,
+}
+
+#: Placement's own answers have one of these; those of what stands between
+#: have none.
+_OWN_HEADERS = ('x-openstack-request-id', 'openstack-api-version')
+
 _T = TypeVar('_T')
 _VERSION = re.compile(r'1\.(\d{1,4})')
 
@@ -83,7 +101,9 @@ class Api:
 
     :param adapter: a keystoneauth1 adapter, with the limits of rate that it
         has; or a session, in which case the service catalog has the endpoint
-    :param timeout: seconds for one call to answer
+    :param timeout: seconds that one call may take in all, those to keystone
+        and the whole answer included
+    :param max_answer: bytes that one answer may have, decompressed
     :param max_microversion: pretend that Placement has no later one
     :raises InputError: where ``max_microversion`` is not of the form 1.39
     """
@@ -93,6 +113,7 @@ class Api:
         adapter: Adapter | Session,
         *,
         timeout: float = TIMEOUT,
+        max_answer: int = MAX_ANSWER,
         max_microversion: str | None = None,
     ) -> None:
         self._adapter = adapter
@@ -105,6 +126,7 @@ class Api:
             else {}
         )
         self._timeout = timeout
+        self._max_answer = max_answer
         self._cap = _minor(max_microversion) if max_microversion else None
         self._newest: int | None = None
         self._names: dict[str, str] = {}
@@ -129,7 +151,9 @@ class Api:
         :raises PlacementTooOld: 406, or the microversion is missing
         :raises PlacementConflict: 409
         :raises PlacementRefused: any other 4xx status
-        :raises PlacementAnswerError: no JSON object, or an unknown status
+        :raises PlacementAnswerError: no JSON object, an answer that is too
+            large, or an unknown status; and where the answer to anything
+            but a GET is not Placement's own
         """
         return self._ask(
             dict[str, Any], method, url, json=json, microversion=microversion
@@ -151,6 +175,11 @@ class Api:
         status = response.status_code
         if not 200 <= status < 300:
             raise _fault(what, status, microversion, response)
+        if method != 'GET' and not _is_own(response):
+            raise PlacementAnswerError(
+                f'{what}: the answer {status} is not from Placement; check '
+                'the endpoint.'
+            )
         content = b'{}' if status == 204 else response.content or b'{}'
         try:
             return msgspec.json.decode(content, type=shape)
@@ -170,22 +199,46 @@ class Api:
         json: Any,
         microversion: str | None,
     ) -> Any:
+        call = Call(self._seconds(), self._max_answer)
+        options = {
+            **self._options,
+            **call.options,
+            **({} if method == 'GET' else _ONCE),
+        }
         try:
-            return self._adapter.request(
-                url,
-                method,
-                microversion=microversion,
-                # Adapters onto an endpoint often name no service.
-                microversion_service_type='placement',
-                json=json,
-                raise_exc=False,
-                timeout=self._timeout,
-                headers={'Accept': 'application/json'},
-                **self._options,
+            return call.run(
+                lambda: self._adapter.request(
+                    url,
+                    method,
+                    microversion=microversion,
+                    # Adapters onto an endpoint often name no service.
+                    microversion_service_type='placement',
+                    json=json,
+                    raise_exc=False,
+                    timeout=self._timeout,
+                    headers={
+                        'Accept': 'application/json',
+                        'Accept-Encoding': ENCODING,
+                    },
+                    **options,
+                )
             )
+        except OutOfTime:
+            raise PlacementUnavailable(
+                f'{what}: Placement did not answer in full within '
+                f'{self._timeout:g} seconds; check that it runs and that the '
+                'endpoint is right.'
+            ) from None
+        except TooLarge as error:
+            raise PlacementAnswerError(
+                f'{what}: the answer was not read, since {error}; check the '
+                'endpoint.'
+            ) from None
         except _DENIED as error:
-            raise PlacementDenied(
-                f'{what}: the credentials were refused: {one_line(error)}'
+            raise _unclear(
+                PlacementDenied(
+                    f'{what}: the credentials were refused: {one_line(error)}'
+                )
             ) from error
         except _UNAVAILABLE as error:
             raise PlacementUnavailable(
@@ -193,7 +246,13 @@ class Api:
                 'that it runs and that the endpoint is right.'
             ) from error
         except ks_exceptions.ClientException as error:
-            raise PlacementError(f'{what}: {one_line(error)}') from error
+            raise _unclear(
+                PlacementError(f'{what}: {one_line(error)}')
+            ) from error
+
+    def _seconds(self) -> float:
+        """Return how long the next call may take."""
+        return self._timeout
 
     def supports(self, microversion: str) -> bool:
         """Return whether Placement has a microversion; asks once."""
@@ -458,7 +517,8 @@ def _fault(
             f'{what}: the answer has status {status}; check the endpoint.'
         )
     detail = _detail(response)
-    if status == 404 and not detail:
+    own = bool(detail) and _is_own(response)
+    if status == 404 and not own:
         return PlacementAnswerError(
             f'{what}: the answer is 404 and not from Placement; check the '
             'endpoint.'
@@ -473,7 +533,19 @@ def _fault(
             # It has no code of its own; the contract tests watch the words.
             default = UnknownName, ''
     kind, remedy = _FAULTS.get(status, default)
-    return kind(f'{what}: Placement answered {status}{detail}{remedy}')
+    who = 'Placement answered' if own else 'the answer was'
+    fault = kind(f'{what}: {who} {status}{detail}{remedy}')
+    return fault if own else _unclear(fault)
+
+
+def _unclear(error: PlacementError) -> PlacementError:
+    error.unclear = True
+    return error
+
+
+def _is_own(response: Any) -> bool:
+    """Return whether Placement itself has answered."""
+    return any(name in response.headers for name in _OWN_HEADERS)
 
 
 def _detail(response: Any) -> str:

@@ -16,6 +16,7 @@ from sev_scheduling.placement.claims.consumers import Claim, list_claims
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import list_hosts
+from sev_scheduling.placement.transport import MAX_ANSWER
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
@@ -33,11 +34,15 @@ class PlacementClient(Api):
         adapter: Adapter | Session,
         *,
         timeout: float = TIMEOUT,
+        max_answer: int = MAX_ANSWER,
         patience: float = 60.0,
         max_microversion: str | None = None,
     ) -> None:
         super().__init__(
-            adapter, timeout=timeout, max_microversion=max_microversion
+            adapter,
+            timeout=timeout,
+            max_answer=max_answer,
+            max_microversion=max_microversion,
         )
         self._patience = patience
 
@@ -68,14 +73,16 @@ class PlacementClient(Api):
         :param owner: who holds the claims; :meth:`reconcile` finds by it
         :param instances: uuids of the guests; made up where not given
         :param on_placed: called for each guest once all are claimed; where
-            it raises, all are released again
+            it raises, all are released again. Should that fail, the
+            exception gets a note with their uuids, which is logged too.
         :raises InputError: where the instances are not uuids, one a guest,
             or one of them holds something already; where Placement takes no
             such owner
         :raises InvalidRequest: where a problem is an error
         :raises NoCapacity: where they do not all fit
         :raises PlacementConflict: where others kept claiming the same
-        :raises PlacementError: one of its children
+        :raises PlacementError: one of its children; its ``instances`` has
+            the guests that may hold something all the same
         """
         placed = claims.schedule(
             self,
@@ -86,22 +93,14 @@ class PlacementClient(Api):
             patience=self._patience,
         )
         if on_placed is not None:
-            self._notify(placed, on_placed)
+            try:
+                for placement in placed:
+                    on_placed(placement)
+            except BaseException as error:
+                # The caller does not get their uuids.
+                claims.release_all(self, placed, error)
+                raise
         return placed
-
-    def _notify(
-        self,
-        placed: tuple[PlacedInstance, ...],
-        on_placed: Callable[[PlacedInstance], None],
-    ) -> None:
-        try:
-            for placement in placed:
-                on_placed(placement)
-        except BaseException:
-            # The caller does not get their uuids.
-            for placement in placed:
-                self.release(placement.instance)
-            raise
 
     def claims(self, *, owner: str | None = None) -> list[Claim]:
         """Return the claims of guests that hold slots.
@@ -111,14 +110,20 @@ class PlacementClient(Api):
         """
         return list_claims(self, owner=owner)
 
-    def release(self, instance: str) -> bool:
+    def release(self, instance: str, *, force: bool = False) -> bool:
         """Free what a guest holds; return whether it held anything.
 
         :param instance: the guest's uuid
-        :raises InputError: where it is no uuid
-        :raises PlacementError: one of its children
+        :param force: also where this library has not claimed it, as nova's
+            servers
+        :raises InputError: where it is no uuid; where it was not claimed by
+            this library
+        :raises PlacementError: one of its children; its ``instances`` has
+            the guest where it may be freed or not
         """
-        return claims.release(self, instance, patience=self._patience)
+        return claims.release(
+            self, instance, patience=self._patience, force=force
+        )
 
     def move(
         self, instance: str, request: EncryptionRequest | Validation
@@ -137,7 +142,8 @@ class PlacementClient(Api):
     ) -> list[Claim]:
         """Free slots that a dead owner left; return those claims.
 
-        Look at them first: ``dry_run`` is the default.
+        Look at them first: ``dry_run`` is the default. Claims that this
+        library has not made, nova's servers among them, are no part of it.
 
         :param owner: as in :meth:`schedule`
         :param older_than: seconds since the claim was made

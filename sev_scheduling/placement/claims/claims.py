@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import tenacity
 
-from sev_scheduling.exceptions import InputError, PlacementConflict
+from sev_scheduling.exceptions import (
+    InputError,
+    PlacementConflict,
+    PlacementError,
+)
 from sev_scheduling.placement.answers import (
+    Allocations,
     Candidate,
     main_provider,
 )
@@ -17,9 +23,13 @@ from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims import consumers
 from sev_scheduling.placement.claims.selection import CandidateSelection
 from sev_scheduling.placement.claims.transaction import Transaction
+from sev_scheduling.placement.claims.verification import give_back
+from sev_scheduling.placement.claims.writes import write
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
 from sev_scheduling.text import quoted
+
+LOG = logging.getLogger(__name__)
 
 #: Holds the claims of callers that name no owner.
 OWNER = 'sev-scheduling'
@@ -77,9 +87,8 @@ def schedule(
         owner=owner,
     )
     chosen = _retrying(patience)(claim)
-    names = api.names(candidate.root for candidate in chosen)
     return tuple(
-        _placement(instance, candidate, names)
+        _placement(instance, candidate, selection.names)
         for instance, candidate in zip(claim.instances, chosen, strict=True)
     )
 
@@ -111,24 +120,59 @@ def release(
     *,
     patience: float,
     owner: str | None = None,
+    force: bool = False,
 ) -> bool:
     """See :meth:`.PlacementClient.release`.
 
     :param owner: leave it to anybody else who has it by now
     """
-
     consumers.check_instance(instance)
+    seen: list[Allocations] = []
 
     def attempt() -> bool:
         held = api.allocations(instance)
-        if not held or owner not in (None, held.user_id):
+        # The generation of a consumer grows: of one that is smaller, the
+        # former consumer has been freed.
+        if not held or (seen and _generation(held) <= _generation(seen[-1])):
+            return bool(seen)
+        if owner not in (None, held.user_id):
             return False
-        api.post_allocations(
-            {instance: msgspec.structs.replace(held, by_provider={})}
-        )
+        if not force and held.project_id != consumers.PROJECT:
+            raise InputError(
+                f'Instance {quoted(instance)} was not claimed by this '
+                f'library but for project {quoted(held.project_id)}, so that '
+                'nova or another service has it; force its release if '
+                'nothing runs there.'
+            )
+        seen.append(held)
+        write(api, {instance: msgspec.structs.replace(held, by_provider={})})
         return True
 
     return bool(_retrying(patience)(attempt))
+
+
+def _generation(held: Allocations) -> int:
+    return held.consumer_generation or 0
+
+
+def release_all(
+    api: Api, placed: Sequence[PlacedInstance], error: BaseException
+) -> None:
+    """Give back what was claimed, as its caller failed.
+
+    What cannot be given back is noted on the caller's exception, which is
+    the one that counts.
+    """
+    instances = tuple(placement.instance for placement in placed)
+    try:
+        give_back(api, instances, Allocations())
+    except PlacementError as failure:
+        note = (
+            f'{failure} The claims of {", ".join(instances)} were made and '
+            'could not be given back; release them.'
+        )
+        error.add_note(note)
+        LOG.error('%s', note)
 
 
 def move(
@@ -157,14 +201,21 @@ def move(
                 f'Instance {quoted(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        provider = main_provider(claim.held.by_provider)
-        # A provider that is gone has no host that is to be avoided.
-        found = api.resource_providers(uuid=provider)
-        claim.avoid = found[0].root_provider_uuid if found else provider
+        if not claim.made:
+            # Neither back to where it was, nor to where others moved it.
+            claim.avoid |= {_host_of(api, claim.held)}
         return claim()
 
     (chosen,) = _retrying(patience)(attempt)
-    return _placement(instance, chosen, api.names([chosen.root]))
+    return _placement(instance, chosen, selection.names)
+
+
+def _host_of(api: Api, held: Allocations) -> str:
+    """Return the root uuid of the host of a guest."""
+    provider = main_provider(held.by_provider)
+    # A provider that is gone has no host that is to be avoided.
+    found = api.resource_providers(uuid=provider)
+    return found[0].root_provider_uuid if found else provider
 
 
 def reconcile(
@@ -181,7 +232,9 @@ def reconcile(
         for claim in consumers.list_claims(api, owner=owner)
         if claim.age is not None and claim.age >= older_than
     ]
-    if not dry_run:
-        for claim in found:
-            release(api, claim.instance, owner=owner, patience=patience)
-    return found
+    return [
+        claim
+        for claim in found
+        if dry_run
+        or release(api, claim.instance, owner=owner, patience=patience)
+    ]

@@ -2,7 +2,8 @@
 
 Placement keeps an owner as the user of a consumer, and knows no time: how
 old a claim is, the instance uuids made by :func:`new_instance` show (they
-are of version 7, RFC 9562).
+are of version 7, RFC 9562). What this library has claimed has a project of
+its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.hosts import list_hosts
 from sev_scheduling.text import quoted
+
+#: The project of consumers that this library has made. Nova's have the one
+#: of their server, which is a uuid of keystone.
+PROJECT = 'sev-scheduling'
 
 _LONGEST_OWNER = 255
 
@@ -106,9 +111,9 @@ def _find_claims(api: Api, owner: str | None) -> Iterator[Claim]:
                 held = api.allocations(instance)
                 # It may be gone by now, or moved on.
                 left = held.by_provider.get(provider, {})
-                if orc.MEM_ENCRYPTION_CONTEXT in left and owner in (
-                    None,
-                    held.user_id,
+                if orc.MEM_ENCRYPTION_CONTEXT in left and (
+                    owner is None
+                    or (held.project_id, held.user_id) == (PROJECT, owner)
                 ):
                     age = None if made_at is None else now - made_at
                     yield Claim(

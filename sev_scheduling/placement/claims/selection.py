@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import os_resource_classes as orc
@@ -45,8 +46,8 @@ class CandidateSelection:
     def __init__(self, api: Api, validation: Validation) -> None:
         self._api = api
         self._validation = validation
-        self._query = translate(validation)
-        self._models = self._query.models
+        self.query = translate(validation)
+        self._models = self.query.models
         # What to ask a host of each model by itself.
         self._about = [
             Validation(validation.request, models=(model,))
@@ -54,9 +55,11 @@ class CandidateSelection:
         ]
         # Root uuid -> ram_allocation_ratio, asked once a host.
         self._ratios: dict[str, float] = {}
+        #: Root uuid -> name, of the hosts of the last answer.
+        self.names: Mapping[str, str] = {}
 
     def choose(
-        self, count: int, *, avoid: str | None = None, shuffle: bool = False
+        self, count: int, *, avoid: Collection[str] = (), shuffle: bool = False
     ) -> tuple[list[Candidate], Candidates]:
         """Ask Placement, and choose as :meth:`pick` does.
 
@@ -68,7 +71,7 @@ class CandidateSelection:
         """
         # Who leaves slots to others must see who has none.
         few = max(FEW, FEW_PER_GUEST * count) if self._models else None
-        answer = self._api.candidates(self._query, few)
+        answer = self._api.candidates(self.query, few)
         chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
         if (
             few is not None
@@ -78,7 +81,7 @@ class CandidateSelection:
                 or any(c.model != self._models[0] for c in chosen)
             )
         ):
-            answer = self._api.candidates(self._query)
+            answer = self._api.candidates(self.query)
             chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
         if len(chosen) < count:
             raise self._no_capacity(count, len(chosen), moving=bool(avoid))
@@ -89,7 +92,7 @@ class CandidateSelection:
         answer: Candidates,
         count: int,
         *,
-        avoid: str | None = None,
+        avoid: Collection[str] = (),
         shuffle: bool = False,
     ) -> list[Candidate]:
         """Pick a candidate for each guest, as far as they fit.
@@ -99,7 +102,7 @@ class CandidateSelection:
         name. A guest without a slot goes to a host without pools while
         there is one.
 
-        :param avoid: root uuid of a host that will not do
+        :param avoid: root uuids of hosts that will not do
         :param shuffle: take the hosts of one model in any order
         """
         summaries = answer.provider_summaries
@@ -108,7 +111,7 @@ class CandidateSelection:
         loads: dict[tuple[int, str], int] = {}
         for request in answer.allocation_requests:
             root, model, provider = answer.identify(request, self._models)
-            if root == avoid or (self._models and not model):
+            if root in avoid or (self._models and not model):
                 continue
             if model and provider:
                 slots = _slots(summaries, provider)
@@ -127,7 +130,7 @@ class CandidateSelection:
             else:
                 offers[rank, root] = [request]
                 loads[rank, root] = load
-        names = self._api.names(root for _, root in offers)
+        names = self.names = self._api.names(root for _, root in offers)
 
         def order() -> float:
             return random.random() if shuffle else 0.0

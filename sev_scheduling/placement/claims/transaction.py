@@ -6,17 +6,15 @@ is lost, the guests' allocations show whether it was made.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sev_scheduling.exceptions import (
     InputError,
     NoCapacity,
-    PlacementAnswerError,
     PlacementConflict,
     PlacementError,
-    PlacementUnavailable,
+    some,
 )
 from sev_scheduling.placement.answers import (
     Allocations,
@@ -24,18 +22,19 @@ from sev_scheduling.placement.answers import (
     ProviderSummary,
 )
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.claims.consumers import new_instance
-from sev_scheduling.placement.claims.over_allocation import (
-    find_excess,
-    give_back,
-)
+from sev_scheduling.placement.claims.consumers import PROJECT, new_instance
 from sev_scheduling.placement.claims.selection import CandidateSelection
+from sev_scheduling.placement.claims.verification import find_fault, give_back
+from sev_scheduling.placement.claims.writes import (
+    Claims,
+    holds,
+    look_up,
+    outcome_unknown,
+    write,
+)
 from sev_scheduling.text import quoted
 
-_MOST_NAMES = 3
-
-#: For whom guests are claimed that are new to Placement.
-_PROJECT = 'sev-scheduling'
+Chosen = Sequence[Candidate]
 
 
 @dataclass(kw_only=True)
@@ -44,8 +43,8 @@ class Transaction:
 
     :ivar count: how many guests
     :ivar instances: their uuids; made up, once there is room, where empty
-    :ivar held: what the one guest holds that is to move
-    :ivar avoid: root uuid of the host that it must leave
+    :ivar held: what the one guest holds that is to move, as of this try
+    :ivar avoid: root uuids of hosts that will not do
     """
 
     api: Api
@@ -54,38 +53,50 @@ class Transaction:
     instances: tuple[str, ...]
     owner: str
     held: Allocations = field(default_factory=Allocations)
-    avoid: str | None = None
+    avoid: frozenset[str] = frozenset()
     _own: bool = False
     _tried: int = 0
-    _lost: list[Sequence[Candidate]] = field(default_factory=list)
+    #: Claims that Placement has, had, or may have yet.
+    _sent: list[tuple[Claims, Chosen]] = field(default_factory=list)
     _summaries: dict[str, ProviderSummary] = field(default_factory=dict)
-    _error: PlacementError | None = None
 
-    def __call__(self) -> Sequence[Candidate]:
+    def __call__(self) -> Chosen:
         """Claim; return the candidate that each guest has.
 
         :raises NoCapacity: where they do not all fit
         :raises PlacementConflict: where others changed something meanwhile
+        :raises PlacementError: another of its children; as of NoCapacity,
+            its ``instances`` has the guests that may hold something
         """
-        try:
-            chosen = self._claimed()
-        except (PlacementConflict, NoCapacity):
-            # Not with another claimer, but with an own call that came late?
-            late = self._found()
-            if late is None:
-                self._refuse_taken()
-                raise
-            chosen = late
-        self._give_back_excess(chosen)
+        chosen = self.made or self._claimed()
+        self._verify(chosen)
         return chosen
 
-    def _claimed(self) -> Sequence[Candidate]:
-        chosen, answer = self.selection.choose(
-            self.count,
-            avoid=self.avoid,
-            # Claimers that collide must not collide again.
-            shuffle=self._tried > 0,
+    @property
+    def made(self) -> Chosen | None:
+        """What the guest that is to move holds by an earlier try."""
+        return next(
+            (
+                chosen
+                for claims, chosen in self._sent
+                if holds(self.held, claims[self.instances[0]])
+            ),
+            None,
         )
+
+    def _claimed(self) -> Chosen:
+        if not self._tried:
+            # What it holds by then, it holds by this claim.
+            self._refuse_taken(self.instances[:1])
+        try:
+            chosen, answer = self.selection.choose(
+                self.count,
+                avoid=self.avoid,
+                # Claimers that collide must not collide again.
+                shuffle=self._tried > 0,
+            )
+        except (NoCapacity, PlacementError) as error:
+            return self._late(error)
         if not self.instances:
             # New ones, so no one else has claimed them.
             self._own = True
@@ -94,105 +105,96 @@ class Transaction:
         self._summaries.update(
             (provider, answer.provider_summaries[provider])
             for candidate in chosen
-            for provider in candidate.allocations
+            for provider in (*candidate.allocations, candidate.root)
         )
+        claims = self._claims(chosen)
+        sent = [*self._sent, (claims, chosen)]
         try:
-            self._send(chosen)
-        except (PlacementUnavailable, PlacementAnswerError) as error:
-            self._error = error
-            self._lost.append(chosen)
-            return self._settled(chosen)
-        return chosen
-
-    def _send(self, chosen: Sequence[Candidate]) -> None:
-        self.api.post_allocations(
-            {
-                instance: Allocations(
-                    candidate.allocations,
-                    self.held.project_id or _PROJECT,
-                    self.held.user_id or self.owner,
-                    self.held.consumer_generation,
-                )
-                for instance, candidate in zip(
-                    self.instances, chosen, strict=True
-                )
-            }
-        )
-
-    def _settled(self, chosen: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Find out whether a claim with a lost answer was made.
-
-        A claim that arrives late finds the consumers' generations changed,
-        so asking for the same again does no harm: either one is refused.
-        """
-        with contextlib.suppress(PlacementError):
-            found = self._found()
-            if found is not None:
-                return found
-        for _ in range(2):
-            try:
-                self._send(chosen)
-            except PlacementConflict:
-                raise
-            except PlacementError:
-                continue
-            return chosen
-        raise self._unknown()
-
-    def _found(self) -> Sequence[Candidate] | None:
-        """Return which of the claims with a lost answer was made."""
-        if not self._lost:
-            return None
-        try:
-            # All or nothing, so one guest stands for all.
-            held = self.api.allocations(self.instances[0]).by_provider
+            found = write(self.api, claims, *(c for c, _ in self._sent))
         except PlacementError as error:
-            raise self._unknown() from error
-        return next((c for c in self._lost if held == c[0].allocations), None)
-
-    def _give_back_excess(self, chosen: Sequence[Candidate]) -> None:
-        """:raises PlacementConflict: where Placement gave more than it has"""
-        try:
-            excess = find_excess(self.api, chosen, self._summaries)
-            if excess:
-                give_back(self.api, self.instances, self.held)
-        except PlacementConflict:
+            if error.instances:
+                self._sent = sent
+            elif isinstance(error, PlacementConflict) and self._tried == 1:
+                self._refuse_taken(self.instances)
             raise
+        self._sent = sent
+        return next(chosen for claims, chosen in sent if claims is found)
+
+    def _claims(self, chosen: Chosen) -> Claims:
+        return {
+            instance: Allocations(
+                candidate.allocations,
+                self.held.project_id or PROJECT,
+                self.held.user_id or self.owner,
+                self.held.consumer_generation,
+            )
+            for instance, candidate in zip(self.instances, chosen, strict=True)
+        }
+
+    def _late(self, error: NoCapacity | PlacementError) -> Chosen:
+        """Return an earlier claim that was made all the same.
+
+        It may be what has taken the last slot.
+
+        :raises NoCapacity: the error, where none was
+        :raises PlacementError: the same
+        """
+        if not self._sent:
+            raise error
+        claims = self._sent[-1][0]
+        try:
+            found = look_up(self.api, *(c for c, _ in self._sent))
+        except PlacementError as failure:
+            raise outcome_unknown(failure, claims) from error
+        if found is None:
+            error.instances = self.instances
+            raise error
+        return next(chosen for claims, chosen in self._sent if claims is found)
+
+    def _verify(self, chosen: Chosen) -> None:
+        """Look once more, and give the claim back where it must not stand.
+
+        :raises PlacementConflict: where it was given back
+        """
+        try:
+            fault = find_fault(
+                self.api, chosen, self._summaries, self.selection.query
+            )
         except PlacementError as error:
-            self._error = error
-            raise self._unknown() from error
-        if excess:
+            self._give_back(chosen)
+            raise type(error)(
+                f'{error} The claim was made, could not be checked, and was '
+                'given back.'
+            ) from error
+        if fault:
+            self._give_back(chosen)
             raise PlacementConflict(
-                f'POST /allocations: Placement accepted more claims than '
-                f'there is room for ({excess}), so this one was given back; '
-                'set [placement] allocation_conflict_retry_count = 1 in '
-                'placement.conf.'
+                'POST /allocations: Placement accepted a claim that must not '
+                f'stand, so it was given back: {fault}.'
             )
 
-    def _refuse_taken(self) -> None:
+    def _give_back(self, chosen: Chosen) -> None:
+        try:
+            give_back(self.api, self.instances, self.held)
+        except PlacementError as error:
+            left = type(error)(
+                f'{error} The claim was made, must not stand, and could not '
+                f'be given back; release {some(self.instances)}.'
+            )
+            left.instances = self.instances
+            raise left from error
+        self._sent = [one for one in self._sent if one[1] is not chosen]
+
+    def _refuse_taken(self, instances: Sequence[str]) -> None:
         """Raise at once what no other answer of Placement would change.
 
         :raises InputError: where a guest that is new holds something
         """
-        if self._own or self.held or self._lost or self._tried != 1:
+        if self._own or self.held or self._sent:
             return
-        for instance in self.instances:
+        for instance in instances:
             if self.api.allocations(instance):
                 raise InputError(
                     f'Instance {quoted(instance)} holds something already; '
                     'release or move it.'
                 )
-
-    def _unknown(self) -> PlacementError:
-        error = self._error or PlacementError()
-        names = ', '.join(self.instances[:_MOST_NAMES])
-        more = len(self.instances) - _MOST_NAMES
-        if more > 0:
-            names += f' and {more} more (reconcile finds them by their owner)'
-        unknown = type(error)(
-            f'{error} Whether the claim was made is not known; release '
-            f'{names} once Placement answers.'
-        )
-        unknown.instances = self.instances
-        unknown.__cause__ = error
-        return unknown

@@ -24,7 +24,10 @@ SEV = 'HW_CPU_X86_AMD_SEV'
 
 
 class Answer:
-    """What one call is answered with."""
+    """What one call is answered with.
+
+    :param own: whether it has the headers of Placement's own answers
+    """
 
     def __init__(
         self,
@@ -33,7 +36,11 @@ class Answer:
         *,
         content: bytes | None = None,
         content_type: str = 'application/json',
+        own: bool = True,
+        location: str | None = None,
     ) -> None:
+        self.own = own
+        self.location = location
         self.status = status
         if content is None:
             content = b'' if body is None else json.dumps(body).encode()
@@ -41,7 +48,7 @@ class Answer:
         self.content_type = content_type
 
 
-def fault(status: int, detail: str = 'because') -> Answer:
+def fault(status: int, detail: str = 'because', *, own: bool = True) -> Answer:
     """Answer as Placement does when it refuses."""
     error = {
         'status': status,
@@ -49,8 +56,12 @@ def fault(status: int, detail: str = 'because') -> Answer:
         'detail': f'WebOb says so.\n\n {detail}  ',
         'code': 'placement.undefined_code',
     }
-    return Answer(status, {'errors': [error]})
+    return Answer(status, {'errors': [error]}, own=own)
 
+
+#: What Placement says of a consumer that holds nothing.
+NOTHING: dict[str, Any] = {'allocations': {}}
+ANY_HELD = 'GET /allocations/'
 
 #: An answer, an exception to raise, or the body of a 200.
 Step = Answer | Exception | dict[str, Any]
@@ -85,7 +96,9 @@ class FakeTransport(requests.adapters.BaseAdapter):
         self.calls.append(call)
         self.requests.append(request)
         self.timeouts.append(kwargs['timeout'])
-        step = self.routes.get(call, fault(404))
+        # Placement knows no consumer that it does not know.
+        unknown = NOTHING if call.startswith(ANY_HELD) else fault(404)
+        step = self.routes.get(call, unknown)
         if isinstance(step, list):
             step = step.pop(0) if len(step) > 1 else step[0]
         if callable(step):
@@ -97,6 +110,10 @@ class FakeTransport(requests.adapters.BaseAdapter):
         response = requests.Response()
         response.status_code = step.status
         response.headers['content-type'] = step.content_type
+        if step.location:
+            response.headers['location'] = step.location
+        if step.own:
+            response.headers['x-openstack-request-id'] = 'req-1'
         response.raw = io.BytesIO(step.content)
         response.request = request
         response.url = request.url
@@ -275,16 +292,15 @@ def sev_request(
 
 #: A guest, and what Placement says of it.
 GUEST = uuid_of(7)
-HELD = f'GET /allocations/{GUEST}'
-NOTHING: dict[str, Any] = {'allocations': {}}
+HELD = f'{ANY_HELD}{GUEST}'
 
 
 def holding(number: int, **more: Any) -> dict[str, Any]:
     """Return what a guest holds that is on that host."""
     return {
         'allocations': allocations(number),
-        'project_id': 'a-project',
-        'user_id': 'a-user',
+        'project_id': 'sev-scheduling',
+        'user_id': 'sev-scheduling',
         'consumer_generation': 3,
         **more,
     }
@@ -305,6 +321,15 @@ def cloud(
                     inventories_answer(ratio)
                 )
                 for n in hosts
+            },
+            **{
+                f'GET /resource_providers/{uuid}/{what}': answer
+                for n in hosts
+                for uuid, summary in host_tree(n).items()
+                for what, answer in (
+                    ('usages', {'usages': {}}),
+                    ('traits', {'traits': summary['traits']}),
+                )
             },
             **routes,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import types
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
 
 from sev_scheduling import exceptions, translate
 from sev_scheduling.placement.answers import Allocations
@@ -61,6 +63,11 @@ FAULTS = {
     '404 from Placement': (fault(404), 'NotFound', 'because'),
     '404 from elsewhere': (
         Answer(404, content=b'<html>', content_type='text/html'),
+        'PlacementAnswerError',
+        'not from Placement',
+    ),
+    "a gateway's 404 that looks alike": (
+        fault(404, own=False),
         'PlacementAnswerError',
         'not from Placement',
     ),
@@ -211,6 +218,117 @@ def test_what_is_sent():
     assert headers['Accept'] == 'application/json'
     assert transport.bodies('POST /things') == [{'a': 1}]
     assert transport.timeouts == [7, 7]
+
+
+def test_compression_is_offered_as_far_as_it_can_be_bounded():
+    api, transport = api_of({'GET /things': {}})
+    api.call('GET', '/things')
+    assert transport.requests[-1].headers['Accept-Encoding'] == 'gzip'
+
+
+@pytest.mark.parametrize('method', ['POST', 'PUT', 'DELETE'])
+@pytest.mark.parametrize(
+    'step', [{}, Answer(204)], ids=['with content', 'without']
+)
+def test_a_write_is_done_where_placement_itself_says_so(method, step):
+    api, _ = api_of({f'{method} /things': step})
+    assert api.call(method, '/things', json={}) == {}
+    foreign = Answer(200, {}, own=False)
+    api, _ = api_of({f'{method} /things': foreign})
+    with pytest.raises(exceptions.PlacementAnswerError, match='not from'):
+        api.call(method, '/things', json={})
+
+
+@pytest.mark.parametrize(
+    ('step', 'unclear'),
+    [
+        (fault(400), False),
+        (fault(403), False),
+        (fault(409), False),
+        (fault(404), False),
+        (fault(400, own=False), True),
+        (Answer(400, content=b'<html>', own=False), True),
+        (Answer(400, content=b'<html>'), True),
+        (fault(409, own=False), True),
+        (fault(503), True),
+        (fault(429), True),
+        (Answer(content=b'{'), True),
+        (Answer(307), True),
+        (requests.exceptions.ReadTimeout('slow'), True),
+        (ks_exceptions.Unauthorized('who are you?'), True),
+        (ks_exceptions.ClientException('strange'), True),
+    ],
+)
+def test_an_error_has_whether_it_may_be_done_all_the_same(step, unclear):
+    api, _ = api_of({'POST /things': step})
+    with pytest.raises(exceptions.PlacementError) as caught:
+        api.call('POST', '/things', json={})
+    assert caught.value.unclear is unclear
+
+
+def adapter_that_retries(transport):
+    return transport.adapter(connect_retries=2, status_code_retries=2)
+
+
+def session_that_retries(transport):
+    session = Session(
+        auth=Token(URL, 't'),
+        session=transport.session().session,
+        connect_retries=2,
+    )
+    return Adapter(session, status_code_retries=2, service_type='placement')
+
+
+def proxy_that_retries(transport):
+    """As openstacksdk makes one, with its default of some releases."""
+    pytest.importorskip('openstack')
+    from openstack.connection import Connection
+    from openstack.placement.v1 import _proxy
+
+    session = transport.session()
+    proxy = _proxy.Proxy(
+        session,
+        service_type='placement',
+        endpoint_override=URL,
+        connect_retries=2,
+        status_code_retries=2,
+    )
+    proxy._connection = Connection(session=session)
+    return proxy
+
+
+class TestWritesAreSentOnce:
+    """Else the answer is the one to the second, a conflict."""
+
+    @pytest.mark.parametrize(
+        'adapter',
+        [adapter_that_retries, session_that_retries, proxy_that_retries],
+    )
+    @pytest.mark.parametrize(
+        'step',
+        [
+            requests.exceptions.ConnectionError('reset'),
+            fault(503),
+            Answer(307, location=f'{URL}/elsewhere'),
+        ],
+        ids=['a reset', 'a status', 'a redirection'],
+    )
+    @pytest.mark.parametrize('method', ['POST', 'GET'])
+    def test_whatever_the_adapter_does_by_itself(
+        self, monkeypatch, adapter, step, method
+    ):
+        monkeypatch.setattr('time.sleep', lambda seconds: None)
+        call = f'{method} /things'
+        transport = FakeTransport({call: step, f'{method} /elsewhere': {}})
+        api = Api(adapter(transport))
+        with contextlib.suppress(exceptions.PlacementError):
+            api.call(method, '/things', json={})
+        sent = [c for c in transport.calls if c != 'GET /']
+        if method == 'POST':
+            assert sent == [call]
+        else:
+            # The test would pass where nothing retries at all.
+            assert len(sent) > 1
 
 
 @pytest.mark.parametrize('service_type', [None, 'placement', 'other'])

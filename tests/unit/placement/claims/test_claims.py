@@ -14,11 +14,13 @@ from sev_scheduling.exceptions import (
     PlacementAnswerError,
     PlacementDenied,
     PlacementRefused,
+    PlacementUnavailable,
 )
 from sev_scheduling.placement import PlacedInstance, PlacementClient
 from tests.unit.placement.fake_transport import (
     GUEST,
     HELD,
+    NOTHING,
     allocations,
     cloud,
     fault,
@@ -199,11 +201,11 @@ class TestMove:
             2,
             3,
             **{
-                HELD: [holding(1), holding(2, consumer_generation=4)],
+                HELD: [holding(1), holding(3, consumer_generation=4)],
                 POST: [CONFLICT, {}],
             },
         )
-        assert self.move(transport).host != 'host-2'
+        assert self.move(transport).host == 'host-2'
         assert [
             body[GUEST]['consumer_generation']
             for body in transport.bodies(POST)
@@ -221,6 +223,44 @@ class TestMove:
             1, 2, **{HELD: [holding(1), holding(2)], POST: [LOST, {}]}
         )
         assert self.move(transport).host == 'host-2'
+        assert transport.calls.count(POST) == 1
+
+    def test_one_that_was_sent_twice_is_not_undone(self, clock):
+        """It was taken for another mover's, and the guest moved back to the
+        host that it must leave."""
+        made = holding(2, consumer_generation=4)
+        transport = cloud(
+            1, 2, **{HELD: [holding(1), made], POST: [CONFLICT, {}]}
+        )
+        assert self.move(transport).host == 'host-2'
+        assert transport.calls.count(POST) == 1
+
+    def test_one_that_came_late_is_not_undone(self, clock):
+        """It was absent when it was looked for, and there at the next try."""
+        made = holding(2, consumer_generation=4)
+        transport = cloud(
+            1,
+            2,
+            **{
+                HELD: [*[holding(1)] * 3, made],
+                POST: [LOST, CONFLICT, {}],
+            },
+        )
+        assert self.move(transport).host == 'host-2'
+        assert transport.calls.count(POST) == 2
+
+    def test_never_back_to_where_it_was(self, clock):
+        """Another mover was faster, and there is no third host."""
+        transport = cloud(
+            1,
+            2,
+            **{
+                HELD: [holding(1), holding(2, user_id='other')],
+                POST: CONFLICT,
+            },
+        )
+        with pytest.raises(NoCapacity):
+            self.move(transport)
         assert transport.calls.count(POST) == 1
 
 
@@ -249,3 +289,42 @@ class TestRelease:
     def test_what_is_no_uuid_is_refused(self):
         with pytest.raises(InputError, match="'web-1' is no uuid"):
             client_of(cloud()).release('web-1')
+
+    @pytest.mark.parametrize(
+        'answer', [CONFLICT, LOST, fault(503), fault(400, own=False)]
+    )
+    def test_one_whose_answer_hides_that_it_freed_has_freed(
+        self, clock, answer
+    ):
+        """It said that nothing had been held."""
+        transport = cloud(**{HELD: [holding(1), NOTHING], POST: answer})
+        assert client_of(transport).release(GUEST)
+        assert transport.calls.count(POST) == 1
+
+    def test_a_guest_that_was_claimed_anew_meanwhile_is_left_alone(
+        self, clock
+    ):
+        """It was freed, and then claimed by who was told so."""
+        anew = holding(2, consumer_generation=1)
+        transport = cloud(**{HELD: [holding(1), anew], POST: CONFLICT})
+        assert client_of(transport).release(GUEST)
+        assert transport.calls.count(POST) == 1
+
+    def test_one_that_nobody_can_tell_of_names_the_guest(self):
+        transport = cloud(**{HELD: [holding(1), fault(503)], POST: fault(503)})
+        with pytest.raises(PlacementUnavailable) as caught:
+            client_of(transport).release(GUEST)
+        assert caught.value.instances == (GUEST,)
+
+    @pytest.mark.parametrize('force', [False, True])
+    def test_what_others_have_claimed_takes_force(self, force):
+        theirs = holding(1, project_id='0b8c5a2e6f')
+        transport = cloud(**{HELD: theirs})
+        client = client_of(transport)
+        if force:
+            assert client.release(GUEST, force=True)
+            assert transport.freed() == [GUEST]
+            return
+        with pytest.raises(InputError, match='0b8c5a2e6f'):
+            client.release(GUEST)
+        assert transport.freed() == []

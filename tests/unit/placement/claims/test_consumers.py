@@ -45,7 +45,7 @@ def made(monkeypatch):
 def held(owner='dead', number=1, **more):
     return {
         'allocations': allocations(number),
-        'project_id': 'p',
+        'project_id': 'sev-scheduling',
         'user_id': owner,
         'consumer_generation': 1,
         **more,
@@ -186,3 +186,17 @@ class TestReconcile:
         transport = transport_of({guest: [held(), held('heir')]})
         client_of(transport).reconcile('dead', dry_run=False)
         assert transport.freed() == []
+
+    @pytest.mark.parametrize('project', ['0b8c5a2e6f', 'p'])
+    def test_what_others_have_claimed_is_no_part_of_it(self, made, project):
+        """Nova may use uuids of any version one day, and any user's name."""
+        guest = made(60)
+        transport = transport_of({guest: held(project_id=project)})
+        assert client_of(transport).reconcile('dead', dry_run=False) == []
+        assert transport.freed() == []
+
+    def test_a_guest_that_others_freed_meanwhile_is_not_reported(self, made):
+        guest = made(60)
+        gone = {'allocations': {}}
+        transport = transport_of({guest: [held(), gone]})
+        assert client_of(transport).reconcile('dead', dry_run=False) == []

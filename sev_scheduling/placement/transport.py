@@ -1,0 +1,140 @@
+"""One call over HTTP, bounded in time and in size.
+
+The time-outs of requests are for connecting and for each part of an answer,
+so that an answer which trickles has no end; name resolution, redirects and
+the calls to keystone are not counted at all. So a call is made by a thread of
+its own, and its caller waits for it no longer than it may take.
+
+The body is read in parts, and no further than the limit, before keystoneauth
+or requests would read all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import io
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+import urllib3
+
+#: Bytes, once decompressed, that an answer may have. About 20,000 hosts with
+#: two pools and a hundred traits each, it has some 120 MiB.
+MAX_ANSWER = 256 * 2**20
+
+#: What is offered: its parts can be decompressed within bounds.
+ENCODING = 'gzip'
+
+_PART = 64 * 2**10
+
+
+class OutOfTime(Exception):
+    """The call took too long."""
+
+
+class TooLarge(Exception):
+    """The answer is too large, or compressed in a way that was not offered."""
+
+
+class Call:
+    """One call; use it once.
+
+    :param seconds: how long it may take in all
+    :param max_bytes: how long the body may be, decompressed
+    """
+
+    def __init__(self, seconds: float, max_bytes: int) -> None:
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._done = threading.Event()
+        self._abandoned = False
+        self._raw: Any = None
+        self._response: Any = None
+        self._error: BaseException | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``Session.request()`` of requests must be given."""
+        return {'stream': True, 'hooks': {'response': self._read}}
+
+    def run(self, request: Callable[[], Any]) -> Any:
+        """Return what a function returns, which makes the call.
+
+        :raises OutOfTime: where it has not returned in time; it may go on
+            as long as it gets parts of an answer, and nobody waits for it
+        :raises TooLarge: where the answer is larger than it may be
+        """
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run,
+            args=(self._run, request),
+            name='sev-scheduling-call',
+            # It must not keep the process from ending.
+            daemon=True,
+        )
+        thread.start()
+        try:
+            if not self._done.wait(self._seconds):
+                raise OutOfTime
+        except BaseException:
+            self._abandon()
+            raise
+        if self._error is not None:
+            raise self._error
+        return self._response
+
+    def _run(self, request: Callable[[], Any]) -> None:
+        try:
+            self._response = request()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.set()
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        # Wakes a thread that reads. Older urllib3 has no such method; its
+        # thread ends with the next part.
+        shutdown = getattr(self._raw, 'shutdown', None)
+        if shutdown is not None:
+            with contextlib.suppress(Exception):
+                shutdown()
+
+    def _read(
+        self, response: requests.Response, **_: object
+    ) -> requests.Response:
+        """Read the body; for requests, as a hook."""
+        self._raw = response.raw
+        body = io.BytesIO()
+        try:
+            encoding = response.headers.get('content-encoding', 'identity')
+            if encoding.strip().lower() not in (ENCODING, 'identity', ''):
+                raise TooLarge(f'its encoding {encoding!r} was not asked for')
+            for part in _parts(response.raw):
+                body.write(part)
+                if body.tell() > self._max_bytes:
+                    raise TooLarge(f'it has more than {self._max_bytes} bytes')
+                if self._abandoned:
+                    raise OutOfTime
+        except urllib3.exceptions.HTTPError as error:
+            response.close()
+            raise requests.exceptions.ConnectionError(
+                error, request=response.request
+            ) from error
+        except BaseException:
+            response.close()
+            raise
+        body.seek(0)
+        response.raw = body
+        return response
+
+
+def _parts(raw: Any) -> Iterator[bytes]:
+    if hasattr(raw, 'stream'):
+        yield from raw.stream(_PART, decode_content=True)
+    else:
+        # Not of urllib3: a transport of a test.
+        yield from iter(lambda: raw.read(_PART), b'')
