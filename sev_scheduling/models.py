@@ -50,6 +50,8 @@ class EncryptionModel:
         ``kvm_amd.sev``; each parameter's name belongs to one module
     :ivar capacity_key: resource of the misc cgroup controller that counts
         its guests
+    :ivar capacity_parameter: module parameter with the model's share of that
+        resource; 0 where the resource is not divided
     :ivar cpuid_bit: bit of EAX in CPUID leaf 0x8000001F (AMD)
     :ivar domain_capability: element of ``<features>`` in libvirt's domain
         capabilities
@@ -81,6 +83,7 @@ class EncryptionModel:
     pins_memory: bool = False
     kernel_parameters: tuple[str, ...] = ()
     capacity_key: str = ''
+    capacity_parameter: str = ''
     cpuid_bit: int | None = None
     domain_capability: str = ''
     domain_capability_slots: str = ''
@@ -140,6 +143,8 @@ BUILTIN_MODELS = (
         kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_snp'),
         # SEV-SNP takes its ASIDs from those of SEV-ES.
         capacity_key='sev_es',
+        # Linux 6.18: ciphertext hiding parts them again.
+        capacity_parameter='kvm_amd.ciphertext_hiding_asids',
         cpuid_bit=4,
         domain_capability='sev',
         domain_capability_slots='maxESGuests',
@@ -229,7 +234,7 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         'give text, or None',
     ),
     (
-        ('exclusion_source',),
+        ('exclusion_source', 'capacity_parameter'),
         lambda value: isinstance(value, str),
         'give text',
     ),
@@ -257,7 +262,7 @@ def _check(model: object, origin: str) -> EncryptionModel:
             value = getattr(model, name)
             if not valid(value):
                 raise ModelError(f'{origin} has {name}={value!r}; {remedy}.')
-    for value in model.kernel_parameters:
+    for value in _parameters(model):
         if not _PARAMETER.fullmatch(value):
             raise ModelError(
                 f'{origin} has the kernel parameter {value!r}; give the '
@@ -281,6 +286,15 @@ def _check(model: object, origin: str) -> EncryptionModel:
             'not know; use a CUSTOM_ trait.'
         )
     return model
+
+
+def _parameters(model: EncryptionModel) -> tuple[str, ...]:
+    share = model.capacity_parameter
+    return (
+        (*model.kernel_parameters, share)
+        if share
+        else (model.kernel_parameters)
+    )
 
 
 def parameter_name(parameter: str) -> str:
@@ -311,7 +325,7 @@ def registered_models() -> Mapping[str, EncryptionModel]:
     parameters = {
         parameter_name(parameter): parameter
         for model in BUILTIN_MODELS
-        for parameter in model.kernel_parameters
+        for parameter in _parameters(model)
     }
     extensions: ExtensionManager[object] = ExtensionManager(
         ENTRY_POINT_GROUP, on_load_failure_callback=fail
@@ -327,7 +341,7 @@ def registered_models() -> Mapping[str, EncryptionModel]:
                         f'{origin} has {name}={value!r}, which is taken by '
                         f'{other.name}; choose another.'
                     )
-        for parameter in model.kernel_parameters:
+        for parameter in _parameters(model):
             name = parameter_name(parameter)
             if parameters.setdefault(name, parameter) != parameter:
                 raise ModelError(

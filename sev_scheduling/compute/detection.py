@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sev_scheduling.compute.sources import kernel
 from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.libvirt import DomainCapabilities
-from sev_scheduling.compute.sources.nova_conf import REMOVED, NovaSettings
+from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.hosts.check import Note, NoteCode
 from sev_scheduling.models import (
     EncryptionModel,
@@ -27,6 +27,10 @@ class Source(enum.StrEnum):
     CGROUP = 'cgroup'
     LIBVIRT = 'libvirt'
     NOVA = 'nova.conf'
+
+
+#: They count the same slots; the others set limits.
+_COUNTING = (Source.CPUID, Source.CGROUP, Source.LIBVIRT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class HostEvidence:
 
     :ivar switches: module parameter -> its value, None where it could not
         be understood; absent where the host does not have it
+    :ivar shares: module parameter -> a model's share of the slots
     :ivar capacity: resource -> slots of ``misc.capacity``; None where the
         host does not have the file
     :ivar leaf: CPUID leaf 0x8000001F, None where it was not readable
@@ -65,10 +70,24 @@ class HostEvidence:
     switches: Mapping[str, bool | None] = field(
         default_factory=dict, hash=False
     )
+    shares: Mapping[str, int] = field(default_factory=dict, hash=False)
     capacity: Mapping[str, int] | None = field(default=None, hash=False)
     leaf: EncryptionLeaf | None = None
     capabilities: tuple[DomainCapabilities, ...] = ()
     qemu_version: tuple[int, int, int] | None = None
+
+    @property
+    def kvm_capabilities(self) -> tuple[DomainCapabilities, ...]:
+        """Those that say something of encrypted guests.
+
+        Libvirt offers encryption to KVM guests only, whatever the host has;
+        a document without an architecture may be of any.
+        """
+        return tuple(
+            c
+            for c in self.capabilities
+            if c.arch and c.virt_type in (None, 'kvm')
+        )
 
 
 #: Its name in version 0.1.
@@ -142,7 +161,7 @@ def detect(
             replace(source, note=_about(model, source.note))
             for source in (
                 _cpuid(model, facts.leaf),
-                _kernel(model, facts.switches),
+                _kernel(model, facts),
                 _cgroup(model, facts.capacity),
                 _libvirt(model, facts),
                 _nova(model, nova),
@@ -201,9 +220,21 @@ def _support(
         notes.append(Note(NoteCode.LIBVIRT_NOT_ASKED))
     if not notes and slots == 0:
         notes.append(Note(NoteCode.NO_SLOTS))
-    if len({*found.numbers.values()}) > 1:
-        numbers = {'numbers': found.numbers}
-        notes.append(Note(NoteCode.SOURCES_DISAGREE, numbers))
+    counts = {
+        str(e.source): e.slots
+        for e in evidence
+        if e.source in _COUNTING and e.slots is not None
+    }
+    if len({*counts.values()}) > 1:
+        notes.append(Note(NoteCode.SOURCES_DISAGREE, {'numbers': counts}))
+    share, total = (
+        found.says(Source.KERNEL).slots,
+        min(counts.values(), default=None),
+    )
+    if share is not None and total is not None and share < total:
+        parameter = model.capacity_parameter
+        values = {'parameter': parameter, 'share': share, 'total': total}
+        notes.append(Note(NoteCode.SLOTS_DIVIDED, values))
     return replace(
         found,
         enabled=switched_on and not excluding,
@@ -228,15 +259,17 @@ def _cpuid(model: EncryptionModel, leaf: EncryptionLeaf | None) -> Evidence:
     )
 
 
-def _kernel(
-    model: EncryptionModel, switches: Mapping[str, bool | None]
-) -> Evidence:
+def _kernel(model: EncryptionModel, facts: HostEvidence) -> Evidence:
     note = None
     for parameter in model.kernel_parameters:
-        note, value = parameter_note(parameter, switches)
+        note, value = parameter_note(parameter, facts.switches)
         if not value:
             return Evidence(Source.KERNEL, value, None, note)
-    return Evidence(Source.KERNEL, True if note else None, None, note)
+    share = facts.shares.get(parameter_name(model.capacity_parameter))
+    if share:
+        path = kernel.parameter_path(model.capacity_parameter)
+        note = Note(NoteCode.PARAMETER_SHARE, {'path': path, 'share': share})
+    return Evidence(Source.KERNEL, True if note else None, share or None, note)
 
 
 def parameter_note(
@@ -270,10 +303,11 @@ def _cgroup(
 
 
 def _libvirt(model: EncryptionModel, facts: HostEvidence) -> Evidence:
-    if not facts.capabilities or not model.domain_capability:
+    asked = facts.kvm_capabilities
+    if not asked or not model.domain_capability:
         return Evidence(Source.LIBVIRT)
     # The document of another architecture says nothing of this model.
-    found = [c for c in facts.capabilities if c.arch in model.architectures]
+    found = [c for c in asked if c.arch in model.architectures]
     element = model.domain_capability
     having = [c for c in found if c.features.get(element)]
     if not having:
@@ -321,7 +355,7 @@ def _nova(model: EncryptionModel, nova: NovaSettings | None) -> Evidence:
             needed=mode,
         )
     option = model.slots_option
-    if not option or nova.release >= REMOVED.get(option, nova.release + 1):
+    if not option or not nova.knows(option):
         return Evidence(Source.NOVA)
     return Evidence(
         Source.NOVA,

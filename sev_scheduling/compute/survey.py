@@ -22,7 +22,9 @@ from sev_scheduling.compute.sources.kernel import (
     parameters,
     parse_capacity,
     parse_leaves,
+    parse_share,
     parse_switch,
+    share_parameters,
 )
 from sev_scheduling.compute.sources.libvirt import DomainCapabilities
 from sev_scheduling.compute.sources.memory import read_memory
@@ -34,6 +36,8 @@ from sev_scheduling.compute.sources.nova_conf import (
 )
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import Check
+from sev_scheduling.models import find_model, registered_models
+from sev_scheduling.text import quoted
 
 _CPUID = '/dev/cpu/0/cpuid'
 
@@ -66,6 +70,14 @@ def gather(
         except InputError as error:
             switches[name] = None
             errors.append(str(error))
+    shares: dict[str, int] = {}
+    for name, path in share_parameters().items():
+        try:
+            text = root.read(path)
+            if text is not None:
+                shares[name] = parse_share(text, path)
+        except InputError as error:
+            errors.append(str(error))
     capacity = None
     try:
         text = root.read(CAPACITY)
@@ -76,6 +88,7 @@ def gather(
     return Gathered(
         HostEvidence(
             switches=switches,
+            shares=shares,
             capacity=capacity,
             leaf=parse_leaves(
                 root.read_at(_CPUID, LEAF_EXTENDED, LEAF_BYTES) or b'',
@@ -122,8 +135,19 @@ def survey(
     release: int | None = None,
     guests: int | None = None,
     base_mb: int = DEFAULT_BASE_MB,
+    models: Sequence[str] = (),
 ) -> HostReport:
-    """Return what a host's files say; what cannot be read is named in it."""
+    """Return what a host's files say; what cannot be read is named in it.
+
+    :param models: names of the models to check; all by default
+    :raises InputError: where no model has such a name
+    """
+    for name in models:
+        if find_model(name) is None:
+            raise InputError(
+                f'--model {quoted(name)} is unknown; give one of '
+                f'{", ".join(registered_models())}.'
+            )
     gathered = gather(
         root, capabilities=capabilities, qemu_version=qemu_version
     )
@@ -151,6 +175,7 @@ def survey(
         published_error=published_error,
         guests=guests,
         base_mb=base_mb,
+        wanted=tuple(models),
     )
 
 

@@ -63,6 +63,7 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.PARAMETER_OFF: Row('{path} is N'),
     NoteCode.PARAMETER_MISSING: Row('{path} is missing'),
     NoteCode.PARAMETER_UNREADABLE: Row('{path} is unreadable'),
+    NoteCode.PARAMETER_SHARE: Row('{path} leaves it {share} slots'),
     NoteCode.CAPACITY: Row('{key} in {path}'),
     NoteCode.CAPABILITY: Row('<{element}> is supported by libvirt and QEMU'),
     NoteCode.CAPABILITY_SLOTS: Row('<{slots}> of <{element}>'),
@@ -90,6 +91,10 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.NO_SLOTS: Row('0 slots'),
     NoteCode.SOURCES_DISAGREE: Row(
         'sources disagree, the smallest counts: {numbers}'
+    ),
+    NoteCode.SLOTS_DIVIDED: Row(
+        '{parameter} leaves it {share} of {total} slots, and nova publishes '
+        '{total}'
     ),
     # Sentences from here on: what checks find.
     NoteCode.UNUSABLE_INPUT: Row('{error}'),
@@ -120,12 +125,29 @@ ROWS: Mapping[NoteCode, Row] = {
         "Load a model's kernel module with its parameters ({parameters}); "
         'dmesg says what the BIOS keeps from the kernel.',
     ),
+    NoteCode.KERNEL_WANTED_OFF: Row(
+        'Not switched on: {reasons}.',
+        'Load the kernel module with {parameters}; dmesg says what the BIOS '
+        'keeps from the kernel.',
+    ),
     NoteCode.KERNEL_ON: Row('Switched on: {models}.'),
     NoteCode.LIBVIRT_UNKNOWN: Row(
         'Libvirt was not asked.',
         'Install libvirt-python, or give the output of "virsh '
         'domcapabilities --machine {machine_type}" with '
         '--domain-capabilities.',
+    ),
+    NoteCode.LIBVIRT_VIRT_TYPE: Row(
+        'The domain capabilities are of virt type {virt_type}, and libvirt '
+        'offers encryption to KVM guests only.',
+        'Ask with "virsh domcapabilities --virttype kvm --machine '
+        '{machine_type}".',
+    ),
+    NoteCode.LIBVIRT_NO_ARCHITECTURE: Row(
+        'The domain capabilities have no <arch>, so they may be of any '
+        'machine.',
+        'Give all that "virsh domcapabilities --virttype kvm --machine '
+        '{machine_type}" prints.',
     ),
     NoteCode.LIBVIRT_NOTHING_ON: Row(
         'The kernel has nothing switched on that libvirt could support.'
@@ -147,6 +169,16 @@ ROWS: Mapping[NoteCode, Row] = {
         'Slots: {slots}.',
         'Use libvirt 8.0 or later, or a kernel with the misc cgroup '
         'controller, so that nova counts them.',
+    ),
+    NoteCode.HOST_SLOTS_NEED_OPTION: Row(
+        'Slots: {slots}.',
+        'Set [libvirt] {option}: neither libvirt nor the misc cgroup '
+        'controller has the number.',
+    ),
+    NoteCode.HOST_SLOTS_DIVIDED: Row(
+        'Slots: {slots}. {reasons}.',
+        'Set sev_scheduling:max_guests:{model}={share} on an aggregate of '
+        'the host, or {parameter}={total}.',
     ),
     NoteCode.HOST_SLOTS_DISPUTED: Row('Slots: {slots}. {reasons}.', _RESTART),
     NoteCode.HOST_SLOTS: Row('Slots: {slots}.'),
@@ -205,6 +237,9 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.NOVA_CONF_TOO_OLD: Row(
         'nova {release}, {files}. {reasons}.',
         'Upgrade to use it.',
+    ),
+    NoteCode.NOVA_CONF_NOT_APPLICABLE: Row(
+        'nova {release}, {files}. Not applicable: {reasons}.'
     ),
     NoteCode.NOVA_CONF_READ: Row('nova {release}, {files}.'),
     NoteCode.VIRT_TYPE_KVM: Row('[libvirt] virt_type is {value}.'),

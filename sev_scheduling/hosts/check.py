@@ -47,6 +47,7 @@ class NoteCode(enum.StrEnum):
     PARAMETER_OFF = 'parameter-off'
     PARAMETER_MISSING = 'parameter-missing'
     PARAMETER_UNREADABLE = 'parameter-unreadable'
+    PARAMETER_SHARE = 'parameter-share'
     CAPACITY = 'capacity'
     CAPABILITY = 'capability'
     CAPABILITY_SLOTS = 'capability-slots'
@@ -63,6 +64,7 @@ class NoteCode(enum.StrEnum):
     LIBVIRT_NOT_ASKED = 'libvirt-not-asked'
     NO_SLOTS = 'no-slots'
     SOURCES_DISAGREE = 'sources-disagree'
+    SLOTS_DIVIDED = 'slots-divided'
     # Any check.
     UNUSABLE_INPUT = 'unusable-input'
     # The processor.
@@ -74,8 +76,11 @@ class NoteCode(enum.StrEnum):
     PROCESSOR_SLOTS = 'processor-slots'
     # The kernel, libvirt and QEMU.
     KERNEL_OFF = 'kernel-off'
+    KERNEL_WANTED_OFF = 'kernel-wanted-off'
     KERNEL_ON = 'kernel-on'
     LIBVIRT_UNKNOWN = 'libvirt-unknown'
+    LIBVIRT_VIRT_TYPE = 'libvirt-virt-type'
+    LIBVIRT_NO_ARCHITECTURE = 'libvirt-no-architecture'
     LIBVIRT_NOTHING_ON = 'libvirt-nothing-on'
     LIBVIRT_LACKS = 'libvirt-lacks'
     LIBVIRT_QEMU_UNKNOWN = 'libvirt-qemu-unknown'
@@ -83,6 +88,8 @@ class NoteCode(enum.StrEnum):
     # Slots.
     HOST_OFFERS_NONE = 'host-offers-none'
     HOST_SLOTS_UNKNOWN = 'host-slots-unknown'
+    HOST_SLOTS_NEED_OPTION = 'host-slots-need-option'
+    HOST_SLOTS_DIVIDED = 'host-slots-divided'
     HOST_SLOTS_DISPUTED = 'host-slots-disputed'
     HOST_SLOTS = 'host-slots'
     # Two models that must not share a host.
@@ -105,6 +112,7 @@ class NoteCode(enum.StrEnum):
     # nova.conf.
     NOVA_CONF_NOT_READ = 'nova-conf-not-read'
     NOVA_CONF_TOO_OLD = 'nova-conf-too-old'
+    NOVA_CONF_NOT_APPLICABLE = 'nova-conf-not-applicable'
     NOVA_CONF_READ = 'nova-conf-read'
     VIRT_TYPE_KVM = 'virt-type-kvm'
     VIRT_TYPE_QEMU = 'virt-type-qemu'

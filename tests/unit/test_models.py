@@ -246,6 +246,17 @@ def test_packages_add_models_in_the_order_of_their_names(plug_in):
             id='a path as a kernel parameter',
         ),
         pytest.param(
+            {'capacity_parameter': '../etc/shadow'},
+            "has the kernel parameter '../etc/shadow'; give the module and "
+            'its parameter, such as kvm_amd.sev.',
+            id='a path as the parameter of a share',
+        ),
+        pytest.param(
+            {'capacity_parameter': 1},
+            'has capacity_parameter=1; give text.',
+            id='a number as the parameter of a share',
+        ),
+        pytest.param(
             {'kernel_parameters': ('kvm_arm.sev',)},
             "has the kernel parameter 'kvm_arm.sev', whose name is taken by "
             'kvm_amd.sev; choose another.',

@@ -67,6 +67,15 @@ class Check(Plain):
         add_config(parser)
         add_numbers(parser, _NUMBERS)
         parser.add_argument(
+            '--model',
+            metavar='MODEL',
+            action='append',
+            default=[],
+            help='a model that guests are to have, such as amd-sev-snp; may '
+            'be repeated (default: all that the host has switched on and '
+            'nova knows)',
+        )
+        parser.add_argument(
             '-f',
             '--format',
             choices=('table', 'json'),
@@ -97,6 +106,7 @@ class Check(Plain):
                     release=parsed_args.nova_release,
                     guests=parsed_args.guests,
                     base_mb=parsed_args.base,
+                    models=parsed_args.model,
                 )
             )
         except SevSchedulingError:

@@ -20,7 +20,10 @@ from sev_scheduling.compute.detection import (
 )
 from sev_scheduling.compute.reservation import reserve
 from sev_scheduling.compute.sources.firmware import Descriptor, matching
-from sev_scheduling.compute.sources.nova_conf import HIDES_EXCLUDED
+from sev_scheduling.compute.sources.nova_conf import (
+    HIDES_EXCLUDED,
+    NovaSettings,
+)
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import CheckKind, NoteCode
 from sev_scheduling.models import (
@@ -33,27 +36,48 @@ from sev_scheduling.models import (
 def hardware(report: HostReport) -> Finding:
     leaf = report.facts.leaf
     if leaf is None:
-        if report.enabled:
+        if report.switched_on:
             return success(NoteCode.PROCESSOR_NOT_ASKED)
         return failure(NoteCode.PROCESSOR_UNKNOWN)
     if not leaf.sev:
-        others = [m.name for m in report.enabled_models if m.cpuid_bit is None]
+        others = [m.name for m in report.switched_on if m.cpuid_bit is None]
         if others:
             return success(NoteCode.PROCESSOR_OTHER, models=tuple(others))
         return failure(NoteCode.PROCESSOR_WITHOUT_SEV)
     counts = {'sev': leaf.sev_slots, 'es': leaf.es_slots}
-    if leaf.sev_es and not leaf.es_slots:
+    # The BIOS may leave a model without an ASID that nobody wants.
+    if any(
+        model.cpuid_bit is not None
+        and leaf.supports(model.cpuid_bit)
+        and leaf.slots(model.capacity_key) == 0
+        for model in report.wanted_models
+    ):
         return warning(NoteCode.PROCESSOR_NO_ES_SLOTS, **counts)
     return success(NoteCode.PROCESSOR_SLOTS, **counts)
 
 
 def kernel(report: HostReport) -> Finding:
+    """Whether the kernel has the wanted models on, or any where all are."""
     if report.errors:
         raise InputError(' '.join(report.errors))
-    if report.enabled:
-        return success(NoteCode.KERNEL_ON, models=report.enabled)
-    models = [m for m in detectable_models() if m.kernel_parameters]
-    parameters = [p for m in models for p in m.kernel_parameters]
+    on = tuple(model.name for model in report.switched_on)
+    wanted = {model.name for model in report.wanted_models}
+    if on and not (report.wanted and wanted.difference(on)):
+        return success(NoteCode.KERNEL_ON, models=on)
+    models = [
+        m
+        for m in report.wanted_models
+        if m.name not in on and m.kernel_parameters
+    ]
+    parameters = [p for model in models for p in model.kernel_parameters]
+    values = {'parameters': tuple(f'{p}=1' for p in dict.fromkeys(parameters))}
+    if report.wanted:
+        off = [m for m in report.models if m.model in wanted.difference(on)]
+        return failure(
+            NoteCode.KERNEL_WANTED_OFF,
+            reasons=tuple(model.notes[0] for model in off),
+            **values,
+        )
     first = dict.fromkeys(m.kernel_parameters[0] for m in models)
     return failure(
         NoteCode.KERNEL_OFF,
@@ -61,31 +85,44 @@ def kernel(report: HostReport) -> Finding:
             parameter_note(parameter, report.facts.switches)[0]
             for parameter in first
         ),
-        parameters=tuple(f'{p}=1' for p in dict.fromkeys(parameters)),
+        **values,
     )
 
 
-def virtualisation(report: HostReport) -> Finding:
+def virtualisation(report: HostReport) -> Finding | None:
     """Whether libvirt and QEMU support what the kernel has switched on."""
     if report.libvirt_error:
         raise InputError(report.libvirt_error)
-    if not report.facts.capabilities:
-        machine_type = report.leading_model.machine_type
+    facts = report.facts
+    machine_type = report.leading_model.machine_type
+    if not facts.capabilities:
         return warning(NoteCode.LIBVIRT_UNKNOWN, machine_type=machine_type)
-    if not report.enabled:
+    if not facts.kvm_capabilities:
+        first = facts.capabilities[0]
+        if first.arch is None:
+            code = NoteCode.LIBVIRT_NO_ARCHITECTURE
+        else:
+            code = NoteCode.LIBVIRT_VIRT_TYPE
+        return warning(
+            code, virt_type=first.virt_type, machine_type=machine_type
+        )
+    enabled = report.enabled
+    if not enabled:
+        if report.switched_on:
+            return None
         return failure(NoteCode.LIBVIRT_NOTHING_ON)
     said = [
-        (model.model, model.says(Source.LIBVIRT))
+        model.says(Source.LIBVIRT)
         for model in report.models
-        if model.enabled
+        if model.model in enabled
     ]
-    lacking = tuple(e.note for _, e in said if e.supported is False)
+    lacking = tuple(e.note for e in said if e.supported is False)
     if len(lacking) == len(said):
         return failure(NoteCode.LIBVIRT_LACKS, reasons=lacking)
     if lacking:
         return warning(NoteCode.LIBVIRT_LACKS, reasons=lacking)
     demanding = [m for m in report.enabled_models if any(m.since_qemu)]
-    if demanding and report.facts.qemu_version is None:
+    if demanding and facts.qemu_version is None:
         return success(
             NoteCode.LIBVIRT_QEMU_UNKNOWN,
             model=demanding[0].name,
@@ -95,19 +132,36 @@ def virtualisation(report: HostReport) -> Finding:
 
 
 def slots(report: HostReport) -> Finding:
+    """Whether it is known how many guests nova lets run, and that many can."""
     offered = report.offered
     if not offered:
-        reasons = tuple(m.notes[0] for m in report.models if m.notes)
+        reasons = tuple(m.notes[0] for m in report.published_models if m.notes)
+        if report.switched_on and not report.enabled:
+            return warning(NoteCode.HOST_OFFERS_NONE, reasons=reasons)
         return failure(NoteCode.HOST_OFFERS_NONE, reasons=reasons)
     numbers = {model.model: model.slots for model in offered}
     if None in numbers.values():
+        nova = report.nova or NovaSettings()
+        for model in report.enabled_models:
+            option = model.slots_option
+            uncounted = numbers.get(model.name, 0) is None
+            if uncounted and option and nova.knows(option):
+                return failure(
+                    NoteCode.HOST_SLOTS_NEED_OPTION,
+                    slots=numbers,
+                    option=option,
+                )
         return failure(NoteCode.HOST_SLOTS_UNKNOWN, slots=numbers)
-    disputed = tuple(
-        note
-        for model in offered
-        for note in model.notes
-        if note.code is NoteCode.SOURCES_DISAGREE
-    )
+    notes = [note for model in offered for note in model.notes]
+    divided = [n for n in notes if n.code is NoteCode.SLOTS_DIVIDED]
+    if divided:
+        return warning(
+            NoteCode.HOST_SLOTS_DIVIDED,
+            slots=numbers,
+            reasons=tuple(divided),
+            **divided[0].values,
+        )
+    disputed = tuple(n for n in notes if n.code is NoteCode.SOURCES_DISAGREE)
     if disputed:
         return warning(
             NoteCode.HOST_SLOTS_DISPUTED, slots=numbers, reasons=disputed

@@ -39,13 +39,13 @@ def read(report: HostReport) -> Finding:
         return failure(NoteCode.NOVA_CONF_NOT_READ)
     settings = report.nova
     values = {'release': settings.release, 'files': settings.files}
-    unknown = tuple(
-        too_old(model, settings)
-        for model in report.enabled_models
-        if model.since_nova > settings.release
-    )
-    if unknown:
+    unknown = tuple(too_old(m, settings) for m in report.not_applicable)
+    if unknown and report.wanted:
         return warning(NoteCode.NOVA_CONF_TOO_OLD, **values, reasons=unknown)
+    if unknown:
+        return success(
+            NoteCode.NOVA_CONF_NOT_APPLICABLE, **values, reasons=unknown
+        )
     return success(NoteCode.NOVA_CONF_READ, **values)
 
 
@@ -64,14 +64,14 @@ def sev_guests(report: HostReport) -> Finding | None:
     value = settings.get(SEV_OPTION)
     removed = REMOVED[SEV_OPTION]
     values = {'option': SEV_OPTION, 'value': value}
-    if settings.release >= removed:
+    if not settings.knows(SEV_OPTION):
         if value is None:
             return None
         return warning(NoteCode.OPTION_REMOVED, **values, removed=removed)
     name = _limited_by(SEV_OPTION)
     sev = next(m for m in report.models if m.model == name)
     if value is None:
-        if not report.facts.capabilities or not sev.offered:
+        if not report.facts.kvm_capabilities or not sev.offered:
             return None
         if sev.says(Source.LIBVIRT).slots is None:
             return failure(
@@ -91,7 +91,7 @@ def tdx_guests(report: HostReport) -> Finding | None:
     """``num_intel_tdx_guests``, beside the number of the misc controller."""
     name = _limited_by(TDX_OPTION)
     model = next((m for m in report.enabled_models if m.name == name), None)
-    if model is None or report.settings.release < model.since_nova:
+    if model is None:
         return None
     value = report.settings.get(TDX_OPTION)
     hardware = (report.facts.capacity or {}).get(model.capacity_key)

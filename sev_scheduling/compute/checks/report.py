@@ -6,6 +6,7 @@ the meaning that ``nova-status upgrade check`` gives to its results.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,7 @@ class HostReport:
     :ivar guests: encrypted guests to reserve memory for; as many as the
         host has slots where None
     :ivar base_mb: what the host needs for itself
+    :ivar wanted: names of the models to check; all where empty
     """
 
     facts: HostEvidence
@@ -61,6 +63,7 @@ class HostReport:
     published_error: str | None = None
     guests: int | None = None
     base_mb: int = 512
+    wanted: tuple[str, ...] = ()
 
     @property
     def models(self) -> tuple[ModelSupport, ...]:
@@ -68,15 +71,37 @@ class HostReport:
         return detect(self.facts)
 
     @property
-    def enabled(self) -> tuple[str, ...]:
-        """The models that the kernel has switched on, and that are safe."""
-        return tuple(model.model for model in self.models if model.enabled)
+    def wanted_models(self) -> tuple[EncryptionModel, ...]:
+        """The models to check, whether the host has them or not."""
+        models = detectable_models()
+        if not self.wanted:
+            return models
+        return tuple(model for model in models if model.name in self.wanted)
+
+    @property
+    def switched_on(self) -> tuple[EncryptionModel, ...]:
+        """Those that the kernel has switched on, and that are safe."""
+        enabled = {model.model for model in self.models if model.enabled}
+        return tuple(m for m in self.wanted_models if m.name in enabled)
+
+    @property
+    def not_applicable(self) -> tuple[EncryptionModel, ...]:
+        """Those that are switched on, and that this nova does not know."""
+        if self.nova is None:
+            return ()
+        release = self.nova.release
+        return tuple(m for m in self.switched_on if m.since_nova > release)
 
     @property
     def enabled_models(self) -> tuple[EncryptionModel, ...]:
-        """What is known of the enabled models."""
-        enabled = self.enabled
-        return tuple(m for m in detectable_models() if m.name in enabled)
+        """Those that guests can have: switched on, and known to nova."""
+        unknown = self.not_applicable
+        return tuple(m for m in self.switched_on if m not in unknown)
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The names of those."""
+        return tuple(model.name for model in self.enabled_models)
 
     @property
     def leading_model(self) -> EncryptionModel:
@@ -102,8 +127,20 @@ class HostReport:
         return self.settings.default_machine_type(self.architecture)
 
     @property
+    def published_models(self) -> tuple[ModelSupport, ...]:
+        """What nova makes of the wanted models, with the limits it has."""
+        found = self.models
+        if self.nova is not None:
+            # The check of an option reports its value.
+            with contextlib.suppress(InputError):
+                found = detect(self.facts, self.nova)
+        names = {model.name for model in self.wanted_models}
+        return tuple(model for model in found if model.model in names)
+
+    @property
     def offered(self) -> tuple[ModelSupport, ...]:
-        return tuple(model for model in self.models if model.offered)
+        """Those of them that guests can have."""
+        return tuple(m for m in self.published_models if m.offered)
 
     @property
     def settings(self) -> NovaSettings:

@@ -35,12 +35,26 @@ _SEV, _SEV_ES, _SEV_SNP = 1, 3, 4
 def parameters() -> dict[str, str]:
     """Return the parameters that switch models on: name -> path."""
     return {
-        parameter_name(parameter): (
-            '/sys/module/{}/parameters/{}'.format(*parameter.split('.'))
-        )
+        parameter_name(parameter): parameter_path(parameter)
         for model in registered_models().values()
         for parameter in model.kernel_parameters
     }
+
+
+def share_parameters() -> dict[str, str]:
+    """Return the parameters with a model's share of slots: name -> path."""
+    return {
+        parameter_name(model.capacity_parameter): parameter_path(
+            model.capacity_parameter
+        )
+        for model in registered_models().values()
+        if model.capacity_parameter
+    }
+
+
+def parameter_path(parameter: str) -> str:
+    """Return where sysfs has a parameter, such as ``kvm_amd.sev``."""
+    return '/sys/module/{}/parameters/{}'.format(*parameter.split('.'))
 
 
 def parse_switch(text: str, origin: str) -> bool:
@@ -69,6 +83,22 @@ def parse_count(text: str | None, origin: str) -> int:
     raise InputError(
         f'{origin} is {quoted(text or "")}; it must be a number of 0 to '
         f'{MAX_COUNT}.'
+    )
+
+
+def parse_share(text: str, origin: str) -> int:
+    """Return a model's share of slots; 0 where they are not divided.
+
+    Once loaded, ``kvm_amd`` keeps in its parameter what it made of the number
+    that was given (Linux 6.18, ``sev_hardware_setup``).
+
+    :raises InputError: where it is no unsigned 32-bit number
+    """
+    stripped = text.strip()
+    if re.fullmatch('[0-9]{1,10}', stripped) and int(stripped) < 1 << 32:
+        return min(int(stripped), MAX_COUNT)
+    raise InputError(
+        f'{origin} holds {quoted(stripped)}; it must be a number of slots.'
     )
 
 

@@ -117,6 +117,10 @@ class NovaSettings:
             return self.values[name]
         return _DEFAULTS.get(name)
 
+    def knows(self, option: str) -> bool:
+        """Return whether this release of nova still has an option."""
+        return self.release < REMOVED.get(option, self.release + 1)
+
     @property
     def cpu_mode(self) -> str:
         """The CPU mode of guests; nova's default follows ``virt_type``."""

@@ -105,6 +105,46 @@ def test_the_smallest_number_wins(change, slots, codes):
     assert min(found.numbers.values(), default=None) == slots
 
 
+SHARE = 'ciphertext_hiding_asids'
+
+
+@pytest.mark.parametrize(
+    ('share', 'slots', 'codes'),
+    [
+        pytest.param({}, 252, [], id='an older kernel'),
+        pytest.param({SHARE: 0}, 252, [], id='hiding is off'),
+        pytest.param(
+            {SHARE: 50}, 50, [NoteCode.SLOTS_DIVIDED], id='hiding is on'
+        ),
+        pytest.param({SHARE: 252}, 252, [], id='it has all'),
+    ],
+)
+def test_ciphertext_hiding_leaves_sev_snp_its_share(share, slots, codes):
+    facts = dataclasses.replace(samples.facts(samples.GENOA), shares=share)
+
+    found = of('amd-sev-snp', facts)
+
+    assert (found.slots, codes_of(found)) == (slots, codes)
+    assert of('amd-sev', facts).slots == 754
+
+
+def test_a_share_is_no_matter_of_dispute():
+    facts = dataclasses.replace(
+        samples.facts(samples.GENOA),
+        shares={SHARE: 50},
+        capacity={'sev': 754, 'sev_es': 251},
+    )
+
+    found = of('amd-sev-snp', facts)
+
+    assert codes_of(found) == [
+        NoteCode.SOURCES_DISAGREE,
+        NoteCode.SLOTS_DIVIDED,
+    ]
+    assert found.notes[0].values['numbers'] == {'cgroup': 251, 'libvirt': 252}
+    assert found.notes[1].values['total'] == 251
+
+
 def test_no_slots_is_no_offer():
     facts = dataclasses.replace(
         samples.facts(samples.MILAN), capacity={'sev': 0}
@@ -261,6 +301,8 @@ class TestNovaConf:
 
         assert found[0].slots == slots
         assert found[1].slots == 99
+        # A limit is no count.
+        assert found[0].notes == ()
 
     @pytest.mark.parametrize(
         ('value', 'slots'),

@@ -19,6 +19,7 @@ from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.compute.sources.firmware import FirmwareSearch
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
 from sev_scheduling.compute.survey import gather, read_settings
+from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import Check, Note, NoteCode
 from tests.unit.compute import samples
 
@@ -129,6 +130,11 @@ def test_an_empty_host_fails_without_an_error(tmp_path):
     }
 
 
+def test_a_wanted_model_must_be_known(tmp_path):
+    with pytest.raises(InputError, match="--model 'sev' is unknown"):
+        survey(HostFilesystem(tmp_path), models=['amd-sev', 'sev'])
+
+
 def test_the_release_is_given_or_installed_or_the_latest(monkeypatch):
     root = samples.root(samples.MILAN)
 
@@ -170,6 +176,7 @@ def test_the_interface_is_what_it_says():
 SEV = 'sys/module/kvm_amd/parameters/sev'
 SEV_ES = 'sys/module/kvm_amd/parameters/sev_es'
 CAPACITY = 'sys/fs/cgroup/misc.capacity'
+HIDING = 'sys/module/kvm_amd/parameters/ciphertext_hiding_asids'
 
 
 def put(root, name, data):
@@ -190,11 +197,13 @@ def test_the_facts_of_a_host_are_read(tmp_path):
     put(tmp_path, SEV_ES, b'N\n')
     put(tmp_path, 'sys/module/kvm_intel/parameters/tdx', b'N\n')
     put(tmp_path, CAPACITY, b'sev 509\n')
+    put(tmp_path, HIDING, b'50\n')
 
     facts = gather(HostFilesystem(tmp_path), qemu_version=(8, 2, 2)).facts
 
     assert facts.switches == {'sev': True, 'sev_es': False, 'tdx': False}
     assert facts.capacity == {'sev': 509}
+    assert facts.shares == {'ciphertext_hiding_asids': 50}
     assert facts.qemu_version == (8, 2, 2)
 
 
@@ -221,6 +230,7 @@ def test_cpuid_is_read_where_the_driver_has_it(tmp_path):
         pytest.param(SEV, b'\xff', 'not UTF-8', id='no text'),
         pytest.param(SEV, b'Y' * (1 << 21), 'has more than', id='too large'),
         pytest.param(CAPACITY, b'sev -1', 'sev capacity', id='no number'),
+        pytest.param(HIDING, b'max', 'number of slots', id='no share'),
     ],
 )
 def test_one_bad_file_does_not_keep_others_from_being_read(

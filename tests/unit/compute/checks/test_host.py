@@ -98,6 +98,85 @@ def test_the_kernel_module(facts, status, code):
     assert samples.result(finding) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ('wanted', 'facts', 'status', 'code', 'reason'),
+    [
+        ('amd-sev', MILAN, SUCCESS, 'kernel-on', None),
+        ('amd-sev-snp', GENOA, SUCCESS, 'kernel-on', None),
+        (
+            'amd-sev-snp',
+            MILAN,
+            FAILURE,
+            'kernel-wanted-off',
+            'parameter-missing',
+        ),
+        ('amd-sev-es', GENOA, FAILURE, 'kernel-wanted-off', 'excluded'),
+    ],
+)
+def test_a_wanted_model_must_be_on(wanted, facts, status, code, reason):
+    finding = host.kernel(HostReport(facts=facts, wanted=(wanted,)))
+
+    assert samples.result(finding) == (status, code)
+    if status is FAILURE:
+        (note,) = finding.values['reasons']
+        assert (note.values['model'], note.code) == (wanted, reason)
+
+
+def test_of_two_wanted_models_the_one_that_is_off_is_named():
+    report = HostReport(facts=MILAN, wanted=('amd-sev', 'intel-tdx'))
+
+    finding = host.kernel(report)
+
+    assert finding.code == 'kernel-wanted-off'
+    assert finding.values['parameters'] == ('kvm_intel.tdx=1',)
+
+
+def test_asids_that_nobody_wants_are_not_missed():
+    facts = asked(MILAN, leaf=leaf(1))
+
+    finding = host.hardware(HostReport(facts=facts, wanted=('amd-sev',)))
+
+    assert finding.code == 'processor-slots'
+
+
+def document(**changes):
+    (capabilities,) = MILAN.capabilities
+    return asked(
+        MILAN, capabilities=(dataclasses.replace(capabilities, **changes),)
+    )
+
+
+@pytest.mark.parametrize(
+    ('facts', 'code'),
+    [
+        (document(virt_type='qemu'), 'libvirt-virt-type'),
+        (document(virt_type='qemu', features={}), 'libvirt-virt-type'),
+        (document(arch=None), 'libvirt-no-architecture'),
+        (document(virt_type=None), 'libvirt-qemu-unknown'),
+        (
+            asked(
+                MILAN,
+                capabilities=(
+                    *document(virt_type='qemu').capabilities,
+                    *MILAN.capabilities,
+                ),
+            ),
+            'libvirt-qemu-unknown',
+        ),
+    ],
+)
+def test_a_document_that_says_nothing_is_not_taken_for_a_no(facts, code):
+    report = HostReport(facts=facts, nova=NovaSettings())
+    finding = host.virtualisation(report)
+
+    assert finding.code == code
+    assert (finding.status is SUCCESS) is (code == 'libvirt-qemu-unknown')
+    assert [model.model for model in report.offered] == [
+        'amd-sev',
+        'amd-sev-es',
+    ]
+
+
 def test_what_the_kernel_says_must_be_readable():
     with pytest.raises(InputError, match='a line'):
         host.kernel(HostReport(facts=MILAN, errors=('a line',)))
@@ -173,6 +252,90 @@ def test_encryption_slots(facts, status, code):
     finding = host.slots(HostReport(facts=facts))
 
     assert samples.result(finding) == (status, code)
+
+
+NO_CGROUP = asked(TDX, capacity=None)
+PASSTHROUGH = {'cpu_mode': 'host-passthrough'}
+DIVIDED = asked(GENOA, shares={'ciphertext_hiding_asids': 50})
+
+
+@pytest.mark.parametrize(
+    ('facts', 'release', 'values', 'status', 'code', 'slots'),
+    [
+        pytest.param(
+            NO_CGROUP, 34, PASSTHROUGH, FAILURE, 'host-slots-need-option',
+            {'intel-tdx': None}, id='TDX that nothing counts',
+        ),
+        pytest.param(
+            NO_CGROUP, 34, {**PASSTHROUGH, 'num_intel_tdx_guests': 9},
+            SUCCESS, 'host-slots', {'intel-tdx': 9},
+            id='TDX that nova.conf counts',
+        ),
+        pytest.param(
+            TDX, 34, {**PASSTHROUGH, 'num_intel_tdx_guests': 9},
+            SUCCESS, 'host-slots', {'intel-tdx': 9},
+            id='TDX that nova.conf limits',
+        ),
+        pytest.param(
+            TDX, 33, PASSTHROUGH, WARNING, 'host-offers-none', None,
+            id='TDX, and a nova that does not know it',
+        ),
+        pytest.param(
+            NAPLES, 31, {}, FAILURE, 'host-slots-need-option',
+            {'amd-sev': None}, id='SEV that nothing counts',
+        ),
+        pytest.param(
+            NAPLES, 31, {'num_memory_encrypted_guests': 15},
+            SUCCESS, 'host-slots', {'amd-sev': 15},
+            id='SEV that nova.conf counts',
+        ),
+        pytest.param(
+            NAPLES, 34, {'num_memory_encrypted_guests': 15},
+            FAILURE, 'host-slots-unknown', {'amd-sev': None},
+            id='SEV, and an option that nova 34 does not have',
+        ),
+        pytest.param(
+            MILAN, 31, {}, SUCCESS, 'host-slots', {'amd-sev': 410},
+            id='SEV-ES, which nova 31 does not know',
+        ),
+        pytest.param(
+            DIVIDED, 34, {}, WARNING, 'host-slots-divided',
+            {'amd-sev': 754, 'amd-sev-snp': 50}, id='ciphertext hiding',
+        ),
+        pytest.param(
+            DIVIDED, 33, {}, SUCCESS, 'host-slots', {'amd-sev': 754},
+            id='ciphertext hiding, and a nova without SEV-SNP',
+        ),
+    ],
+)  # fmt: skip
+def test_slots_are_what_nova_publishes(
+    facts, release, values, status, code, slots
+):
+    nova = NovaSettings(release=release, values=values)
+    finding = host.slots(HostReport(facts=facts, nova=nova))
+
+    assert samples.result(finding) == (status, code)
+    assert finding.values.get('slots') == slots
+
+
+def test_an_option_that_cannot_be_read_does_not_hide_the_slots():
+    nova = NovaSettings(errors={'cpu_mode': 'a line'})
+
+    finding = host.slots(HostReport(facts=MILAN, nova=nova))
+
+    assert finding.code == 'host-slots'
+
+
+def test_a_wanted_model_alone_is_counted():
+    finding = host.slots(HostReport(facts=DIVIDED, wanted=('amd-sev',)))
+
+    assert finding.values['slots'] == {'amd-sev': 754}
+
+
+def test_libvirt_is_not_asked_about_what_this_nova_does_not_know():
+    nova = NovaSettings(release=33)
+
+    assert host.virtualisation(HostReport(facts=TDX, nova=nova)) is None
 
 
 @pytest.mark.parametrize(

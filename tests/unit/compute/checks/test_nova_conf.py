@@ -35,16 +35,28 @@ def found(check, facts, release=34, **values):
     [
         pytest.param(GENOA, 34, SUCCESS, 'nova-conf-read', id='new enough'),
         pytest.param(
-            GENOA, 33, WARNING, 'nova-conf-too-old', id='too old for SNP'
+            GENOA,
+            33,
+            SUCCESS,
+            'nova-conf-not-applicable',
+            id='too old for SNP',
         ),
         pytest.param(
             MILAN, 32, SUCCESS, 'nova-conf-read', id='new enough for ES'
         ),
         pytest.param(
-            MILAN, 31, WARNING, 'nova-conf-too-old', id='too old for ES'
+            MILAN,
+            31,
+            SUCCESS,
+            'nova-conf-not-applicable',
+            id='too old for ES',
         ),
         pytest.param(
-            TDX, 33, WARNING, 'nova-conf-too-old', id='too old for TDX'
+            TDX,
+            33,
+            SUCCESS,
+            'nova-conf-not-applicable',
+            id='too old for TDX',
         ),
     ],
 )
@@ -52,6 +64,23 @@ def test_the_configuration(facts, release, status, code):
     result = found(nova_conf.read, facts, release)
 
     assert result == (status, code)
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'status', 'code'),
+    [
+        ('amd-sev-es', WARNING, 'nova-conf-too-old'),
+        ('amd-sev', SUCCESS, 'nova-conf-read'),
+    ],
+)
+def test_what_this_nova_lacks_is_a_warning_where_it_is_wanted(
+    wanted, status, code
+):
+    report = HostReport(
+        facts=MILAN, nova=NovaSettings(release=31), wanted=(wanted,)
+    )
+
+    assert samples.result(nova_conf.read(report)) == (status, code)
 
 
 def test_the_configuration_must_be_read():

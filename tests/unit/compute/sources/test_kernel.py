@@ -10,6 +10,7 @@ from sev_scheduling.compute.sources.kernel import (
     parse_capacity,
     parse_count,
     parse_leaves,
+    parse_share,
     parse_switch,
 )
 from sev_scheduling.exceptions import InputError
@@ -183,3 +184,22 @@ def test_any_leaf_gives_possible_numbers(encryption):
     assert 0 <= found.sev_slots <= MAX_COUNT
     assert 0 <= found.es_slots <= found.guests <= MAX_COUNT
     assert found.sev_slots + found.es_slots <= found.guests
+
+
+@pytest.mark.parametrize(
+    ('text', 'share'),
+    [
+        ('0\n', 0),
+        ('50\n', 50),
+        # An unsigned parameter that was given -1, and that nothing used.
+        ('4294967295\n', MAX_COUNT),
+    ],
+)
+def test_a_share_of_slots_is_an_unsigned_number(text, share):
+    assert parse_share(text, 'f') == share
+
+
+@pytest.mark.parametrize('text', ['', '-1', 'max', '4294967296', '1_0', '٣'])
+def test_another_share_is_refused(text):
+    with pytest.raises(InputError, match='number of slots'):
+        parse_share(text, 'f')
