@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sev_scheduling.hosts.verdict import FilterResult, Verdict
+from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
 #: The code of a host that can run the guest and that Placement does not
@@ -42,6 +43,10 @@ class Cause(enum.StrEnum):
     HOST = 'host'
     #: a request group of the flavor (``resources1:…``, ``trait1:…``)
     GROUP = 'group'
+    #: a port that asks for resources (bandwidth, packet rate, a device)
+    PORT = 'port'
+    #: devices that an extra spec asks for (a PCI alias, a device profile)
+    DEVICE = 'device'
     #: ``group_policy=isolate``
     GROUP_POLICY = 'group-policy'
     #: constraints of several kinds, all of which must be relaxed
@@ -62,13 +67,18 @@ class Constraint:
     :ivar cause: the kind; never ``NONE``, ``SEVERAL``, ``COMBINATION`` or
         ``UNCLEAR``
     :ivar name: a resource class, trait (``CUSTOM_A or CUSTOM_B``,
-        ``!CUSTOM_C``), aggregate uuid, group suffix, model
+        ``!CUSTOM_C``), aggregate uuid, group suffix, uuid of a port, key of
+        an extra spec, model
     :ivar requested: amount of the resource class; 0 for other kinds
+    :ivar groups: what a port or an extra spec asks for
     """
 
     cause: Cause
     name: str
     requested: int = 0
+    groups: tuple[RequestGroup, ...] = field(
+        default=(), compare=False, repr=False
+    )
 
     def __str__(self) -> str:
         return f'{self.name}:{self.requested}' if self.requested else self.name

@@ -224,15 +224,18 @@ CHANGES: Mapping[tuple[Target, bool], str] = {
     '{owner}',
 }
 
-#: What gets an image property: the image of a new server, or one that exists.
-PROPERTY_OF: Mapping[bool, str] = {
-    True: 'the image',
-    False: 'the stopped server',
+#: What gets an image property: the image or the volume of a new server, or a
+#: server that exists.
+PROPERTY_OF: Mapping[Target | None, str] = {
+    Target.IMAGE: 'the image',
+    Target.VOLUME: 'the volume',
+    Target.SERVER: 'the stopped server',
 }
 #: The same where the image was named just before.
-PROPERTY_OF_IT: Mapping[bool, str] = {
-    True: 'it',
-    False: 'it on the stopped server',
+PROPERTY_OF_IT: Mapping[Target | None, str] = {
+    Target.IMAGE: 'it',
+    Target.VOLUME: 'it',
+    Target.SERVER: 'it on the stopped server',
 }
 _SET_MACHINE_TYPE = 'set hw_machine_type={needs} on {target}: {command}'
 _SET_IT = 'Set {it}: {command}'
@@ -263,7 +266,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{n:defaults|default} to machine type {machine_type}; {model} needs '
         '{needs}',
         advice=_SET_MACHINE_TYPE,
-        tenant='The image names no machine type, and hosts give it '
+        tenant='The {image} names no machine type, and hosts give it '
         '{machine_type}; {model} needs {needs}.',
         tenant_advice=_SET_IT,
         host_advice='{command}',
@@ -272,15 +275,15 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{n:does not publish its|do not publish their} default machine type; '
         '{model} needs {needs}',
         advice=_SET_MACHINE_TYPE,
-        tenant='The image names no machine type; {model} needs {needs}.',
+        tenant='The {image} names no machine type; {model} needs {needs}.',
         tenant_advice=_SET_IT,
         host_advice='{command}',
     ),
     (VerdictCode.MACHINE_TYPE_NOT_Q35, 'image'): Row(
         '{n:was|were} asked for {machine_type}; {model} needs {needs}',
         advice=_SET_MACHINE_TYPE,
-        tenant='The image asks for machine type {machine_type}; {model} needs '
-        '{needs}.',
+        tenant='The {image} asks for machine type {machine_type}; {model} '
+        'needs {needs}.',
         tenant_advice=_SET_IT,
         host_advice='{command}',
     ),
@@ -369,19 +372,38 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'hosts',
         tenant='No {such_host} meets the traits asked for: {names}.',
         tenant_advice='Remove or change what asks for them in the flavor or '
-        'the image.',
+        'the {image}.',
+    ),
+    (Cause.TRAIT, 'property'): Row(
+        'support of {properties} ({names})',
+        advice='change what asks for it, or the traits of the hosts',
+        tenant='No {such_host} supports {properties}.',
+        tenant_advice='Change or remove it there.',
     ),
     (Cause.HOST_TRAIT, ''): Row(
-        'what is asked of every host: {names}',
-        advice='enable these hosts, or change their traits',
+        'what the cloud asks of hosts: {names}',
+        advice='see which request filter of the cloud asks for it, or change '
+        'the traits of these hosts',
+        tenant='No {such_host} meets what the cloud asks of hosts.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'service'): Row(
+        'being in service: {names}',
+        advice='enable these hosts',
         tenant='No {such_host} is in service.',
         tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'property'): Row(
+        'support of {properties} ({names})',
+        advice='change what asks for it, or the traits of the hosts',
+        tenant='No {such_host} supports {properties}.',
+        tenant_advice='Change or remove it there.',
     ),
     (Cause.MACHINE_TYPE, ''): Row(
         'their default machine type',
         advice=_SET_MACHINE_TYPE,
-        tenant='The image names no machine type, and hosts that could run it '
-        'default to another than {needs}.',
+        tenant='The {image} names no machine type, and hosts that could run '
+        'it default to another than {needs}.',
         tenant_advice=_SET_IT,
     ),
     (Cause.AGGREGATE, ''): Row(
@@ -402,6 +424,20 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         advice='change these groups of the flavor, or add hosts that serve '
         'them',
         tenant='No {such_host} can serve the request groups {names}.',
+        tenant_advice='Use another flavor.',
+    ),
+    (Cause.PORT, ''): Row(
+        '{names}, for {amounts} {traits}',
+        advice='use a port that asks for less (its QoS policy), or add hosts '
+        'that serve it',
+        tenant='No {such_host} can serve {names}, which asks for {amounts}.',
+        tenant_advice='Use another port, or one with another QoS policy.',
+    ),
+    (Cause.DEVICE, ''): Row(
+        'the devices of {names}: {amounts} {traits}',
+        advice='use another flavor, or add hosts with these devices',
+        tenant='No {such_host} has the devices that {names} of the flavor '
+        'asks for: {amounts}.',
         tenant_advice='Use another flavor.',
     ),
     (Cause.GROUP_POLICY, ''): Row(
@@ -449,6 +485,8 @@ CONSTRAINTS: Mapping[Cause, str] = {
     Cause.AGGREGATE: 'aggregate {name}',
     Cause.HOST: 'host {name}',
     Cause.GROUP: 'request group {name}',
+    Cause.PORT: 'port {name}',
+    Cause.DEVICE: '{name}',
     Cause.GROUP_POLICY: 'group_policy={name}',
 }
 SLOTS_IN_USE = '{label} ({slots_used} of {slots_total} in use)'
@@ -460,10 +498,24 @@ SHORTFALL = (
 TENANT_CONSTRAINTS: Mapping[Cause, str] = {
     Cause.AGGREGATE: 'the availability zone or project',
     Cause.HOST: 'the host asked for',
-    Cause.HOST_TRAIT: 'hosts in service',
+    Cause.HOST_TRAIT: 'what the cloud asks of hosts',
     Cause.MACHINE_TYPE: 'the default machine type',
     Cause.RESOURCES_SHORT: '{name}',
 }
+TENANT_SERVICE = 'hosts in service'
+#: A port that is not known by its uuid.
+SOME_PORT = 'a port'
+#: What ports ask for; other classes go by their own name.
+AMOUNTS: Mapping[str, str] = {
+    'NET_BW_EGR_KILOBIT_PER_SEC': '{amount} kbit/s egress',
+    'NET_BW_IGR_KILOBIT_PER_SEC': '{amount} kbit/s ingress',
+    'NET_PACKET_RATE_KILOPACKET_PER_SEC': '{amount} kpacket/s',
+    'NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC': '{amount} kpacket/s egress',
+    'NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC': '{amount} kpacket/s ingress',
+}
+AMOUNT = '{amount} {name}'
+#: A property that hosts must support.
+PROPERTY = '{what}={value} of {owner}'
 
 #: Whether anything but encryption and slots is asked of the hosts.
 SUCH_HOSTS = {

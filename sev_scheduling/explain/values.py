@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from sev_scheduling.rules.rule import set_image
 from sev_scheduling.text import quoted
 
 Values = Mapping[str, Any]
+
+#: What every request of nova asks of hosts, as a constraint has it.
+_IN_SERVICE = frozenset({'!COMPUTE_STATUS_DISABLED', 'OWNER_NOVA'})
 
 #: A key that can stand in a sentence as it is.
 _PLAIN_KEY = re.compile(r'[A-Za-z0-9_.:-]{1,60}')
@@ -108,11 +112,11 @@ def machine_type_fix(request: EncryptionRequest) -> Fix:
 
 def _machine_type_values(request: EncryptionRequest) -> Values:
     fix = machine_type_fix(request)
-    new = fix.target is not Target.SERVER
     return {
         'command': fix.command(),
-        'target': catalogue.PROPERTY_OF[new],
-        'it': catalogue.PROPERTY_OF_IT[new],
+        'image': 'volume' if request.image_of_volume else 'image',
+        'target': catalogue.PROPERTY_OF[fix.target],
+        'it': catalogue.PROPERTY_OF_IT[fix.target],
     }
 
 
@@ -172,7 +176,54 @@ def cause_case(diagnosis: Diagnosis) -> str:
         return '' if diagnosis.slots_total else 'reserved'
     if diagnosis.cause is Cause.RESOURCES_SHORT:
         return '' if diagnosis.shortfalls else 'units'
+    if diagnosis.cause in (Cause.HOST_TRAIT, Cause.TRAIT):
+        if all(map(_is_service, diagnosis.constraints)):
+            return 'service'
+        sources = diagnosis.request.trait_sources
+        if all(c.name in sources for c in diagnosis.constraints):
+            return 'property'
     return ''
+
+
+def _is_service(constraint: Constraint) -> bool:
+    return (
+        constraint.cause is Cause.HOST_TRAIT and constraint.name in _IN_SERVICE
+    )
+
+
+def _properties(diagnosis: Diagnosis) -> str:
+    """Return what nova made the traits of."""
+    sources = diagnosis.request.trait_sources
+    entries = dict.fromkeys(
+        entry
+        for constraint in diagnosis.constraints
+        for entry in sources.get(constraint.name, ())
+    )
+    return ' and '.join(
+        catalogue.PROPERTY.format(
+            what=what(field), value=value, owner=owner(field)
+        )
+        for field, value in entries
+    )
+
+
+def _asked_beside(diagnosis: Diagnosis) -> Values:
+    """Return what ports and devices ask for, in sum."""
+    sums: Counter[str] = Counter()
+    traits: set[str] = set()
+    for constraint in diagnosis.constraints:
+        for group in constraint.groups:
+            sums.update(group.resources)
+            traits.update(*group.required)
+    return {
+        'amounts': ', '.join(
+            catalogue.AMOUNTS.get(name, catalogue.AMOUNT).format(
+                amount=amount, name=name
+            )
+            for name, amount in sorted(sums.items())
+        ),
+        'traits': f'({", ".join(sorted(traits)) or "no traits"})',
+    }
 
 
 def cause_values(diagnosis: Diagnosis) -> Values:
@@ -194,6 +245,8 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         else diagnosis.hosts_with_free_slot
     )
     names = [c.name for c in diagnosis.constraints]
+    if diagnosis.cause is Cause.PORT:
+        names = list(map(_label, diagnosis.constraints))
     tenant_names = dict.fromkeys(map(_tenant_name, diagnosis.constraints))
     return {
         'n': Count(diagnosis.hosts_with_model or 0),
@@ -210,18 +263,24 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'classes': ' and '.join(names),
         'names': ', '.join(names),
         'tenant_names': ', '.join(tenant_names),
+        'properties': _properties(diagnosis),
+        **_asked_beside(diagnosis),
         'needs': request.model.machine_type if request.model else '',
         **_machine_type_values(request),
     }
 
 
 def _label(constraint: Constraint) -> str:
+    if constraint.cause is Cause.PORT and not constraint.name:
+        return catalogue.SOME_PORT
     return catalogue.CONSTRAINTS[constraint.cause].format(
         name=constraint.name, constraint=constraint
     )
 
 
 def _tenant_name(constraint: Constraint) -> str:
+    if _is_service(constraint):
+        return catalogue.TENANT_SERVICE
     template = catalogue.TENANT_CONSTRAINTS.get(constraint.cause)
     if template is None:
         return _label(constraint)

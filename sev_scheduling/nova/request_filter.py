@@ -7,8 +7,9 @@ when the host filter is made.
 from __future__ import annotations
 
 import re
+import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,6 +21,7 @@ from nova import exception, objects
 from nova.scheduler import request_filter
 from nova.scheduler.utils import ResourceRequest
 from oslo_log import log as logging
+from oslo_utils import uuidutils
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
@@ -39,7 +41,7 @@ from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
-from sev_scheduling.problems import Problem
+from sev_scheduling.problems import Field, Problem, Source
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation
@@ -202,12 +204,13 @@ def nova_queries(
     pinned = _resource_request(spec, True)
     if pinned is None:
         return
-    yield _with_slot(pinned, slot)
+    askers = group_askers(spec)
+    yield _with_slot(pinned, slot, askers)
     if (
         pinned.cpu_pinning_requested
         and not CONF.workarounds.disable_fallback_pcpu_query
     ):
-        yield _with_slot(_resource_request(spec, False), slot)
+        yield _with_slot(_resource_request(spec, False), slot, askers)
 
 
 def _resource_request(spec: Any, pinned: bool) -> Any:
@@ -224,7 +227,46 @@ def _resource_request(spec: Any, pinned: bool) -> Any:
 _PARAMETER = re.compile(r'(resources|required)(.*)')
 
 
-def _with_slot(asked: Any, slot: PlacementRequest) -> PlacementRequest:
+#: Nova's names for the groups of a device profile, of a flavor or a port.
+_DEVICE_PROFILE = re.compile(r'device_profile_\d+?(?P<port>[0-9a-f-]{36})?')
+
+
+def group_askers(spec: Any) -> dict[str, Field]:
+    """Return the suffix of each group -> the port or extra spec it is for.
+
+    ``RequestGroup.requester_id`` of nova 31 to 34 is the port's uuid, or with
+    neutron's extended resource requests a uuid of version 5 that is made of
+    it; for a PCI alias the request's uuid and a number; for a device profile
+    a number, and the port's uuid where the port has it.
+    """
+    pci = value_of(spec, 'pci_requests')
+    aliases = {
+        f'{one.request_id}-{number}'
+        for one in (pci.requests if pci else ())
+        if one.alias_name
+        for number in range(one.count)
+    }
+    networks = value_of(spec, 'requested_networks') or ()
+    ports = sorted({one.port_id for one in networks if one.port_id})
+    found = {}
+    for group in value_of(spec, 'requested_resources') or ():
+        name = group.requester_id or ''
+        profile = _DEVICE_PROFILE.fullmatch(name)
+        port = profile['port'] if profile else name
+        if name in aliases:
+            found[name] = Field(Source.FLAVOR, 'pci_passthrough:alias')
+        elif profile and not port:
+            found[name] = Field(Source.FLAVOR, 'accel:device_profile')
+        elif uuidutils.is_uuid_like(port):
+            if port not in ports and uuid.UUID(port).version == 5:
+                port = ' or '.join(ports)
+            found[name] = Field(Source.REQUEST, 'port', port)
+    return found
+
+
+def _with_slot(
+    asked: Any, slot: PlacementRequest, askers: Mapping[str, Field]
+) -> PlacementRequest:
     """Put the slot's own group in place of nova's.
 
     :param asked: a ``ResourceRequest``; it names its groups in its query
@@ -260,6 +302,7 @@ def _with_slot(asked: Any, slot: PlacementRequest) -> PlacementRequest:
                 for trait in traits[suffix]
                 if trait.startswith('!')
             ),
+            askers.get(suffix),
         )
         for suffix, amounts in resources.items()
     )

@@ -8,12 +8,14 @@ persistent memory, width of addresses, PCI affinity.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 import os_resource_classes as orc
 import os_traits
 from oslo_utils import strutils
 
+from sev_scheduling.problems import Source
 from sev_scheduling.request.sources import FlavorView
 from sev_scheduling.text import whole_number
 
@@ -72,6 +74,62 @@ def feature_traits(
     if threads in _THREAD_POLICY:
         traits[os_traits.HW_CPU_HYPERTHREADING] = _THREAD_POLICY[threads]
     return traits
+
+
+#: What nova 31 to 34 make a trait of (``nova.scheduler.request_filter`` and
+#: ``nova.scheduler.utils``): the trait, or what stands before the value.
+_IMAGE_TRAITS = {
+    'disk_format': 'COMPUTE_IMAGE_TYPE',
+    'hw_architecture': 'HW_ARCH',
+    'hw_cdrom_bus': 'COMPUTE_STORAGE_BUS',
+    'hw_disk_bus': 'COMPUTE_STORAGE_BUS',
+    'hw_emulation_architecture': 'COMPUTE_ARCH',
+    'hw_firmware_stateless': os_traits.COMPUTE_SECURITY_STATELESS_FIRMWARE,
+    'hw_video_model': 'COMPUTE_GRAPHICS_MODEL',
+    'hw_vif_model': 'COMPUTE_NET_VIF_MODEL',
+}
+#: The same of flavors and images, by prefix and key.
+_EITHER_TRAITS = {
+    ('hw', 'cpu_thread_policy'): os_traits.HW_CPU_HYPERTHREADING,
+    ('hw', 'ephemeral_encryption'): 'COMPUTE_EPHEMERAL_ENCRYPTION',
+    ('hw', 'ephemeral_encryption_format'): 'COMPUTE_EPHEMERAL_ENCRYPTION',
+    ('hw', 'pci_numa_affinity_policy'): (
+        os_traits.COMPUTE_SOCKET_PCI_NUMA_AFFINITY
+    ),
+    ('hw', 'sound_model'): 'COMPUTE_SOUND_MODEL',
+    ('hw', 'tpm_model'): 'COMPUTE_SECURITY',
+    ('hw', 'tpm_secret_security'): 'COMPUTE_SECURITY_TPM_SECRET_SECURITY',
+    ('hw', 'tpm_version'): 'COMPUTE_SECURITY_TPM',
+    ('hw', 'virtio_packed_ring'): 'COMPUTE_NET_VIRTIO_PACKED',
+    ('os', 'secure_boot'): os_traits.COMPUTE_SECURITY_UEFI_SECURE_BOOT,
+    ('accel', 'device_profile'): 'COMPUTE_ACCELERATORS',
+}
+
+
+def trait_sources(
+    extra_specs: Mapping[str, str], properties: Mapping[str, str]
+) -> Iterator[tuple[str, Source, str, str]]:
+    """Yield trait, source, key and value of all that nova makes traits of.
+
+    Whether nova asks for the trait depends on its options and on the value;
+    where it does, this is why.
+    """
+    keys = [
+        (Source.IMAGE, key, properties.get(key), trait)
+        for key, trait in _IMAGE_TRAITS.items()
+    ]
+    for (prefix, name), trait in _EITHER_TRAITS.items():
+        for source, separator, held in (
+            (Source.FLAVOR, ':', extra_specs),
+            (Source.IMAGE, '_', properties),
+        ):
+            key = f'{prefix}{separator}{name}'
+            keys.append((source, key, held.get(key), trait))
+    for source, key, value, trait in keys:
+        if value is not None:
+            yield trait, source, key, value
+            suffix = re.sub('[^A-Z0-9]', '_', value.upper())
+            yield f'{trait}_{suffix}', source, key, value
 
 
 def feature_resources(

@@ -40,12 +40,15 @@ class RequestGroup:
     :ivar resources: resource class -> amount, none of them 0
     :ivar required: AND of ORs: ``({T1, T2}, {T3})`` is (T1 or T2) and T3
     :ivar forbidden: traits that the provider must not have
+    :ivar asker: the port or the extra spec that asks for it, where it is no
+        group that the flavor spells out; the owner of a port is its uuid
     """
 
     suffix: str = ''
     resources: Mapping[str, int] = field(default_factory=dict, hash=False)
     required: tuple[frozenset[str], ...] = ()
     forbidden: frozenset[str] = frozenset()
+    asker: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

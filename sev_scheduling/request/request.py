@@ -108,6 +108,10 @@ class EncryptionRequest:
     groups: tuple[RequestGroup, ...] = ()
     group_policy: str | None = None
     boot_from_volume: bool = False
+    #: Trait -> the fields that nova makes it of, with their values.
+    trait_sources: Mapping[str, tuple[tuple[Field, str], ...]] = (
+        dataclass_field(default_factory=dict, compare=False, repr=False)
+    )
     #: Fixes to the image go to a volume's metadata instead.
     image_of_volume: bool = dataclass_field(default=False, compare=False)
     #: The uuid of a server that exists. It has copies of its flavor and its
@@ -205,8 +209,24 @@ def parse(
         ),
         group_policy=policy if policy in ('none', 'isolate') else None,
         boot_from_volume=boot_from_volume,
-        image_of_volume=image_facts.of_volume,
+        trait_sources=_trait_sources(flavor_facts, image_facts),
+        # Nova reads the image's facts of the volume, which have no name.
+        image_of_volume=image_facts.of_volume
+        or (boot_from_volume and image_facts.name is None),
     )
+
+
+def _trait_sources(
+    flavor: FlavorView, image: ImageView
+) -> Mapping[str, tuple[tuple[Field, str], ...]]:
+    found: dict[str, tuple[tuple[Field, str], ...]] = {}
+    for trait, source, key, value in features.trait_sources(
+        flavor.extra_specs, image.properties
+    ):
+        owner = flavor.name if source is Source.FLAVOR else image.name
+        entry = (Field(source, key, owner), printable(value))
+        found[trait] = (*found.get(trait, ()), entry)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

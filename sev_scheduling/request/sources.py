@@ -32,6 +32,7 @@ def stored_as(*names: str) -> dict[str, str]:
 
 #: What is read of a ``nova.objects.Flavor`` or ``ImageMeta``.
 _NOVA_FIELDS = stored_as(
+    'disk_format',
     'ephemeral_gb',
     'extra_specs',
     'flavorid',
@@ -115,12 +116,16 @@ def split_pairs(source: str) -> Iterator[tuple[str, str]]:
 #: for; a trait is the property ``trait:<name>``.
 IMAGE_PROPERTIES = frozenset(
     {
+        'disk_format',
         'hw_architecture',
         'hw_cdrom_bus',
         'hw_cpu_policy',
         'hw_cpu_realtime_mask',
         'hw_cpu_thread_policy',
         'hw_disk_bus',
+        'hw_emulation_architecture',
+        'hw_ephemeral_encryption',
+        'hw_ephemeral_encryption_format',
         'hw_firmware_stateless',
         'hw_firmware_type',
         'hw_machine_type',
@@ -130,9 +135,12 @@ IMAGE_PROPERTIES = frozenset(
         'hw_mem_page_size',
         'hw_pci_numa_affinity_policy',
         'hw_scsi_model',
+        'hw_sound_model',
         'hw_tpm_model',
         'hw_tpm_version',
         'hw_video_model',
+        'hw_vif_model',
+        'hw_virtio_packed_ring',
         'os_secure_boot',
     }
 )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import unittest
 
+import fixtures
+from nova.tests import fixtures as nova_fixtures
+from nova.volume import cinder
+
 from tests.functional.cloud import ENCRYPTED, Q35, Cloud
 from tests.functional.hosts import ES, KNOWS_SNP, NESTED, SEV, SNP, TDX
 
@@ -169,3 +173,62 @@ class TestRefusedRequests(Cloud):
         self.assert_nothing_allocated()
         for server in self.boot_many(3, ENCRYPTED):
             self.assert_active(server)
+
+
+class TestPortsAndVolumes(Cloud):
+    def setUp(self):
+        super().setUp()
+        self.enable_plugin()
+
+    def test_a_port_that_no_host_can_serve_is_named(self):
+        self.add_host('alpha', {SEV: 5})
+        port = self.neutron.port_with_resource_request
+        body = {'networks': [{'port': port['id']}]}
+
+        fault = self.fault_of(self.boot(ENCRYPTED, **body))
+
+        assert f'port {port["id"]}' in fault
+        assert '1000 kbit/s egress, 1000 kbit/s ingress' in fault
+        assert 'Use another port' in fault
+
+    def test_a_volume_is_changed_instead_of_an_image(self):
+        self.add_host('alpha', {SEV: 5})
+        volumes = self.useFixture(nova_fixtures.CinderFixture(self))
+        found = cinder.API.get
+
+        def get(api, *args, **kwargs):
+            volume = found(*args, **kwargs)
+            volume['volume_image_metadata'] = {**Q35, 'hw_disk_bus': 'ide'}
+            return volume
+
+        self.useFixture(
+            fixtures.MonkeyPatch('nova.volume.cinder.API.get', get)
+        )
+        fault = self.fault_of(
+            self.boot(
+                ENCRYPTED,
+                imageRef='',
+                block_device_mapping_v2=[
+                    {
+                        'boot_index': 0,
+                        'uuid': volumes.IMAGE_BACKED_VOL,
+                        'source_type': 'volume',
+                        'destination_type': 'volume',
+                    }
+                ],
+            )
+        )
+
+        assert (
+            'openstack volume set --image-property hw_disk_bus=virtio VOLUME'
+        ) in fault
+
+    def test_traits_that_nova_makes_of_properties_are_named_by_these(self):
+        self.add_host('alpha', {SEV: 5})
+        self.flags(image_metadata_prefilter=True, group='scheduler')
+
+        fault = self.fault_of(
+            self.boot(ENCRYPTED, {**Q35, 'hw_video_model': 'xen'})
+        )
+
+        assert 'supports property hw_video_model=xen of image' in fault

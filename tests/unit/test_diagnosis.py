@@ -39,6 +39,8 @@ def test_causes_are_frozen():
         'aggregate',
         'host',
         'group',
+        'port',
+        'device',
         'group-policy',
         'several',
         'combination',

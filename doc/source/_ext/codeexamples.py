@@ -21,6 +21,7 @@ from sev_scheduling import (
     parse,
     validate,
 )
+from sev_scheduling.request.groups import RequestGroup
 
 Specs = Mapping[str, str]
 
@@ -203,6 +204,28 @@ CAUSES = {
     },
     'host': {'constraints': (Constraint(Cause.HOST, 'epyc-07'),), **_HOSTS},
     'group': {'constraints': (Constraint(Cause.GROUP, '_NIC'),), **_HOSTS},
+    'port': {
+        'constraints': (
+            Constraint(
+                Cause.PORT,
+                'f5e51d40-3a5c-4b8e-9c56-0d9d0e8f4a11',
+                groups=(
+                    RequestGroup('', {'NET_BW_EGR_KILOBIT_PER_SEC': 10000}),
+                ),
+            ),
+        ),
+        **_HOSTS,
+    },
+    'device': {
+        'constraints': (
+            Constraint(
+                Cause.DEVICE,
+                'pci_passthrough:alias',
+                groups=(RequestGroup('', {'CUSTOM_PCI_8086_1515': 1}),),
+            ),
+        ),
+        **_HOSTS,
+    },
     'group-policy': {
         'constraints': (Constraint(Cause.GROUP_POLICY, 'isolate'),),
         **_HOSTS,

@@ -10,6 +10,7 @@ import os_resource_classes as orc
 from sev_scheduling.diagnosis import Cause, Constraint
 from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.problems import Source
 from sev_scheduling.request.groups import RequestGroup
 
 Names = frozenset[str]
@@ -103,6 +104,19 @@ def root_constraints(
     return found
 
 
+def group_constraint(
+    query: PlacementRequest, group: RequestGroup
+) -> Constraint:
+    """Return the constraint of a granular group; one for all of a port."""
+    asker = group.asker
+    if asker is None:
+        return Constraint(Cause.GROUP, group.suffix)
+    together = tuple(one for one in query.groups if one.asker == asker)
+    if asker.source is Source.REQUEST:
+        return Constraint(Cause.PORT, asker.owner or '', groups=together)
+    return Constraint(Cause.DEVICE, asker.key, groups=together)
+
+
 def slot_constraint(query: PlacementRequest) -> Constraint:
     names = [model.name for model in query.models]
     return Constraint(Cause.SLOTS_USED, ' or '.join(names))
@@ -110,18 +124,22 @@ def slot_constraint(query: PlacementRequest) -> Constraint:
 
 def constraints(query: PlacementRequest) -> Iterator[Constraint]:
     """Yield what a query asks for, amounts first."""
+    granular = dict.fromkeys(
+        slot_constraint(query)
+        if query.is_slot(group)
+        else group_constraint(query, group)
+        for group in query.groups
+        if group.suffix
+    )
     for group in query.groups:
-        if query.is_slot(group):
-            yield slot_constraint(query)
-        elif group.suffix:
-            yield Constraint(Cause.GROUP, group.suffix)
-        else:
+        if not group.suffix:
             for name, amount in group.resources.items():
                 yield amount_constraint(name, amount)
             for ors in group.required:
                 yield trait_constraint(ors)
             for trait in sorted(group.forbidden):
                 yield Constraint(Cause.TRAIT, f'!{trait}')
+    yield from granular
     yield from root_constraints(query)
     yield from member_of_constraints(query)
     if query.forbidden_aggregates:
@@ -169,10 +187,10 @@ def without(
             )
             if not (less.resources or less.required or less.forbidden):
                 continue
-        elif kept(Cause.GROUP, [group.suffix]):
-            less = group
-        else:
+        elif group_constraint(query, group) in relaxed:
             continue
+        else:
+            less = group
         groups.append(less)
     forbidden = forbidden_aggregates_constraint(query)
     free = frozenset[str]().union(

@@ -1,10 +1,19 @@
 import re
+from dataclasses import replace
 
 import pytest
 
-from sev_scheduling import Cause, Constraint, Diagnosis, Shortfall, explain
+from sev_scheduling import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    Shortfall,
+    explain,
+    parse,
+)
 from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
-from tests.unit.factories import encrypted, plain
+from sev_scheduling.request.groups import RequestGroup
+from tests.unit.factories import ON, encrypted, flavor, plain
 
 LATER = 'Use a smaller flavor, or try again later.'
 VCPU = Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8)
@@ -13,7 +22,34 @@ GOLD = Constraint(Cause.TRAIT, 'CUSTOM_GOLD')
 OWNER = Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')
 ZONE = Constraint(Cause.AGGREGATE, 'ec1a')
 HOST = Constraint(Cause.HOST, 'epyc-7')
+CLOUD = Constraint(Cause.HOST_TRAIT, 'CUSTOM_LICENSED')
+XEN = Constraint(Cause.HOST_TRAIT, 'COMPUTE_GRAPHICS_MODEL_XEN')
+STATELESS = Constraint(Cause.TRAIT, 'COMPUTE_SECURITY_STATELESS_FIRMWARE')
 GROUP = Constraint(Cause.GROUP, '_nic')
+PORT = Constraint(
+    Cause.PORT,
+    '5e1f',
+    groups=(
+        RequestGroup(
+            '5e1f',
+            {'NET_BW_EGR_KILOBIT_PER_SEC': 1000},
+            (frozenset({'CUSTOM_PHYSNET_PUBLIC'}),),
+        ),
+        RequestGroup(
+            '5e20',
+            {'NET_PACKET_RATE_KILOPACKET_PER_SEC': 5},
+            (frozenset({'CUSTOM_PHYSNET_PUBLIC'}),),
+        ),
+    ),
+)
+ALIAS = Constraint(
+    Cause.DEVICE,
+    'pci_passthrough:alias',
+    groups=(
+        RequestGroup('a-0', {'CUSTOM_PCI_8086_1515': 1}),
+        RequestGroup('a-1', {'CUSTOM_PCI_8086_1515': 1}),
+    ),
+)
 POLICY = Constraint(Cause.GROUP_POLICY, 'isolate')
 SLOT = Constraint(Cause.SLOTS_USED, 'amd-sev')
 SHORT = Shortfall('VCPU', 8, 3, 'epyc-1')
@@ -103,12 +139,84 @@ def figures(free=4, but_for=2, **more):
         ),
         pytest.param(
             reason(Cause.HOST_TRAIT, OWNER, **figures()),
-            (2, 'of 4 hosts with a free amd-sev slot would do but for what '
-                'is asked of every host: !COMPUTE_STATUS_DISABLED',
-             'enable these hosts, or change their traits',
+            (2, 'of 4 hosts with a free amd-sev slot would do but for being '
+                'in service: !COMPUTE_STATUS_DISABLED',
+             'enable these hosts',
              'No host with a free amd-sev slot is in service.',
              ASK_OPERATOR),
-            id='host trait',
+            id='host trait of nova',
+        ),
+        pytest.param(
+            reason(Cause.HOST_TRAIT, OWNER, CLOUD, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for what '
+                'the cloud asks of hosts: !COMPUTE_STATUS_DISABLED, '
+                'CUSTOM_LICENSED',
+             'see which request filter of the cloud asks for it, or change '
+             'the traits of these hosts',
+             'No host with a free amd-sev slot meets what the cloud asks of '
+             'hosts.',
+             ASK_OPERATOR),
+            id='host trait of the cloud',
+        ),
+        pytest.param(
+            reason(Cause.HOST_TRAIT, XEN, **figures(),
+                   request=encrypted({}, {'hw_video_model': 'xen'})),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for '
+                'support of property hw_video_model=xen of image ubuntu '
+                '(COMPUTE_GRAPHICS_MODEL_XEN)',
+             'change what asks for it, or the traits of the hosts',
+             'No host with a free amd-sev slot supports property '
+             'hw_video_model=xen of image ubuntu.',
+             'Change or remove it there.'),
+            id='host trait that nova makes of a property',
+        ),
+        pytest.param(
+            reason(Cause.TRAIT, STATELESS, **figures(),
+                   request=encrypted({}, {'hw_firmware_stateless': 'true'})),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for '
+                'support of property hw_firmware_stateless=true of image '
+                'ubuntu (COMPUTE_SECURITY_STATELESS_FIRMWARE)',
+             'change what asks for it, or the traits of the hosts',
+             'No host with a free amd-sev slot supports property '
+             'hw_firmware_stateless=true of image ubuntu.',
+             'Change or remove it there.'),
+            id='trait that nova makes of a property',
+        ),
+        pytest.param(
+            reason(Cause.PORT, PORT, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for port '
+                '5e1f, for 1000 kbit/s egress, 5 kpacket/s '
+                '(CUSTOM_PHYSNET_PUBLIC)',
+             'use a port that asks for less (its QoS policy), or add hosts '
+             'that serve it',
+             'No host with a free amd-sev slot can serve port 5e1f, which '
+             'asks for 1000 kbit/s egress, 5 kpacket/s.',
+             'Use another port, or one with another QoS policy.'),
+            id='port',
+        ),
+        pytest.param(
+            reason(Cause.PORT, replace(PORT, name=''), **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for a '
+                'port, for 1000 kbit/s egress, 5 kpacket/s '
+                '(CUSTOM_PHYSNET_PUBLIC)',
+             'use a port that asks for less (its QoS policy), or add hosts '
+             'that serve it',
+             'No host with a free amd-sev slot can serve a port, which asks '
+             'for 1000 kbit/s egress, 5 kpacket/s.',
+             'Use another port, or one with another QoS policy.'),
+            id='a port that is not known',
+        ),
+        pytest.param(
+            reason(Cause.DEVICE, ALIAS, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
+                'devices of pci_passthrough:alias: 2 CUSTOM_PCI_8086_1515 '
+                '(no traits)',
+             'use another flavor, or add hosts with these devices',
+             'No host with a free amd-sev slot has the devices that '
+             'pci_passthrough:alias of the flavor asks for: 2 '
+             'CUSTOM_PCI_8086_1515.',
+             'Use another flavor.'),
+            id='devices of a PCI alias',
         ),
         pytest.param(
             reason(Cause.AGGREGATE, ZONE, **figures()),
@@ -172,16 +280,18 @@ def figures(free=4, but_for=2, **more):
             id='slots among several',
         ),
         pytest.param(
-            reason(Cause.COMBINATION, OWNER, ZONE, HOST, GROUP, POLICY, VCPU,
-                   **figures()),
+            reason(Cause.COMBINATION, OWNER, CLOUD, ZONE, HOST, GROUP, PORT,
+                   ALIAS, POLICY, VCPU, **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for one '
-                'of: host trait !COMPUTE_STATUS_DISABLED; aggregate ec1a; '
-                'host epyc-7; request group _nic; group_policy=isolate; '
-                'VCPU:8',
+                'of: host trait !COMPUTE_STATUS_DISABLED; host trait '
+                'CUSTOM_LICENSED; aggregate ec1a; host epyc-7; request group '
+                '_nic; port 5e1f; pci_passthrough:alias; '
+                'group_policy=isolate; VCPU:8',
              'relax one of them, or add hosts',
-             'No host meets all of these at once: hosts in service, the '
-             'availability zone or project, the host asked for, request '
-             'group _nic, group_policy=isolate, VCPU.',
+             'No host meets all of these at once: hosts in service, what the '
+             'cloud asks of hosts, the availability zone or project, the '
+             'host asked for, request group _nic, port 5e1f, '
+             'pci_passthrough:alias, group_policy=isolate, VCPU.',
              'Relax one of them, or try again later.'),
             id='combination',
         ),
@@ -248,7 +358,11 @@ def test_every_cause_has_words_without_host_names_for_tenants(cause):
     assert found.text
     assert found.tenant_text.endswith('.')
     assert found.tenant_fix.endswith(('.', COMMAND))
-    if cause not in (Cause.GROUP, Cause.TRAIT, Cause.RESOURCES_SHORT):
+    if cause not in (
+        *(Cause.GROUP, Cause.TRAIT, Cause.RESOURCES_SHORT),
+        # These are the user's own.
+        *(Cause.PORT, Cause.DEVICE),
+    ):
         assert not re.search('epyc|ec1a', found.tenant_text)
 
 
@@ -257,10 +371,10 @@ SERVICE = Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')
 COMMAND = 'openstack image set --property hw_machine_type=q35 ubuntu'
 
 
-def open_machine_type(*constraints, cause=Cause.MACHINE_TYPE):
+def open_machine_type(*constraints, cause=Cause.MACHINE_TYPE, request=None):
     return explain(
         Diagnosis(
-            request=encrypted({}, {'hw_machine_type': None}),
+            request=request or encrypted({}, {'hw_machine_type': None}),
             cause=cause,
             constraints=constraints,
             hosts_with_free_slot=3,
@@ -277,6 +391,21 @@ def test_the_image_that_leaves_it_open_can_name_it():
     ) in text.tenant()
     assert 'but for their default machine type' in text.operator()
     assert COMMAND in text.operator()
+
+
+def test_the_volume_that_leaves_it_open_can_name_it():
+    request = parse(
+        flavor(ON), {'hw_firmware_type': 'uefi'}, boot_from_volume=True
+    )
+    text = open_machine_type(MACHINE_TYPE, request=request)
+    command = (
+        'openstack volume set --image-property hw_machine_type=q35 VOLUME'
+    )
+    assert 'The volume names no machine type' in text.tenant()
+    assert command in text.tenant()
+    assert f'on the volume: {command}' in text.operator()
+    traits = open_machine_type(GOLD, cause=Cause.TRAIT, request=request)
+    assert 'in the flavor or the volume.' in traits.tenant()
 
 
 def test_a_host_out_of_service_is_still_the_operators_affair():

@@ -14,6 +14,9 @@ from nova.scheduler import request_filter
 
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.nova.lookups import StoredServer
+from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.request_filter import group_askers
+from sev_scheduling.nova.request_spec import SpecReading
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -26,6 +29,7 @@ from tests.unit.nova.factories import (
     SEV,
     UEFI,
     flavor,
+    image,
     load_filter,
     move_spec,
     passing,
@@ -439,10 +443,155 @@ def test_the_groups_of_ports_count(world):
     world.set_traits(world.host('beta', pools={}), 'CUSTOM_PHYSNET_PUBLIC')
     bandwidth = {'NET_BW_EGR_KILOBIT_PER_SEC': 1000}
     request = spec(requested_resources=[port_group(bandwidth)])
-    assert PORT in refusal(request)
+    fault = refusal(request)
+    assert PORT in fault
+    assert '1000' in fault
     # A group that asks for nothing changes nothing.
     assert ask(spec(requested_resources=[port_group({})]))
     assert ask(spec(requested_resources=[port_group(bandwidth, None)]))
+
+
+GROUP_OF_PORT = '5e1f0000-2222-5333-8444-555555555555'
+SEVERAL_PORTS = f'{OTHER} or {PORT}'
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'ports', 'asker'),
+    [
+        pytest.param(PORT, [], ('port', PORT), id='a port'),
+        pytest.param(PORT, [PORT, OTHER], ('port', PORT), id='one of two'),
+        pytest.param(
+            GROUP_OF_PORT,
+            [PORT, None],
+            ('port', PORT),
+            id="neutron's own uuid, made of the port's",
+        ),
+        pytest.param(
+            GROUP_OF_PORT,
+            [PORT, OTHER],
+            ('port', SEVERAL_PORTS),
+            id='it may be of either port',
+        ),
+        pytest.param(
+            GROUP_OF_PORT, [], ('port', ''), id='of a server that is moved'
+        ),
+        pytest.param(
+            f'{AGGREGATE}-1',
+            [],
+            ('pci_passthrough:alias', None),
+            id='a device of a PCI alias',
+        ),
+        pytest.param(
+            'device_profile_0',
+            [],
+            ('accel:device_profile', None),
+            id='a device profile of the flavor',
+        ),
+        pytest.param(
+            f'device_profile_12{PORT}',
+            [PORT],
+            ('port', PORT),
+            id='a device profile of a port',
+        ),
+        pytest.param('_nic', [PORT], None, id='who knows'),
+        pytest.param(None, [], None, id='no name, which nova refuses'),
+    ],
+)
+def test_who_asks_for_a_group(suffix, ports, asker):
+    request = spec(
+        requested_resources=[port_group({'CUSTOM_NIC': 1}, suffix)],
+        requested_networks=objects.NetworkRequestList(
+            objects=[objects.NetworkRequest(port_id=port) for port in ports]
+        ),
+        pci_requests=objects.InstancePCIRequests(
+            requests=[
+                objects.InstancePCIRequest(
+                    request_id=AGGREGATE, alias_name=alias, count=2
+                )
+                for alias in ('gpu', None)
+            ]
+        ),
+    )
+    found = {
+        name: (field.key, field.owner)
+        for name, field in group_askers(request).items()
+    }
+    assert found == ({suffix: asker} if asker else {})
+
+
+def run_nova_s_own(request):
+    """Run those of nova's request filters that make traits of properties."""
+    for name in (
+        'require_image_type_support',
+        'transform_image_metadata',
+        'packed_virtqueue_filter',
+        'ephemeral_encryption_filter',
+        'virtio_sound_filter',
+    ):
+        # Nova 31 has no sound.
+        known = getattr(request_filter, name, None)
+        if known is not None:
+            known(nova_context.get_admin_context(), request)
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'key'),
+    [
+        *(
+            ({}, {key: value}, key)
+            for key, value in {
+                'hw_architecture': 'x86_64',
+                'hw_cdrom_bus': 'virtio',
+                'hw_disk_bus': 'virtio',
+                'hw_emulation_architecture': 'x86_64',
+                'hw_ephemeral_encryption': 'true',
+                'hw_sound_model': 'virtio',
+                'hw_video_model': 'xen',
+                'hw_vif_model': 'e1000e',
+                'hw_virtio_packed_ring': 'true',
+            }.items()
+        ),
+        (
+            {},
+            {
+                'hw_ephemeral_encryption': 'true',
+                'hw_ephemeral_encryption_format': 'luks',
+            },
+            'hw_ephemeral_encryption_format',
+        ),
+        ({'hw:ephemeral_encryption': 'true'}, {}, 'hw:ephemeral_encryption'),
+        ({'hw:sound_model': 'virtio'}, {}, 'hw:sound_model'),
+        ({'hw:virtio_packed_ring': 'true'}, {}, 'hw:virtio_packed_ring'),
+        ({}, {}, 'disk_format'),
+    ],
+)
+def test_traits_that_nova_makes_of_properties_are_named_by_these(
+    world, configured, extra_specs, properties, key
+):
+    configured(
+        'scheduler',
+        image_metadata_prefilter=True,
+        query_placement_for_image_type_support=key == 'disk_format',
+    )
+    world.host('alpha')
+    request = spec(
+        {**ON, **extra_specs},
+        flavor=flavor({**ON, **extra_specs}),
+        image=image({**Q35, **properties}, disk_format='qcow2'),
+    )
+    run_nova_s_own(request)
+    validation = SpecReading.of(request).validation(request, Options())
+    sources = validation.request.trait_sources
+    for trait in request.root_required:
+        assert trait in sources
+    assert key in {
+        field.key
+        for trait in request.root_required
+        for field, _ in sources[trait]
+    }
+    fault = refusal(request)
+    assert 'in service' not in fault
+    assert len(request.root_required) > 1 or key in fault
 
 
 PINNED = {**ON, 'hw:cpu_policy': 'dedicated'}
@@ -553,9 +702,17 @@ def test_one_that_does_not_fit_costs_twelve_at_most(world, hosts):
 
 def test_snp_asks_for_what_nova_asks_for(world):
     world.host('alpha', pools={'amd-sev-snp': 5})
-    assert 'COMPUTE_SECURITY_STATELESS_FIRMWARE' in refusal(
-        spec(ON_SNP, READY)
-    )
+    assert 'hw_firmware_stateless' in refusal(spec(ON_SNP, READY))
+
+
+def test_what_other_request_filters_ask_for_is_no_matter_of_service(world):
+    world.host('alpha')
+    request = spec()
+    request.root_required.add('CUSTOM_LICENSED')
+    assert 'in service' not in refusal(request)
+    request = spec()
+    request.root_required.add('OWNER_NOVA')
+    assert 'in service' in refusal(request)
 
 
 # What tenants must not read

@@ -435,7 +435,7 @@ def test_what_is_no_image_is_refused_in_one_line(image, message):
 
 
 def test_properties_of_a_nova_object_are_read():
-    properties = NovaObject(hw_disk_bus='sata', hw_vif_model='virtio')
+    properties = NovaObject(hw_disk_bus='sata', hw_input_bus='usb')
 
     assert image_view({'properties': properties}) == ImageView(
         properties={'hw_disk_bus': 'sata'}

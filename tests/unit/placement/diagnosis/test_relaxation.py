@@ -21,6 +21,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     without,
 )
 from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import make_flavor, make_image
 
@@ -66,6 +67,30 @@ ALL = [
     Constraint(Cause.HOST, 'host'),
     Constraint(Cause.GROUP_POLICY, 'isolate'),
 ]
+
+
+@pytest.mark.parametrize(
+    ('asker', 'constraint'),
+    [
+        (Field(Source.REQUEST, 'port', '5e1f'), (Cause.PORT, '5e1f')),
+        (
+            Field(Source.FLAVOR, 'pci_passthrough:alias'),
+            (Cause.DEVICE, 'pci_passthrough:alias'),
+        ),
+    ],
+)
+def test_the_groups_of_a_port_or_a_device_are_one_constraint(
+    asker, constraint
+):
+    groups = [
+        RequestGroup(suffix, {name: 1}, asker=asker)
+        for suffix, name in (('a', 'CUSTOM_X'), ('b', 'CUSTOM_Y'))
+    ]
+    query = replace(QUERY, groups=(*QUERY.groups, *groups))
+    (added,) = set(constraints(query)) - set(ALL)
+    assert (added.cause, added.name) == constraint
+    assert added.groups == tuple(groups)
+    assert without(query, [added]) == QUERY
 
 
 def test_every_constraint_is_named():
