@@ -19,6 +19,7 @@ from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.lookups.client import Connection
 from sev_scheduling.placement import PlacementClient, embedded_placement
+from sev_scheduling.placement.transport import Call
 from tests.unit.nova.factories import (
     ON,
     ON_ES,
@@ -354,6 +355,8 @@ def test_whatever_placement_answers_nothing_but_a_reason_leaves(
             'client',
             lambda self, deadline: PlacementClient(adapter),
         )
+        # Hypothesis draws in the thread of the test alone.
+        patch.setattr(Call, 'run', lambda self, request: request())
         shared_lookups.cache_clear()
         plugin, weigher = load_filter(), load_weigher()
         ask = request_filter.ALL_REQUEST_FILTERS[-1]
