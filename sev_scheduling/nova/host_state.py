@@ -6,7 +6,8 @@ before the options.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sev_scheduling.hosts.host import (
@@ -161,6 +162,22 @@ class AggregateFacts:
             f'Metadata {key} of aggregate {printable(aggregate)} is not '
             f'used: {why}.',
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class ForcedHost:
+    """A host that an administrator forces, as nova has a host state.
+
+    Nova runs no filter on it, and the request filter has no host states.
+    """
+
+    uuid: str
+    host: str = ''
+    nodename: str = ''
+    ram_allocation_ratio: float | None = None
+    hypervisor_type: str | None = None
+    aggregates: Sequence[Any] = ()
+    allocation_candidates: list[Any] = field(default_factory=list)
 
 
 def host_of(

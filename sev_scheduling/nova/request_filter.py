@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 import nova.conf
 import os_resource_classes as orc
 from nova import context as nova_context
@@ -27,8 +28,11 @@ from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import FAULT_BYTES, explain
 from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
-from sev_scheduling.models import registered_models
-from sev_scheduling.nova.lookups import Deadline, Lookups
+from sev_scheduling.hosts.verdict import FilterResult
+from sev_scheduling.models import model_traits
+from sev_scheduling.nova.evaluation import HostEvaluator
+from sev_scheduling.nova.host_state import AggregateFacts, ForcedHost
+from sev_scheduling.nova.lookups import Answers, Deadline, Lookups
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.request_spec import (
     Operation,
@@ -38,6 +42,7 @@ from sev_scheduling.nova.request_spec import (
     value_of,
 )
 from sev_scheduling.nova.warning_log import Guard, Warnings
+from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.prefilter import PlacementRequest, translate
@@ -110,29 +115,43 @@ class RequestFilter:
         request = validation.request
         if not request.encrypted or (moved and request.model is None):
             return False, None
-        reason = None
+        found: Diagnosis | FilterResult | None = None
         try:
-            if not request.machine_type:
-                deadline = reading.start_step(self._lookups)
-                self._exclude_machine_types(spec, request, deadline)
-            if self._options.explain_no_candidates:
-                deadline = reading.start_step(self._lookups)
-                found = self._look_for_candidates(
-                    context, spec, validation, deadline
-                )
-                if found is not None:
-                    reason = self._refusal(found)
+            found = self._ask_placement(context, spec, validation)
         except PlacementError as error:
+            if is_forced(spec) and self._options.refuses:
+                found = _unknown(validation)
             # Nova asks Placement next, and the filter decides what a lasting
             # failure means.
             self._warnings.say(
                 'request filter',
                 f'Encrypted guests are scheduled without a look-up: {error}',
             )
-        return True, reason
+        return True, None if found is None else self._refusal(found)
+
+    def _ask_placement(
+        self, context: Any, spec: Any, validation: Validation
+    ) -> Diagnosis | FilterResult | None:
+        """Add what the request needs of hosts; return why none will do."""
+        reading, request = SpecReading.of(spec), validation.request
+        found: Diagnosis | FilterResult | None = None
+        if not request.machine_type:
+            deadline = reading.start_step(self._lookups)
+            self._exclude_machine_types(spec, request, deadline)
+        if self._options.explain_no_candidates:
+            deadline = reading.start_step(self._lookups)
+            found = self._look_for_candidates(
+                context, spec, validation, deadline
+            )
+        if found is None and is_forced(spec):
+            deadline = reading.start_step(self._lookups)
+            found = self._check_forced(context, spec, validation, deadline)
+        return found
 
     @staticmethod
-    def _refusal(finding: tuple[Problem, ...] | Diagnosis) -> str:
+    def _refusal(
+        finding: tuple[Problem, ...] | Diagnosis | FilterResult,
+    ) -> str:
         """Log why for operators; return what users read."""
         explanation = explain(finding)
         LOG.info('%s', explanation.operator())
@@ -180,6 +199,119 @@ class RequestFilter:
             first = first or found
         return first
 
+    def _check_forced(
+        self,
+        context: Any,
+        spec: Any,
+        validation: Validation,
+        deadline: Deadline,
+    ) -> Diagnosis | FilterResult | None:
+        """Check a forced host as the filter would; return why it will not do.
+
+        Nova runs no filter on it, and would take any slot of it.
+        """
+        client = self._lookups.client(deadline)
+        root = target_provider(context, spec, client)
+        if root is None:
+            return None
+        more = dict(_constraints(spec))
+        answer = Candidates((), {})
+        for groups in _nova_groups(spec):
+            query = PlacementRequest(groups, 'none', in_tree=root, **more)
+            answer += client.candidates(query)
+        if not answer:
+            # Nova says so.
+            return None
+        state = _forced_host(context, spec, root)
+        state.allocation_candidates = [
+            msgspec.to_builtins(found) for found in answer.allocation_requests
+        ]
+        answers = Answers(
+            self._lookups, deadline, self._options, self._warnings
+        )
+        facts = AggregateFacts(self._options, self._warnings)
+        evaluator = HostEvaluator(validation, self._options, facts, answers)
+        if self._options.refuses and not evaluator.knows_providers:
+            return _unknown(validation)
+        if not evaluator.fitting([state]):
+            undecided = evaluator.undecided
+            return _unknown(validation) if undecided else evaluator.rejected()
+        _keep_to_own_pools(spec, validation, answer, state)
+        return None
+
+
+def _unknown(validation: Validation) -> Diagnosis:
+    return Diagnosis(request=validation.request, cause=Cause.UNKNOWN)
+
+
+def is_forced(spec: Any) -> bool:
+    """Say whether nova runs no filter, as ``get_filtered_hosts`` has it."""
+    hints = value_of(spec, 'scheduler_hints') or {}
+    return not hints.get('_nova_check_type') and bool(
+        value_of(spec, 'force_hosts') or value_of(spec, 'force_nodes')
+    )
+
+
+def _forced_host(context: Any, spec: Any, root: str) -> ForcedHost:
+    """Return what nova's database has of a host; nothing of a node alone."""
+    host, node = _target(spec)
+    found = ForcedHost(uuid=root, nodename=node or '')
+    if host:
+        found.host = host
+        found.aggregates = objects.AggregateList.get_by_host(context, host)
+        for compute in _compute_nodes(context, host):
+            if compute.uuid == root:
+                found.nodename = compute.hypervisor_hostname
+                found.ram_allocation_ratio = value_of(
+                    compute, 'ram_allocation_ratio'
+                )
+                found.hypervisor_type = value_of(compute, 'hypervisor_type')
+    return found
+
+
+def _keep_to_own_pools(
+    spec: Any, validation: Validation, answer: Candidates, state: ForcedHost
+) -> None:
+    """Keep nova's own query off the pools of other models.
+
+    A stale trait on the root lets any slot of the host answer. So the traits
+    of other pools are forbidden, in a copy of the flavor that is gone with
+    the request; where the root has these as well, the filters are run.
+    """
+    (model,) = validation.request.models
+    summaries = answer.provider_summaries
+    own, others = [], []
+    rest: set[str] = set()
+    for summary in summaries.values():
+        if orc.MEM_ENCRYPTION_CONTEXT not in summary.resources:
+            rest.update(summary.traits)
+        elif model.trait in summary.traits:
+            own.append(summary)
+        else:
+            others.append(summary)
+    if model.trait not in rest or not others:
+        return
+    rest.update(*(summary.traits for summary in own))
+    telling = model_traits().keys() - rest
+    if all(not telling.isdisjoint(summary.traits) for summary in others):
+        flavor = spec.flavor.obj_clone()
+        flavor.extra_specs = {
+            **flavor.extra_specs,
+            **{
+                f'trait:{trait}': 'forbidden'
+                for summary in others
+                for trait in telling.intersection(summary.traits)
+            },
+        }
+        spec.flavor = flavor
+        return
+    destination = value_of(spec, 'requested_destination')
+    spec.requested_destination = destination or objects.Destination()
+    if state.host:
+        spec.requested_destination.host = state.host
+    spec.requested_destination.node = state.nodename
+    spec.force_hosts = spec.force_nodes = None
+
 
 def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
     """Yield what nova's other request filters ask of hosts."""
@@ -201,16 +333,22 @@ def nova_queries(
     Nova asks a second time, for shared CPUs, where pinned ones are wanted.
     """
     slot = translate(validation)
+    for groups in _nova_groups(spec):
+        yield _with_slot(groups, slot)
+
+
+def _nova_groups(spec: Any) -> Iterator[tuple[RequestGroup, ...]]:
+    """Yield the request groups of what nova asks Placement."""
     pinned = _resource_request(spec, True)
     if pinned is None:
         return
     askers = group_askers(spec)
-    yield _with_slot(pinned, slot, askers)
+    yield _groups(pinned, askers)
     if (
         pinned.cpu_pinning_requested
         and not CONF.workarounds.disable_fallback_pcpu_query
     ):
-        yield _with_slot(_resource_request(spec, False), slot, askers)
+        yield _groups(_resource_request(spec, False), askers)
 
 
 def _resource_request(spec: Any, pinned: bool) -> Any:
@@ -264,13 +402,12 @@ def group_askers(spec: Any) -> dict[str, Field]:
     return found
 
 
-def _with_slot(
-    asked: Any, slot: PlacementRequest, askers: Mapping[str, Field]
-) -> PlacementRequest:
-    """Put the slot's own group in place of nova's.
+def _groups(
+    asked: Any, askers: Mapping[str, Field]
+) -> tuple[RequestGroup, ...]:
+    """Return the groups of a ``ResourceRequest``.
 
-    :param asked: a ``ResourceRequest``; it names its groups in its query
-        alone
+    It names them in its query alone.
     """
     resources: defaultdict[str, dict[str, int]] = defaultdict(dict)
     traits: defaultdict[str, list[str]] = defaultdict(list)
@@ -285,10 +422,7 @@ def _with_slot(
         for entry in value.split(','):
             resource_class, _, amount = entry.partition(':')
             resources[suffix][resource_class] = int(amount)
-    resources[''].pop(orc.MEM_ENCRYPTION_CONTEXT, None)
-    models = {model.trait for model in registered_models().values()}
-    traits[''] = [trait for trait in traits[''] if trait not in models]
-    groups = tuple(
+    return tuple(
         RequestGroup(
             suffix,
             amounts,
@@ -305,6 +439,29 @@ def _with_slot(
             askers.get(suffix),
         )
         for suffix, amounts in resources.items()
+    )
+
+
+def _with_slot(
+    groups: tuple[RequestGroup, ...], slot: PlacementRequest
+) -> PlacementRequest:
+    """Put the slot's own group in place of nova's."""
+    models = model_traits()
+    groups = tuple(
+        group
+        if group.suffix
+        else replace(
+            group,
+            resources={
+                name: amount
+                for name, amount in group.resources.items()
+                if name != orc.MEM_ENCRYPTION_CONTEXT
+            },
+            required=tuple(
+                ors for ors in group.required if not ors & models.keys()
+            ),
+        )
+        for group in groups
     )
     own = [group for group in slot.groups if group.suffix == slot.slot_suffix]
     policy = slot.group_policy

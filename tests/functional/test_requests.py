@@ -8,7 +8,7 @@ import fixtures
 from nova.tests import fixtures as nova_fixtures
 from nova.volume import cinder
 
-from tests.functional.cloud import ENCRYPTED, Q35, Cloud
+from tests.functional.cloud import ENCRYPTED, Q35, UEFI, Cloud
 from tests.functional.hosts import ES, KNOWS_SNP, NESTED, SEV, SNP, TDX
 
 STATELESS = {**Q35, 'hw_firmware_stateless': 'true'}
@@ -232,3 +232,42 @@ class TestPortsAndVolumes(Cloud):
         )
 
         assert 'supports property hw_video_model=xen of image' in fault
+
+
+class TestForcedHosts(Cloud):
+    """An administrator names the host: nova runs no filter."""
+
+    def setUp(self):
+        super().setUp()
+        self.api = self.admin_api
+        self.enable_plugin()
+
+    def force(self, host='alpha', image=Q35, **more):
+        return self.boot(
+            ENCRYPTED, image, availability_zone=f'nova:{host}', **more
+        )
+
+    @unittest.skipUnless(NESTED, 'nova 31 has no pools beside the root')
+    def test_no_guest_takes_a_slot_of_another_model(self):
+        for name, stale in (
+            ('alpha', ['HW_CPU_X86_AMD_SEV']),
+            ('beta', ['HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES']),
+        ):
+            root = self.add_host(name, {SEV: 6, ES: 6})
+            self.add_traits(root, *stale)
+
+            servers = [self.force(name) for _ in range(8)]
+
+            active = [s for s in servers if s['status'] == 'ACTIVE']
+            assert [self.host_of(server) for server in active] == [name] * 6
+            assert self.slots_used(name) == {
+                f'{name}_amd_sev': 6,
+                f'{name}_amd_sev_es': 0,
+            }
+
+    def test_a_host_that_cannot_run_it_is_refused(self):
+        self.add_host('alpha', {SEV: 6})
+        self.aggregate('alpha', sev_scheduling__hw_machine_type='pc')
+        assert 'hw_machine_type=q35' in self.fault_of(self.force(image=UEFI))
+        assert self.spawns == 0
+        self.assert_active(self.force(), 'alpha')
