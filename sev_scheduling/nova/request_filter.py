@@ -116,6 +116,7 @@ class RequestFilter:
         if not request.encrypted or (moved and request.model is None):
             return False, None
         found: Diagnosis | FilterResult | None = None
+        forbidden = set(spec.root_forbidden)
         try:
             found = self._ask_placement(context, spec, validation)
         except PlacementError as error:
@@ -127,6 +128,10 @@ class RequestFilter:
                 'request filter',
                 f'Encrypted guests are scheduled without a look-up: {error}',
             )
+        except Exception:
+            # A fault of ours leaves the request as it was.
+            spec.root_forbidden.intersection_update(forbidden)
+            raise
         return True, None if found is None else self._refusal(found)
 
     def _ask_placement(

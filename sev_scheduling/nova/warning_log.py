@@ -73,7 +73,8 @@ class Guard:
     """
 
     def __init__(self, options: Options, warnings: Warnings) -> None:
-        self._options = options
+        # Read now: what a fault runs through is as little as can be.
+        self._refuses = options.refuses
         self._warnings = warnings
 
     def run(self, decide: Callable[[], T], otherwise: Callable[[], T]) -> T:
@@ -89,7 +90,7 @@ class Guard:
 
         By nova's own reading of it: this package's may be what failed.
         """
-        if not self._options.refuses:
+        if not self._refuses:
             return False
         try:
             return bool(
@@ -101,6 +102,10 @@ class Guard:
 
     def reason(self, limit: int) -> str:
         """Return why such a guest is refused, in at most so many bytes."""
-        request = EncryptionRequest(encrypted=True)
-        unknown = Diagnosis(request=request, cause=Cause.UNKNOWN)
-        return self.run(lambda: explain(unknown).fault(limit), str)
+
+        def say() -> str:
+            request = EncryptionRequest(encrypted=True)
+            unknown = Diagnosis(request=request, cause=Cause.UNKNOWN)
+            return explain(unknown).fault(limit)
+
+        return self.run(say, str)
