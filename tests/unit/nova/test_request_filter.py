@@ -848,3 +848,19 @@ def test_the_recorded_machine_type_asks_for_no_host_that_publishes_it(world):
 def test_a_full_cloud_refuses_a_move(world):
     world.host('alpha', pools={SEV: SlotPool(1, 0, 1)})
     assert 'All amd-sev slots are taken now.' in refusal(move_spec())
+
+
+def test_a_fault_of_ours_leaves_the_request_as_it_was(world, caplog):
+    world.host('alpha', machine_type='pc')
+    world.host('beta', machine_type='q35')
+    request = spec(ON, UEFI)
+    with mock.patch(
+        'sev_scheduling.nova.request_filter.diagnose', side_effect=KeyError
+    ):
+        assert ask(request) is False
+    assert request.root_forbidden == set()
+    (record,) = [r for r in caplog.records if r.exc_info]
+    assert record.levelname == 'ERROR'
+    # As it is without one.
+    assert ask(request) is True
+    assert request.root_forbidden == {PC_TRAIT}
