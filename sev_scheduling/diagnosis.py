@@ -29,6 +29,8 @@ class Cause(enum.StrEnum):
     NO_MODEL = 'no-model'
     #: hosts offer the model, and no slot of it is free
     SLOTS_USED = 'slots-used'
+    #: there is room for some of the request's guests, and not for all
+    GUESTS = 'guests'
     #: hosts with a free slot are short of VCPU, MEMORY_MB, DISK_GB, …
     RESOURCES_SHORT = 'resources-short'
     #: a trait that the flavor or the image requires or forbids
@@ -123,6 +125,8 @@ class Diagnosis:
     :ivar hosts_with_model: for ``slots-used``, hosts that offer the model
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
+    :ivar guests: for ``guests``, how many there are to be
+    :ivar guests_fit: of these, how many fit at the most
     :ivar calls: calls to Placement that it took
     """
 
@@ -135,6 +139,8 @@ class Diagnosis:
     hosts_with_model: int | None = None
     slots_total: int | None = None
     slots_used: int | None = None
+    guests: int = 1
+    guests_fit: int | None = None
     calls: int = 0
 
 

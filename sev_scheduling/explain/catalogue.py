@@ -353,6 +353,12 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='All {model} slots are taken now.',
         tenant_advice=TRY_LATER,
     ),
+    (Cause.GUESTS, ''): Row(
+        'Placement has room for no more than {fit} of the {count} guests',
+        advice='ask for {fit} or fewer, or add hosts',
+        tenant='No more than {fit} of {count} fit now, so none was built.',
+        tenant_advice='Ask for fewer, or try again later.',
+    ),
     (Cause.RESOURCES_SHORT, ''): Row(
         '{figures}',
         advice='use a flavor with less {classes}, or add hosts',
@@ -541,6 +547,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     'no-candidate': (
         'Placement has no candidate for this {guest}:',
         'No host can run this {guest}:',
+    ),
+    'guests': (
+        'Placement has no room for all {count} {guest}s:',
+        'Not all of these {guest}s can be placed:',
     ),
     'errors': ('This request cannot be scheduled:',) * 2,
     'warnings': ('This request can be scheduled, with warnings:',) * 2,

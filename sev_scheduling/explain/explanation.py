@@ -48,6 +48,7 @@ _PASSING = frozenset(
     {
         VerdictCode.NO_FREE_SLOT,
         Cause.SLOTS_USED,
+        Cause.GUESTS,
         Cause.RESOURCES_SHORT,
         NO_CANDIDATE,
     }
@@ -294,9 +295,10 @@ def explain(
         return _explain_feasibility(finding)
     if isinstance(finding, Diagnosis):
         empty = finding.cause is not Cause.NONE
+        kind = 'no-candidate' if empty else 'candidates'
         return Explanation(
-            'no-candidate' if empty else 'candidates',
-            {'guest': guest_name(finding.request)},
+            'guests' if finding.cause is Cause.GUESTS else kind,
+            {'guest': guest_name(finding.request), 'count': finding.guests},
             (_diagnosis_reason(finding),) if empty else (),
         )
     problems = tuple(finding)
@@ -436,12 +438,18 @@ def _diagnosis_reason(diagnosis: Diagnosis) -> Reason:
 
 #: Causes that are about Placement as a whole, not about hosts that would do
 #: but for one thing.
-_WHOLE = (Cause.NO_MODEL, Cause.SLOTS_USED, Cause.UNCLEAR, Cause.UNKNOWN)
+_WHOLE = (
+    Cause.NO_MODEL,
+    Cause.SLOTS_USED,
+    Cause.GUESTS,
+    Cause.UNCLEAR,
+    Cause.UNKNOWN,
+)
 
 
 def _hosts_of(diagnosis: Diagnosis) -> int | None:
     """Return the number of hosts that a diagnosis is about."""
-    if diagnosis.cause is Cause.NO_MODEL:
+    if diagnosis.cause in (Cause.NO_MODEL, Cause.GUESTS):
         return None
     if diagnosis.cause is Cause.SLOTS_USED:
         return diagnosis.hosts_with_model

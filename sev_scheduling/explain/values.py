@@ -250,6 +250,8 @@ def cause_values(diagnosis: Diagnosis) -> Values:
     tenant_names = dict.fromkeys(map(_tenant_name, diagnosis.constraints))
     return {
         'n': Count(diagnosis.hosts_with_model or 0),
+        'fit': diagnosis.guests_fit,
+        'count': diagnosis.guests,
         'total': total,
         'model': model,
         'such': such.format(

@@ -45,6 +45,7 @@ from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES
 from sev_scheduling.prefilter import PlacementRequest, translate
 from sev_scheduling.problems import Field, Problem, Source
 from sev_scheduling.request.groups import RequestGroup
@@ -58,6 +59,10 @@ LOG = logging.getLogger(__name__)
 _FAULT_BYTES = FAULT_BYTES - len(
     'No valid host was found. Scheduling failed: '
 )
+
+
+#: Hints by which nova's filters keep guests apart or together.
+_SPREADING = frozenset({'group', 'same_host', 'different_host'})
 
 
 class RequestFilter:
@@ -196,12 +201,30 @@ class RequestFilter:
         constraints = dict(_constraints(spec))
         in_tree = target_provider(context, spec, client)
         first: Diagnosis | None = None
+        guests, room = _guests(spec), 0
         for query in nova_queries(spec, validation):
             query = replace(query, in_tree=in_tree, **constraints)
+            if guests > 1:
+                answer = client.candidates(query, MAX_CANDIDATES)
+                room += answer.most_guests()
+                if (
+                    room >= guests
+                    or len(answer.allocation_requests) >= MAX_CANDIDATES
+                ):
+                    return None
+                if answer:
+                    continue
             found = diagnose(client, validation.request, query=query)
             if found.cause is Cause.NONE:
                 return None
             first = first or found
+        if room:
+            return Diagnosis(
+                request=validation.request,
+                cause=Cause.GUESTS,
+                guests=guests,
+                guests_fit=room,
+            )
         return first
 
     def _check_forced(
@@ -247,6 +270,20 @@ class RequestFilter:
 
 def _unknown(validation: Validation) -> Diagnosis:
     return Diagnosis(request=validation.request, cause=Cause.UNKNOWN)
+
+
+def _guests(spec: Any) -> int:
+    """Return how many guests a request is for, as far as that is known.
+
+    Of a server that is moved, nova keeps the number of its first request.
+    Hints that spread guests are none of Placement's business.
+    """
+    hints = value_of(spec, 'scheduler_hints') or {}
+    if operation(spec) is not Operation.BUILD or not _SPREADING.isdisjoint(
+        hints
+    ):
+        return 1
+    return value_of(spec, 'num_instances') or 1
 
 
 def is_forced(spec: Any) -> bool:

@@ -7,6 +7,7 @@ no cycles, and an answer about thousands of hosts has a hundred thousand.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -150,6 +151,43 @@ class Candidates(msgspec.Struct, frozen=True, gc=False):
         for uuid, summary in self.provider_summaries.items():
             trees.setdefault(summary.root_provider_uuid, []).append(uuid)
         return trees
+
+    def most_guests(self) -> int:
+        """Return how many equal guests the candidates have room for.
+
+        An upper bound: of each resource class what all providers have left
+        that give it, on each host and in all. Other limits are not counted.
+        """
+        if not self.allocation_requests:
+            return 0
+        needed: Counter[str] = Counter()
+        for one in self.allocation_requests[0].allocations.values():
+            needed.update(one.resources)
+        #: (root, resource class) -> providers; of all hosts, root is ''.
+        giving: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        roots = set()
+        for request in self.allocation_requests:
+            root, _, _ = self.identify(request, ())
+            roots.add(root)
+            for provider, amounts in request.allocations.items():
+                for name in amounts.resources:
+                    giving[root, name].add(provider)
+                    giving['', name].add(provider)
+
+        def room(root: str) -> int:
+            return min(
+                sum(self._left(uuid, name) for uuid in giving[root, name])
+                // amount
+                for name, amount in needed.items()
+            )
+
+        return min(room(''), sum(map(room, roots)))
+
+    def _left(self, provider: str, name: str) -> int:
+        summary = self.provider_summaries.get(provider)
+        usage = summary.resources.get(name) if summary else None
+        # What is not shown has no bound.
+        return MAX_AMOUNT if usage is None else max(0, usage.left)
 
     def hosts(self, names: Mapping[str, str] | None = None) -> list[Host]:
         """Return the hosts of the summaries; uuids stand in for names."""

@@ -271,3 +271,23 @@ class TestForcedHosts(Cloud):
         assert 'hw_machine_type=q35' in self.fault_of(self.force(image=UEFI))
         assert self.spawns == 0
         self.assert_active(self.force(), 'alpha')
+
+
+class TestSeveralGuests(Cloud):
+    def test_all_fit_or_each_is_told_how_many_do(self):
+        self.add_host('alpha', {SEV: 2})
+        self.add_host('beta', {SEV: 1})
+        self.enable_plugin()
+
+        for server in self.boot_many(4, ENCRYPTED):
+            assert '3 of 4 fit' in self.fault_of(server)
+        assert self.spawns == 0
+        self.assert_nothing_allocated()
+
+        servers = self.boot_many(3, ENCRYPTED)
+        for server in servers:
+            self.assert_active(server)
+        # One of them moves, whatever their number was.
+        self.add_host('gamma', {SEV: 1})
+        self.migrate(servers[0])
+        assert self.host_of(servers[0]) == 'gamma'

@@ -32,6 +32,7 @@ def test_causes_are_frozen():
         'none',
         'no-model',
         'slots-used',
+        'guests',
         'resources-short',
         'trait',
         'host-trait',

@@ -180,6 +180,7 @@ CAUSES = {
         'slots_total': 60,
         'slots_used': 60,
     },
+    'guests': {'guests': 4, 'guests_fit': 3},
     'resources-short': _SHORT,
     'trait': {'constraints': (_TRAIT,), **_HOSTS},
     'host-trait': {

@@ -61,6 +61,7 @@ def test_every_kind_of_constraint_has_a_name():
     assert catalogue.CONSTRAINTS.keys() == {*Cause} - {
         Cause.NONE,
         Cause.NO_MODEL,
+        Cause.GUESTS,
         Cause.SEVERAL,
         Cause.COMBINATION,
         Cause.UNCLEAR,

@@ -87,6 +87,14 @@ def figures(free=4, but_for=2, **more):
             id='slots used, without figures',
         ),
         pytest.param(
+            reason(Cause.GUESTS, guests=4, guests_fit=3),
+            (0, 'Placement has room for no more than 3 of the 4 guests',
+             'ask for 3 or fewer, or add hosts',
+             'No more than 3 of 4 fit now, so none was built.',
+             'Ask for fewer, or try again later.'),
+            id='room for some of them',
+        ),
+        pytest.param(
             reason(Cause.RESOURCES_SHORT, VCPU, shortfalls=(SHORT,),
                    **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for VCPU: '

@@ -715,6 +715,103 @@ def test_what_other_request_filters_ask_for_is_no_matter_of_service(world):
     assert 'in service' in refusal(request)
 
 
+# Several guests
+
+
+def clouds(**hosts):
+    return list(hosts.items())
+
+
+TWO_AND_ONE = clouds(alpha={'pools': {SEV: 2}}, beta={'pools': {SEV: 1}})
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'guests', 'fit'),
+    [
+        pytest.param(TWO_AND_ONE, 3, None, id='all of them fit'),
+        pytest.param(TWO_AND_ONE, 4, 3, id='one slot too few'),
+        pytest.param(
+            clouds(alpha={'pools': {SEV: SlotPool(9, used=7, reserved=1)}}),
+            2,
+            1,
+            id='reserved and used slots do not count',
+        ),
+        pytest.param(
+            clouds(
+                alpha={'memory_mb': 9000, 'pools': {SEV: 9}},
+                beta={'memory_mb': 90000, 'pools': {SEV: 1}},
+            ),
+            4,
+            3,
+            id='two by its memory, and one by its slots',
+        ),
+        pytest.param(
+            clouds(alpha={'pools': {SEV: 1, ES: 9}}),
+            2,
+            1,
+            id="another model's slots do not count",
+        ),
+        pytest.param(
+            clouds(alpha={'pools': {SEV: 9}, 'nested': False}),
+            9,
+            None,
+            id='a flat provider',
+        ),
+    ],
+)
+def test_all_guests_of_a_request_must_fit_before_the_first_is_claimed(
+    world, hosts, guests, fit
+):
+    for name, facts in hosts:
+        world.host(name, **facts)
+    request = spec(num_instances=guests)
+    if fit is None:
+        assert ask(request)
+        return
+    assert f'{fit} of {guests} fit' in refusal(request)
+    # One less is fine.
+    assert ask(spec(num_instances=fit))
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'scheduler_hints': {'group': [OTHER]}},
+        {'scheduler_hints': {'same_host': [OTHER]}},
+        {'scheduler_hints': {'different_host': [OTHER]}},
+    ],
+)
+def test_where_filters_of_nova_decide_it_stays_out_of_the_way(world, fields):
+    world.host('alpha', pools={SEV: 1})
+    assert ask(spec(num_instances=2, **fields))
+
+
+def test_a_server_of_several_that_is_moved_is_one(world):
+    world.host('alpha', pools={SEV: 1})
+    assert ask(move_spec(num_instances=9))
+
+
+def test_more_candidates_than_an_answer_has_are_not_counted(
+    world, monkeypatch
+):
+    for number in range(3):
+        world.host(f'host-{number}', pools={SEV: 1})
+    monkeypatch.setattr('sev_scheduling.nova.request_filter.MAX_CANDIDATES', 3)
+    assert ask(spec(num_instances=9))
+
+
+def test_where_none_of_several_fits_the_reason_is_named(world):
+    world.host('alpha', pools={SEV: SlotPool(1, used=1)})
+    assert 'are taken now' in refusal(spec(num_instances=2))
+
+
+def test_pinned_guests_fit_by_either_query_of_nova(world):
+    world.host('alpha', vcpus=4, pools={SEV: 2})
+    request = partial(spec, PINNED, flavor=flavor(PINNED, vcpus=1))
+    assert ask(request(num_instances=2))
+    assert '2 of 3 fit' in refusal(request(num_instances=3))
+
+
 # What tenants must not read
 
 

@@ -7,7 +7,14 @@ import pytest
 from sev_scheduling import translate
 from sev_scheduling.exceptions import PlacementAnswerError
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.answers import Candidates, main_provider
+from sev_scheduling.placement.answers import (
+    AllocationRequest,
+    Candidates,
+    ProviderSummary,
+    Resources,
+    Usage,
+    main_provider,
+)
 from sev_scheduling.placement.api import Api
 from tests.unit.placement.fake_transport import (
     SLOT,
@@ -214,3 +221,63 @@ def test_answers_add_up():
     assert not Candidates((), both.provider_summaries)
     assert len(both.limited_to(1).allocation_requests) == 1
     assert both.limited_to(None) == both
+
+
+@pytest.mark.parametrize(
+    ('providers', 'requests', 'most'),
+    [
+        pytest.param({}, [], 0, id='no candidate'),
+        pytest.param(
+            {'a': ('a', {'VCPU': 7})}, [{'a': {'VCPU': 2}}], 3, id='one host'
+        ),
+        pytest.param(
+            {'a': ('a', {'VCPU': 7}), 'b': ('b', {'VCPU': 4})},
+            [{'a': {'VCPU': 2}}, {'b': {'VCPU': 2}}],
+            5,
+            id='two hosts',
+        ),
+        pytest.param(
+            {
+                'a': ('a', {'VCPU': 9}),
+                'a1': ('a', {'MEM_ENCRYPTION_CONTEXT': 2}),
+                'a2': ('a', {'MEM_ENCRYPTION_CONTEXT': 3}),
+            },
+            [
+                {'a': {'VCPU': 1}, pool: {'MEM_ENCRYPTION_CONTEXT': 1}}
+                for pool in ('a1', 'a2')
+            ],
+            5,
+            id='two pools of one host',
+        ),
+        pytest.param(
+            {
+                'a': ('a', {'VCPU': 9}),
+                'b': ('b', {'VCPU': 9}),
+                's': ('s', {'DISK_GB': 50}),
+            },
+            [{h: {'VCPU': 1}, 's': {'DISK_GB': 20}} for h in 'ab'],
+            2,
+            id='storage that they share',
+        ),
+        pytest.param(
+            {},
+            [{'a': {'VCPU': 1}}],
+            2**31 - 1,
+            id='a provider of which nothing is shown has no bound',
+        ),
+    ],
+)
+def test_an_upper_bound_on_equal_guests(providers, requests, most):
+    answer = Candidates(
+        tuple(
+            AllocationRequest({p: Resources(r) for p, r in one.items()})
+            for one in requests
+        ),
+        {
+            name: ProviderSummary(
+                root, {c: Usage(n, 0) for c, n in left.items()}, ()
+            )
+            for name, (root, left) in providers.items()
+        },
+    )
+    assert answer.most_guests() == most
