@@ -78,6 +78,25 @@ support such devices with encrypted memory. Off, such requests are refused
 with code ``host-device``.
 """,
     ),
+    cfg.BoolOpt(
+        'undo_refused_rebuild',
+        default=True,
+        help="""
+Take ``hw_mem_encryption`` and ``hw_mem_encryption_model`` of the new image off
+a server again, where the filter refuses its rebuild.
+
+Nova writes a new image's properties down before it asks the scheduler, and a
+refusal leaves them; a hard reboot would encrypt a server that holds no slot.
+Removed are those of the two keys that the rebuild added, and nothing else.
+Turn it off where nova-scheduler must not write nova's databases; then run
+``sev-scheduling server check`` instead.
+
+Related options:
+
+* ``[filter_scheduler] enabled_filters``: of the filters that look at rebuilds,
+  ours must be the first
+""",
+    ),
     cfg.ListOpt(
         'default_machine_type',
         default=[],

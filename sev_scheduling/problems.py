@@ -56,6 +56,7 @@ class Code(enum.StrEnum):
     ACTION_UNSUPPORTED = 'action-unsupported'
     REBUILD_NEEDS_SLOT = 'rebuild-needs-slot'
     REBUILD_CHANGES_MODEL = 'rebuild-changes-model'
+    REBUILD_NOT_UNDONE = 'rebuild-not-undone'
     RESCUE_DROPS_ENCRYPTION = 'rescue-drops-encryption'
 
 
@@ -148,6 +149,7 @@ class Advice(enum.StrEnum):
     NEW_SERVER = 'new-server'
     ANOTHER_FLAVOR = 'another-flavor'
     ENCRYPTED_RESCUE_IMAGE = 'encrypted-rescue-image'
+    BEFORE_HARD_REBOOT = 'before-hard-reboot'
 
 
 #: What stands before ``set`` or ``unset`` in a command, and the option.

@@ -51,7 +51,8 @@ ORDER = {
     ],
     'sev_scheduling.nova': [
         *('options', 'warning_log', 'lookups', 'host_state', 'request_spec'),
-        *('evaluation', 'rebuild', 'request_filter', 'weigher', 'filter'),
+        *('evaluation', 'servers', 'rebuild', 'request_filter', 'weigher'),
+        'filter',
     ],
     'sev_scheduling.cli': [
         *('terminal', 'output', 'metrics', 'options', 'commands'),

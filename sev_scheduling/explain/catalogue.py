@@ -164,6 +164,9 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
     (Code.REBUILD_CHANGES_MODEL, Case.ONLY): ProblemRow(
         'the server holds a slot of {other_name}, not of {model}'
     ),
+    (Code.REBUILD_NOT_UNDONE, Case.ONLY): ProblemRow(
+        'the server may keep {key} of the refused image', asked=False
+    ),
     (Code.RESCUE_DROPS_ENCRYPTION, Case.ONLY): ProblemRow(
         'the rescue image would boot the server unencrypted'
     ),
@@ -205,6 +208,9 @@ ADVICE: Mapping[Advice, str] = {
     Advice.ANOTHER_FLAVOR: 'resize the server to another flavor',
     Advice.ENCRYPTED_RESCUE_IMAGE: (
         'use a rescue image with hw_mem_encryption=true'
+    ),
+    Advice.BEFORE_HARD_REBOOT: (
+        "ask the cloud's operator before a hard reboot"
     ),
 }
 

@@ -191,6 +191,11 @@ class Explanation:
         fixes += [other for fix in fixes for other in fix.alternatives]
         return tuple(filter(None, (fix.command() for fix in fixes)))
 
+    def adding(self, problem: Problem) -> Explanation:
+        """Return the same with one more problem, as the last reason."""
+        reason = Reason(problem.code, problem, change=problem.fix)
+        return replace(self, reasons=(*self.reasons, reason))
+
     def operator(self) -> str:
         """Return the view with counts, for operators, in several lines."""
         width = max((len(str(r.hosts)) for r in self.reasons), default=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,20 +20,17 @@ from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Answers, shared_lookups
 from sev_scheduling.nova.options import Options
-from sev_scheduling.nova.rebuild import (
-    check_slot,
-    image_errors,
-    keep_encryption,
-    rebuild_image_encryption,
-)
+from sev_scheduling.nova.rebuild import Rebuild, image_errors
 from sev_scheduling.nova.request_spec import (
     Operation,
     SpecReading,
     is_rebuild,
     operation,
+    unreadable,
 )
 from sev_scheduling.nova.warning_log import Guard
 from sev_scheduling.problems import Problem
+from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 from sev_scheduling.rules.validation import Validation
 
 CONF = nova.conf.CONF
@@ -42,6 +41,9 @@ _FAULT_BYTES = FAULT_BYTES - len('No valid host was found. ')
 
 #: Why no host is left.
 Finding = FilterResult | Diagnosis | tuple[Problem, ...]
+
+#: The hosts that are left, why no other is, and what else is to be said.
+Outcome = tuple[list[Any], Finding, Problem | None]
 
 
 class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
@@ -68,6 +70,16 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             )
         else:
             request_filter.remove()
+        name = type(self).__name__
+        first = self._guard.run(lambda: _rebuild_filters_before(name), list)
+        if first:
+            LOG.warning(
+                'In [filter_scheduler] enabled_filters %(ours)s stands after '
+                '%(others)s, which may refuse a rebuild before it. Put it '
+                'before these: a rebuild that it refuses itself leaves '
+                'nothing behind.',
+                {'ours': name, 'others': ', '.join(first)},
+            )
 
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any
@@ -136,10 +148,12 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             self._warnings,
         )
         judge = self._rebuilt if is_rebuild(spec) else self._placed
-        left, finding = judge(states, spec, validation, answers)
+        left, finding, also = judge(states, spec, validation, answers)
         if left:
             return left, None
         explanation = explain(finding)
+        if also is not None:
+            explanation = explanation.adding(also)
         LOG.info('%s', explanation.operator())
         return [], explanation.fault(_FAULT_BYTES)
 
@@ -176,7 +190,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             or not is_rebuild(spec)
         ):
             return None
-        return rebuild_image_encryption(spec._context, spec.instance_uuid)
+        return unreadable(Rebuild(spec).record.values.get('hw_mem_encryption'))
 
     def _evaluator(
         self, validation: Validation, answers: Answers
@@ -190,26 +204,26 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         spec: Any,
         validation: Validation,
         answers: Answers,
-    ) -> tuple[list[Any], Finding]:
+    ) -> Outcome:
         """Return the hosts on which a guest can be placed, or why not."""
         moved = operation(spec) is Operation.MOVE
         if moved and validation.request.model is None:
             # Nova has built it; whatever slot it holds is not known here.
-            return states, ()
+            return states, (), None
         unknown = _unknown(validation)
         evaluator = self._evaluator(validation, answers)
         if self._options.refuses and not evaluator.knows_providers:
-            return [], unknown
+            return [], unknown, None
         fitting = evaluator.fitting(states)
         if evaluator.blind and self._options.refuses:
-            return [], unknown
+            return [], unknown, None
         if not fitting and moved:
             fitting = evaluator.tolerable(states)
         if fitting:
             evaluator.drop_other_candidates()
         if evaluator.undecided:
-            return fitting, unknown
-        return fitting, evaluator.rejected()
+            return fitting, unknown, None
+        return fitting, evaluator.rejected(), None
 
     def _rebuilt(
         self,
@@ -217,14 +231,20 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         spec: Any,
         validation: Validation,
         answers: Answers,
-    ) -> tuple[list[Any], Finding]:
+    ) -> Outcome:
         """Return the server's host if the new image can run, or why not."""
-        held = answers.held_models(spec.instance_uuid)
+        server = spec.instance_uuid
+        rebuild = Rebuild(spec)
+        held = answers.held_models(server)
         problems: tuple[Problem, ...] = ()
         if self._options.request_filter:
             problems = image_errors(validation)
         if held is not None:
-            problems = problems or check_slot(held, validation.request)
+            problems = problems or rebuild.check_slot(
+                held,
+                validation.request,
+                functools.partial(answers.misleading_models, server),
+            )
         fitting: list[Any] = []
         finding: Finding = problems
         if not problems and held is None and not self._options.passes:
@@ -233,12 +253,40 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             evaluator = self._evaluator(validation, answers)
             fitting = [s for s in states if evaluator.can_rebuild(s)]
             finding = evaluator.rejected()
-        if not fitting and held is not None:
-            keep_encryption(
-                spec._context, spec.instance_uuid, spec.flavor, held
-            )
-        return fitting, finding
+        if fitting:
+            return fitting, finding, None
+        # The refusal stands, whatever goes wrong now.
+        left = self._guard.run(
+            lambda: rebuild.undo(
+                held, allowed=self._options.undo_refused_rebuild
+            ),
+            lambda: REBUILD_NOT_UNDONE,
+        )
+        return [], finding, left
 
 
 def _unknown(validation: Validation) -> Diagnosis:
     return Diagnosis(request=validation.request, cause=Cause.UNKNOWN)
+
+
+def _rebuild_filters_before(name: str) -> list[str]:
+    """Return the enabled filters that look at a rebuild before one does.
+
+    :param name: of the one
+    """
+    scheduling = CONF.filter_scheduler
+    if name not in scheduling.enabled_filters:
+        return []
+    classes = {
+        found.__name__: found
+        for found in filters.HostFilterHandler().get_matching_classes(
+            scheduling.available_filters
+        )
+    }
+    return [
+        other
+        for other in itertools.takewhile(
+            lambda other: other != name, scheduling.enabled_filters
+        )
+        if other in classes and classes[other].RUN_ON_REBUILD
+    ]

@@ -24,6 +24,7 @@ class Options:
     request_filter: bool = True
     explain_no_candidates: bool = True
     allow_host_devices: bool = False
+    undo_refused_rebuild: bool = True
     default_machine_type: tuple[str, ...] = ()
     require_known_machine_type: bool = False
     max_guests: int | None = None

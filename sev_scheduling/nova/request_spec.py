@@ -366,10 +366,10 @@ def building_image_encryption(context: Any, spec: Any) -> str | None:
     except exception.BuildRequestNotFound:
         # The server was built long ago, and is being moved.
         return None
-    return unreadable(value_of(build.instance, 'system_metadata'))
+    facts = value_of(build.instance, 'system_metadata') or {}
+    return unreadable(facts.get(RAW_IMAGE_ENCRYPTION))
 
 
-def unreadable(system_metadata: Any) -> str | None:
+def unreadable(text: str | None) -> str | None:
     """Return the image's encryption where it is no boolean, else None."""
-    text = (system_metadata or {}).get(RAW_IMAGE_ENCRYPTION)
-    return None if text is None or as_boolean(text) is not None else str(text)
+    return None if text is None or as_boolean(text) is not None else text

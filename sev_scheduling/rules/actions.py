@@ -12,9 +12,10 @@ from sev_scheduling.problems import (
     Field,
     Fix,
     Problem,
+    Severity,
     Source,
 )
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.request.request import IMAGE_SWITCH, EncryptionRequest
 from sev_scheduling.rules.rule import error
 from sev_scheduling.rules.validation import validate
 
@@ -71,6 +72,15 @@ _PASSTHROUGH_VNIC_TYPES = frozenset(
         'vdpa',
         'virtio-forwarder',
     }
+)
+
+#: After a refused rebuild, where a hard reboot may make another guest of the
+#: server than it was.
+REBUILD_NOT_UNDONE = Problem(
+    code=Code.REBUILD_NOT_UNDONE,
+    severity=Severity.WARNING,
+    field=Field(Source.IMAGE, IMAGE_SWITCH),
+    fix=Fix(advice=Advice.BEFORE_HARD_REBOOT),
 )
 
 

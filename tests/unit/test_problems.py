@@ -140,5 +140,6 @@ def test_codes_are_frozen():
         'action-unsupported',
         'rebuild-needs-slot',
         'rebuild-changes-model',
+        'rebuild-not-undone',
         'rescue-drops-encryption',
     ]

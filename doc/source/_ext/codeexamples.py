@@ -22,6 +22,7 @@ from sev_scheduling import (
     validate,
 )
 from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 
 Specs = Mapping[str, str]
 
@@ -254,6 +255,11 @@ def found_in(code: str) -> Iterator[tuple[str, Explanation]]:
         yield (
             f'``{action}`` of such a server',
             explain((problem,) if problem else ()),
+        )
+    if code == REBUILD_NOT_UNDONE.code:
+        yield (
+            'a refused ``rebuild`` of such a server',
+            explain((REBUILD_NOT_UNDONE,)),
         )
     if code in VERDICTS:
         asked, host = VERDICTS[code]

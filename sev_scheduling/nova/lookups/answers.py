@@ -57,6 +57,10 @@ class Answers:
         """Return the models that a server's slot may be of."""
         return self._ask(self._lookups.held_models, server)
 
+    def misleading_models(self, server: str) -> Held | None:
+        """Return the models that nova may take a server's slot for."""
+        return self._ask(self._lookups.misleading_models, server)
+
     def _ask(self, look_up: Callable[..., T], *about: str) -> T | None:
         try:
             return look_up(self._deadline, *about)

@@ -119,13 +119,31 @@ class Lookups:
         held = self.client(deadline).allocations(server)
         for provider, amounts in held.by_provider.items():
             if orc.MEM_ENCRYPTION_CONTEXT in amounts:
-                offering = self.providers_with(deadline, provider).offering
-                return tuple(
-                    model
-                    for model in registered_models().values()
-                    if provider in offering[model.name]
-                )
+                return self._models_of(deadline, provider)
         return ()
+
+    def misleading_models(self, deadline: Deadline, server: str) -> Held:
+        """Return the models that nova may take a server's slot for.
+
+        Their traits are on providers that gave the server something other
+        than a slot; nova's query takes such a trait for the pool's.
+
+        :param server: its uuid
+        """
+        held = self.client(deadline).allocations(server)
+        found: list[EncryptionModel] = []
+        for provider, amounts in held.by_provider.items():
+            if orc.MEM_ENCRYPTION_CONTEXT not in amounts:
+                found += self._models_of(deadline, provider)
+        return tuple(found)
+
+    def _models_of(self, deadline: Deadline, provider: str) -> Held:
+        offering = self.providers_with(deadline, provider).offering
+        return tuple(
+            model
+            for model in registered_models().values()
+            if provider in offering[model.name]
+        )
 
 
 @functools.lru_cache(maxsize=1)

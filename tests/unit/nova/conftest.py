@@ -49,14 +49,9 @@ def connect(monkeypatch):
 
 
 @pytest.fixture
-def world(monkeypatch, connect):
-    """A cloud without hosts, whose Placement is in memory.
-
-    Nor is any server in nova's databases.
-    """
+def no_servers(monkeypatch):
+    """Have nova's databases know no server."""
     from nova import exception, objects
-
-    from tests.unit.nova.factories import World
 
     def missing(context, server):
         raise exception.InstanceMappingNotFound(uuid=server)
@@ -64,6 +59,16 @@ def world(monkeypatch, connect):
     monkeypatch.setattr(
         objects.InstanceMapping, 'get_by_instance_uuid', missing
     )
+
+
+@pytest.fixture
+def world(no_servers, connect):
+    """A cloud without hosts, whose Placement is in memory.
+
+    Nor is any server in nova's databases.
+    """
+    from tests.unit.nova.factories import World
+
     world = World()
     client = world.placement.client()
     connect(lambda deadline: client)
@@ -71,6 +76,21 @@ def world(monkeypatch, connect):
         'sev_scheduling.nova.request_spec.stored_server', world.stored_server
     )
     return world
+
+
+@pytest.fixture
+def databases(world, monkeypatch, tmp_path):
+    """Nova's databases, without servers; on SQLite, by nova's own code."""
+    from nova import objects
+
+    from tests.unit.nova.databases import Databases
+    from tests.unit.nova.factories import FIND_MAPPING
+
+    monkeypatch.setattr(
+        objects.InstanceMapping, 'get_by_instance_uuid', FIND_MAPPING
+    )
+    with Databases(tmp_path) as databases:
+        yield databases
 
 
 @pytest.fixture

@@ -28,6 +28,9 @@ objects.register_all()
 CONF = nova.conf.CONF
 opts.register_opts(CONF)
 
+#: As nova has it; most tests have it know no server.
+FIND_MAPPING = vars(objects.InstanceMapping)['get_by_instance_uuid']
+
 SLOT = 'MEM_ENCRYPTION_CONTEXT'
 SEV, ES, SNP, TDX = 'amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx'
 SEV_TRAIT = 'HW_CPU_X86_AMD_SEV'
@@ -210,9 +213,18 @@ class World:
         ]
         return found
 
-    def claim(self, provider: str, server: str = SERVER) -> None:
-        """Give a server a slot."""
-        held = Allocations({provider: {SLOT: 1}}, 'tests', 'tests')
+    def claim(
+        self, provider: str, server: str = SERVER, *, root: str | None = None
+    ) -> None:
+        """Give a server a slot.
+
+        :param root: the provider of its memory; none, where it does not
+            matter
+        """
+        amounts = {provider: {SLOT: 1}}
+        if root is not None:
+            amounts.setdefault(root, {})['MEMORY_MB'] = 512
+        held = Allocations(amounts, 'tests', 'tests')
         self.api.post_allocations({server: held})
 
     def hosts_for(

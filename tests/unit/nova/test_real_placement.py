@@ -54,7 +54,7 @@ class RealWorld(World):
 
 
 @pytest.fixture
-def world(connect):
+def world(no_servers, connect):
     with embedded_placement() as placement:
         connect(lambda deadline: PlacementClient(placement))
         yield RealWorld(placement)

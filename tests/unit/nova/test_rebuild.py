@@ -21,6 +21,7 @@ from tests.unit.nova.factories import (
 )
 
 ENCRYPTED = {**Q35, 'hw_mem_encryption': 'true'}
+ENCRYPTED_ES = {**ENCRYPTED, 'hw_mem_encryption_model': ES}
 
 
 def rebuild(world, request, *, index=0):
@@ -70,16 +71,18 @@ def test_a_server_without_a_slot_cannot_become_encrypted(world):
 
 def test_the_model_cannot_change(world):
     root = world.host(pools={SEV: 5, ES: 5})
-    world.claim(world.pool(root))
-    told = refused(world, rebuild_spec(ON_ES, Q35))
+    world.claim(world.pool(root), root=root)
+    told = refused(world, rebuild_spec({}, ENCRYPTED_ES))
     assert 'holds a slot of amd-sev, not of amd-sev-es' in told
+    # The flavor is what it was when the server was built.
+    assert rebuild(world, rebuild_spec(ON_ES, Q35)) == ['alpha']
 
 
 def test_a_stale_trait_on_the_root_does_not_hide_the_model(world):
     root = world.host(pools={SEV: 5, ES: 5})
     world.set_traits(root, SEV_TRAIT)
-    world.claim(world.pool(root, 'amd_sev_es'))
-    told = refused(world, rebuild_spec(ON, Q35))
+    world.claim(world.pool(root, 'amd_sev_es'), root=root)
+    told = refused(world, rebuild_spec({}, ENCRYPTED))
     assert 'holds a slot of amd-sev-es, not of amd-sev' in told
     assert rebuild(world, rebuild_spec(ON_ES, Q35)) == ['alpha']
 

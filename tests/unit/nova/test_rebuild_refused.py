@@ -1,19 +1,15 @@
-"""What nova's databases keep of an image whose rebuild is refused.
+"""What a refused rebuild leaves; nova's databases are real here.
 
 The functional tests have a hard reboot and a migration go by it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import types
-
 import pytest
-from nova import context as nova_context
 from nova import exception, objects
+from oslo_db import exception as db_exception
 
-from sev_scheduling.models import registered_models
-from sev_scheduling.nova.rebuild import keep_encryption
+from sev_scheduling.exceptions import PlacementUnavailable
 from tests.unit.nova.factories import (
     ES,
     ON,
@@ -22,174 +18,275 @@ from tests.unit.nova.factories import (
     SERVER,
     SEV,
     SEV_TRAIT,
-    flavor,
     load_filter,
     passing,
     rebuild_spec,
-    spec,
 )
 
 ENCRYPTED = {**Q35, 'hw_mem_encryption': 'true'}
 ENCRYPTED_ES = {**ENCRYPTED, 'hw_mem_encryption_model': ES}
+ENCRYPTED_SEV = {**ENCRYPTED, 'hw_mem_encryption_model': SEV}
 UNREADABLE = {**Q35, 'hw_mem_encryption': 'maybe'}
-
-
-class Kept:
-    """A server in nova's databases, as its API leaves it for a rebuild."""
-
-    def __init__(self, properties):
-        self.spec = spec({}, properties)
-        self.instance = objects.Instance(
-            uuid=SERVER,
-            system_metadata={
-                'other': 'kept',
-                **{f'image_{k}': v for k, v in properties.items()},
-            },
-        )
-        self.saved = []
-
-    @property
-    def encryption(self):
-        """What it says of encryption, the same in both places."""
-        names = ('hw_mem_encryption', 'hw_mem_encryption_model')
-        metadata = self.instance.system_metadata
-        told = tuple(metadata.get(f'image_{name}') for name in names)
-        properties = self.spec.image.properties
-        asked = tuple(
-            getattr(properties, name) if name in properties else None
-            for name in names
-        )
-        assert asked == (None if told[0] is None else True, told[1])
-        return told
+WRONG_BUS = {**Q35, 'hw_disk_bus': 'ide'}
+MAY_KEEP = 'before a hard reboot'
 
 
 @pytest.fixture
-def keeps(world, monkeypatch):
-    """Have nova's databases hold the server, with properties of an image."""
+def rebuild(world, databases):
+    """Rebuild a server: ``rebuild(flavor, image before, new image)``.
 
-    def keep(properties):
-        kept = Kept(properties)
+    Returns the hosts that are left, and the text of a refusal.
+    """
 
-        @contextlib.contextmanager
-        def target_cell(context, cell):
-            assert cell == 'cell1'
-            yield f'{cell} of {context.__class__.__name__}'
+    def rebuild(extra_specs, before, new, *, boot=True):
+        if boot:
+            databases.boot(extra_specs, before)
+        request = rebuild_spec(extra_specs, new)
+        request._context = databases.rebuild(new)
+        states = list(world.states.values())
+        try:
+            return passing(load_filter(), states, request), ''
+        except exception.NoValidHost as refusal:
+            return [], str(refusal)
 
-        def get_by_uuid(context, server, expected_attrs):
-            assert (context, server) == ('cell1 of RequestContext', SERVER)
-            assert expected_attrs == ['system_metadata']
-            return kept.instance
-
-        monkeypatch.setattr(
-            objects.InstanceMapping,
-            'get_by_instance_uuid',
-            lambda *_: types.SimpleNamespace(cell_mapping='cell1'),
-        )
-        monkeypatch.setattr(nova_context, 'target_cell', target_cell)
-        monkeypatch.setattr(objects.Instance, 'get_by_uuid', get_by_uuid)
-        monkeypatch.setattr(
-            objects.Instance, 'save', lambda _: kept.saved.append('instance')
-        )
-        monkeypatch.setattr(
-            objects.RequestSpec, 'get_by_instance_uuid', lambda *_: kept.spec
-        )
-        monkeypatch.setattr(
-            objects.RequestSpec, 'save', lambda _: kept.saved.append('spec')
-        )
-        return kept
-
-    return keep
+    return rebuild
 
 
-def rebuild(world, request):
-    return passing(load_filter(), list(world.states.values()), request)
+def encryption(databases):
+    found = databases.image_of()
+    return {k: v for k, v in found.items() if 'mem_encryption' in k}
 
 
 @pytest.mark.parametrize(
-    ('holds', 'flavor', 'image', 'left'),
+    ('holds', 'flavor', 'before', 'new'),
     [
-        (None, {}, ENCRYPTED, (None, None)),
-        (None, {}, ENCRYPTED_ES, (None, None)),
-        (SEV, {}, ENCRYPTED_ES, ('true', SEV)),
-        (ES, {}, ENCRYPTED, ('true', ES)),
-        (SEV, {}, UNREADABLE, ('true', SEV)),
-        (None, {}, UNREADABLE, (None, None)),
-        (SEV, ON, {**Q35, 'hw_disk_bus': 'ide'}, (None, None)),
-        (SEV, ON, {**ENCRYPTED, 'hw_disk_bus': 'ide'}, (None, None)),
-        (ES, ON_ES, {**Q35, 'hw_disk_bus': 'ide'}, (None, None)),
+        (None, {}, Q35, ENCRYPTED),
+        (None, {}, Q35, ENCRYPTED_ES),
+        (None, {}, Q35, UNREADABLE),
+        (SEV, {}, ENCRYPTED, ENCRYPTED_ES),
+        (SEV, {}, ENCRYPTED_SEV, {**ENCRYPTED_SEV, 'hw_disk_bus': 'ide'}),
+        (SEV, ON, Q35, WRONG_BUS),
+        (SEV, ON, Q35, ENCRYPTED_ES),
+        (SEV, ON, Q35, {**ENCRYPTED, 'hw_disk_bus': 'ide'}),
+        (ES, ON_ES, Q35, WRONG_BUS),
+        (ES, ON_ES, Q35, {**ENCRYPTED_ES, 'hw_disk_bus': 'ide'}),
     ],
 )
 def test_a_refused_rebuild_leaves_the_encryption_as_it_was(
-    world, keeps, holds, flavor, image, left
+    world, databases, rebuild, holds, flavor, before, new
 ):
     root = world.host(pools={SEV: 5, ES: 5})
     if holds:
         world.claim(world.pool(root, holds.replace('-', '_')))
-    kept = keeps(image)
 
-    with pytest.raises(exception.NoValidHost):
-        rebuild(world, rebuild_spec(flavor, image))
+    hosts, refusal = rebuild(flavor, before, new)
 
-    assert kept.encryption == left
-    assert kept.saved == ['instance', 'spec']
-    assert kept.instance.system_metadata['other'] == 'kept'
-    assert kept.instance.system_metadata['image_hw_machine_type'] == 'q35'
+    assert hosts == []
+    assert MAY_KEEP not in refusal
+    # What is no encryption is left to nova.
+    assert databases.image_of().items() >= Q35.items()
+    assert encryption(databases) == {
+        k: v for k, v in before.items() if 'mem_encryption' in k
+    }
 
 
-def test_a_flat_pool_of_several_models_contradicts_no_flavor(world, keeps):
+@pytest.mark.parametrize(
+    ('holds', 'flavor', 'before', 'new'),
+    [
+        # What was there is overwritten, or gone.
+        (SEV, {}, ENCRYPTED, UNREADABLE),
+        (ES, {}, ENCRYPTED_ES, {**ENCRYPTED, 'hw_disk_bus': 'ide'}),
+        (ES, {}, ENCRYPTED_ES, ENCRYPTED),
+        (ES, ON, {**Q35, 'hw_mem_encryption_model': ES}, Q35),
+        (None, {}, {**Q35, 'hw_mem_encryption': 'no'}, ENCRYPTED),
+    ],
+)
+def test_what_is_lost_is_not_guessed_and_said_in_the_fault(
+    world, databases, rebuild, caplog, holds, flavor, before, new
+):
+    root = world.host(pools={SEV: 5, ES: 5})
+    if holds:
+        world.claim(world.pool(root, holds.replace('-', '_')))
+
+    _, refusal = rebuild(flavor, before, new)
+
+    assert MAY_KEEP in refusal
+    assert f'sev-scheduling server check {SERVER}' in caplog.text
+    assert encryption(databases) == {
+        k: v for k, v in new.items() if 'mem_encryption' in k
+    }
+
+
+def test_nothing_is_written_where_the_option_is_off(
+    world, databases, rebuild, configured
+):
+    configured(undo_refused_rebuild=False)
+    world.host()
+    _, refusal = rebuild({}, Q35, ENCRYPTED)
+    assert 'holds no slot' in refusal
+    assert MAY_KEEP in refusal
+    assert encryption(databases) == {'hw_mem_encryption': 'true'}
+
+
+def test_nothing_is_written_where_the_request_left_no_action(
+    world, databases, rebuild, monkeypatch
+):
+    monkeypatch.setattr(
+        objects.InstanceAction, 'get_by_request_id', lambda *_: None
+    )
+    world.host()
+    _, refusal = rebuild({}, Q35, ENCRYPTED)
+    assert MAY_KEEP in refusal
+    assert encryption(databases) == {'hw_mem_encryption': 'true'}
+
+
+def test_an_outage_of_placement_is_no_reason_to_leave_anything(
+    world, databases, rebuild, broken
+):
+    world.host()
+    broken(PlacementUnavailable('It is down.'))
+    _, refusal = rebuild({}, Q35, ENCRYPTED)
+    assert 'cannot be found out' in refusal
+    assert MAY_KEEP not in refusal
+    assert encryption(databases) == {}
+
+
+def test_what_an_outage_hides_and_nothing_takes_back_is_said(
+    world, databases, rebuild, broken, configured
+):
+    configured(undo_refused_rebuild=False)
+    world.host()
+    broken(PlacementUnavailable('It is down.'))
+    _, refusal = rebuild({}, Q35, ENCRYPTED)
+    assert MAY_KEEP in refusal
+
+
+def test_a_rebuild_that_passes_writes_nothing(world, databases, rebuild):
+    world.claim(world.pool(world.host()))
+    assert rebuild({}, ENCRYPTED, ENCRYPTED_SEV) == (['alpha'], '')
+    assert encryption(databases) == {
+        'hw_mem_encryption': 'true',
+        'hw_mem_encryption_model': SEV,
+    }
+
+
+def test_a_flat_pool_of_several_models_contradicts_no_flavor(
+    world, databases, rebuild
+):
     root = world.host(pools={SEV: 5}, nested=False)
     world.set_traits(root, SEV_TRAIT, 'HW_CPU_X86_AMD_SEV_ES')
     world.claim(root)
-    image = {**Q35, 'hw_disk_bus': 'ide'}
-    kept = keeps(image)
-    with pytest.raises(exception.NoValidHost, match='hw_disk_bus'):
-        rebuild(world, rebuild_spec(ON_ES, image))
-    assert kept.encryption == (None, None)
+    _, refusal = rebuild(ON_ES, Q35, WRONG_BUS)
+    assert 'hw_disk_bus' in refusal
+    assert encryption(databases) == {}
 
 
-def test_a_rebuild_that_passes_writes_nothing(world, keeps):
-    world.claim(world.pool(world.host()))
-    kept = keeps(ENCRYPTED)
-    assert rebuild(world, rebuild_spec({}, ENCRYPTED)) == ['alpha']
-    assert kept.saved == []
-
-
-def test_nothing_is_written_where_what_it_holds_is_not_known(
-    world, keeps, broken
+@pytest.mark.parametrize(
+    'error',
+    [
+        db_exception.DBConnectionError('The database is gone.'),
+        exception.InvalidInput(reason='The database is gone.'),
+    ],
+)
+def test_a_refusal_stands_where_nova_s_database_fails(
+    world, databases, rebuild, monkeypatch, caplog, error
 ):
-    from sev_scheduling.exceptions import PlacementUnavailable
+    def save(spec):
+        raise error
 
     world.host()
-    kept = keeps(ENCRYPTED)
-    broken(PlacementUnavailable('It is down.'))
-    with pytest.raises(exception.NoValidHost, match='cannot be found out'):
-        rebuild(world, rebuild_spec({}, ENCRYPTED))
-    assert kept.saved == []
+    databases.boot({}, Q35)
+    context = databases.rebuild(ENCRYPTED)
+    monkeypatch.setattr(objects.RequestSpec, 'save', save)
+    request = rebuild_spec({}, ENCRYPTED)
+    request._context = context
+    with pytest.raises(exception.NoValidHost) as refused:
+        passing(load_filter(), list(world.states.values()), request)
+    assert 'holds no slot' in str(refused.value)
+    assert MAY_KEEP in str(refused.value)
+    assert 'The database is gone.' in caplog.text
 
 
-def test_a_refusal_names_what_the_image_s_owner_wrote(world, keeps):
-    world.claim(world.pool(world.host()))
-    keeps(UNREADABLE)
-    with pytest.raises(exception.NoValidHost, match="'maybe'"):
-        rebuild(world, rebuild_spec({}, UNREADABLE))
+def test_a_server_that_goes_away_meanwhile_is_no_failure(
+    world, databases, monkeypatch, caplog
+):
+    def missing(*_, **__):
+        raise exception.InstanceNotFound(instance_id=SERVER)
+
+    world.host()
+    databases.boot({}, Q35)
+    request = rebuild_spec({}, ENCRYPTED)
+    request._context = databases.rebuild(ENCRYPTED)
+    monkeypatch.setattr(objects.Instance, 'get_by_uuid', missing)
+    caplog.set_level('INFO')
+    with pytest.raises(exception.NoValidHost, match='holds no slot') as told:
+        passing(load_filter(), list(world.states.values()), request)
+    assert MAY_KEEP not in str(told.value)
+    assert 'went away' in caplog.text
+
+
+# What keeps the encryption that the server has.
+
+
+@pytest.mark.parametrize('stale', [True, False])
+@pytest.mark.parametrize(
+    ('flavor', 'before', 'new', 'certain'),
+    [
+        # The flavor says all; nothing is lost.
+        ({**ON, 'hw:mem_encryption_model': SEV}, Q35, Q35, True),
+        ({}, ENCRYPTED_SEV, ENCRYPTED_SEV, True),
+        ({}, ENCRYPTED, ENCRYPTED_SEV, True),
+        # Whether its image named a model is lost.
+        (ON, Q35, Q35, False),
+        ({}, ENCRYPTED, ENCRYPTED, False),
+    ],
+)
+def test_a_rebuild_that_keeps_it_passes_with_another_model_s_slot(
+    world, rebuild, stale, flavor, before, new, certain
+):
+    root = world.host(pools={SEV: 5, ES: 5})
+    if stale:
+        world.set_traits(root, SEV_TRAIT)
+    world.claim(world.pool(root, 'amd_sev_es'), root=root)
+
+    hosts, refusal = rebuild(flavor, before, new)
+
+    if certain or stale:
+        assert hosts == ['alpha'], refusal
+    else:
+        # Nova would not have given it that slot: its image named the model.
+        assert 'holds a slot of amd-sev-es, not of amd-sev' in refusal
+
+
+@pytest.mark.parametrize(
+    ('flavor', 'before'),
+    [(ON, Q35), (ON_ES, Q35), ({}, ENCRYPTED), ({}, ENCRYPTED_ES)],
+)
+def test_a_rebuild_that_keeps_it_passes_without_a_slot(
+    world, rebuild, flavor, before
+):
+    world.host(pools={SEV: 5, ES: 5})
+    assert rebuild(flavor, before, before) == (['alpha'], '')
 
 
 @pytest.mark.parametrize('text', ['false', 'off', None])
-def test_an_image_that_means_no_is_believed(world, keeps, text):
+def test_an_image_that_means_no_is_believed(world, databases, rebuild, text):
     world.host(pools={})
-    image = {**Q35, 'hw_mem_encryption': 'false'}
-    kept = keeps(image)
-    kept.instance.system_metadata['image_hw_mem_encryption'] = text
-    assert rebuild(world, rebuild_spec({}, image)) == ['alpha']
+    image = {**Q35, 'hw_mem_encryption': text} if text else Q35
+    assert rebuild({}, Q35, image) == (['alpha'], '')
+
+
+def test_a_refusal_names_what_the_image_s_owner_wrote(world, rebuild):
+    world.claim(world.pool(world.host()))
+    assert "'maybe'" in rebuild({}, ENCRYPTED, UNREADABLE)[1]
 
 
 def test_it_is_left_to_others_with_the_rules_of_requests(
-    world, keeps, configured
+    world, rebuild, configured
 ):
     configured(request_filter=False)
     world.host(pools={})
-    keeps(UNREADABLE)
-    assert rebuild(world, rebuild_spec({}, UNREADABLE)) == ['alpha']
+    assert rebuild({}, Q35, UNREADABLE) == (['alpha'], '')
 
 
 def test_only_a_rebuild_is_looked_up(world, monkeypatch):
@@ -198,39 +295,13 @@ def test_only_a_rebuild_is_looked_up(world, monkeypatch):
         objects.InstanceMapping, 'get_by_instance_uuid', pytest.fail
     )
     states = list(world.states.values())
-    assert passing(load_filter(), states, spec({}, UNREADABLE)) == ['alpha']
     assert passing(load_filter(), states, rebuild_spec({}, Q35)) == ['alpha']
 
 
 def test_a_server_that_is_gone_changes_nothing(world):
     world.host()
-    assert rebuild(world, rebuild_spec({}, UNREADABLE)) == ['alpha']
+    states = list(world.states.values())
+    request = rebuild_spec({}, UNREADABLE)
+    assert passing(load_filter(), states, request) == ['alpha']
     with pytest.raises(exception.NoValidHost, match='holds no slot'):
-        rebuild(world, rebuild_spec({}, ENCRYPTED))
-
-
-def test_a_refusal_stands_where_nova_s_database_fails(
-    world, keeps, monkeypatch, caplog
-):
-    world.host()
-    keeps(ENCRYPTED)
-
-    def save(instance):
-        raise RuntimeError('The database is gone.')
-
-    monkeypatch.setattr(objects.Instance, 'save', save)
-    with pytest.raises(exception.NoValidHost, match='holds no slot'):
-        rebuild(world, rebuild_spec({}, ENCRYPTED))
-    assert 'nova-manage image_property set' in caplog.text
-    assert 'The database is gone.' in caplog.text
-
-
-def test_a_release_that_knows_no_models_is_told_none(keeps, monkeypatch):
-    fields = dict(objects.ImageMetaProps.fields)
-    del fields['hw_mem_encryption_model']
-    kept = keeps(ENCRYPTED)
-    monkeypatch.setattr(objects.ImageMetaProps, 'fields', fields)
-    held = (registered_models()[SEV],)
-    keep_encryption(nova_context.get_admin_context(), SERVER, flavor({}), held)
-    assert kept.spec.image.properties.hw_mem_encryption is True
-    assert kept.saved == ['instance', 'spec']
+        passing(load_filter(), states, rebuild_spec({}, ENCRYPTED))

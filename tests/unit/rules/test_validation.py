@@ -91,6 +91,7 @@ def test_every_code_of_a_request_has_one_rule():
             Code.ACTION_UNSUPPORTED,
             Code.REBUILD_NEEDS_SLOT,
             Code.REBUILD_CHANGES_MODEL,
+            Code.REBUILD_NOT_UNDONE,
             Code.RESCUE_DROPS_ENCRYPTION,
         }
     )

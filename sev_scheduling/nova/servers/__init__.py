@@ -1,0 +1,1 @@
+"""Servers that exist: what nova's databases and Placement say of them."""
