@@ -71,14 +71,16 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         else:
             request_filter.remove()
         name = type(self).__name__
-        first = self._guard.run(lambda: _rebuild_filters_before(name), list)
-        if first:
+        before: list[str] = self._guard.run(
+            lambda: _rebuild_filters_before(name), list
+        )
+        if before:
             LOG.warning(
                 'In [filter_scheduler] enabled_filters %(ours)s stands after '
                 '%(others)s, which may refuse a rebuild before it. Put it '
                 'before these: a rebuild that it refuses itself leaves '
                 'nothing behind.',
-                {'ours': name, 'others': ', '.join(first)},
+                {'ours': name, 'others': ', '.join(before)},
             )
 
     def filter_all(

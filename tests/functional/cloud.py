@@ -145,7 +145,8 @@ class Cloud(base.ServersTestBase):
             weighers.append(f'{PLUGIN}.MemoryEncryptionWeigher')
         self._configure_scheduler(
             available_filters=[*self._available, f'{PLUGIN}.{FILTER}'],
-            enabled_filters=[*self._enabled, FILTER],
+            # As the page has it: before all that look at rebuilds.
+            enabled_filters=[FILTER, *self._enabled],
             weight_classes=weighers,
         )
         # A busy machine is no failure of Placement.

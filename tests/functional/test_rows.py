@@ -146,7 +146,7 @@ class TestTodayAndWithThePlugin(Cloud):
         assert 'image_hw_mem_encryption' not in metadata
         assert not self.is_encrypted(plain)
 
-    def test_row_3_a_refused_rebuild_leaves_the_guest_encrypted(self):
+    def test_row_3_what_a_refused_rebuild_overwrote_can_be_set_back(self):
         self.add_host('alpha', {SEV: 5})
         self.enable_plugin()
         encrypted = self.boot({}, {**Q35, 'hw_mem_encryption': 'true'})
@@ -154,10 +154,17 @@ class TestTodayAndWithThePlugin(Cloud):
         unreadable = self.image(Q35, hw_mem_encryption='maybe')
         refused = self.rebuild(encrypted, unreadable)
         assert "'maybe'" in self.fault_of(refused)
+        assert 'before a hard reboot' in self.fault_of(refused)
 
-        rebooted = self._reboot_server(encrypted, hard=True)
+        # As the operator does who is asked.
+        self._stop_server(encrypted)
+        status = manage.ImagePropertyCommands().set(
+            instance_uuid=encrypted['id'],
+            image_properties=['hw_mem_encryption=true'],
+        )
+        assert status == 0
+        self._start_server(encrypted)
 
-        self.assert_active(rebooted)
         assert self.is_encrypted(encrypted)
         self.assert_slots('alpha', 1)
         self.add_host('beta', {SEV: 5})

@@ -87,6 +87,7 @@ def test_the_defaults(tmp_path):
     found = read('', tmp_path)
     assert {name: found[name] for name in NAMES} == {
         'allow_host_devices': False,
+        'undo_refused_rebuild': True,
         'cache_seconds': 60.0,
         'slots_cache_seconds': 30.0,
         'default_machine_type': [],

@@ -17,6 +17,7 @@ from sev_scheduling import (
 )
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import where_it_fits
+from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
 
 OPEN = {'hw_machine_type': None}
@@ -324,3 +325,17 @@ def test_a_diagnosis_of_an_answer_with_candidates():
         'Placement has candidates for this amd-sev guest.'
     )
     assert explanation.tenant() == 'This amd-sev guest can be placed.'
+
+
+def test_one_more_problem_is_the_last_reason_of_any_explanation():
+    problem = REBUILD_NOT_UNDONE
+    for finding in ((), (problem,)):
+        added = explain(finding).adding(problem)
+        assert added.reasons[-1].code == 'rebuild-not-undone'
+        assert len(added.reasons) == len(finding) + 1
+    assert problem.message == (
+        'The server may keep hw_mem_encryption of the refused image.'
+    )
+    assert str(problem.fix) == (
+        "Ask the cloud's operator before a hard reboot."
+    )

@@ -62,7 +62,7 @@ def no_servers(monkeypatch):
 
 
 @pytest.fixture
-def world(no_servers, connect):
+def world(no_servers, monkeypatch, connect):
     """A cloud without hosts, whose Placement is in memory.
 
     Nor is any server in nova's databases.

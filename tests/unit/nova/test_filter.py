@@ -545,3 +545,31 @@ def test_a_server_of_an_unknown_model_is_moved_as_nova_moves_it(world):
     states = world.hosts_for(spec({}))
     request = move_spec({**ON, 'hw:mem_encryption_model': 'amd-foo'})
     assert passing(load_filter(), states, request) == ['alpha']
+
+
+@pytest.mark.parametrize(
+    ('enabled', 'before'),
+    [
+        (['MemoryEncryptionFilter', 'ImagePropertiesFilter'], None),
+        (['ComputeFilter', 'MemoryEncryptionFilter'], None),
+        (['ImagePropertiesFilter'], None),
+        (
+            ['ImagePropertiesFilter', 'MemoryEncryptionFilter'],
+            'ImagePropertiesFilter',
+        ),
+        (
+            [
+                *('IsolatedHostsFilter', 'ComputeFilter'),
+                *('ImagePropertiesFilter', 'MemoryEncryptionFilter'),
+            ],
+            'IsolatedHostsFilter, ImagePropertiesFilter',
+        ),
+    ],
+)
+def test_a_start_warns_of_filters_that_may_refuse_a_rebuild_before_it(
+    configured, caplog, enabled, before
+):
+    configured('filter_scheduler', enabled_filters=enabled)
+    load_filter()
+    warnings = [r.args['others'] for r in caplog.records if r.args]
+    assert warnings == ([] if before is None else [before])

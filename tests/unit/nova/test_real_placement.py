@@ -17,6 +17,7 @@ from sev_scheduling.rules import validation
 from tests.unit.nova.factories import (
     ES,
     ON,
+    Q35,
     Q35_TRAIT,
     SEV,
     SEV_TRAIT,
@@ -98,7 +99,14 @@ def test_a_day_of_a_cloud(world, configured):
         passing(
             plugin,
             states[:1],
-            rebuild_spec({**ON, 'hw:mem_encryption_model': ES}),
+            rebuild_spec(
+                {},
+                {
+                    **Q35,
+                    'hw_mem_encryption': 'true',
+                    'hw_mem_encryption_model': ES,
+                },
+            ),
         )
     with pytest.raises(
         exception.RequestFilterFailed, match='names no machine'
