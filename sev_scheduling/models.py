@@ -62,6 +62,8 @@ class EncryptionModel:
     :ivar cpu_mode: ``[libvirt] cpu_mode`` that nova demands
     :ivar cpu_family: QEMU's named CPU models that can run it are this one
         and its versions (``EPYC``, ``EPYC-Milan``)
+    :ivar host_memory_divisor: the kernel keeps this fraction of the host's
+        memory for the model's own use (256: a 256th); 0 for none
     :ivar slots_option: option of nova.conf, in ``[libvirt]``, that limits
         its guests
     :ivar since_nova: the first major version of nova that offers it
@@ -91,6 +93,7 @@ class EncryptionModel:
     firmware_feature: str = ''
     cpu_mode: str = ''
     cpu_family: str = ''
+    host_memory_divisor: int = 0
     slots_option: str = ''
     since_nova: int = 0
     since_qemu: tuple[int, int, int] = (0, 0, 0)
@@ -165,6 +168,8 @@ BUILTIN_MODELS = (
         domain_capability='tdx',
         firmware_feature='intel-tdx',
         cpu_mode='host-passthrough',
+        # PAMT (Linux, Documentation/arch/x86/tdx.rst).
+        host_memory_divisor=256,
         slots_option='num_intel_tdx_guests',
         since_nova=34,
     ),
@@ -238,7 +243,11 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         lambda value: isinstance(value, str),
         'give text',
     ),
-    (('since_nova',), _is_number, 'give a number such as 34'),
+    (
+        ('since_nova', 'host_memory_divisor'),
+        _is_number,
+        'give a number such as 34',
+    ),
     (
         ('since_qemu',),
         lambda value: (

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import Note, NoteCode
+from sev_scheduling.models import EncryptionModel
 
 #: Memory region of one guest -> KiB.
 REGIONS: Mapping[str, int] = MappingProxyType(
@@ -49,6 +50,7 @@ class Reservation:
     :ivar video_mb: video memory of one guest
     :ivar padding_kib: spare for one guest
     :ivar host_mb: the host's memory, None where unknown
+    :ivar kernel_mb: what the kernel keeps of it for a model's own use
     """
 
     guests: int
@@ -56,6 +58,7 @@ class Reservation:
     video_mb: int = 0
     padding_kib: int = MIN_PADDING_KIB
     host_mb: int | None = None
+    kernel_mb: int = 0
 
     @property
     def guest_kib(self) -> int:
@@ -75,12 +78,14 @@ class Reservation:
     @property
     def reserved_host_memory_mb(self) -> int:
         """What nova must not hand out as RAM of guests."""
-        return self.base_mb + self.guests * self.guest_mb
+        return self.base_mb + self.kernel_mb + self.guests * self.guest_mb
 
     @property
     def machine_slice_mb(self) -> int | None:
         """What all guests together may take, None where unknown."""
-        return None if self.host_mb is None else self.host_mb - self.base_mb
+        if self.host_mb is None:
+            return None
+        return self.host_mb - self.base_mb - self.kernel_mb
 
 
 def reserve(
@@ -90,14 +95,17 @@ def reserve(
     video_mb: int = 0,
     padding_kib: int = MIN_PADDING_KIB,
     host_mb: int | None = None,
+    models: Iterable[EncryptionModel] = (),
 ) -> Reservation:
     """Return the memory to reserve for a number of encrypted guests.
+
+    :param models: those that the host has switched on
 
     >>> reserve(15).reserved_host_memory_mb
     752
 
-    :raises InputError: where a number is out of its range, or the host has
-        too little memory
+    :raises InputError: where a number is out of its range, the host has
+        too little memory, or a model needs a share of what is not known
     """
     _check('--guests', guests, 0, MAX_GUESTS)
     _check('--base', base_mb, 0, MAX_MB)
@@ -111,6 +119,7 @@ def reserve(
         video_mb=video_mb,
         padding_kib=padding_kib,
         host_mb=host_mb,
+        kernel_mb=kernel_memory_mb(host_mb, models),
     )
     needed = reservation.reserved_host_memory_mb
     if host_mb is not None and needed >= host_mb:
@@ -119,6 +128,26 @@ def reserve(
             f'{host_mb} MB; lower --guests or --base.'
         )
     return reservation
+
+
+def kernel_memory_mb(
+    host_mb: int | None, models: Iterable[EncryptionModel]
+) -> int:
+    """Return what the kernel keeps of a host's memory for models.
+
+    For TDX that is the PAMT, about a 256th of the memory, allocated when
+    ``kvm_intel`` starts TDX (Linux, ``Documentation/arch/x86/tdx.rst``).
+
+    :raises InputError: where the host's memory is not known, and counts
+    """
+    divisors = [m.host_memory_divisor for m in models if m.host_memory_divisor]
+    if not divisors:
+        return 0
+    if host_mb is None:
+        raise InputError(
+            'The memory of the host is not known; give --host-memory.'
+        )
+    return sum(math.ceil(host_mb / divisor) for divisor in divisors)
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:
@@ -176,6 +205,9 @@ def terms(reservation: Reservation) -> tuple[Note, ...]:
     if reservation.video_mb:
         kib = reservation.video_mb * _KIB_PER_MB
         notes.append(Note(NoteCode.SUM_VIDEO, {'kib': kib}))
+    kernel = {'kernel': reservation.kernel_mb, 'total': reservation.host_mb}
+    if reservation.kernel_mb:
+        notes.append(Note(NoteCode.SUM_KERNEL, kernel))
     return (
         *notes,
         Note(
@@ -183,11 +215,14 @@ def terms(reservation: Reservation) -> tuple[Note, ...]:
             {'kib': reservation.guest_kib, 'mb': reservation.guest_mb},
         ),
         Note(
-            NoteCode.SUM_HOST,
+            NoteCode.SUM_HOST_KERNEL
+            if reservation.kernel_mb
+            else NoteCode.SUM_HOST,
             {
                 'guests': reservation.guests,
                 'mb': reservation.guest_mb,
                 'base': reservation.base_mb,
+                'kernel': reservation.kernel_mb,
                 'needed': reservation.reserved_host_memory_mb,
             },
         ),
@@ -218,8 +253,11 @@ def systemd_drop_in(reservation: Reservation) -> str:
     """
     limit = _slice_mb(reservation)
     note = Note(
-        NoteCode.SUM_SLICE,
+        NoteCode.SUM_SLICE_KERNEL
+        if reservation.kernel_mb
+        else NoteCode.SUM_SLICE,
         {
+            'kernel': reservation.kernel_mb,
             'total': reservation.host_mb,
             'base': reservation.base_mb,
             'limit': limit,

@@ -221,6 +221,34 @@ ROWS: Mapping[NoteCode, Row] = {
         'than {base} MB to the host.',
         'Set MemoryMax as "node reserve" says.',
     ),
+    NoteCode.MEMORY_SLICE_OVERCOMMITTED: Row(
+        'machine.slice is limited to {limit} MB, and nova hands out {total} '
+        'MB but for reserved_host_memory_mb = {reserved}: with what {guests} '
+        'encrypted guests need beside their RAM, that is {short} MB too much.',
+        'Set reserved_host_memory_mb = {needed}.',
+    ),
+    NoteCode.MEMORY_SHARE_UNKNOWN: Row(
+        'The memory of the host is not known, of which the kernel keeps a '
+        'share for {model}.'
+    ),
+    NoteCode.MEMORY_FILE_REFUSED: Row(
+        'nova-compute does not start with [libvirt] file_backed_memory and '
+        '{option} = {value}.',
+        'Set {option} = {needed}.',
+    ),
+    NoteCode.MEMORY_FILE_TOO_LARGE: Row(
+        '[libvirt] file_backed_memory is {value}, and memory of encrypted '
+        'guests is pinned: the host has room for {room} MB of it beside '
+        '{guests} of them.',
+        'Lower it to {room}.',
+    ),
+    NoteCode.MEMORY_FILE: Row(
+        '[libvirt] file_backed_memory is {value}, for which the host has room.'
+    ),
+    NoteCode.MEMORY_FILE_UNKNOWN: Row(
+        '[libvirt] file_backed_memory is {value}, and the memory of the host '
+        'is not known.'
+    ),
     NoteCode.MEMORY_SLICE: Row(
         'machine.slice is limited to {limit} MB, which leaves {left} MB to '
         'the host.'
@@ -370,9 +398,21 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.SUM_REGION: Row('{kib:>6} KiB  {region}'),
     NoteCode.SUM_PADDING: Row('{kib:>6} KiB  padding'),
     NoteCode.SUM_VIDEO: Row('{kib:>6} KiB  video memory'),
+    NoteCode.SUM_KERNEL: Row(
+        '{kernel:>6} MB of {total} MB for the kernel to keep track of pages '
+        '(TDX: PAMT)'
+    ),
     NoteCode.SUM_GUEST: Row('{kib:>6} KiB  one guest, rounded up to {mb} MB'),
     NoteCode.SUM_HOST: Row(
         '{guests:>6} guests x {mb} MB + {base} MB of the host = {needed} MB'
+    ),
+    NoteCode.SUM_HOST_KERNEL: Row(
+        '{guests:>6} guests x {mb} MB + {base} MB of the host + {kernel} MB '
+        'of the kernel = {needed} MB'
+    ),
+    NoteCode.SUM_SLICE_KERNEL: Row(
+        '{total} MB of the host - {base} MB for itself - {kernel} MB of the '
+        'kernel = {limit} MB'
     ),
     NoteCode.SUM_SLICE: Row(
         '{total} MB of the host - {base} MB for itself = {limit} MB'

@@ -106,7 +106,13 @@ class NoteCode(enum.StrEnum):
     # Memory.
     MEMORY_UNKNOWN = 'memory-unknown'
     MEMORY_SLICE_TOO_LARGE = 'memory-slice-too-large'
+    MEMORY_SLICE_OVERCOMMITTED = 'memory-slice-overcommitted'
     MEMORY_SLICE = 'memory-slice'
+    MEMORY_SHARE_UNKNOWN = 'memory-share-unknown'
+    MEMORY_FILE_REFUSED = 'memory-file-refused'
+    MEMORY_FILE_TOO_LARGE = 'memory-file-too-large'
+    MEMORY_FILE = 'memory-file'
+    MEMORY_FILE_UNKNOWN = 'memory-file-unknown'
     MEMORY_NOT_RESERVED = 'memory-not-reserved'
     MEMORY_RESERVED = 'memory-reserved'
     # nova.conf.
@@ -150,9 +156,12 @@ class NoteCode(enum.StrEnum):
     SUM_REGION = 'sum-region'
     SUM_PADDING = 'sum-padding'
     SUM_VIDEO = 'sum-video'
+    SUM_KERNEL = 'sum-kernel'
     SUM_GUEST = 'sum-guest'
     SUM_HOST = 'sum-host'
+    SUM_HOST_KERNEL = 'sum-host-kernel'
     SUM_SLICE = 'sum-slice'
+    SUM_SLICE_KERNEL = 'sum-slice-kernel'
     PROVIDER_FILE = 'provider-file'
 
 

@@ -107,6 +107,9 @@ class Reserve(Fields):
             video_mb=parsed_args.video,
             padding_kib=parsed_args.padding,
             host_mb=host_mb,
+            models=compute.HostReport(
+                facts=compute.gather(root).facts
+            ).switched_on,
         )
         return (
             reservation.guests,

@@ -18,10 +18,11 @@ from sev_scheduling.compute.detection import (
     detectable_models,
     parameter_note,
 )
-from sev_scheduling.compute.reservation import reserve
+from sev_scheduling.compute.reservation import kernel_memory_mb, reserve
 from sev_scheduling.compute.sources.firmware import Descriptor, matching
 from sev_scheduling.compute.sources.nova_conf import (
     HIDES_EXCLUDED,
+    REFUSES_RESERVED,
     NovaSettings,
 )
 from sev_scheduling.exceptions import InputError
@@ -260,38 +261,105 @@ def _machine_type(report: HostReport, model: EncryptionModel) -> str:
 
 
 def host_memory(report: HostReport) -> Finding:
+    """Whether the host keeps what it needs, and guests what they may take."""
     memory = report.memory
     if memory.errors:
         raise InputError(' '.join(memory.errors))
+    total, limit = memory.total_mb, memory.slice_mb
+    sharing = [m for m in report.enabled_models if m.host_memory_divisor]
+    if total is None and limit is None and sharing:
+        return warning(NoteCode.MEMORY_SHARE_UNKNOWN, model=sharing[0].name)
     base = report.base_mb
-    if memory.slice_mb is not None:
-        limit = memory.slice_mb
-        if memory.total_mb is None:
+    if total is not None:
+        base += kernel_memory_mb(total, sharing)
+    if limit is not None:
+        if total is None:
             return warning(NoteCode.MEMORY_UNKNOWN, limit=limit)
-        left = memory.total_mb - limit
-        if left < base:
+        if total - limit < base:
             return failure(
                 NoteCode.MEMORY_SLICE_TOO_LARGE,
                 limit=limit,
-                total=memory.total_mb,
+                total=total,
                 base=base,
             )
-        return success(NoteCode.MEMORY_SLICE, limit=limit, left=left)
-    guests = report.guests
-    if guests is None:
-        pinned = {m.name for m in report.enabled_models if m.pins_memory}
-        guests = sum(m.slots or 0 for m in report.offered if m.model in pinned)
-    needed = reserve(guests, base_mb=base).reserved_host_memory_mb
+    guests = _guests(report)
+    beside = reserve(guests, base_mb=0).reserved_host_memory_mb
+    room = limit
+    if limit is None and total is not None:
+        room = total - base
+    if report.settings.get('file_backed_memory'):
+        return _file_backed(
+            report, guests, None if room is None else room - beside
+        )
     reserved = report.settings.get('reserved_host_memory_mb')
-    values = {
-        'reserved': reserved,
-        'guests': guests,
-        'base': base,
-        'needed': needed,
-    }
-    if reserved >= needed:
-        return success(NoteCode.MEMORY_RESERVED, **values)
-    return warning(NoteCode.MEMORY_NOT_RESERVED, **values)
+    if limit is None or total is None:
+        needed = base + beside
+        code = NoteCode.MEMORY_RESERVED
+        values = {'guests': guests, 'base': base}
+        if reserved >= needed:
+            return success(code, reserved=reserved, needed=needed, **values)
+        code = NoteCode.MEMORY_NOT_RESERVED
+        return warning(code, reserved=reserved, needed=needed, **values)
+    # Nova hands out all but the reservation, and all of that is in the slice.
+    needed = total - limit + beside
+    if reserved < needed:
+        return warning(
+            NoteCode.MEMORY_SLICE_OVERCOMMITTED,
+            limit=limit,
+            total=total,
+            reserved=reserved,
+            guests=guests,
+            needed=needed,
+            short=needed - reserved,
+        )
+    return success(NoteCode.MEMORY_SLICE, limit=limit, left=total - limit)
+
+
+def _guests(report: HostReport) -> int:
+    """Return for how many guests to keep memory."""
+    if report.guests is not None:
+        return report.guests
+    pinned = {m.name for m in report.enabled_models if m.pins_memory}
+    return sum(m.slots or 0 for m in report.offered if m.model in pinned)
+
+
+def _file_backed(report: HostReport, guests: int, room: int | None) -> Finding:
+    """Judge memory of which nova hands out ``file_backed_memory``.
+
+    With what nova does not start is said in nova,
+    ``Host._check_file_backed_memory_support``.
+    """
+    settings = report.settings
+    value = settings.get('file_backed_memory')
+    ratio = settings.get('ram_allocation_ratio')
+    reserved = settings.get('reserved_host_memory_mb')
+    refused = None
+    if settings.get('virt_type') not in ('kvm', 'qemu'):
+        refused = ('virt_type', settings.get('virt_type'), 'kvm')
+    elif ratio != 1.0:
+        refused = ('ram_allocation_ratio', ratio, '1.0')
+    elif reserved and (
+        settings.release >= REFUSES_RESERVED or reserved >= value
+    ):
+        refused = ('reserved_host_memory_mb', reserved, '0')
+    if refused is not None:
+        option, found, needed = refused
+        return failure(
+            NoteCode.MEMORY_FILE_REFUSED,
+            option=option,
+            value=found,
+            needed=needed,
+        )
+    if room is None:
+        return warning(NoteCode.MEMORY_FILE_UNKNOWN, value=value)
+    if value - reserved > room:
+        return warning(
+            NoteCode.MEMORY_FILE_TOO_LARGE,
+            value=value,
+            room=max(0, room),
+            guests=guests,
+        )
+    return success(NoteCode.MEMORY_FILE, value=value)
 
 
 def entries() -> Iterator[Entry]:

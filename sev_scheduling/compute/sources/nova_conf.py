@@ -46,6 +46,13 @@ _MACHINE_TYPES = {
     'x86_64': 'pc',
 }
 
+#: Where nova asks libvirt, unless ``connection_uri`` says otherwise.
+DEFAULT_URI = 'qemu:///system'
+_URIS = {'lxc': 'lxc:///', 'parallels': 'parallels:///system'}
+
+#: The first release that starts with no reservation beside file-backed memory.
+REFUSES_RESERVED = 34
+
 _FIXED: Mapping[str, Sequence[cfg.Opt]] = {
     'DEFAULT': (
         cfg.IntOpt('reserved_host_memory_mb', default=512, min=0),
@@ -70,6 +77,8 @@ _FIXED: Mapping[str, Sequence[cfg.Opt]] = {
         ),
         cfg.ListOpt('cpu_models', default=[], deprecated_name='cpu_model'),
         cfg.ListOpt('hw_machine_type'),
+        cfg.IntOpt('file_backed_memory', default=0, min=0),
+        cfg.StrOpt('connection_uri', default=''),
     ),
     'compute': (
         cfg.StrOpt(
@@ -120,6 +129,17 @@ class NovaSettings:
     def knows(self, option: str) -> bool:
         """Return whether this release of nova still has an option."""
         return self.release < REMOVED.get(option, self.release + 1)
+
+    @property
+    def libvirt_uri(self) -> str:
+        """Where nova asks libvirt.
+
+        :raises InputError: where it cannot be used
+        """
+        return str(
+            self.get('connection_uri')
+            or _URIS.get(self.get('virt_type'), DEFAULT_URI)
+        )
 
     @property
     def cpu_mode(self) -> str:

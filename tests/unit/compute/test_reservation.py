@@ -10,8 +10,10 @@ from sev_scheduling.compute.reservation import (
     nova_conf,
     reserve,
     systemd_drop_in,
+    terms,
 )
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import find_model
 from tests.unit.compute.samples import outcome
 
 
@@ -188,3 +190,28 @@ def test_the_drop_in_limits_the_slice():
 def test_the_drop_in_needs_the_memory_of_the_host():
     with pytest.raises(InputError, match='--host-memory'):
         systemd_drop_in(reserve(15))
+
+
+TDX = find_model('intel-tdx')
+
+
+def test_the_memory_that_the_kernel_keeps_for_tdx_is_a_term():
+    reservation = reserve(15, host_mb=515072, models=[TDX])
+
+    assert reservation.kernel_mb == 2012
+    assert reservation.reserved_host_memory_mb == 512 + 2012 + 240
+    assert reservation.machine_slice_mb == 515072 - 512 - 2012
+    codes = [note.code for note in terms(reservation)]
+    assert codes[-3:] == ['sum-kernel', 'sum-guest', 'sum-host-kernel']
+    assert 'MemoryMax=512548M' in systemd_drop_in(reservation)
+
+
+def test_a_part_of_a_256th_counts_whole():
+    assert reserve(0, host_mb=513 * 2, models=[TDX]).kernel_mb == 5
+    assert reserve(0, host_mb=1024, models=[TDX]).kernel_mb == 4
+
+
+def test_a_share_of_an_unknown_memory_is_unknown():
+    assert reserve(1, models=[find_model('amd-sev')]).kernel_mb == 0
+    with pytest.raises(InputError, match='--host-memory'):
+        reserve(1, models=[TDX])

@@ -541,8 +541,8 @@ def test_firmware_descriptors_must_be_readable():
         pytest.param(
             MILAN,
             HostMemory(65536, 60000),
-            0,
-            {},
+            5776,
+            {'guests': 15},
             SUCCESS,
             'memory-slice',
             id='the slice is limited',
@@ -550,8 +550,8 @@ def test_firmware_descriptors_must_be_readable():
         pytest.param(
             MILAN,
             HostMemory(65536, 65024),
-            0,
-            {},
+            752,
+            {'guests': 15},
             SUCCESS,
             'memory-slice',
             id='the slice leaves the base',
@@ -634,6 +634,135 @@ def test_memory_for_the_host(facts, memory, reserved, options, status, code):
     assert samples.result(finding) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ('reserved', 'status', 'values'),
+    [
+        pytest.param(
+            512, WARNING, {'needed': 8432, 'short': 7920}, id='the default'
+        ),
+        pytest.param(
+            8431, WARNING, {'needed': 8432, 'short': 1}, id='one too little'
+        ),
+        pytest.param(8432, SUCCESS, {'left': 8192}, id='enough'),
+    ],
+)
+def test_nova_reserves_what_the_slice_leaves_out(reserved, status, values):
+    finding = host.host_memory(
+        HostReport(
+            facts=MILAN,
+            memory=HostMemory(515072, 506880),
+            nova=NovaSettings(values={'reserved_host_memory_mb': reserved}),
+            guests=15,
+        )
+    )
+
+    assert finding.status is status
+    assert samples.result(finding)[1].startswith('memory-slice')
+    assert {k: finding.values[k] for k in values} == values
+
+
+@pytest.mark.parametrize(
+    ('memory', 'reserved', 'status', 'code'),
+    [
+        pytest.param(
+            HostMemory(515072), 2763, WARNING, 'memory-not-reserved',
+            id='less than the PAMT needs',
+        ),
+        pytest.param(
+            HostMemory(515072), 2764, SUCCESS, 'memory-reserved',
+            id='the PAMT, 512 MB for the host and 15 guests',
+        ),
+        pytest.param(
+            HostMemory(), 9999, WARNING, 'memory-share-unknown',
+            id='a share of what is not known',
+        ),
+        pytest.param(
+            HostMemory(515072, 512549), 9999, FAILURE,
+            'memory-slice-too-large', id='a slice that leaves less than both',
+        ),
+        pytest.param(
+            HostMemory(515072, 512548), 9999, SUCCESS, 'memory-slice',
+            id='a slice that leaves both',
+        ),
+    ],
+)  # fmt: skip
+def test_the_kernel_keeps_memory_for_tdx(memory, reserved, status, code):
+    finding = host.host_memory(
+        HostReport(
+            facts=TDX,
+            memory=memory,
+            nova=NovaSettings(values={'reserved_host_memory_mb': reserved}),
+            guests=15,
+        )
+    )
+
+    assert samples.result(finding) == (status, code)
+
+
+FILE = {
+    'file_backed_memory': 65536,
+    'ram_allocation_ratio': 1.0,
+    'reserved_host_memory_mb': 0,
+}
+
+
+@pytest.mark.parametrize(
+    ('release', 'values', 'memory', 'status', 'code', 'said'),
+    [
+        pytest.param(
+            34, {}, HostMemory(515072), SUCCESS, 'memory-file', {},
+            id='it starts, and there is room',
+        ),
+        pytest.param(
+            34, {'reserved_host_memory_mb': 1}, HostMemory(515072), FAILURE,
+            'memory-file-refused', {'option': 'reserved_host_memory_mb'},
+            id='nova 34 starts with no reservation',
+        ),
+        pytest.param(
+            33, {'reserved_host_memory_mb': 65535}, HostMemory(515072),
+            SUCCESS, 'memory-file', {}, id='nova 33 starts with one',
+        ),
+        pytest.param(
+            33, {'reserved_host_memory_mb': 65536}, HostMemory(515072),
+            FAILURE, 'memory-file-refused', {}, id='not with all of it',
+        ),
+        pytest.param(
+            34, {'ram_allocation_ratio': None}, HostMemory(515072), FAILURE,
+            'memory-file-refused', {'option': 'ram_allocation_ratio'},
+            id='the ratio is unset',
+        ),
+        pytest.param(
+            34, {'virt_type': 'lxc'}, HostMemory(515072), FAILURE,
+            'memory-file-refused', {'option': 'virt_type'}, id='containers',
+        ),
+        pytest.param(
+            34, {}, HostMemory(66288), SUCCESS, 'memory-file', {},
+            id='just enough room',
+        ),
+        pytest.param(
+            34, {}, HostMemory(66287), WARNING, 'memory-file-too-large',
+            {'room': 65535}, id='one too little room',
+        ),
+        pytest.param(
+            34, {}, HostMemory(515072, 65775), WARNING,
+            'memory-file-too-large', {'room': 65535}, id='a slice',
+        ),
+        pytest.param(
+            34, {}, HostMemory(), WARNING, 'memory-file-unknown', {},
+            id='an unknown host',
+        ),
+    ],
+)  # fmt: skip
+def test_file_backed_memory(release, values, memory, status, code, said):
+    nova = NovaSettings(release=release, values={**FILE, **values})
+    finding = host.host_memory(
+        HostReport(facts=MILAN, memory=memory, nova=nova, guests=15)
+    )
+
+    assert samples.result(finding) == (status, code)
+    assert {k: finding.values[k] for k in said} == said
+
+
 def test_the_memory_must_be_readable():
     with pytest.raises(InputError, match='a line'):
         host.host_memory(
@@ -679,7 +808,7 @@ def of_memory(facts=MILAN, total=None, limit=None, **options):
         ),
         pytest.param(
             host.host_memory,
-            of_memory(total=65536, limit=60000),
+            of_memory(total=65536, limit=60000, guests=10),
             {'limit': 60000, 'left': 5536},
             id='what the slice leaves',
         ),
