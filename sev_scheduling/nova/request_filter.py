@@ -145,7 +145,9 @@ class RequestFilter:
         """Add what the request needs of hosts; return why none will do."""
         reading, request = SpecReading.of(spec), validation.request
         found: Diagnosis | FilterResult | None = None
-        if not request.machine_type:
+        # Of a move the filter says why: Placement would offer the source host,
+        # which nova leaves out, and nothing would be left to explain.
+        if not request.machine_type and not request.server:
             deadline = reading.start_step(self._lookups)
             self._exclude_machine_types(spec, request, deadline)
         if self._options.explain_no_candidates:

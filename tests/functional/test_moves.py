@@ -301,9 +301,13 @@ class TestMachineType(Moves):
         assert self.migrate_cold(second) == ('VERIFY_RESIZE', True, 1, True)
 
     def test_a_resize_is_refused_for_what_its_flavor_brings(self):
-        server, *_ = self.servers
-        self.enable_plugin()
+        first, server, *_ = self.servers
         wrong = self.flavor({'hw:mem_encryption': 'enabled'})
+        # Nova alone takes the encryption away, and says nothing.
+        self.act(first, 'resize', flavorRef=wrong)
+        assert self.state(first, 'alpha') == ('VERIFY_RESIZE', True, 0, False)
+
+        self.enable_plugin()
         self.act(server, 'resize', flavorRef=wrong)
         assert self.state(server, 'alpha') == ('ACTIVE', False, 1, True)
         assert 'Resize the server to another' in self.stdlog.logger.output

@@ -934,12 +934,15 @@ def test_moves_that_are_left_to_nova(world, request_):
     assert ask(request_()) is False
 
 
-def test_the_recorded_machine_type_asks_for_no_host_that_publishes_it(world):
+@pytest.mark.parametrize('recorded', ['pc-q35-8.2', None])
+def test_a_move_is_kept_off_no_host_by_the_query(world, recorded):
+    """The filter judges the hosts, and says why."""
     world.host('alpha', machine_type='q35')
-    world.servers[SERVER] = StoredServer(flavor(), 'pc-q35-8.2')
+    world.host('beta', machine_type='pc')
+    world.servers[SERVER] = StoredServer(flavor(), recorded)
     request = move_spec(ON, UEFI)
     assert ask(request) is True
-    assert request.root_required == set()
+    assert request.root_required == request.root_forbidden == set()
 
 
 def test_a_full_cloud_refuses_a_move(world):
