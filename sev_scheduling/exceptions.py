@@ -7,7 +7,8 @@
     ├── InvalidRequest       the request has problems of severity error
     ├── ModelError           a registered encryption model is unusable
     ├── InputError           a file or option cannot be used
-    │   └── CloudFileError   a cloud file is wrong, with entry and key
+    │   ├── CloudFileError   a cloud file is wrong, with entry and key
+    │   └── NotOwned         nova, or another service, has the claim
     ├── NoCapacity           no host, or no slot, for a valid request
     └── PlacementError       Placement did not do what was asked
         ├── PlacementUnavailable   no answer in time, or a 5xx
@@ -71,6 +72,10 @@ class InputError(SevSchedulingError):
 
 class CloudFileError(InputError):
     """A cloud file that is wrong; names the file, the entry and the key."""
+
+
+class NotOwned(InputError):
+    """What is to be released was not claimed by this library."""
 
 
 class Explained(Protocol):

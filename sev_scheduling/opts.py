@@ -219,6 +219,19 @@ Related options:
 * ``on_placement_failure``
 """,
     ),
+    cfg.IntOpt(
+        'placement_answer_limit',
+        default=256,
+        min=1,
+        help="""
+MiB that one answer of Placement may have, decompressed. A larger one is not
+read, and counts as no answer.
+
+Raise it only in a cloud of more than 20,000 hosts, where nova-scheduler's log
+names it. Lower it where nova-scheduler has little memory. An answer takes
+about twice its size while it is read.
+""",
+    ),
     cfg.StrOpt(
         'on_placement_failure',
         default=PROTECTED,

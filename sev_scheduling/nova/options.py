@@ -34,6 +34,7 @@ class Options:
     cache_seconds: float = 60.0
     slots_cache_seconds: float = 30.0
     placement_timeout: float = 10.0
+    placement_answer_limit: int = 256
     on_placement_failure: str = opts.PROTECTED
     memory_encryption_weight_multiplier: float = 1.0
     memory_encryption_avoidance_weight_multiplier: float = 100.0

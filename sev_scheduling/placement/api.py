@@ -199,7 +199,8 @@ class Api:
         json: Any,
         microversion: str | None,
     ) -> Any:
-        call = Call(self._seconds(), self._max_answer)
+        seconds = self._seconds()
+        call = Call(seconds, self._max_answer)
         options = {
             **self._options,
             **call.options,
@@ -215,7 +216,7 @@ class Api:
                     microversion_service_type='placement',
                     json=json,
                     raise_exc=False,
-                    timeout=self._timeout,
+                    timeout=seconds,
                     headers={
                         'Accept': 'application/json',
                         'Accept-Encoding': ENCODING,
@@ -226,8 +227,8 @@ class Api:
         except OutOfTime:
             raise PlacementUnavailable(
                 f'{what}: Placement did not answer in full within '
-                f'{self._timeout:g} seconds; check that it runs and that the '
-                'endpoint is right.'
+                f'{round(seconds, 1):g} seconds; check that it runs and that '
+                'the endpoint is right.'
             ) from None
         except TooLarge as error:
             raise PlacementAnswerError(

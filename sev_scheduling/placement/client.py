@@ -116,8 +116,8 @@ class PlacementClient(Api):
         :param instance: the guest's uuid
         :param force: also where this library has not claimed it, as nova's
             servers
-        :raises InputError: where it is no uuid; where it was not claimed by
-            this library
+        :raises InputError: where it is no uuid
+        :raises NotOwned: where it was not claimed by this library
         :raises PlacementError: one of its children; its ``instances`` has
             the guest where it may be freed or not
         """

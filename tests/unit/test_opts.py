@@ -97,6 +97,7 @@ def test_the_defaults(tmp_path):
         'memory_encryption_avoidance_weight_multiplier': 100.0,
         'memory_encryption_weight_multiplier': 1.0,
         'on_placement_failure': 'protected',
+        'placement_answer_limit': 256,
         'placement_timeout': 10.0,
         'request_filter': True,
         'require_known_machine_type': False,
@@ -131,6 +132,7 @@ def test_as_nova_conf_has_them(tmp_path, text, value):
         'on_placement_failure = hope',
         'cache_seconds = -1',
         'placement_timeout = 0',
+        'placement_answer_limit = 0',
         'memory_encryption_avoidance_weight_multiplier = -1',
     ],
 )

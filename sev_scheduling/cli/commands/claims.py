@@ -11,6 +11,7 @@ from typing import Any
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import owner
 from sev_scheduling.cli.output import Rows
+from sev_scheduling.exceptions import NotOwned
 from sev_scheduling.text import quoted
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
@@ -39,7 +40,9 @@ def duration(text: str) -> int:
 class Release(Rows):
     """Give back what guests hold in Placement
 
-    Exit status 1 where one of them held nothing; the others are released.
+    Exit status 1 where one of them held nothing, or was not claimed with
+    "schedule" or by the library; the others are released. What nova has
+    claimed for a server is nova's: with --force it is freed all the same.
 
     Example::
 
@@ -57,29 +60,41 @@ class Release(Rows):
             nargs='+',
             help='uuid, as "schedule" prints it',
         )
+        parser.add_argument(
+            '--force',
+            action='store_true',
+            help='also what nova or another service has claimed, as of a '
+            'server that is gone',
+        )
         add_host_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        released = {}
         with open_client(parsed_args) as client:
-            released = {
-                uuid: client.release(uuid)
-                for uuid in dict.fromkeys(parsed_args.instances)
-            }
-        missing = [uuid for uuid, held in released.items() if not held]
-        if missing:
-            self.say_no(f'Nothing was held by {", ".join(missing)}.')
+            for uuid in dict.fromkeys(parsed_args.instances):
+                try:
+                    released[uuid] = client.release(
+                        uuid, force=parsed_args.force
+                    )
+                except NotOwned as error:
+                    released[uuid] = False
+                    self.say_no(str(error))
+                else:
+                    if not released[uuid]:
+                        self.say_no(f'Nothing was held by {uuid}.')
         return list(released.items())
 
 
 class Reconcile(Rows):
-    """Free the slots of an owner that is dead
+    """Show the claims of an owner that is dead, and free them with --yes
 
-    Look first with --dry-run. Only claims made with "schedule", or by the
-    library, tell their age.
+    Only claims made with "schedule", or by the library, are shown: they tell
+    their age. Nova's are not.
 
     Example::
 
-        $ sev-scheduling reconcile --owner nightly --older-than 2h --dry-run
+        $ sev-scheduling reconcile --owner nightly --older-than 2h
+        $ sev-scheduling reconcile --owner nightly --older-than 2h --yes
     """
 
     columns = ('Instance', 'Host', 'Provider', 'Age', 'Released')
@@ -101,9 +116,9 @@ class Reconcile(Rows):
             help='since the claim: 90s, 15m, 2h, 1d (default: 1h)',
         )
         parser.add_argument(
-            '--dry-run',
+            '--yes',
             action='store_true',
-            help='show the claims and free nothing',
+            help='free them; without it they are shown and stay',
         )
         add_host_options(parser)
 
@@ -112,15 +127,22 @@ class Reconcile(Rows):
             claims = client.reconcile(
                 parsed_args.owner,
                 older_than=parsed_args.older_than,
-                dry_run=parsed_args.dry_run,
+                dry_run=not parsed_args.yes,
             )
+            if not claims:
+                younger = len(client.claims(owner=parsed_args.owner))
+                if younger:
+                    self.nothing = (
+                        'There is no such claim that old; this owner has '
+                        f'{younger} younger: --older-than 0s shows them.'
+                    )
         return [
             (
                 claim.instance,
                 claim.host,
                 claim.provider,
                 None if claim.age is None else int(claim.age),
-                not parsed_args.dry_run,
+                parsed_args.yes,
             )
             for claim in claims
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import nova.conf
@@ -17,6 +18,11 @@ from urllib3.util import Timeout
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.nova.lookups.deadline import Deadline
 from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.transport import (
+    MAX_ANSWER,
+    OutOfTime,
+    TooLarge,
+)
 
 CONF = nova.conf.CONF
 
@@ -26,9 +32,11 @@ class _TimedSession(Session):
 
     :ivar deadline: of the request that uses this copy of the session; None
         for the original
+    :ivar options: of each call with it
     """
 
     deadline: Deadline | None = None
+    options: Mapping[str, Any] = {}
 
     def __del__(self) -> None:
         # A copy leaves the connections that it shares open.
@@ -40,6 +48,7 @@ class _TimedSession(Session):
     ) -> Any:
         assert self.deadline is not None, 'only copies make calls'
         kwargs |= {
+            **self.options,
             # For connecting and reading together; a number is for each.
             'timeout': Timeout(total=self.deadline.left()),
             # Retries would not keep to the time-out.
@@ -68,30 +77,39 @@ def nova_adapter() -> Any:
 
 
 class Connection:
-    """What all requests share: the session, its token, the microversions."""
+    """What all requests share: the session, its token, the microversions.
 
-    def __init__(self) -> None:
+    :param max_answer: bytes that one answer may have
+    """
+
+    def __init__(self, max_answer: int = MAX_ANSWER) -> None:
+        self._max_answer = max_answer
         # Threads that come at once make two; one of them is kept.
         self._adapter: Adapter | None = None
         self._versions: Any = None
 
     def client(self, deadline: Deadline) -> PlacementClient:
         """Return a client for GET calls within a deadline."""
-        return PlacementClient(
-            _Adapter(self, deadline)  # type: ignore[arg-type]
-        )
+        return _Client(self, deadline, self._max_answer)
 
     def get(
-        self, url: str, microversion: str | None, deadline: Deadline
+        self,
+        url: str,
+        microversion: str | None,
+        deadline: Deadline,
+        options: Mapping[str, Any],
     ) -> Any:
-        """Return a response; that of ``GET /`` is asked for once."""
+        """Return a response; that of ``GET /`` is asked for once.
+
+        :param options: for the session
+        """
         if url == '/' and self._versions is not None:
             return self._versions
         if self._adapter is None:
             self._adapter = nova_adapter()
         # Copies share connections and token; the deadline is their own.
         session: Any = copy.copy(self._adapter.session)
-        session.deadline = deadline
+        session.deadline, session.options = deadline, options
         adapter = copy.copy(self._adapter)
         adapter.session = session
         client = report.SchedulerReportClient(adapter)
@@ -106,6 +124,26 @@ class Connection:
         return response
 
 
+class _Client(PlacementClient):
+    """Keeps to a deadline, and to its circuit breaker."""
+
+    def __init__(
+        self, connection: Connection, deadline: Deadline, max_answer: int
+    ) -> None:
+        super().__init__(
+            _Adapter(connection, deadline),  # type: ignore[arg-type]
+            max_answer=max_answer,
+        )
+        self._deadline = deadline
+
+    def _seconds(self) -> float:
+        return self._deadline.left()
+
+    def _send(self, *args: Any) -> Any:
+        with self._deadline.call():
+            return super()._send(*args)
+
+
 class _Adapter:
     """What :class:`.PlacementClient` needs of an adapter."""
 
@@ -114,12 +152,26 @@ class _Adapter:
         self._deadline = deadline
 
     def request(
-        self, url: str, method: str, *, microversion: str | None, **_: Any
+        self,
+        url: str,
+        method: str,
+        *,
+        microversion: str | None,
+        stream: bool,
+        hooks: Mapping[str, Any],
+        **_: Any,
     ) -> Any:
+        options = {'stream': stream, 'hooks': hooks}
         try:
-            with self._deadline.call():
-                return self._connection.get(url, microversion, self._deadline)
-        except (ks_exceptions.ClientException, PlacementUnavailable):
+            return self._connection.get(
+                url, microversion, self._deadline, options
+            )
+        except (
+            ks_exceptions.ClientException,
+            PlacementUnavailable,
+            OutOfTime,
+            TooLarge,
+        ):
             raise
         except Exception as error:
             # Nova's ways to say that keystone or the endpoint cannot be

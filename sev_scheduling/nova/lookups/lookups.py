@@ -44,7 +44,9 @@ class Lookups:
         self._timeout = options.placement_timeout
         self.warnings = Warnings()
         self._breaker = CircuitBreaker()
-        self._connection = connection or Connection()
+        self._connection = connection or Connection(
+            options.placement_answer_limit * 2**20
+        )
         self._providers = Cache(
             lambda deadline: ask_providers(self.client(deadline)),
             options.cache_seconds,

@@ -11,6 +11,7 @@ import tenacity
 
 from sev_scheduling.exceptions import (
     InputError,
+    NotOwned,
     PlacementConflict,
     PlacementError,
 )
@@ -138,11 +139,11 @@ def release(
         if owner not in (None, held.user_id):
             return False
         if not force and held.project_id != consumers.PROJECT:
-            raise InputError(
+            raise NotOwned(
                 f'Instance {quoted(instance)} was not claimed by this '
                 f'library but for project {quoted(held.project_id)}, so that '
-                'nova or another service has it; force its release if '
-                'nothing runs there.'
+                'nova or another service has it; where that is gone, release '
+                'it by force.'
             )
         seen.append(held)
         write(api, {instance: msgspec.structs.replace(held, by_provider={})})

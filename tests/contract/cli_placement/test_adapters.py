@@ -89,7 +89,7 @@ def endpoint(cloud_elsewhere, run):
     yield cloud_elsewhere
     run(
         *('reconcile', '--placement-url', cloud_elsewhere, '--owner', 'test'),
-        *('--older-than', '0s'),
+        *('--older-than', '0s', '--yes'),
     )
 
 

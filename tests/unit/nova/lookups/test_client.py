@@ -27,6 +27,9 @@ from sev_scheduling.nova.lookups.lookups import Lookups
 from sev_scheduling.nova.options import Options
 from tests.unit.nova.factories import CONF
 
+#: A status, for an answer that trickles.
+TRICKLES = 203
+
 VERSIONS = {'versions': [{'id': 'v1.0', 'max_version': '1.39'}]}
 
 
@@ -49,18 +52,29 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.server.answers.get('head') == 'trickles':
+            # The socket's own file has all of the request by now.
+            while not self.server.released.wait(0.02):
+                self.wfile.write(b'H')
         path = self.path.partition('?')[0]
         self.server.requests.append((self.command, self.path, self.headers))
         status, body = self.server.answers.get(path, (404, {}))
         if body is None:
             self.server.released.wait(30)
             return
-        content = json.dumps(body).encode()
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
         self.send_response(status)
         self.send_header('Content-Type', 'application/json')
-        self.send_header('Content-Length', str(len(content)))
+        self.send_header('Content-Length', str(len(body)))
         self.end_headers()
-        self.wfile.write(content)
+        if status == TRICKLES:
+            for number in range(len(body)):
+                self.wfile.write(body[number : number + 1])
+                if self.server.released.wait(0.02):
+                    return
+        else:
+            self.wfile.write(body)
 
     do_POST = do_GET  # noqa: N815
 
@@ -105,6 +119,18 @@ def placement_conf(configured):
 
 def with_token(server):
     return {'auth_type': 'admin_token', 'endpoint': server.url, 'token': 't'}
+
+
+def with_password(server):
+    return {
+        'auth_type': 'v3password',
+        'auth_url': f'{server.url}/v3',
+        'username': 'nova',
+        'password': 'secret',
+        'user_domain_name': 'Default',
+        'project_name': 'service',
+        'project_domain_name': 'Default',
+    }
 
 
 @pytest.fixture
@@ -156,20 +182,56 @@ def test_a_placement_that_does_not_answer_is_waited_for_in_time(
     assert [path for _, path, _ in server.requests].count(silent) == 1
 
 
+@pytest.mark.parametrize(
+    'answers',
+    [
+        {'/': (TRICKLES, VERSIONS)},
+        {'/': (200, VERSIONS), '/allocations/x': (TRICKLES, b' ' * 10_000)},
+        {'head': 'trickles'},
+    ],
+    ids=['versions', 'an answer', 'a head'],
+)
+def test_an_answer_that_trickles_is_waited_for_in_time(
+    serve, placement_conf, answers, ask
+):
+    """Each piece was in time."""
+    placement_conf(**with_token(serve(answers)))
+    lookups = Lookups(Options(placement_timeout=0.2))
+    start = time.monotonic()
+    with pytest.raises(PlacementUnavailable):
+        ask(lookups=lookups)
+    assert 0.15 < time.monotonic() - start < 5
+    # The others do not wait for it at all.
+    with pytest.raises(PlacementUnavailable, match='is not asked for'):
+        ask(lookups=lookups)
+
+
+def test_a_keystone_that_trickles_is_waited_for_in_time(
+    serve, placement_conf, ask
+):
+    server = serve({'/v3/auth/tokens': (TRICKLES, b' ' * 10_000)})
+    placement_conf(**with_password(server))
+    start = time.monotonic()
+    with pytest.raises(PlacementError):
+        ask(timeout=0.2)
+    assert 0.15 < time.monotonic() - start < 5
+
+
+def test_an_answer_that_is_too_large_is_no_answer(serve, placement_conf, ask):
+    large = b' ' * 2**20 + json.dumps({'allocations': {}}).encode()
+    server = serve({'/': (200, VERSIONS), '/allocations/x': (200, large)})
+    placement_conf(**with_token(server))
+    with pytest.raises(PlacementAnswerError, match='1048576 bytes'):
+        ask(lookups=Lookups(Options(placement_answer_limit=1)))
+    assert ask(lookups=Lookups(Options(placement_answer_limit=2))) == ()
+
+
 def test_a_keystone_that_does_not_answer_is_waited_for_in_time(
     serve, placement_conf, ask
 ):
     """Nova waits for it without end, unless ``[placement] timeout`` is set."""
     server = serve({'/v3/auth/tokens': (201, None)})
-    placement_conf(
-        auth_type='v3password',
-        auth_url=f'{server.url}/v3',
-        username='nova',
-        password='secret',
-        user_domain_name='Default',
-        project_name='service',
-        project_domain_name='Default',
-    )
+    placement_conf(**with_password(server))
     start = time.monotonic()
     with pytest.raises(PlacementError) as raised:
         ask(timeout=0.2)
