@@ -7,6 +7,7 @@ name an :class:`EncryptionModel` in the entry point group
 
 from __future__ import annotations
 
+import enum
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,20 @@ ENTRY_POINT_GROUP = 'sev_scheduling.models'
 DEFAULT_MODEL = 'amd-sev'
 
 
+class SecureBoot(enum.StrEnum):
+    """How guests of a model can have Secure Boot.
+
+    Read in nova 34's driver, libvirt's firmware selection and KVM.
+    """
+
+    #: as any guest, with firmware that needs System Management Mode
+    WITH_SMM = 'with-smm'
+    #: nova asks for the firmware feature alone
+    WITHOUT_SMM = 'without-smm'
+    #: not at all: nova asks for SMM, which KVM has not for such guests
+    UNSUPPORTED = 'unsupported'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionModel:
     """One memory encryption technology.
@@ -39,6 +54,9 @@ class EncryptionModel:
         not be overcommitted
     :ivar pins_memory: guest memory can be neither moved nor swapped
     :ivar stateless_firmware: ``hw_firmware_stateless`` must be true
+    :ivar secure_boot: how its guests can have Secure Boot
+    :ivar secure_boot_firmware: the firmware that Debian, Ubuntu and Fedora
+        ship for it has Secure Boot, so guests must ask for that
     :ivar video_model: ``hw_video_model`` that the image must have, or None
     :ivar excluded_by: models that must not share a host with it
     :ivar exclusion_source: why not, such as a CVE
@@ -68,6 +86,8 @@ class EncryptionModel:
         its guests
     :ivar since_nova: the first major version of nova that offers it
     :ivar since_qemu: the version of QEMU that nova demands
+    :ivar first_qemu: the first version of QEMU that can run its guests
+    :ivar first_libvirt: the first version of libvirt that can
     """
 
     name: str
@@ -79,6 +99,8 @@ class EncryptionModel:
     locks_memory: bool = False
     stateless_firmware: bool = False
     video_model: str | None = None
+    secure_boot: SecureBoot = SecureBoot.WITH_SMM
+    secure_boot_firmware: bool = False
     excluded_by: tuple[str, ...] = ()
     exclusion_source: str = ''
     hypervisor_types: tuple[str, ...] = ('qemu', 'kvm')
@@ -97,6 +119,8 @@ class EncryptionModel:
     slots_option: str = ''
     since_nova: int = 0
     since_qemu: tuple[int, int, int] = (0, 0, 0)
+    first_qemu: tuple[int, int, int] = (0, 0, 0)
+    first_libvirt: tuple[int, int, int] = (0, 0, 0)
 
     def __str__(self) -> str:
         return self.name
@@ -126,6 +150,7 @@ BUILTIN_MODELS = (
         locks_memory=True,
         excluded_by=('amd-sev-snp',),
         exclusion_source='CVE-2025-48514',
+        secure_boot=SecureBoot.UNSUPPORTED,
         pins_memory=True,
         kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_es'),
         capacity_key='sev_es',
@@ -142,6 +167,7 @@ BUILTIN_MODELS = (
         trait=os_traits.HW_CPU_X86_AMD_SEV_SNP,
         provider_suffix='amd_sev_snp',
         stateless_firmware=True,
+        secure_boot=SecureBoot.UNSUPPORTED,
         pins_memory=True,
         kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_snp'),
         # SEV-SNP takes its ASIDs from those of SEV-ES.
@@ -155,12 +181,16 @@ BUILTIN_MODELS = (
         firmware_feature='amd-sev-snp',
         cpu_family='EPYC',
         since_nova=34,
+        first_qemu=(9, 1, 0),
+        first_libvirt=(10, 5, 0),
     ),
     EncryptionModel(
         name='intel-tdx',
         trait=os_traits.HW_CPU_X86_INTEL_TDX,
         provider_suffix='intel_tdx',
         stateless_firmware=True,
+        secure_boot=SecureBoot.WITHOUT_SMM,
+        secure_boot_firmware=True,
         video_model='none',
         pins_memory=True,
         kernel_parameters=('kvm_intel.tdx',),
@@ -172,6 +202,8 @@ BUILTIN_MODELS = (
         host_memory_divisor=256,
         slots_option='num_intel_tdx_guests',
         since_nova=34,
+        first_qemu=(10, 1, 0),
+        first_libvirt=(11, 6, 0),
     ),
 )
 
@@ -229,9 +261,17 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         'give the number of a bit, or leave it out',
     ),
     (
-        ('locks_memory', 'pins_memory', 'stateless_firmware'),
+        (
+            *('locks_memory', 'pins_memory', 'stateless_firmware'),
+            'secure_boot_firmware',
+        ),
         lambda value: isinstance(value, bool),
         'give True or False',
+    ),
+    (
+        ('secure_boot',),
+        lambda value: value in [*SecureBoot],
+        'give a member of SecureBoot',
     ),
     (
         ('video_model',),
@@ -249,7 +289,7 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         'give a number such as 34',
     ),
     (
-        ('since_qemu',),
+        ('since_qemu', 'first_qemu', 'first_libvirt'),
         lambda value: (
             isinstance(value, tuple)
             and len(value) == 3

@@ -65,6 +65,7 @@ class HostEvidence:
     :ivar leaf: CPUID leaf 0x8000001F, None where it was not readable
     :ivar capabilities: of each machine type that libvirt was asked for
     :ivar qemu_version: None where unknown
+    :ivar libvirt_version: None where unknown
     """
 
     switches: Mapping[str, bool | None] = field(
@@ -75,6 +76,7 @@ class HostEvidence:
     leaf: EncryptionLeaf | None = None
     capabilities: tuple[DomainCapabilities, ...] = ()
     qemu_version: tuple[int, int, int] | None = None
+    libvirt_version: tuple[int, int, int] | None = None
 
     @property
     def kvm_capabilities(self) -> tuple[DomainCapabilities, ...]:

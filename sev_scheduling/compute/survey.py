@@ -26,7 +26,11 @@ from sev_scheduling.compute.sources.kernel import (
     parse_switch,
     share_parameters,
 )
-from sev_scheduling.compute.sources.libvirt import DomainCapabilities
+from sev_scheduling.compute.sources.libvirt import (
+    DomainCapabilities,
+    Version,
+    library_version,
+)
 from sev_scheduling.compute.sources.memory import read_memory
 from sev_scheduling.compute.sources.nova_conf import (
     LATEST,
@@ -54,7 +58,8 @@ def gather(
     root: HostFilesystem,
     *,
     capabilities: Iterable[DomainCapabilities] = (),
-    qemu_version: tuple[int, int, int] | None = None,
+    qemu_version: Version | None = None,
+    libvirt_version: Version | None = None,
 ) -> Gathered:
     """Return what the kernel of a host says, beside what libvirt said.
 
@@ -96,6 +101,7 @@ def gather(
             ),
             capabilities=tuple(capabilities),
             qemu_version=qemu_version,
+            libvirt_version=libvirt_version or library_version(root),
         ),
         tuple(errors),
     )
@@ -120,15 +126,21 @@ def read_settings(
     return read_nova_conf(
         files,
         directories,
-        release=release or nova_conf.installed_release() or LATEST,
+        release=default_release(release),
     )
+
+
+def default_release(release: int | None = None) -> int:
+    """Return nova's major version: given, installed, or the latest known."""
+    return release or nova_conf.installed_release() or LATEST
 
 
 def survey(
     root: HostFilesystem,
     *,
     capabilities: Sequence[DomainCapabilities] = (),
-    qemu_version: tuple[int, int, int] | None = None,
+    qemu_version: Version | None = None,
+    libvirt_version: Version | None = None,
     libvirt_error: str | None = None,
     config_files: Sequence[Path] = (),
     config_dirs: Sequence[Path] = (),
@@ -149,7 +161,10 @@ def survey(
                 f'{", ".join(registered_models())}.'
             )
     gathered = gather(
-        root, capabilities=capabilities, qemu_version=qemu_version
+        root,
+        capabilities=capabilities,
+        qemu_version=qemu_version,
+        libvirt_version=libvirt_version,
     )
     settings = nova_error = published_error = None
     traits: tuple[str, ...] = ()
@@ -171,6 +186,7 @@ def survey(
         nova_error=nova_error,
         firmware=firmware.search(root),
         memory=read_memory(root),
+        release=settings.release if settings else default_release(release),
         published=traits,
         published_error=published_error,
         guests=guests,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+from sev_scheduling.compute.checks import firmware, versions
 from sev_scheduling.compute.checks.report import (
     Entry,
     Finding,
@@ -19,7 +20,6 @@ from sev_scheduling.compute.detection import (
     parameter_note,
 )
 from sev_scheduling.compute.reservation import kernel_memory_mb, reserve
-from sev_scheduling.compute.sources.firmware import Descriptor, matching
 from sev_scheduling.compute.sources.nova_conf import (
     HIDES_EXCLUDED,
     REFUSES_RESERVED,
@@ -208,58 +208,6 @@ def _all_on(parameters: list[str], report: HostReport) -> bool:
     )
 
 
-def firmware(report: HostReport, *, model: EncryptionModel) -> Finding | None:
-    """Whether libvirt finds UEFI firmware for the guests of a model."""
-    if model.name not in report.enabled:
-        return None
-    found = report.firmware
-    if found.errors:
-        raise InputError(' '.join(found.errors))
-    machine_type = _machine_type(report, model)
-    candidates = matching(found.descriptors, model, machine_type)
-    if model.stateless_firmware:
-        chosen = [c for c in candidates if c.stateless]
-    else:
-        chosen = [c for c in candidates if c.mode != 'stateless']
-    if chosen:
-        # Libvirt takes the first, whether its files are there or not.
-        return _chosen(chosen[0], model, found.missing)
-    if not candidates:
-        return failure(NoteCode.FIRMWARE_NONE, machine_type=machine_type)
-    path = candidates[0].path
-    if model.stateless_firmware:
-        return failure(NoteCode.FIRMWARE_STATEFUL, path=path)
-    return warning(NoteCode.FIRMWARE_STATELESS_ONLY, path=path)
-
-
-def _chosen(
-    descriptor: Descriptor, model: EncryptionModel, missing: frozenset[str]
-) -> Finding:
-    path = descriptor.path
-    lost = tuple(sorted(missing.intersection(descriptor.files)))
-    if lost:
-        return failure(NoteCode.FIRMWARE_FILE_MISSING, path=path, files=lost)
-    if model.stateless_firmware and descriptor.device == 'flash':
-        # QEMU loads the firmware of these models into guest_memfd.
-        return warning(NoteCode.FIRMWARE_FLASH, path=path)
-    return success(NoteCode.FIRMWARE_FOUND, path=path)
-
-
-def _machine_type(report: HostReport, model: EncryptionModel) -> str:
-    """Return the concrete machine type, as descriptors name it.
-
-    The alias of the model's where libvirt was not asked.
-    """
-    for capabilities in report.facts.capabilities:
-        machine = capabilities.machine or ''
-        if (
-            capabilities.arch in model.architectures
-            and model.machine_type in machine
-        ):
-            return machine
-    return model.machine_type
-
-
 def host_memory(report: HostReport) -> Finding:
     """Whether the host keeps what it needs, and guests what they may take."""
     memory = report.memory
@@ -368,6 +316,7 @@ def entries() -> Iterator[Entry]:
     yield Entry(CheckKind.PROCESSOR, hardware)
     yield Entry(CheckKind.KERNEL, kernel)
     yield Entry(CheckKind.LIBVIRT, virtualisation)
+    yield from versions.entries()
     yield Entry(CheckKind.SLOTS, slots)
     for model in detectable_models():
         for name in model.excluded_by:
@@ -379,11 +328,5 @@ def entries() -> Iterator[Entry]:
                     ),
                     {'model': model.name, 'other': name},
                 )
-    for model in detectable_models():
-        if model.firmware_feature:
-            yield Entry(
-                CheckKind.FIRMWARE,
-                functools.partial(firmware, model=model),
-                {'model': model.name},
-            )
+    yield from firmware.entries()
     yield Entry(CheckKind.MEMORY, host_memory)

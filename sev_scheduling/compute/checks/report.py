@@ -18,7 +18,7 @@ from sev_scheduling.compute.detection import (
 )
 from sev_scheduling.compute.sources.firmware import FirmwareSearch
 from sev_scheduling.compute.sources.memory import HostMemory
-from sev_scheduling.compute.sources.nova_conf import NovaSettings
+from sev_scheduling.compute.sources.nova_conf import LATEST, NovaSettings
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import (
     Check,
@@ -45,6 +45,7 @@ class HostReport:
     :ivar errors: one line for each of the kernel's facts that is unusable
     :ivar libvirt_error: why libvirt could not be asked
     :ivar nova_error: why nova.conf could not be read
+    :ivar release: of nova, whether its nova.conf could be read or not
     :ivar published: traits of the provider configuration
     :ivar guests: encrypted guests to reserve memory for; as many as the
         host has slots where None
@@ -61,6 +62,7 @@ class HostReport:
     memory: HostMemory = field(default_factory=HostMemory)
     published: tuple[str, ...] = ()
     published_error: str | None = None
+    release: int = LATEST
     guests: int | None = None
     base_mb: int = 512
     wanted: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ Format: libvirt, *Domain capabilities XML format*. ``maxGuests`` and
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.compute.sources.kernel import parse_count
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import registered_models
@@ -22,6 +24,8 @@ from sev_scheduling.text import printable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+Version = tuple[int, int, int]
 
 _ROOT = 'domainCapabilities'
 _SECURITY = "features/launchSecurity[@supported='yes']"
@@ -128,10 +132,48 @@ class LibvirtAnswer:
     """What libvirt said.
 
     :ivar qemu_version: of the emulator
+    :ivar libvirt_version: of the daemon
     """
 
     capabilities: tuple[DomainCapabilities, ...]
-    qemu_version: tuple[int, int, int]
+    qemu_version: Version
+    libvirt_version: Version | None = None
+
+
+#: Element of ``<features>`` -> the first version of libvirt that has it.
+_SINCE = {'launchSecurity': (10, 5, 0), 'tdx': (11, 6, 0)}
+
+_LIBRARIES = (
+    *('/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'),
+    *('/usr/lib64', '/usr/lib'),
+)
+
+
+def least_version(capabilities: Iterable[DomainCapabilities]) -> Version:
+    """Return a version of libvirt that these documents are not below."""
+    return max(
+        (
+            since
+            for document in capabilities
+            for element, since in _SINCE.items()
+            if element in document.features
+        ),
+        default=(0, 0, 0),
+    )
+
+
+def library_version(root: HostFilesystem) -> Version | None:
+    """Return the version of the libvirt that a host has installed.
+
+    Libvirt puts its version into the name of its library:
+    ``libvirt.so.0.11003.0`` is 11.3.0.
+    """
+    for directory in _LIBRARIES:
+        name = root.locate(f'{directory}/libvirt.so.0').name
+        found = re.fullmatch(r'libvirt\.so\.0\.([0-9]{4,6})\.([0-9]+)', name)
+        if found:
+            return *divmod(int(found[1]), 1000), int(found[2])
+    return None
 
 
 def ask_libvirt(
@@ -156,6 +198,7 @@ def ask_libvirt(
         connection = libvirt.open(uri)
         try:
             version = connection.getVersion()
+            own = connection.getLibVersion()
             for architecture, machine in _machines():
                 # QEMU may be built without a machine or an architecture.
                 try:
@@ -181,8 +224,13 @@ def ask_libvirt(
             parse_domain_capabilities(text, f'libvirt ({printable(uri)})')
             for text in texts
         ),
-        (version // 1_000_000, version // 1000 % 1000, version % 1000),
+        _version(version),
+        _version(own),
     )
+
+
+def _version(number: int) -> Version:
+    return number // 1_000_000, number // 1000 % 1000, number % 1000
 
 
 def _machines() -> list[tuple[str, str]]:
