@@ -30,6 +30,8 @@ NAMES: Mapping[CheckKind, str] = {
     CheckKind.LIBVIRT: 'Libvirt and QEMU',
     CheckKind.SLOTS: 'Encryption slots',
     CheckKind.EXCLUSION: '{model_name} beside {other_name}',
+    CheckKind.VERSIONS: 'Libvirt and QEMU versions',
+    CheckKind.DESCRIPTORS: 'Firmware descriptors',
     CheckKind.FIRMWARE: 'UEFI firmware for {model}',
     CheckKind.MEMORY: 'Memory for the host',
     CheckKind.NOVA_CONF: 'Nova configuration',
@@ -188,8 +190,64 @@ ROWS: Mapping[NoteCode, Row] = {
         _EXCLUSION + 'offers {model} all the same.',
         'Upgrade nova to {hidden_since}, or set {parameters}.',
     ),
+    NoteCode.DESCRIPTOR_DANGLING: Row('{path} is a link that leads nowhere'),
+    NoteCode.DESCRIPTOR_NO_FILE: Row('{path} is no regular file'),
+    NoteCode.DESCRIPTOR_UNREADABLE: Row('{path} cannot be read: {error}'),
+    NoteCode.DESCRIPTOR_TOO_LARGE: Row('{path} has more than {limit} bytes'),
+    NoteCode.DESCRIPTOR_NOT_JSON: Row('{path} is not JSON ({error})'),
+    NoteCode.DESCRIPTOR_SHAPE: Row('{path} has no usable {key}'),
+    NoteCode.DESCRIPTOR_UNKNOWN_VALUE: Row(
+        '{path} has {key} {value}, which libvirt does not know'
+    ),
+    NoteCode.DESCRIPTOR_TYPE: Row(
+        '{path} has a value of a type that nova does not expect'
+    ),
+    NoteCode.DESCRIPTOR_FORMAT: Row(
+        '{path} has flash of format {format}, which this libvirt cannot use'
+    ),
+    NoteCode.LOADER_REFUSED: Row(
+        "libvirt 8.6 to 9.1 refuses the secure='no' that nova writes; use "
+        'libvirt 9.2 or later'
+    ),
+    NoteCode.DESCRIPTORS_STOP: Row(
+        'No guest gets UEFI firmware from nova {release}: {reasons}.',
+        'Correct or remove the file.',
+    ),
+    NoteCode.DESCRIPTORS_MAY_STOP: Row(
+        'Some versions of libvirt choose no firmware at all here: {reasons}.',
+        'Correct or remove the file, or give --libvirt-version.',
+    ),
+    NoteCode.DESCRIPTORS_PASSED_OVER: Row(
+        'Passed over: {reasons}.', 'Correct or remove what should count.'
+    ),
+    NoteCode.DESCRIPTORS_READ: Row('Files: {count}.'),
+    NoteCode.VERSIONS_TOO_OLD: Row(
+        'Nova-compute {release} does not start with {name} {version}; it '
+        'needs {least}.',
+        'Upgrade it.',
+    ),
+    NoteCode.VERSIONS_MODEL_TOO_OLD: Row(
+        '{name} {version} runs no {models} guest; {least} is the first that '
+        'does.',
+        'Upgrade it.',
+    ),
+    NoteCode.VERSIONS_NO_STATELESS: Row(
+        'Libvirt {version} is too old for stateless firmware, and images '
+        'with hw_firmware_stateless=true do not come to this host; {least} '
+        'is the first that has it.',
+        'Upgrade it where such images are used.',
+    ),
+    NoteCode.VERSIONS_UNKNOWN: Row(
+        'Libvirt {libvirt}, QEMU {qemu}; nova {release} needs {least_libvirt} '
+        'and {least_qemu}.',
+        'Give --libvirt-version and --qemu-version to check them.',
+    ),
+    NoteCode.VERSIONS_FIT: Row(
+        'Libvirt {libvirt}, QEMU {qemu}; nova {release} needs {least_libvirt} '
+        'and {least_qemu}.'
+    ),
     NoteCode.FIRMWARE_NONE: Row(
-        'No firmware descriptor lists {model} for {machine_type}.',
+        'No firmware descriptor fits {model} on {machine_type}.',
         'Install an OVMF package that does, or add a descriptor to '
         '/etc/qemu/firmware.',
     ),
@@ -206,12 +264,48 @@ ROWS: Mapping[NoteCode, Row] = {
         'Install the OVMF package again.',
     ),
     NoteCode.FIRMWARE_FLASH: Row(
-        '{path} maps flash, from which QEMU 9.1 and later start no {model} '
-        'guest.',
+        '{path} maps flash, from which QEMU 9.1 and later (Debian 13, Ubuntu '
+        '25.04, Fedora 42) start no {model} guest.',
         'Add a descriptor whose device is memory, with a name that sorts '
         'before it.',
     ),
     NoteCode.FIRMWARE_FOUND: Row('{path}.'),
+    NoteCode.FIRMWARE_FOUND_TWICE: Row(
+        '{path}; with Secure Boot {secure_path}.'
+    ),
+    NoteCode.FIRMWARE_FOUND_PLAIN: Row(
+        '{path}; guests with Secure Boot find none.'
+    ),
+    NoteCode.FIRMWARE_UNLISTED: Row(
+        '{path}, which does not list {model}.',
+        'Nova 31 and 32 do not look at that; see that the firmware runs '
+        'such guests.',
+    ),
+    NoteCode.FIRMWARE_SECURE_BOOT_ONLY: Row(
+        '{path} has Secure Boot, and libvirt gives it to no other guest.',
+        'Images need os_secure_boot=required: openstack image set --property '
+        'os_secure_boot=required IMAGE.',
+    ),
+    NoteCode.FIRMWARE_SECURE_BOOT_HIDDEN: Row(
+        '{path} has Secure Boot, which libvirt reports only beside firmware '
+        'that requires SMM; without that nova refuses to ask for it.',
+        'Install the OVMF package for other guests too (ovmf, edk2-ovmf).',
+    ),
+    NoteCode.FIRMWARE_SECURE_BOOT_UNSUPPORTED: Row(
+        '{path} lists {feature}, for which {model} guests cannot ask.',
+        'Install an OVMF package without it.',
+    ),
+    NoteCode.FIRMWARE_SMM: Row(
+        '{path} requires SMM, which {model} guests cannot have.',
+        'Install an OVMF package without it.',
+    ),
+    NoteCode.FIRMWARE_STOPPED: Row('No firmware is chosen: {reasons}.'),
+    NoteCode.FIRMWARE_DISPUTED: Row(
+        "It depends on libvirt's version, which is not known well enough. "
+        '{answers}',
+        'Give --libvirt-version.',
+    ),
+    NoteCode.FIRMWARE_ANSWER: Row('From {since} on: {finding}'),
     NoteCode.MEMORY_UNKNOWN: Row(
         'machine.slice is limited to {limit} MB, and the memory of the host '
         'is not known.'

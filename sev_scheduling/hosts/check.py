@@ -136,6 +136,7 @@ class NoteCode(enum.StrEnum):
     FIRMWARE_SMM = 'firmware-smm'
     FIRMWARE_STOPPED = 'firmware-stopped'
     FIRMWARE_DISPUTED = 'firmware-disputed'
+    FIRMWARE_ANSWER = 'firmware-answer'
     # Memory.
     MEMORY_UNKNOWN = 'memory-unknown'
     MEMORY_SLICE_TOO_LARGE = 'memory-slice-too-large'

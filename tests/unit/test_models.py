@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import re
 
 import os_traits
 import pytest
@@ -138,6 +139,11 @@ CCA = EncryptionModel(
 _NUMBERS = itertools.count()
 
 
+def _source(model):
+    """Return a model as source text, whose enumeration is its value."""
+    return re.sub(r"<SecureBoot\.[A-Z_]+: ('[a-z-]+')>", r'\1', repr(model))
+
+
 @pytest.fixture
 def plug_in(monkeypatch, tmp_path):
     """Install packages that name models in the entry point group."""
@@ -155,7 +161,8 @@ def plug_in(monkeypatch, tmp_path):
             f'[sev_scheduling.models]\n{package} = {package}:{name}\n'
         )
         (tmp_path / f'{package}.py').write_text(
-            f'from sev_scheduling import EncryptionModel\nMODEL = {model!r}\n'
+            'from sev_scheduling import EncryptionModel\n'
+            f'MODEL = {_source(model)}\n'
         )
         return package
 

@@ -100,6 +100,7 @@ class Check(Plain):
                     root,
                     capabilities=libvirt.capabilities,
                     qemu_version=libvirt.qemu_version,
+                    libvirt_version=libvirt.libvirt_version,
                     libvirt_error=libvirt.error,
                     config_files=parsed_args.config_file,
                     config_dirs=parsed_args.config_dir,

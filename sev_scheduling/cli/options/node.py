@@ -154,13 +154,24 @@ def add_libvirt(parser: argparse.ArgumentParser) -> None:
         metavar='X.Y.Z',
         help='of QEMU, which domain capabilities do not tell',
     )
+    parser.add_argument(
+        '--libvirt-version',
+        metavar='X.Y.Z',
+        help='of libvirt, which domain capabilities do not tell; by default '
+        "what libvirt answers, else that of the host's library",
+    )
 
 
 class LibvirtInput:
     """What the options say of libvirt, and why not more."""
 
     def __init__(self, parsed_args: argparse.Namespace) -> None:
-        self.qemu_version = _version(parsed_args.qemu_version)
+        self.qemu_version = _version(
+            '--qemu-version', parsed_args.qemu_version
+        )
+        self.libvirt_version = _version(
+            '--libvirt-version', parsed_args.libvirt_version
+        )
         self.capabilities: list[DomainCapabilities] = []
         self.error: str | None = None
         try:
@@ -184,18 +195,19 @@ class LibvirtInput:
         if answer is not None:
             self.capabilities += answer.capabilities
             self.qemu_version = self.qemu_version or answer.qemu_version
+            self.libvirt_version = (
+                self.libvirt_version or answer.libvirt_version
+            )
 
 
-def _version(text: str | None) -> Version | None:
+def _version(option: str, text: str | None) -> Version | None:
     if text is None:
         return None
     found = re.fullmatch(
         r'([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?', text
     )
     if not found:
-        raise InputError(
-            f'--qemu-version is {quoted(text)}; give it as 8.2.2.'
-        )
+        raise InputError(f'{option} is {quoted(text)}; give it as 8.2.2.')
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 

@@ -45,8 +45,10 @@ LIBVIRT_CHOOSES = 33
 _Chooser = Callable[[Guest], Choice]
 
 
-def descriptors(report: HostReport) -> Finding:
+def descriptors(report: HostReport) -> Finding | None:
     """Whether each file among the descriptors is one that counts."""
+    if not report.enabled:
+        return None
     found = report.firmware
     if report.release < LIBVIRT_CHOOSES:
         problems = nova_problems(found)
@@ -73,8 +75,6 @@ def firmware(report: HostReport, *, model: EncryptionModel) -> Finding | None:
     """Whether the guests of a model get firmware, from who chooses it."""
     if model.name not in report.enabled:
         return None
-    if report.release < model.since_nova:
-        return None
     found = report.firmware
     guest = Guest(model, _machine_type(report, model))
     if report.release < LIBVIRT_CHOOSES:
@@ -89,10 +89,18 @@ def firmware(report: HostReport, *, model: EncryptionModel) -> Finding | None:
         return first
     return warning(
         NoteCode.FIRMWARE_DISPUTED,
-        answers={
-            era.since: Note(finding.code, finding.values)
+        answers=tuple(
+            Note(
+                NoteCode.FIRMWARE_ANSWER,
+                {
+                    'since': era.since,
+                    'finding': Note(
+                        finding.code, {**finding.values, 'model': model.name}
+                    ),
+                },
+            )
             for era, finding in findings.items()
-        },
+        ),
     )
 
 
@@ -153,7 +161,7 @@ def _unfit(
         return failure(NoteCode.FIRMWARE_FLASH, path=path)
     if (
         REQUIRES_SMM in descriptor.features
-        and model.secure_boot is not SecureBoot.WITH_SMM
+        and model.secure_boot != SecureBoot.WITH_SMM
     ):
         return failure(NoteCode.FIRMWARE_SMM, path=path)
     return None
@@ -165,7 +173,7 @@ def _found(
     values: Mapping[str, object] = {'path': plain.path}
     if model.firmware_feature not in plain.features:
         return warning(NoteCode.FIRMWARE_UNLISTED, **values)
-    if model.secure_boot is SecureBoot.UNSUPPORTED:
+    if model.secure_boot == SecureBoot.UNSUPPORTED:
         return success(NoteCode.FIRMWARE_FOUND, **values)
     if secure is None:
         return success(NoteCode.FIRMWARE_FOUND_PLAIN, **values)

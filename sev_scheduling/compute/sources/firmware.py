@@ -335,7 +335,7 @@ class Guest:
     @property
     def smm(self) -> bool | None:
         """Nova's ``secure`` of ``<loader>``; None where it writes none."""
-        if self.model.secure_boot is SecureBoot.WITHOUT_SMM:
+        if self.model.secure_boot == SecureBoot.WITHOUT_SMM:
             return None
         return self.secure_boot
 

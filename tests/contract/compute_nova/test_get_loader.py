@@ -41,8 +41,8 @@ def test_the_least_versions_are_those_of_the_release():
     )
     assert driver.MIN_LIBVIRT_STATELESS_FIRMWARE == STATELESS
     sev_es = find_model('amd-sev-es')
-    if RELEASE >= sev_es.since_nova:
-        assert host.MIN_QEMU_SEV_ES_VERSION == sev_es.since_qemu
+    if sev_es.since_nova <= RELEASE:
+        assert sev_es.since_qemu == host.MIN_QEMU_SEV_ES_VERSION
 
 
 @pytest.mark.skipif(

@@ -28,7 +28,10 @@ def host(name):
         pytest.param(['detect', *host(samples.MILAN)], 0, id='detect, yes'),
         pytest.param(['detect', *host(samples.INTEL)], 1, id='detect, no'),
         pytest.param(
-            ['check', *host(samples.MILAN), '--nova-release', 34],
+            [
+                *('check', *host(samples.MILAN), '--nova-release', 34),
+                *('--libvirt-version', '12.0.0'),
+            ],
             0,
             id='check, success',
         ),

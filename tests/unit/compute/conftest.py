@@ -44,6 +44,7 @@ def arm_cca(monkeypatch):
     yield survey(
         HostFilesystem(host),
         capabilities=[parse_domain_capabilities(text, 'caps')],
+        libvirt_version=(12, 0, 0),
     )
     for cached in (registered_models, model_traits):
         cached.cache_clear()

@@ -475,17 +475,30 @@ class TestProviderConfig:
 
 class TestCheck:
     def test_a_ready_host_succeeds(self, run):
-        outcome = run(node_check.Check, *host(samples.MILAN))
+        newer = ['--libvirt-version', '12.0']
+        outcome = run(node_check.Check, *host(samples.MILAN), *newer)
 
         assert outcome.status == 0
-        assert outcome.out.count('| Check: ') == 14
-        assert outcome.out.count('| Result: Success') == 14
+        assert outcome.out.count('| Check: ') == 16
+        assert outcome.out.count('| Result: Success') == 16
 
     @pytest.mark.parametrize(
         ('name', 'arguments', 'status'),
         [
             pytest.param(samples.GENOA, [], 0, id='success'),
             pytest.param(samples.MILAN, ['--guests', 2000], 1, id='warning'),
+            pytest.param(
+                samples.MILAN,
+                ['--libvirt-version', '9.0.0'],
+                2,
+                id='libvirt that takes no domain of nova 34',
+            ),
+            pytest.param(
+                samples.GENOA,
+                ['--qemu-version', '6.0.0'],
+                2,
+                id='QEMU with which nova-compute does not start',
+            ),
             pytest.param(samples.INTEL, [], 2, id='failure'),
             pytest.param(
                 samples.GENOA,

@@ -5,7 +5,6 @@ import pytest
 from sev_scheduling.compute.checks import host
 from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import HostEvidence
-from sev_scheduling.compute.sources.firmware import Descriptor, FirmwareSearch
 from sev_scheduling.compute.sources.kernel import EncryptionLeaf
 from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import NovaSettings
@@ -366,175 +365,6 @@ def test_sev_es_beside_snp(switches, release, status, code):
     assert samples.result(finding) == (status, code)
 
 
-def firmware(**changes):
-    return Descriptor(
-        **{
-            'path': '/fw/50-a.json',
-            'uefi': True,
-            'device': 'flash',
-            'mode': 'split',
-            'files': ('/fw/CODE',),
-            'targets': (('x86_64', 'pc-q35-*'),),
-            'features': frozenset(
-                {'amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx'}
-            ),
-            **changes,
-        }
-    )
-
-
-SPLIT = firmware()
-STATELESS = firmware(mode='stateless', path='/fw/60-b.json')
-MEMORY = firmware(device='memory', mode='', path='/fw/70-c.json')
-
-
-@pytest.mark.parametrize(
-    ('model', 'facts', 'descriptors', 'status', 'code'),
-    [
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [SPLIT],
-            SUCCESS,
-            'firmware-found',
-            id='SEV with variables',
-        ),
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [STATELESS, SPLIT],
-            SUCCESS,
-            'firmware-found',
-            id='SEV passes over stateless flash',
-        ),
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [MEMORY],
-            SUCCESS,
-            'firmware-found',
-            id='SEV from memory',
-        ),
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [STATELESS],
-            WARNING,
-            'firmware-stateless-only',
-            id='SEV, stateless only',
-        ),
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [],
-            FAILURE,
-            'firmware-none',
-            id='SEV without firmware',
-        ),
-        pytest.param(
-            'amd-sev',
-            asked(MILAN, capabilities=()),
-            [],
-            FAILURE,
-            'firmware-none',
-            id='SEV without firmware or machine type',
-        ),
-        pytest.param(
-            'amd-sev',
-            MILAN,
-            [firmware(targets=(('x86_64', 'pc-i440fx-*'),))],
-            FAILURE,
-            'firmware-none',
-            id='SEV on another machine',
-        ),
-        pytest.param(
-            'amd-sev-snp',
-            MILAN,
-            [MEMORY],
-            None,
-            None,
-            id='a model that is off',
-        ),
-        pytest.param(
-            'amd-sev-es', GENOA, [SPLIT], None, None, id='SEV-ES beside SNP'
-        ),
-        pytest.param(
-            'amd-sev-snp',
-            GENOA,
-            [SPLIT, MEMORY],
-            SUCCESS,
-            'firmware-found',
-            id='SNP from memory',
-        ),
-        pytest.param(
-            'amd-sev-snp',
-            GENOA,
-            [STATELESS, MEMORY],
-            WARNING,
-            'firmware-flash',
-            id='SNP, but flash comes first',
-        ),
-        pytest.param(
-            'amd-sev-snp',
-            GENOA,
-            [SPLIT],
-            FAILURE,
-            'firmware-stateful',
-            id='SNP with variables only',
-        ),
-        pytest.param(
-            'intel-tdx',
-            TDX,
-            [MEMORY],
-            SUCCESS,
-            'firmware-found',
-            id='TDX from memory',
-        ),
-        pytest.param(
-            'intel-tdx',
-            TDX,
-            [SPLIT],
-            FAILURE,
-            'firmware-stateful',
-            id='TDX with variables only',
-        ),
-    ],
-)
-def test_firmware(model, facts, descriptors, status, code):
-    finding = host.firmware(
-        HostReport(facts=facts, firmware=FirmwareSearch(tuple(descriptors))),
-        model=find_model(model),
-    )
-
-    assert samples.result(finding) == (status, code)
-
-
-def test_firmware_must_be_there_itself():
-    # Libvirt takes the first descriptor, not the first that would work.
-    found = FirmwareSearch(
-        (SPLIT, firmware(path='/fw/90-z.json', files=('/fw/OTHER',))),
-        frozenset({'/fw/CODE'}),
-    )
-
-    finding = host.firmware(
-        HostReport(facts=MILAN, firmware=found), model=find_model('amd-sev')
-    )
-
-    assert finding.status is FAILURE
-    assert finding.code == 'firmware-file-missing'
-    assert finding.values['files'] == ('/fw/CODE',)
-
-
-def test_firmware_descriptors_must_be_readable():
-    found = FirmwareSearch((SPLIT,), errors=('a line',))
-
-    with pytest.raises(InputError, match='a line'):
-        host.firmware(
-            HostReport(facts=MILAN, firmware=found),
-            model=find_model('amd-sev'),
-        )
-
-
 @pytest.mark.parametrize(
     ('facts', 'memory', 'reserved', 'options', 'status', 'code'),
     [
@@ -863,17 +693,6 @@ def test_what_libvirt_lacks_is_named_with_its_model(facts, model, code):
     (reason,) = host.virtualisation(HostReport(facts=facts)).values['reasons']
 
     assert (reason.code, reason.values['model']) == (code, model)
-
-
-def test_a_machine_type_is_that_of_this_host_where_libvirt_was_asked():
-    for capabilities, machine_type in (
-        (MILAN.capabilities, 'pc-q35-8.0'),
-        ((), 'q35'),
-    ):
-        report = HostReport(facts=asked(MILAN, capabilities=capabilities))
-        finding = host.firmware(report, model=find_model('amd-sev'))
-
-        assert finding.values == {'machine_type': machine_type}
 
 
 def test_parameters_that_are_off_are_named():

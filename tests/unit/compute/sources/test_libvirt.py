@@ -224,6 +224,9 @@ class Connection:
     def getVersion(self):  # noqa: N802
         return 8_002_011
 
+    def getLibVersion(self):  # noqa: N802
+        return 11_003_000
+
     def getDomainCapabilities(  # noqa: N802
         self, emulator, arch, machine, virt_type, flags
     ):
