@@ -44,7 +44,9 @@ def write(path: str, pools: Iterable[tuple[str, str, SlotPool]]) -> None:
     }
     for host, model, pool in pools:
         for field, gauge in gauges.items():
-            gauge.labels(host, model).set(getattr(pool, field))
+            # A number that is not known is left out.
+            if not (pool.unlimited and field in ('total', 'free')):
+                gauge.labels(host, model).set(getattr(pool, field))
     Gauge(
         'sev_scheduling_collected_timestamp_seconds',
         'When the slots were counted.',

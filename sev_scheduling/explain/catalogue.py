@@ -326,7 +326,14 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
 
 #: One host that fits.
 FITS = '{host} can take it: {free} of {usable} {model} slots free.'
+FITS_UNLIMITED = '{host} can take it: it reports no limit of {model} slots.'
 FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
+
+#: Beside - for the slots of such a host.
+NO_LIMIT = (
+    'A host that reports no limit of slots has - for total and free: set '
+    '[libvirt] num_memory_encrypted_guests in its nova.conf.'
+)
 
 #: The hosts that Placement offers, and that fit.
 FITS_ON = 'It fits on {names}.'

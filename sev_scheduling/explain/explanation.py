@@ -344,7 +344,9 @@ def where_it_fits(feasibility: Feasibility) -> str:
     if not fit:
         return ''
     names = ', '.join(
-        f'{v.host.name} ({v.free} free)' if v.model else v.host.name
+        f'{v.host.name} ({v.free} free)'
+        if v.model and not v.unlimited
+        else v.host.name
         for v in fit[:_MOST_NAMES]
     )
     more = len(fit) - _MOST_NAMES
@@ -492,6 +494,8 @@ def _(verdict: Verdict) -> str:
     values = verdict_values((verdict,))
     if verdict.code is None:
         fits = catalogue.FITS if verdict.model else catalogue.FITS_UNENCRYPTED
+        if verdict.unlimited:
+            fits = catalogue.FITS_UNLIMITED
         return fits.format_map(values)
     row = catalogue.VERDICTS[verdict.code, verdict_case(verdict)]
     return f'{verdict.host.name} {row.hosts.format_map(values)}.'

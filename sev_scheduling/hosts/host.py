@@ -27,6 +27,19 @@ _ARCHITECTURE_TRAIT_PREFIX = 'HW_ARCH_'
 _DOT = re.compile(r'(?<=\d)(?<!q35)-(?=\d)')
 
 
+#: No processor has more keys: the address space identifiers of AMD and the
+#: key identifiers of Intel have 16 bits.
+_MOST_SLOTS = 2**16
+
+
+def is_unlimited(total: int) -> bool:
+    """Say whether a number of slots stands for none that is known.
+
+    Nova up to 2026.1 reports 2147483647 where libvirt reports no limit.
+    """
+    return total > _MOST_SLOTS
+
+
 @dataclass(frozen=True, slots=True)
 class SlotPool:
     """The slots of one model on one host.
@@ -46,6 +59,11 @@ class SlotPool:
     def free(self) -> int:
         """Slots that a guest can have now; never negative."""
         return max(0, self.total - self.reserved - self.used)
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it is not known how many slots there are."""
+        return is_unlimited(self.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +171,13 @@ def _pools(
             # midst of an upgrade): nova reports the nested one from now
             # on, and the one with more free slots is what a guest gets.
             known = pools.get(model.name)
-            if known is None or pool.free > known.free:
+            if known is None or _use(pool) > _use(known):
                 pools[model.name] = pool
     return pools
+
+
+def _use(pool: SlotPool) -> tuple[bool, bool, int]:
+    return pool.free > 0, not pool.unlimited, pool.free
 
 
 def machine_type_trait(machine_type: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.host import Host, is_unlimited
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import advice, message
 from sev_scheduling.request.request import EncryptionRequest
@@ -68,6 +68,11 @@ class Verdict:
     @property
     def free(self) -> int:
         return max(0, self.total - self.reserved - self.used)
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it is not known how many slots there are."""
+        return is_unlimited(self.total)
 
     @property
     def ram_allocation_ratio(self) -> float | None:

@@ -100,14 +100,20 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
     def _free_slots(
         self, states: list[Any], spec: Any, reading: SpecReading
     ) -> list[float]:
-        """Return each host's free slots of the model; 1 for the most."""
+        """Return each host's free slots of the model; 1 for the most.
+
+        A host that reports no limit is neither preferred nor avoided: it has
+        the mean of the others.
+        """
         model = reading.validation(spec, self._options).request.model
         if model is None:
             return [0.0] * len(states)
         slots = self._lookups.recent_slots(reading.start_step(self._lookups))
         free = [slots.free(state, model.name) for state in states]
-        most = max(free, default=0) or 1
-        return [one / most for one in free]
+        known = [one for one in free if one is not None]
+        most = max(known, default=0) or 1
+        mean = sum(known) / len(known) if known else 0.0
+        return [(mean if one is None else one) / most for one in free]
 
     def _weigh_object(self, host_state: Any, weight_properties: Any) -> float:
         raise NotImplementedError('weigh_objects() weighs all at once')

@@ -10,8 +10,9 @@ from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
-from sev_scheduling.cli.output import Rows
+from sev_scheduling.cli.output import Cell, Rows
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.explain.catalogue import NO_LIMIT
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.models import registered_models
 
@@ -61,8 +62,17 @@ class Capacity(Rows):
         self._pools = _pools(hosts, parsed_args.models)
         if parsed_args.prometheus:
             metrics.write(parsed_args.prometheus, self._pools)
+        if any(pool.unlimited for *_, pool in self._pools):
+            print(NO_LIMIT, file=self.app.stderr)
         return [
-            (host, model, pool.total, pool.reserved, pool.used, pool.free)
+            (
+                host,
+                model,
+                _known(pool, pool.total),
+                pool.reserved,
+                pool.used,
+                _known(pool, pool.free),
+            )
             for host, model, pool in self._pools
         ]
 
@@ -83,12 +93,22 @@ class Capacity(Rows):
             return super().produce_output(parsed_args, column_names, data)
         cells = _cells((column_names, *data), stdout)
         barred = [
-            (*row, terminal.bar(row[4], row[2] - row[3], stdout, cells))
+            (
+                *row,
+                ''
+                if isinstance(row[2], Cell)
+                else terminal.bar(row[4], row[2] - row[3], stdout, cells),
+            )
             for row in data
         ]
         super().produce_output(parsed_args, (*column_names, 'In Use'), barred)
         stdout.write('\n'.join(_sums(self._pools)) + '\n')
         return 0
+
+
+def _known(pool: SlotPool, number: int) -> int | Cell:
+    """Return a number of slots; null, and - for people, without a limit."""
+    return Cell(None, '-') if pool.unlimited else number
 
 
 def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
@@ -125,8 +145,10 @@ def _sums(rows: Iterable[Row]) -> Iterator[str]:
     """Yield a line for each model; rows of one model stand together."""
     for model, of_model in itertools.groupby(rows, lambda row: row[1]):
         pools = [pool for *_, pool in of_model]
-        used = sum(pool.used for pool in pools)
-        usable = sum(pool.total - pool.reserved for pool in pools)
+        usable = sum(
+            pool.total - pool.reserved for pool in pools if not pool.unlimited
+        )
+        used = sum(pool.used for pool in pools if not pool.unlimited)
         full = sum(pool.free == 0 for pool in pools)
         yield (
             f'{model}: {used} of {usable} slots in use; {full} of '

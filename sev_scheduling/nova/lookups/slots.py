@@ -28,13 +28,14 @@ class Slots:
         self.hosts = hosts
         self._guests: dict[str, int] = {}
 
-    def free(self, state: Any, model: str) -> int:
+    def free(self, state: Any, model: str) -> int | None:
         """Return how many slots of a model a host has free by now.
 
         Nova counts the guests of each host state: those that it places
         itself, at once, and those that come and go otherwise, when the host
         reports. Those that came since Placement was asked are taken off;
-        which of them are encrypted is not known.
+        which of them are encrypted is not known. None where the host reports
+        no limit.
 
         :param state: a ``nova.scheduler.host_manager.HostState``
         """
@@ -44,6 +45,8 @@ class Slots:
         pool = host.pools.get(model) if host else None
         if pool is None:
             return 0
+        if pool.unlimited:
+            return None
         capacity = max(0, pool.total - pool.reserved)
         return min(max(0, pool.free - since), capacity)
 

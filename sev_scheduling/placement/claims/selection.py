@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import statistics
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
-from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.host import Host, is_unlimited
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement.answers import (
     AllocationRequest,
@@ -100,7 +101,7 @@ class CandidateSelection:
         The best model first; then the host with most free slots, guest by
         guest, so that one host's failure takes few guests along; then by
         name. A guest without a slot goes to a host without pools while
-        there is one.
+        there is one. A pool without a limit counts as the mean of the others.
 
         :param avoid: root uuids of hosts that will not do
         :param shuffle: take the hosts of one model in any order
@@ -108,14 +109,15 @@ class CandidateSelection:
         summaries = answer.provider_summaries
         trees = answer.trees()
         offers: dict[tuple[int, str], list[AllocationRequest]] = {}
-        loads: dict[tuple[int, str], int] = {}
+        known: dict[tuple[int, str], int | None] = {}
         for request in answer.allocation_requests:
             root, model, provider = answer.identify(request, self._models)
             if root in avoid or (self._models and not model):
                 continue
             if model and provider:
                 slots = _slots(summaries, provider)
-                rank, load = self._models.index(model), -slots.left
+                rank = self._models.index(model)
+                load = None if is_unlimited(slots.capacity) else -slots.left
             else:
                 # All slots of the host, which are scarce: leave them to
                 # guests that need one.
@@ -124,27 +126,33 @@ class CandidateSelection:
                     for uuid in trees.get(root, ())
                 )
                 rank = int(load > 0)
+                if is_unlimited(load):
+                    load = None
             if (rank, root) in offers:
                 offers[rank, root].append(request)
-                loads[rank, root] = min(load, loads[rank, root])
+                other = known[rank, root]
+                if load is not None and other is not None:
+                    load = min(load, other)
+                known[rank, root] = other if load is None else load
             else:
                 offers[rank, root] = [request]
-                loads[rank, root] = load
+                known[rank, root] = load
+        loads = _with_means(known)
         names = self.names = self._api.names(root for _, root in offers)
 
         def order() -> float:
             return random.random() if shuffle else 0.0
 
         queue = [
-            (rank, order(), load, names.get(root, root), root)
-            for (rank, root), load in loads.items()
+            (rank, order(), loads[rank, root], names.get(root, root), root)
+            for rank, root in loads
         ]
         heapq.heapify(queue)
         chosen: list[Candidate] = []
         taken: Counter[tuple[str, str]] = Counter()
         fit: set[tuple[int, str]] = set()
         while queue and len(chosen) < count:
-            rank, _, load, name, root = heapq.heappop(queue)
+            rank, _, weight, name, root = heapq.heappop(queue)
             # Few hosts are chosen, so only these are judged.
             if (rank, root) not in fit:
                 if not self._fits(
@@ -158,8 +166,8 @@ class CandidateSelection:
             )
             if given is not None:
                 chosen.append(answer.candidate(given, self._models))
-                load += bool(self._models)
-                heapq.heappush(queue, (rank, order(), load, name, root))
+                weight += bool(self._models)
+                heapq.heappush(queue, (rank, order(), weight, name, root))
         return chosen
 
     def _fits(self, rank: int, tree: Summaries) -> bool:
@@ -196,6 +204,21 @@ class CandidateSelection:
             moving=moving,
             diagnosis=found.diagnosis,
         )
+
+
+def _with_means(
+    known: Mapping[tuple[int, str], int | None],
+) -> dict[tuple[int, str], float]:
+    """Return the loads, those that are not known as the mean of a rank."""
+    of_rank: dict[int, list[int]] = {}
+    for (rank, _), load in known.items():
+        if load is not None:
+            of_rank.setdefault(rank, []).append(load)
+    means = {rank: statistics.fmean(loads) for rank, loads in of_rank.items()}
+    return {
+        (rank, root): means.get(rank, 0.0) if load is None else load
+        for (rank, root), load in known.items()
+    }
 
 
 def _slots(summaries: Summaries, provider: str) -> Usage:

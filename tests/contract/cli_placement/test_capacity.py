@@ -135,3 +135,38 @@ def test_a_prometheus_file_in_no_folder_is_reported_in_one_line(
     assert (ran.status, ran.out) == (2, '')
     assert str(path) in ran.err
     assert ran.err.count('\n') == 1
+
+
+UNLIMITED = {
+    'hosts': [
+        {
+            'name': name, 'vcpus': 1, 'memory_mb': 1, 'disk_gb': 1,
+            'pools': {'amd-sev': {'total': total, 'used': 1}},
+        }
+        for name, total in (('new', 15), ('old', 2**31 - 1))
+    ]
+}  # fmt: skip
+
+
+def test_a_pool_without_a_limit_has_no_numbers(run, write):
+    cloud = write(UNLIMITED)
+    ran = run('capacity', '-f', 'json', '--cloud', cloud)
+
+    assert [tuple(row.values()) for row in ran.json()] == [
+        ('new', 'amd-sev', 15, 0, 1, 14),
+        ('old', 'amd-sev', None, 0, 1, None),
+    ]
+    assert 'num_memory_encrypted_guests' in ran.err
+    table = run('capacity', '--cloud', cloud)
+    assert re.search(r'old +\| amd-sev +\| +- \| +0 \| +1 \| +- \|', table.out)
+
+
+def test_a_pool_without_a_limit_has_no_bar(run, write, terminal):
+    stdout = terminal('stdout')
+    run('capacity', '--cloud', write(UNLIMITED))
+
+    shown = stdout.getvalue()
+    assert 'amd-sev: 1 of 15 slots in use; 0 of 2 hosts full' in shown
+    assert str(2**31 - 1) not in shown
+    (old,) = [line for line in shown.splitlines() if '| old ' in line]
+    assert '%' not in old

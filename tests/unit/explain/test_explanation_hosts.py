@@ -10,7 +10,10 @@ from sev_scheduling import (
     filter_hosts,
     judge,
 )
+from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
+from sev_scheduling.explain.explanation import where_it_fits
+from sev_scheduling.hosts.verdict import FilterResult
 from tests.unit.factories import encrypted, plain
 
 OPEN = {'hw_machine_type': None}
@@ -231,6 +234,17 @@ def test_words_about_one_host(request_, message, fix):
     verdict = judge(request_, host())
 
     assert (verdict.message, verdict.fix) == (message, fix)
+
+
+def test_a_host_that_reports_no_limit_has_no_numbers():
+    verdict = judge(encrypted(), host(pools={'amd-sev': SlotPool(2**31 - 1)}))
+
+    assert verdict.unlimited
+    assert verdict.message == (
+        'a can take it: it reports no limit of amd-sev slots.'
+    )
+    found = Feasibility(FilterResult(encrypted(), (verdict,)), {None})
+    assert where_it_fits(found) == 'It fits on a.'
 
 
 def test_a_full_pool_may_be_uncounted():

@@ -231,3 +231,35 @@ def test_what_was_published_meets_the_same_demand(machine_type):
     read = machine_types_from_traits([machine_type_trait(machine_type)])
 
     assert ('q35' in read['x86_64']) == ('q35' in machine_type)
+
+
+@pytest.mark.parametrize(
+    ('total', 'unlimited'),
+    [(0, False), (2**16, False), (2**16 + 1, True), (2**31 - 1, True)],
+)
+def test_more_slots_than_any_processor_has_are_no_number(total, unlimited):
+    assert SlotPool(total).unlimited is unlimited
+    assert SlotPool(total, used=1).free == max(0, total - 1)
+
+
+@pytest.mark.parametrize(
+    ('flat', 'nested', 'chosen'),
+    [
+        ((2**31 - 1, 0), (15, 0), 15),
+        ((2**31 - 1, 0), (15, 15), 2**31 - 1),
+        ((3, 0), (15, 0), 15),
+    ],
+)
+def test_of_two_pools_the_one_with_a_known_limit_is_used(flat, nested, chosen):
+    summaries = {
+        uuid: {
+            'root_provider_uuid': 'root',
+            'traits': ['HW_CPU_X86_AMD_SEV'],
+            'resources': {
+                'MEM_ENCRYPTION_CONTEXT': {'capacity': total, 'used': used}
+            },
+        }
+        for uuid, (total, used) in (('root', flat), ('pool', nested))
+    }
+    (found,) = Host.from_provider_summaries(summaries)
+    assert found.pools['amd-sev'].total == chosen

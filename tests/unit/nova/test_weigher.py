@@ -88,6 +88,25 @@ def test_encrypted_guests_are_spread_by_free_slots_of_their_model(slots):
     assert next(iter(found)) == 'four'
 
 
+@pytest.mark.parametrize('multiplier', [1.0, -1.0])
+def test_a_host_that_reports_no_limit_is_neither_first_nor_last(
+    slots, configured, multiplier
+):
+    slots.host('unlimited', pools={SEV: 2**31 - 1})
+    configured(**{WEIGHT: multiplier})
+    found = weighed(load_weigher(), slots.hosts_for(spec()), spec())
+    assert found['unlimited'] == pytest.approx(multiplier * 7 / 3 / 4)
+    first, *_, last = found
+    assert 'unlimited' not in (first, last)
+
+
+def test_where_no_host_reports_a_limit_all_weigh_the_same(world):
+    for name in ('a', 'b'):
+        world.host(name, pools={SEV: 2**31 - 1})
+    found = weighed(load_weigher(), world.hosts_for(spec()), spec())
+    assert set(found.values()) == {0.0}
+
+
 def test_a_negative_multiplier_stacks_them(slots, configured):
     configured(**{WEIGHT: -2.0})
     found = weighed(load_weigher(), slots.hosts_for(spec()), spec())

@@ -86,6 +86,37 @@ def test_the_host_with_most_free_slots_comes_first_then_by_name():
     ]
 
 
+@pytest.mark.parametrize(
+    ('free', 'guests', 'chosen'),
+    [
+        pytest.param(
+            {1: 2**31 - 1, 2: 8, 3: 2},
+            6,
+            {'host-1': 2, 'host-2': 4},
+            id='as many as the mean of the others',
+        ),
+        pytest.param(
+            {1: 2**31 - 1, 2: 2**31 - 5},
+            4,
+            {'host-1': 2, 'host-2': 2},
+            id='of none is a limit known',
+        ),
+        pytest.param(
+            {1: 2**31 - 1, 2: 0}, 3, {'host-1': 3}, id='the only one'
+        ),
+    ],
+)
+def test_a_pool_without_a_limit_is_not_the_best(free, guests, chosen):
+    answer = candidates_of(
+        *(
+            candidates_answer(n, free=slots, total=max(slots, 15))
+            for n, slots in free.items()
+        )
+    )
+    found = selection()[0].pick(answer, guests)
+    assert hosts_of(found) == chosen
+
+
 def test_a_group_is_spread_so_that_a_host_takes_few_guests_along():
     """All of them went to the host with most free slots."""
     answer = candidates_answer(1, 2, 3, free=10)
