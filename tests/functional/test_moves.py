@@ -168,11 +168,18 @@ class Moves(Cloud):
 BUILT = {
     *('invalid-boolean', 'invalid-boolean: image', 'disk-bus-unsupported'),
     *('disk-bus-unsupported: controller', 'cdrom-bus-unsupported'),
-    *('architecture-unsupported', 'host-device', 'trait-conflict'),
+    *('host-device', 'trait-conflict'),
+}
+#: What later releases alone build.
+MAY_BE_BUILT = {'architecture-unsupported'}
+#: Nova 31 reads no model, and takes each of these for amd-sev; one of them is
+#: moved.
+OF_AN_UNREAD_MODEL = {
+    *('model-conflict', 'firmware-not-stateless', 'video-device-present'),
 }
 if not NESTED:
-    # It reads no model.
-    BUILT |= {'unknown-model', 'model-conflict'}
+    BUILT |= {'unknown-model'}
+    MAY_BE_BUILT |= OF_AN_UNREAD_MODEL
 
 
 def test_the_table_has_every_error():
@@ -222,7 +229,9 @@ class TestEveryRule(Moves):
     def test_moves_end_as_with_nova_alone(self):
         built = {row: self.build(row) for row in ROWS}
         alone = {row: server for row, server in built.items() if server}
-        assert alone.keys() == BUILT
+        assert BUILT <= alone.keys() <= BUILT | MAY_BE_BUILT
+        for row in OF_AN_UNREAD_MODEL:
+            alone.pop(row, None)
         ours = {row: self.build(row) for row in alone}
         moves = {
             'cold migrate': self.migrate_cold,
