@@ -173,5 +173,8 @@ class ProviderConfig(Plain):
             self.app.stdout.write(text)
         else:
             compute.write_text(
-                parsed_args.output, text, force=parsed_args.force
+                parsed_args.output,
+                text,
+                force=parsed_args.force,
+                parents=parsed_args.parents,
             )

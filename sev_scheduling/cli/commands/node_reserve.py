@@ -21,7 +21,11 @@ from sev_scheduling.exceptions import InputError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import HostMemory, Reservation
+    from sev_scheduling.compute import (
+        HostFilesystem,
+        HostMemory,
+        Reservation,
+    )
 
 
 _NUMBERS = {
@@ -50,14 +54,14 @@ _NUMBERS = {
 class Reserve(Fields):
     """Show how much memory to keep back from encrypted guests
 
-    Their memory is locked, with all that QEMU needs beside it. Writes the
-    result as reserved_host_memory_mb of nova.conf, or as a systemd drop-in
-    that limits machine.slice.
+    Their memory is pinned, with all that QEMU needs beside it. With --for,
+    prints the result as a file: reserved_host_memory_mb of nova.conf, or a
+    systemd drop-in that limits machine.slice; with -f as well, its fields.
 
     Example::
 
         # sev-scheduling node reserve --guests 15 --base 8192 --for systemd \\
-            --output /etc/systemd/system/machine.slice.d/memory.conf
+            --parents --output /etc/systemd/system/machine.slice.d/memory.conf
     """
 
     columns = (
@@ -89,15 +93,39 @@ class Reserve(Fields):
             '--for',
             dest='target',
             choices=('nova', 'systemd'),
-            help='show the file: a piece of nova.conf with '
+            help='print the file: a piece of nova.conf with '
             'reserved_host_memory_mb, or a drop-in of systemd that limits '
             'machine.slice',
         )
         add_output(parser)
 
-    def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any]:
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.set_defaults(formatter=None)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.formatter is None:
+            if parsed_args.target is not None and not parsed_args.columns:
+                return self._print_file(parsed_args)
+            parsed_args.formatter = self.formatter_default
+        return super().run(parsed_args)
+
+    def _print_file(self, parsed_args: argparse.Namespace) -> int:
         compute = load_compute()
         root = read_root(compute, parsed_args)
+        reservation = self._reservation(compute, root, parsed_args)
+        text = _file(compute, reservation, parsed_args)
+        if parsed_args.output is None:
+            self.app.stdout.write(text or '')
+        return 0
+
+    def _reservation(
+        self,
+        compute: ModuleType,
+        root: HostFilesystem,
+        parsed_args: argparse.Namespace,
+    ) -> Reservation:
         host_mb = parsed_args.host_memory
         if host_mb is None:
             host_mb = self._host_memory(compute.read_memory(root))
@@ -111,6 +139,12 @@ class Reserve(Fields):
                 facts=compute.gather(root).facts
             ).switched_on,
         )
+        return reservation
+
+    def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any]:
+        compute = load_compute()
+        root = read_root(compute, parsed_args)
+        reservation = self._reservation(compute, root, parsed_args)
         return (
             reservation.guests,
             reservation.guest_kib,
@@ -169,7 +203,12 @@ def _file(
         else compute.systemd_drop_in(reservation)
     )
     if parsed_args.output is not None:
-        compute.write_text(parsed_args.output, text, force=parsed_args.force)
+        compute.write_text(
+            parsed_args.output,
+            text,
+            force=parsed_args.force,
+            parents=parsed_args.parents,
+        )
     return text
 
 

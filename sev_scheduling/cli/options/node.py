@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,11 @@ from sev_scheduling.text import quoted
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sev_scheduling.compute import DomainCapabilities, HostFilesystem
+    from sev_scheduling.compute import (
+        DomainCapabilities,
+        HostFilesystem,
+        NovaSettings,
+    )
 
 Version = tuple[int, int, int]
 
@@ -146,8 +151,8 @@ def add_libvirt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--libvirt-uri',
         metavar='URI',
-        default='qemu:///system',
-        help='where to ask libvirt (default: qemu:///system)',
+        help='where to ask libvirt (default: where nova.conf says, else '
+        'qemu:///system)',
     )
     parser.add_argument(
         '--qemu-version',
@@ -191,13 +196,28 @@ class LibvirtInput:
         # Another root's libvirt is not the one that runs here.
         if self.capabilities or parsed_args.root != Path('/'):
             return
-        answer = compute.ask_libvirt(parsed_args.libvirt_uri)
+        uri = parsed_args.libvirt_uri or _novas_uri(compute, parsed_args)
+        answer = compute.ask_libvirt(uri)
         if answer is not None:
             self.capabilities += answer.capabilities
             self.qemu_version = self.qemu_version or answer.qemu_version
             self.libvirt_version = (
                 self.libvirt_version or answer.libvirt_version
             )
+
+
+def _novas_uri(compute: ModuleType, parsed_args: argparse.Namespace) -> str:
+    """Return where nova asks libvirt; its default without a nova.conf."""
+    fallback: NovaSettings = compute.NovaSettings()
+    # What is wrong with nova.conf is reported by what needs it.
+    with contextlib.suppress(InputError):
+        settings: NovaSettings = compute.read_settings(
+            read_root(compute, parsed_args),
+            parsed_args.config_file,
+            parsed_args.config_dir,
+        )
+        return settings.libvirt_uri
+    return fallback.libvirt_uri
 
 
 def _version(option: str, text: str | None) -> Version | None:
@@ -216,7 +236,12 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         '--output',
         metavar='FILE',
         type=Path,
-        help='write the file, whole or not at all',
+        help='write the file, whole or not at all, in place of printing it',
+    )
+    parser.add_argument(
+        '--parents',
+        action='store_true',
+        help='make the directories of FILE that are missing',
     )
     parser.add_argument(
         '--force',

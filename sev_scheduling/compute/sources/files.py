@@ -19,10 +19,13 @@ MAX_NAMES = 1000
 _MAX_LINKS = 40
 
 
-def write_text(path: Path, text: str, *, force: bool = False) -> None:
+def write_text(
+    path: Path, text: str, *, force: bool = False, parents: bool = False
+) -> None:
     """Write a file so that it is there whole or not at all.
 
     :param force: replace a file that exists
+    :param parents: make the directories that are missing
     :raises InputError: where it exists already, is no regular file, or
         cannot be written
     """
@@ -33,10 +36,13 @@ def write_text(path: Path, text: str, *, force: bool = False) -> None:
         raise InputError(f'{path} is a pipe or a device; name a file.')
     # A link stays, and what it leads to is written.
     target = os.path.realpath(path)
+    folder = os.path.dirname(target)
     temporary = None
     try:
+        if parents:
+            os.makedirs(folder, exist_ok=True)
         handle, temporary = tempfile.mkstemp(
-            dir=os.path.dirname(target), prefix=f'.{path.name}.'
+            dir=folder, prefix=f'.{path.name}.'
         )
         with os.fdopen(handle, 'w', encoding='utf-8') as file:
             file.write(text)
@@ -54,6 +60,11 @@ def write_text(path: Path, text: str, *, force: bool = False) -> None:
         raise InputError(
             f'{path} exists; give --force to replace it.'
         ) from error
+    except FileNotFoundError as error:
+        raise InputError(
+            f'{path} cannot be written: {folder} is missing; give --parents '
+            'to make it.'
+        ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
         raise InputError(f'{path} cannot be written: {reason}.') from error
@@ -62,7 +73,7 @@ def write_text(path: Path, text: str, *, force: bool = False) -> None:
             os.unlink(temporary)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class HostFilesystem:
     """The root of a host's files: ``/``, or that of a copy or a mount.
 
@@ -70,7 +81,10 @@ class HostFilesystem:
     out of the root.
     """
 
-    path: Path = Path('/')
+    path: Path
+
+    def __init__(self, path: str | os.PathLike[str] = '/') -> None:
+        object.__setattr__(self, 'path', Path(path))
 
     def locate(self, name: str) -> Path:
         """Return where a file of the host is found.

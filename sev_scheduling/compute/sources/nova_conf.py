@@ -6,6 +6,7 @@ that are not listed here are ignored.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from sev_scheduling.compute.sources.files import (
     MAX_NAMES,
     HostFilesystem,
 )
+from sev_scheduling.compute.sources.libvirt import DEFAULT_URI
 from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import registered_models
@@ -46,8 +48,7 @@ _MACHINE_TYPES = {
     'x86_64': 'pc',
 }
 
-#: Where nova asks libvirt, unless ``connection_uri`` says otherwise.
-DEFAULT_URI = 'qemu:///system'
+#: Where nova asks libvirt of other hypervisors than QEMU.
 _URIS = {'lxc': 'lxc:///', 'parallels': 'parallels:///system'}
 
 #: The first release that starts with no reservation beside file-backed memory.
@@ -240,7 +241,7 @@ def read_nova_conf(
     conf = _ConfigOpts()
     for group, option in _options():
         conf.register_opt(option, group=None if group == 'DEFAULT' else group)
-    _register_references(conf, raw.get('DEFAULT', {}))
+    _register_references(conf, raw)
     try:
         conf(
             [],
@@ -285,13 +286,56 @@ def _listed(directories: Sequence[Path]) -> list[Path]:
 
 
 def _register_references(
-    conf: cfg.ConfigOpts, section: Mapping[str, object]
+    conf: cfg.ConfigOpts, raw: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> None:
-    """Let values refer to any option that the file sets, as nova does."""
+    """Let values refer to the options that nova lets them refer to.
+
+    These are those that the files set, and those of the nova that is
+    installed here, with its defaults: ``$state_path``, ``${group.option}``.
+    """
+    if not any(
+        '$' in value
+        for section in raw.values()
+        for values in section.values()
+        for value in values
+    ):
+        return
+    for group, options in _novas_options():
+        for option in options:
+            # A required one counts where the files set it.
+            if not option.required:
+                _register(conf, group, option)
+    for group, section in raw.items():
+        for name in section:
+            if re.fullmatch(r'[a-z_]\w*', name):
+                _register(conf, group, cfg.StrOpt(name))
+
+
+def _register(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> None:
     # The last two are registered only when the files are read.
-    for name in {*section} - {'config_file', 'config_dir'}:
-        if re.fullmatch(r'[a-z_]\w*', name) and name not in conf:
-            conf.register_opt(cfg.StrOpt(name))
+    if option.name in ('config_file', 'config_dir', 'config_source'):
+        return
+    # What is registered already goes by this module's own table.
+    with contextlib.suppress(cfg.Error, ValueError):
+        if group == 'DEFAULT':
+            if option.dest not in conf:
+                conf.register_opt(option)
+        elif group not in conf or option.dest not in conf[group]:
+            conf.register_opt(option, group=group)
+
+
+def _novas_options() -> list[tuple[str, Sequence[cfg.Opt]]]:
+    """Return groups and options of the installed nova; none without one."""
+    found: list[tuple[str, Sequence[cfg.Opt]]] = []
+    for entry_point in importlib.metadata.entry_points(
+        group='oslo.config.opts', name='nova.conf'
+    ):
+        with contextlib.suppress(ImportError):
+            found += [
+                (str(getattr(group, 'name', group) or 'DEFAULT'), options)
+                for group, options in entry_point.load()()
+            ]
+    return found
 
 
 def _unusable(

@@ -265,6 +265,31 @@ class TestDetect:
         assert asked == ['qemu:///session']
         assert 'yes' in here.out or '410' in here.out
 
+    @pytest.mark.parametrize(
+        ('text', 'uri'),
+        [
+            ('connection_uri = qemu:///session\n', 'qemu:///session'),
+            ('virt_type = lxc\n', 'lxc:///'),
+            ('', 'qemu:///system'),
+            ('connection_uri = $gone\n', 'qemu:///system'),
+            (None, 'qemu:///system'),
+        ],
+    )
+    def test_libvirt_is_asked_where_nova_asks_it(
+        self, run, monkeypatch, tmp_path, text, uri
+    ):
+        from sev_scheduling import compute
+
+        asked = []
+        monkeypatch.setattr(compute, 'ask_libvirt', asked.append)
+        path = tmp_path / 'nova.conf'
+        if text is not None:
+            path.write_text(f'[libvirt]\n{text}')
+
+        run(node.Detect, '--config-file', path)
+
+        assert asked == [uri]
+
     def test_the_version_of_qemu_may_be_given(self, run):
         rows = run(
             node.Detect,
@@ -425,6 +450,49 @@ class TestReserve:
         with pytest.raises(InputError, match='--force'):
             run(node_reserve.Reserve, *arguments, '--output', path)
         run(node_reserve.Reserve, *arguments, '--output', path, '--force')
+
+    @pytest.mark.parametrize('target', ['nova', 'systemd'])
+    def test_the_file_alone_is_printed(self, run, tmp_path, target):
+        path = tmp_path / 'a/b/file'
+        arguments = (
+            '--guests', 15, '--host-memory', 65536, '--for', target,
+        )  # fmt: skip
+
+        printed = run(node_reserve.Reserve, *arguments)
+        shown = run(node_reserve.Reserve, *arguments, '-f', 'json').json
+        with pytest.raises(InputError, match=r'/a/b is missing; .*--parents'):
+            run(node_reserve.Reserve, *arguments, '--output', path)
+        assert list(tmp_path.iterdir()) == []
+        written = run(
+            node_reserve.Reserve, *arguments, '--output', path, '--parents'
+        )
+
+        assert (printed.status, printed.err) == (0, '')
+        assert printed.out == shown['file'] == path.read_text()
+        assert (written.out, written.err) == ('', '')
+
+    def test_fields_may_be_asked_for_beside_the_file(self, run):
+        arguments = (
+            '--guests', 15, '--host-memory', 65536, '--for', 'nova',
+        )  # fmt: skip
+
+        assert (
+            '| Field '
+            in run(node_reserve.Reserve, *arguments, '-f', 'table').out
+        )
+        assert (
+            'reserved'
+            not in run(node_reserve.Reserve, *arguments, '-c', 'guest_mb').out
+        )
+
+    def test_a_host_with_tdx_keeps_a_share_of_its_memory(self, run):
+        found = run(
+            node_reserve.Reserve,
+            '--guests', 0, '--root', samples.DIRECTORY / samples.TDX,
+            '-f', 'json',
+        ).json  # fmt: skip
+
+        assert found['reserved_host_memory_mb'] == 512 + 2012
 
     def test_what_is_written_must_be_said(self, run, tmp_path):
         with pytest.raises(InputError, match='--for'):

@@ -10,6 +10,16 @@ from sev_scheduling.compute.sources.files import (
 from sev_scheduling.exceptions import InputError
 
 
+def test_a_root_may_be_text(tmp_path):
+    (tmp_path / 'file').write_text('text')
+
+    root = HostFilesystem(str(tmp_path))
+
+    assert root.read('/file') == 'text'
+    assert root == HostFilesystem(tmp_path)
+    assert HostFilesystem() == HostFilesystem('/')
+
+
 @pytest.mark.parametrize('force', [False, True])
 def test_a_pipe_is_never_replaced(tmp_path, force):
     path = tmp_path / 'pipe'

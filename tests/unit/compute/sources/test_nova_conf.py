@@ -1,8 +1,10 @@
 import importlib.metadata
+import types
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oslo_config import cfg
 
 from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.compute.sources.nova_conf import (
@@ -82,6 +84,38 @@ def test_values_refer_to_other_options(conf):
     found = read_nova_conf([path])
 
     assert found.get('provider_config_location') == '/srv/nova/providers'
+
+
+def test_values_refer_to_options_of_other_groups(conf):
+    path = conf(
+        '[compute]\nprovider_config_location = ${paths_of.ours}/p\n'
+        '[paths_of]\nours = /var/lock\n'
+    )
+
+    assert read_nova_conf([path]).get('provider_config_location') == (
+        '/var/lock/p'
+    )
+
+
+def test_defaults_are_those_of_the_installed_nova(conf, monkeypatch):
+    options = [('DEFAULT', [cfg.StrOpt('state_path', default='/var/lib/x')])]
+    entry_point = types.SimpleNamespace(load=lambda: lambda: options)
+    found = []
+
+    def entry_points(**names):
+        found.append(names)
+        return [entry_point]
+
+    monkeypatch.setattr('importlib.metadata.entry_points', entry_points)
+    path = conf('[compute]\nprovider_config_location = $state_path/p\n')
+
+    value = read_nova_conf([path]).get('provider_config_location')
+
+    assert value == '/var/lib/x/p'
+    assert found == [{'group': 'oslo.config.opts', 'name': 'nova.conf'}]
+    # It takes a while to load, and most files refer to nothing.
+    read_nova_conf([conf('[DEFAULT]\n')])
+    assert len(found) == 1
 
 
 def test_the_older_name_of_cpu_models_is_understood(conf):
