@@ -55,6 +55,8 @@ class Transaction:
     held: Allocations = field(default_factory=Allocations)
     avoid: frozenset[str] = frozenset()
     _own: bool = False
+    #: What the guest held when the last claim was sent.
+    _before: Allocations = field(default_factory=Allocations)
     _tried: int = 0
     #: Claims that Placement has, had, or may have yet.
     _sent: list[tuple[Claims, Chosen]] = field(default_factory=list)
@@ -108,6 +110,7 @@ class Transaction:
             for provider in (*candidate.allocations, candidate.root)
         )
         claims = self._claims(chosen)
+        self._before = self.held
         sent = [*self._sent, (claims, chosen)]
         try:
             found = write(self.api, claims, *(c for c, _ in self._sent))
@@ -175,7 +178,7 @@ class Transaction:
 
     def _give_back(self, chosen: Chosen) -> None:
         try:
-            give_back(self.api, self.instances, self.held)
+            give_back(self.api, self.instances, self._before)
         except PlacementError as error:
             left = type(error)(
                 f'{error} The claim was made, must not stand, and could not '
