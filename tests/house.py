@@ -65,7 +65,6 @@ APART = (
     {'prefilter', 'hosts'},
     {'nova', 'compute'},
     {'nova', 'testing'},
-    {'nova', 'cli'},
     {'compute', 'testing'},
     {'testing', 'cli'},
 )

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import types
 import unittest
 
+from nova import context as nova_context
+
+from sev_scheduling.nova.servers.check import check_servers, repair
+from sev_scheduling.placement import PlacementClient
 from tests.functional.cloud import ENCRYPTED, Q35, Cloud
 from tests.functional.hosts import ES, NESTED, SEV
 
@@ -85,3 +91,121 @@ class TestRefusedRebuild(Cloud):
         refused = self.rebuild(plain, self.image(BY_IMAGE))
         assert 'before a hard reboot' in self.fault_of(refused)
         assert self.encryption_of(plain)
+
+
+class Onto:
+    """An adapter onto the Placement of nova's functional stack."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def request(self, url, method, *, microversion, json=None, **_):
+        args = [url] if method == 'GET' else [url, json]
+        ask = getattr(self.client, method.lower())
+        answer = ask(*args, version=microversion or '1.0')
+        return _response(answer)
+
+
+def _response(answer):
+    return types.SimpleNamespace(
+        status_code=answer.status,
+        content=json.dumps(answer.body).encode() if answer.body else b'',
+        headers=dict(answer.headers),
+    )
+
+
+class TestServers(Cloud):
+    """Servers that refusals by others leave wrong, found and set right."""
+
+    def setUp(self):
+        super().setUp()
+        self.context = nova_context.get_admin_context()
+        self.client = PlacementClient(Onto(self.placement))
+
+    def found(self):
+        return check_servers(self.context, self.client)
+
+    def codes(self):
+        return [(str(f.disagreement), str(f.remedy)) for f in self.found()]
+
+    def repair_all(self):
+        return [repair(self.context, self.client, f) for f in self.found()]
+
+    def refuse(self, server, image):
+        """Have the conductor refuse a rebuild, before any filter."""
+        image = {**image, 'trait:HW_CPU_X86_AVX512VL': 'required'}
+        refused = self.rebuild(server, self.image(image))
+        assert 'traits' in self.fault_of(refused)
+
+    def test_a_refused_rebuild_to_an_encrypted_image_is_taken_back(self):
+        self.add_host('alpha', {SEV: 5})
+        for enable in (self.disable_plugin, self.enable_plugin):
+            enable()
+            plain = self.boot()
+            self.refuse(plain, BY_IMAGE)
+            assert self.codes() == [('encrypted-without-slot', 'undo-rebuild')]
+            assert self.repair_all() == [True]
+            assert self.codes() == []
+            self.assert_active(self._reboot_server(plain, hard=True))
+            assert not self.is_encrypted(plain)
+            self.assert_slots('alpha', 0)
+
+    def test_a_refusal_by_another_filter_is_taken_back(self):
+        self.add_host('alpha', {SEV: 5})
+        self.disable_plugin()
+        plain = self.boot()
+        self.rebuild(plain, self.image(BY_IMAGE, img_hv_type='xen'))
+        assert self.codes() == [('encrypted-without-slot', 'undo-rebuild')]
+        assert self.repair_all() == [True]
+        assert self.codes() == []
+
+    def test_a_refused_rebuild_to_a_plain_image_is_found(self):
+        self.add_host('alpha', {SEV: 5})
+        server = self.boot({}, BY_IMAGE)
+        self.refuse(server, Q35)
+        assert self.codes() == [('slot-without-encryption', 'by-hand')]
+        assert self.repair_all() == [False]
+
+    def test_a_rebuild_with_the_same_image_that_has_changed_since(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin()
+        image = self.image(Q35)
+        server = self.boot(image_id=image)
+        self.glance.images[image]['properties']['hw_mem_encryption'] = 'true'
+        self.assert_active(self.rebuild(server, image))
+        assert self.is_encrypted(server)
+        assert self.codes() == [('encrypted-without-slot', 'claim-slot')]
+        assert self.repair_all() == [True]
+        self.assert_slots('alpha', 1)
+        assert self.codes() == []
+
+    def test_what_nova_alone_left_is_set_right(self):
+        self.add_host('alpha', {SEV: 5})
+        encrypted, plain = self.boot({}, BY_IMAGE), self.boot()
+        self.assert_active(self.rebuild(encrypted, self.image(Q35)))
+        self.assert_active(self.rebuild(plain, self.image(BY_IMAGE)))
+        assert sorted(self.codes()) == [
+            ('encrypted-without-slot', 'claim-slot'),
+            ('slot-without-encryption', 'release-slot'),
+        ]
+        assert self.repair_all() == [True, True]
+        assert self.codes() == []
+        assert self.slots_of(plain) == 1
+        assert self.slots_of(encrypted) == 0
+
+    @unittest.skipUnless(NESTED, 'nova 31 knows one model')
+    def test_another_model_s_slot_is_exchanged_once_one_is_free(self):
+        root = self.add_host('alpha', {SEV: 1, ES: 5})
+        self.add_traits(root, 'HW_CPU_X86_AMD_SEV')
+        servers = [self.boot(ENCRYPTED) for _ in range(2)]
+        wrong = self.found()
+        # One of them at least; which one has the right slot is open.
+        assert {f.disagreement for f in wrong} == {'slot-of-another-model'}
+        keep = wrong[0].server
+        self.delete(*(s for s in servers if s['id'] != keep))
+        assert self.repair_all() == [True]
+        assert self.slots_used('alpha') == {
+            'alpha_amd_sev': 1,
+            'alpha_amd_sev_es': 0,
+        }
+        assert self.codes() == []

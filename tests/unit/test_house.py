@@ -13,7 +13,7 @@ HOUSE = House.read(Path(sev_scheduling.__file__).parent)
 MODULES = sorted(HOUSE.trees)
 
 #: The longest chain of parts that import each other; benchmarks/ is one more.
-MOST_FLOORS = 9
+MOST_FLOORS = 10
 
 #: Modules directly in one package, without its sub-packages.
 MOST_MODULES = 9

@@ -51,6 +51,9 @@ class Databases(fixtures.Fixture):
         super().setUp()
         # Registers the option that cells look at.
         oslo_messaging.TransportURL.parse(CONF)
+        # Nova looks at its scheme before each search for servers.
+        CONF.set_override('connection', self.url('cell1'), 'database')
+        self.addCleanup(CONF.clear_override, 'connection', 'database')
         facade = enginefacade.transaction_context()
         self.useFixture(
             test_fixtures.ReplaceEngineFacadeFixture(
