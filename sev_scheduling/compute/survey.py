@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sev_scheduling.compute.checks import host as checks_host
 from sev_scheduling.compute.checks import nova_conf as checks_nova
+from sev_scheduling.compute.checks import system as checks_system
 from sev_scheduling.compute.checks.report import HostReport, run_checks
 from sev_scheduling.compute.detection import HostEvidence
 from sev_scheduling.compute.provider_config import published
@@ -38,6 +39,7 @@ from sev_scheduling.compute.sources.nova_conf import (
     default_files,
     read_nova_conf,
 )
+from sev_scheduling.compute.sources.system import read_system
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import Check
 from sev_scheduling.models import find_model, registered_models
@@ -192,10 +194,16 @@ def survey(
         guests=guests,
         base_mb=base_mb,
         wanted=tuple(models),
+        system=read_system(root),
+        nova_version=nova_conf.installed_version(),
     )
 
 
 def check(report: HostReport) -> tuple[Check, ...]:
     """Return the result of every check that concerns a host."""
-    entries = (*checks_host.entries(), *checks_nova.entries())
+    entries = (
+        *checks_host.entries(),
+        *checks_nova.entries(),
+        *checks_system.entries(),
+    )
     return run_checks(report, entries)

@@ -42,6 +42,12 @@ NAMES: Mapping[CheckKind, str] = {
     CheckKind.CPU: 'CPU model of guests',
     CheckKind.CONFIG_DRIVE: 'Config drive',
     CheckKind.PUBLISHED: 'Published machine type',
+    CheckKind.COMMAND_LINE: 'Kernel command line',
+    CheckKind.DEVICE: 'SEV device',
+    CheckKind.QUOTES: 'Quote generation',
+    CheckKind.SWAP: 'Swap',
+    CheckKind.HUGE_PAGES: 'Huge pages',
+    CheckKind.NOVA_VERSION: 'Nova version',
 }
 
 _OPTION = '[libvirt] {option}'
@@ -245,6 +251,15 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.VERSIONS_FIT: Row(
         'Libvirt {libvirt}, QEMU {qemu}; nova {release} needs {least_libvirt} '
         'and {least_qemu}.'
+    ),
+    NoteCode.EXCLUSION_GUESTS: Row(
+        _EXCLUSION + 'hides {model}: nova-compute does not start while '
+        'guests have it. Libvirt defines {guests} with it.',
+        'Move or delete them (see "virsh dumpxml", <policy>), or set '
+        '{parameters} until then.',
+    ),
+    NoteCode.EXCLUSION_NO_GUESTS: Row(
+        _EXCLUSION + 'hides {model}. No guest of libvirt has it.'
     ),
     NoteCode.FIRMWARE_NONE: Row(
         'No firmware descriptor fits {model} on {machine_type}.',
@@ -488,6 +503,51 @@ ROWS: Mapping[NoteCode, Row] = {
         '{traits} is published, but guests default to {machine_type}.',
         'Write "node provider-config" anew, restart nova-compute, and take '
         'the old trait off the resource provider.',
+    ),
+    NoteCode.COMMAND_LINE: Row(
+        'Nothing on the kernel command line keeps a model off.'
+    ),
+    NoteCode.COMMAND_LINE_KEEPS_OFF: Row(
+        'The kernel command line keeps models off: {words}.',
+        'Take the words out for guests to have them.',
+    ),
+    NoteCode.COMMAND_LINE_UNENCRYPTED: Row(
+        'mem_encrypt=off leaves memory of the host itself unencrypted; '
+        "guests do not depend on it, and nova's guide asks for "
+        'mem_encrypt=on.'
+    ),
+    NoteCode.DEVICE_FOUND: Row('{path} is there.'),
+    NoteCode.DEVICE_CLOSED: Row(
+        '{path} is open to root alone, and qemu.conf has namespaces = [], '
+        'so that libvirt gives QEMU none of its own.',
+        'Take namespaces out of qemu.conf, or let the group kvm read it by a '
+        'udev rule.',
+    ),
+    NoteCode.DEVICE_MISSING: Row(
+        '{path} is missing, without which QEMU starts no encrypted guest.',
+        'Load the kernel module ccp; a container needs the /dev of the host.',
+    ),
+    NoteCode.QUOTES_SERVED: Row('{path} is there.'),
+    NoteCode.QUOTES_MISSING: Row(
+        '{path} is missing: TDX guests start, and cannot be attested.',
+        'Start the quote generation service (qgsd).',
+    ),
+    NoteCode.SWAP: Row(
+        '{mb} MB of swap; memory of encrypted guests is never in it.'
+    ),
+    NoteCode.HUGE_PAGES: Row(
+        '{mb} MB are in huge pages, which only guests with hw:mem_page_size '
+        'take; SEV-SNP and TDX guests have their private memory elsewhere.'
+    ),
+    NoteCode.NOVA_VERSION: Row('nova {version}.'),
+    NoteCode.NOVA_VERSION_UNKNOWN: Row(
+        'Before {fixed}, nova gives encrypted guests a VMCoreInfo device, '
+        'with which they fail (bug 2117170); its version is not known.'
+    ),
+    NoteCode.NOVA_VERSION_EARLY: Row(
+        'nova {version} gives encrypted guests a VMCoreInfo device, with '
+        'which they fail (bug 2117170).',
+        'Upgrade to {fixed}.',
     ),
     NoteCode.SUM_REGION: Row('{kib:>6} KiB  {region}'),
     NoteCode.SUM_PADDING: Row('{kib:>6} KiB  padding'),

@@ -37,6 +37,12 @@ class CheckKind(enum.StrEnum):
     CPU = 'cpu'
     CONFIG_DRIVE = 'config-drive'
     PUBLISHED = 'published'
+    COMMAND_LINE = 'command-line'
+    DEVICE = 'device'
+    QUOTES = 'quotes'
+    SWAP = 'swap'
+    HUGE_PAGES = 'huge-pages'
+    NOVA_VERSION = 'nova-version'
 
 
 class NoteCode(enum.StrEnum):
@@ -104,6 +110,8 @@ class NoteCode(enum.StrEnum):
     EXCLUSION_ABSENT = 'exclusion-absent'
     EXCLUSION_HIDDEN = 'exclusion-hidden'
     EXCLUSION_OFFERED = 'exclusion-offered'
+    EXCLUSION_GUESTS = 'exclusion-guests'
+    EXCLUSION_NO_GUESTS = 'exclusion-no-guests'
     # One file among the firmware descriptors.
     DESCRIPTOR_DANGLING = 'descriptor-dangling'
     DESCRIPTOR_NO_FILE = 'descriptor-no-file'
@@ -186,6 +194,20 @@ class NoteCode(enum.StrEnum):
     PUBLISHED = 'published'
     PUBLISHED_NOT = 'published-not'
     PUBLISHED_OTHER = 'published-other'
+    # What operators trip over beside the models.
+    COMMAND_LINE = 'command-line'
+    COMMAND_LINE_KEEPS_OFF = 'command-line-keeps-off'
+    COMMAND_LINE_UNENCRYPTED = 'command-line-unencrypted'
+    DEVICE_FOUND = 'device-found'
+    DEVICE_CLOSED = 'device-closed'
+    DEVICE_MISSING = 'device-missing'
+    QUOTES_SERVED = 'quotes-served'
+    QUOTES_MISSING = 'quotes-missing'
+    SWAP = 'swap'
+    HUGE_PAGES = 'huge-pages'
+    NOVA_VERSION = 'nova-version'
+    NOVA_VERSION_UNKNOWN = 'nova-version-unknown'
+    NOVA_VERSION_EARLY = 'nova-version-early'
     # The sum of a reservation, and what stands in files that are written.
     SUM_REGION = 'sum-region'
     SUM_PADDING = 'sum-padding'

@@ -183,7 +183,17 @@ def exclusion(
     release = report.settings.release
     values = {'source': model.exclusion_source, 'release': release}
     if release >= HIDES_EXCLUDED:
-        return success(NoteCode.EXCLUSION_HIDDEN, **values)
+        guests = report.system.es_guests
+        if guests is None or model.capacity_key != 'sev_es':
+            return success(NoteCode.EXCLUSION_HIDDEN, **values)
+        if not guests:
+            return success(NoteCode.EXCLUSION_NO_GUESTS, **values)
+        return warning(
+            NoteCode.EXCLUSION_GUESTS,
+            **values,
+            guests=guests,
+            parameters=tuple(f'{p}=0' for p in excluding),
+        )
     return failure(
         NoteCode.EXCLUSION_OFFERED,
         **values,

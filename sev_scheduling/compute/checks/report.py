@@ -19,6 +19,7 @@ from sev_scheduling.compute.detection import (
 from sev_scheduling.compute.sources.firmware import FirmwareSearch
 from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import LATEST, NovaSettings
+from sev_scheduling.compute.sources.system import SystemFacts
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import (
     Check,
@@ -50,6 +51,8 @@ class HostReport:
     :ivar guests: encrypted guests to reserve memory for; as many as the
         host has slots where None
     :ivar base_mb: what the host needs for itself
+    :ivar system: what else of the host decides
+    :ivar nova_version: of the nova that is installed here
     :ivar wanted: names of the models to check; all where empty
     """
 
@@ -66,6 +69,8 @@ class HostReport:
     guests: int | None = None
     base_mb: int = 512
     wanted: tuple[str, ...] = ()
+    system: SystemFacts = field(default_factory=SystemFacts)
+    nova_version: tuple[int, ...] | None = None
 
     @property
     def models(self) -> tuple[ModelSupport, ...]:

@@ -186,13 +186,19 @@ def _options() -> Iterator[tuple[str, cfg.Opt]]:
             yield 'libvirt', cfg.IntOpt(model.slots_option, min=0)
 
 
-def installed_release() -> int | None:
-    """Return the major version of the nova in this environment, if any."""
+def installed_version() -> tuple[int, ...] | None:
+    """Return the version of the nova in this environment, if any."""
     try:
-        major = int(importlib.metadata.version('nova').split('.')[0])
+        words = importlib.metadata.version('nova').split('.')
+        return tuple(int(word) for word in words[:2])
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return None
-    return major if major in RELEASES else None
+
+
+def installed_release() -> int | None:
+    """Return the major version of the nova in this environment, if any."""
+    version = installed_version()
+    return version[0] if version and version[0] in RELEASES else None
 
 
 def default_files(root: HostFilesystem) -> list[Path]:
