@@ -42,6 +42,7 @@ class Code(enum.StrEnum):
     MODEL_WITHOUT_ENCRYPTION = 'model-without-encryption'
     FIRMWARE_NOT_UEFI = 'firmware-not-uefi'
     FIRMWARE_NOT_STATELESS = 'firmware-not-stateless'
+    SECURE_BOOT_UNSUPPORTED = 'secure-boot-unsupported'
     MACHINE_TYPE_NOT_Q35 = 'machine-type-not-q35'
     MACHINE_TYPE_UNSET = 'machine-type-unset'
     ARCHITECTURE_UNSUPPORTED = 'architecture-unsupported'
@@ -68,6 +69,10 @@ class Case(enum.StrEnum):
     HOST_DEFAULT = 'host-default'
     #: the bus is right and its controller is not
     CONTROLLER = 'controller'
+    #: Secure Boot is taken where the host has it
+    OPTIONAL = 'optional'
+    #: the model's firmware has Secure Boot, and it is not asked for
+    NOT_ASKED = 'not-asked'
     #: the trait is forbidden, not required
     FORBIDDEN = 'forbidden'
     #: a volume or device that is to be attached

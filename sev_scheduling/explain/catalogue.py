@@ -75,6 +75,16 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
     (Code.FIRMWARE_NOT_STATELESS, Case.ONLY): ProblemRow(
         '{model} needs stateless firmware, which {owner} does not ask for'
     ),
+    (Code.SECURE_BOOT_UNSUPPORTED, Case.ONLY): ProblemRow(
+        '{owner} {has}, which {model} guests cannot have'
+    ),
+    (Code.SECURE_BOOT_UNSUPPORTED, Case.OPTIONAL): ProblemRow(
+        '{owner} {has}, and on hosts that offer it no {model} guest starts'
+    ),
+    (Code.SECURE_BOOT_UNSUPPORTED, Case.NOT_ASKED): ProblemRow(
+        '{owner} {has}, and the {model} firmware of most distributions needs '
+        '{needs}'
+    ),
     (Code.MACHINE_TYPE_NOT_Q35, Case.ONLY): ProblemRow(
         '{owner} {has}; {model} needs {needs}'
     ),

@@ -97,6 +97,8 @@ class EncryptionRequest:
     machine_type: str | None = None
     firmware_type: str | None = None
     firmware_stateless: bool = False
+    secure_boot: str | None = None
+    secure_boot_field: Field | None = None
     architecture: str | None = None
     disk_bus: str | None = None
     scsi_model: str | None = None
@@ -187,6 +189,8 @@ def parse(
         machine_type=properties.get('hw_machine_type'),
         firmware_type=properties.get('hw_firmware_type'),
         firmware_stateless=stateless,
+        secure_boot=features.either(specs, properties, 'secure_boot', 'os'),
+        secure_boot_field=_secure_boot_field(flavor_facts, image_facts),
         architecture=_architecture(properties.get('hw_architecture')),
         disk_bus=properties.get('hw_disk_bus'),
         scsi_model=_lowered(properties.get('hw_scsi_model')),
@@ -214,6 +218,15 @@ def parse(
         image_of_volume=image_facts.of_volume
         or (boot_from_volume and image_facts.name is None),
     )
+
+
+def _secure_boot_field(flavor: FlavorView, image: ImageView) -> Field | None:
+    """Return where Secure Boot is asked for or refused, None for nowhere."""
+    if flavor.extra_specs.get('os:secure_boot'):
+        return Field(Source.FLAVOR, 'os:secure_boot', flavor.name)
+    if image.properties.get('os_secure_boot'):
+        return Field(Source.IMAGE, 'os_secure_boot', image.name)
+    return None
 
 
 def _trait_sources(

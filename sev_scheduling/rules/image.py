@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sev_scheduling.models import EncryptionModel
+from sev_scheduling.models import EncryptionModel, SecureBoot
 from sev_scheduling.problems import (
     Advice,
     Case,
@@ -24,7 +24,9 @@ from sev_scheduling.rules.rule import (
     Problems,
     Rule,
     error,
+    set_flavor,
     set_image,
+    unset,
     warning,
 )
 
@@ -76,6 +78,45 @@ def _firmware_not_stateless(
             'hw_firmware_stateless',
             None,
             ('true',),
+        )
+
+
+def _secure_boot_unsupported(
+    request: EncryptionRequest, model: EncryptionModel, _: str | None
+) -> Problems:
+    value, field = request.secure_boot, request.secure_boot_field
+    if model.secure_boot == SecureBoot.UNSUPPORTED and field is not None:
+        if value == 'required':
+            yield error(
+                request,
+                Code.SECURE_BOOT_UNSUPPORTED,
+                field,
+                unset(request, field),
+                value=value,
+                model=model.name,
+            )
+        elif value == 'optional':
+            yield warning(
+                request,
+                Code.SECURE_BOOT_UNSUPPORTED,
+                field,
+                unset(request, field),
+                value=value,
+                model=model.name,
+                case=Case.OPTIONAL,
+            )
+    elif model.secure_boot_firmware and value not in ('required', 'optional'):
+        where = field or request.field(Source.IMAGE, 'os_secure_boot')
+        change = set_flavor if where.source == 'flavor' else set_image
+        yield warning(
+            request,
+            Code.SECURE_BOOT_UNSUPPORTED,
+            where,
+            change(request, {where.key: 'required'}),
+            value=value,
+            needs=('required',),
+            model=model.name,
+            case=Case.NOT_ASKED,
         )
 
 
@@ -218,6 +259,15 @@ MODEL_RULES = (
         'the model needs stateless firmware (``amd-sev-snp``, '
         '``intel-tdx``) and ``hw_firmware_stateless`` is not true',
         _firmware_not_stateless,
+    ),
+    Rule(
+        Code.SECURE_BOOT_UNSUPPORTED,
+        (Severity.ERROR, Severity.WARNING),
+        'Secure Boot is required, and nova can have it for no guest of the '
+        'model (``amd-sev-es``, ``amd-sev-snp``); a warning where it is '
+        'optional, and where ``intel-tdx`` does not ask for it, which the '
+        'firmware of Debian, Ubuntu and Fedora needs',
+        _secure_boot_unsupported,
     ),
     Rule(
         Code.MACHINE_TYPE_NOT_Q35,

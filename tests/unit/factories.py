@@ -39,10 +39,13 @@ def image(properties=None, **fields):
 def encrypted(extra_specs=None, properties=None, *, model=None, **kwargs):
     """Return a request for an encrypted guest that breaks no rule."""
     specs = {**ON, **(extra_specs or {})}
+    ready = READY
     if model:
         specs['hw:mem_encryption_model'] = model
+    if model == 'intel-tdx':
+        ready = {**READY, 'os_secure_boot': 'required'}
     return parse(
-        flavor(specs), image({**READY, **(properties or {})}), **kwargs
+        flavor(specs), image({**ready, **(properties or {})}), **kwargs
     )
 
 

@@ -138,7 +138,8 @@ def test_slots_that_a_flavor_holds_without_encrypting():
 
 
 def test_models_that_need_stateless_firmware_ask_for_its_trait():
-    query = translate(encrypted(model='intel-tdx'))
+    request = encrypted({}, {'os_secure_boot': None}, model='intel-tdx')
+    query = translate(request)
 
     assert query.querystring() == '&'.join(
         [BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX']

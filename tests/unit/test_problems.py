@@ -126,6 +126,7 @@ def test_codes_are_frozen():
         'model-without-encryption',
         'firmware-not-uefi',
         'firmware-not-stateless',
+        'secure-boot-unsupported',
         'machine-type-not-q35',
         'machine-type-unset',
         'architecture-unsupported',

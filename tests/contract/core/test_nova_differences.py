@@ -30,6 +30,11 @@ SAMPLES = [
     ({}, {'hw_mem_encryption': 'maybe'}, 'invalid-boolean'),
     ({'hw:mem_encryption_model': 'amd-sev'}, {}, 'model-without-encryption'),
     (ON, OPEN, 'machine-type-unset'),
+    (
+        ON | {'hw:mem_encryption_model': 'amd-sev-es'},
+        {'os_secure_boot': 'required'},
+        'secure-boot-unsupported',
+    ),
     (ON, {'hw_architecture': 'aarch64'}, 'architecture-unsupported'),
     (ON, {'hw_disk_bus': 'ide'}, 'disk-bus-unsupported'),
     (ON, {'hw_disk_bus': 'scsi'}, 'disk-bus-unsupported'),

@@ -183,3 +183,71 @@ def test_a_video_device_is_refused_beside_tdx(model, value):
         if model == 'intel-tdx'
         else []
     )
+
+
+@pytest.mark.parametrize(
+    ('model', 'of_flavor', 'of_image', 'severity', 'where', 'case', 'change'),
+    [
+        pytest.param('amd-sev', None, 'required', *[None] * 4, id='SEV'),
+        pytest.param('amd-sev-es', None, None, *[None] * 4, id='not asked'),
+        pytest.param(
+            'amd-sev-es', None, 'disabled', *[None] * 4, id='refused'
+        ),
+        pytest.param(
+            'amd-sev-es',
+            None,
+            'required',
+            *('error', 'image:os_secure_boot', '', ('os_secure_boot',)),
+            id='SEV-ES',
+        ),
+        pytest.param(
+            'amd-sev-snp',
+            'required',
+            None,
+            *('error', 'flavor:os:secure_boot', '', ('os:secure_boot',)),
+            id='SEV-SNP by the flavor',
+        ),
+        pytest.param(
+            'amd-sev-snp',
+            None,
+            'optional',
+            *('warning', 'image:os_secure_boot', 'optional'),
+            ('os_secure_boot',),
+            id='SEV-SNP where a host has it',
+        ),
+        pytest.param('intel-tdx', None, 'required', *[None] * 4, id='TDX'),
+        pytest.param('intel-tdx', None, 'optional', *[None] * 4, id='or so'),
+        pytest.param(
+            'intel-tdx',
+            None,
+            None,
+            *('warning', 'image:os_secure_boot', 'not-asked'),
+            {'os_secure_boot': 'required'},
+            id='TDX that does not ask',
+        ),
+        pytest.param(
+            'intel-tdx',
+            'disabled',
+            None,
+            *('warning', 'flavor:os:secure_boot', 'not-asked'),
+            {'os:secure_boot': 'required'},
+            id='TDX whose flavor refuses',
+        ),
+    ],
+)
+def test_secure_boot(
+    model, of_flavor, of_image, severity, where, case, change
+):
+    specs = {'os:secure_boot': of_flavor} if of_flavor else {}
+    request = encrypted(specs, {'os_secure_boot': of_image}, model=model)
+
+    found = [
+        (p.code, p.severity, p.where, p.case, p.fix.unset or p.fix.set)
+        for p in validate(request)
+    ]
+
+    assert found == (
+        []
+        if severity is None
+        else [('secure-boot-unsupported', severity, where, case, change)]
+    )

@@ -70,9 +70,10 @@ def test_all_problems_are_reported_at_once_errors_first_in_a_fixed_order():
         'trait-conflict',
         'explicit-slot',
         'invalid-resource-request',
+        'secure-boot-unsupported',
         'invalid-resource-request',
     ]
-    assert [p.is_error for p in validate(WORST)] == [True] * 14 + [False]
+    assert [p.is_error for p in validate(WORST)] == [True] * 14 + [False] * 2
 
 
 def test_every_problem_knows_who_asks_for_encryption():
@@ -179,7 +180,12 @@ ANY = {'models': ['intel-tdx', 'amd-sev-snp', 'amd-sev']}
 @pytest.mark.parametrize(
     ('properties', 'usable', 'problems'),
     [
-        pytest.param({}, (TDX, SEV_SNP, SEV), [], id='all will do'),
+        pytest.param(
+            {},
+            (TDX, SEV_SNP, SEV),
+            ['secure-boot-unsupported'],
+            id='all will do',
+        ),
         pytest.param(
             {'hw_video_model': None}, (SEV_SNP, SEV), [], id='not the best'
         ),
@@ -189,7 +195,10 @@ ANY = {'models': ['intel-tdx', 'amd-sev-snp', 'amd-sev']}
         pytest.param(
             {'hw_machine_type': 'pc', 'hw_video_model': None},
             (),
-            ['machine-type-not-q35', 'video-device-present'],
+            [
+                *('machine-type-not-q35', 'video-device-present'),
+                'secure-boot-unsupported',
+            ],
             id="none: the best one's problems",
         ),
         pytest.param(
