@@ -35,7 +35,7 @@ from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import filter_hosts, judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel, registered_models
-from sev_scheduling.prefilter import PlacementRequest, translate
+from sev_scheduling.prefilter import PlacementRequest, Scope, translate
 from sev_scheduling.problems import Code, Field, Fix, Problem, Severity
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest, parse
@@ -74,6 +74,7 @@ __all__ = [
     'Reason',
     'RequestGroup',
     'Rule',
+    'Scope',
     'SevSchedulingError',
     'Severity',
     'Shortfall',

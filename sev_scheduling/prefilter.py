@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import uuid
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import os_resource_classes as orc
+import os_traits
 
-from sev_scheduling.exceptions import InvalidRequest
+from sev_scheduling.exceptions import InputError, InvalidRequest
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.request.groups import RequestGroup, is_trait
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
+from sev_scheduling.text import quoted
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
@@ -23,6 +27,118 @@ MICROVERSION = '1.33'
 MICROVERSION_ROOT_TRAIT = '1.35'
 MICROVERSION_SUBTREE = '1.36'
 MICROVERSION_ANY_TRAIT = '1.39'
+
+
+def _listed(where: str, values: Any) -> Collection[Any]:
+    # A text is a collection, too: of its letters.
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise InputError(
+            f'scope {where}: {quoted(values)} is no list; give a list.'
+        )
+    return values
+
+
+def _names(
+    where: str, values: Any, read: Callable[[str, Any], str]
+) -> frozenset[str]:
+    return frozenset(read(where, value) for value in _listed(where, values))
+
+
+def _uuid(where: str, value: Any) -> str:
+    try:
+        return str(uuid.UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(
+            f'scope {where}: {quoted(value)} is no uuid; give one.'
+        ) from None
+
+
+def _trait(where: str, value: Any) -> str:
+    if isinstance(value, str) and is_trait(value):
+        return value
+    raise InputError(
+        f'scope {where}: {quoted(value)} is no trait; give a standard one, or '
+        'CUSTOM_ and upper-case letters, digits and underscores.'
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The hosts that a query is about, as nova's own prefilters narrow them.
+
+    Disabled hosts are left out of every query, whatever is said here, unless
+    their trait is required.
+
+    :ivar member_of: aggregate uuids, an AND of ORs: ``[[A, B], [C]]`` is (A
+        or B) and C. An availability zone is an aggregate
+    :ivar forbidden_aggregates: uuids of aggregates that must not hold the
+        host
+    :ivar in_tree: uuid of the one host, its root resource provider; None for
+        any. A host that is named gets nothing from sharing providers, as
+        Placement has it
+    :ivar root_required: traits that the host's root provider must have
+    :ivar root_forbidden: traits that it must not have
+    :raises InputError: where one of them is no uuid or no trait, or a trait
+        is both required and forbidden
+    """
+
+    member_of: Collection[Collection[str]] = ()
+    forbidden_aggregates: Collection[str] = ()
+    in_tree: str | None = None
+    root_required: Collection[str] = ()
+    root_forbidden: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        self._set(
+            'member_of',
+            tuple(
+                _names('member_of', ors, _uuid)
+                for ors in _listed('member_of', self.member_of)
+            ),
+        )
+        if not all(self.member_of):
+            raise InputError('scope member_of has a group without aggregates.')
+        for name, read in (
+            ('forbidden_aggregates', _uuid),
+            ('root_required', _trait),
+            ('root_forbidden', _trait),
+        ):
+            self._set(name, _names(name, getattr(self, name), read))
+        if self.in_tree is not None:
+            self._set('in_tree', _uuid('in_tree', self.in_tree))
+        both = {*self.root_required} & {*self.root_forbidden}
+        if both:
+            raise InputError(
+                f'scope: trait {min(both)} is both required and forbidden.'
+            )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def __bool__(self) -> bool:
+        """Whether it leaves out any hosts but those that are disabled."""
+        return self != Scope()
+
+    def narrow(self, query: PlacementRequest) -> PlacementRequest:
+        """Return a query that asks for these hosts too."""
+        required = query.root_required.union(self.root_required)
+        forbidden = query.root_forbidden.union(self.root_forbidden)
+        return replace(
+            query,
+            member_of=(*query.member_of, *map(frozenset, self.member_of)),
+            forbidden_aggregates=query.forbidden_aggregates.union(
+                self.forbidden_aggregates
+            ),
+            in_tree=self.in_tree or query.in_tree,
+            root_required=required,
+            root_forbidden=forbidden | (_DISABLED - required),
+        )
+
+
+_DISABLED = frozenset({os_traits.COMPUTE_STATUS_DISABLED})
+
+#: Every host in service.
+ANYWHERE = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +243,14 @@ class PlacementRequest:
         return params
 
 
+def takes_root(asked: Scope | PlacementRequest, traits: Iterable[str]) -> bool:
+    """Whether a root provider with these traits may answer."""
+    present = frozenset(traits)
+    return present.issuperset(asked.root_required) and present.isdisjoint(
+        asked.root_forbidden
+    )
+
+
 def _negated(names: Iterable[str]) -> list[str]:
     return [f'!{name}' for name in sorted(names)]
 
@@ -134,6 +258,7 @@ def _negated(names: Iterable[str]) -> list[str]:
 def translate(
     request: EncryptionRequest | Validation,
     *,
+    scope: Scope = ANYWHERE,
     as_warnings: Collection[str] = (),
 ) -> PlacementRequest:
     """Return the query that finds hosts for a request.
@@ -143,6 +268,7 @@ def translate(
     slots. Where several models will do, one query asks for any of them;
     Placement knows no preference, so the caller orders the answers.
 
+    :param scope: the hosts that may answer; disabled ones may not
     :param as_warnings: codes that do not refuse the request
     :raises InvalidRequest: where a problem is an error
     """
@@ -151,15 +277,17 @@ def translate(
     if validation.errors:
         raise InvalidRequest(validation)
     if not request.encrypted:
-        return PlacementRequest(
-            request.groups, _policy(request.groups, request)
+        return scope.narrow(
+            PlacementRequest(request.groups, _policy(request.groups, request))
         )
     models = validation.models
     others, slot = _split_slot(request.groups, models)
     # A policy is about the flavor's groups among themselves; with only one
     # of them it must not keep the slot off a flat provider.
     policy = _policy(others, request, few=1)
-    return PlacementRequest((*others, slot), policy, models, slot.suffix)
+    return scope.narrow(
+        PlacementRequest((*others, slot), policy, models, slot.suffix)
+    )
 
 
 def _policy(

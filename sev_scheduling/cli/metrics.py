@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.hosts.host import Host, SlotPool
 
 _GAUGES = {
     'sev_scheduling_slots': ('total', 'Slots in the inventory.'),
@@ -19,7 +19,7 @@ _GAUGES = {
 }
 
 
-def write(path: str, pools: Iterable[tuple[str, str, SlotPool]]) -> None:
+def write(path: str, pools: Iterable[tuple[Host, str, SlotPool]]) -> None:
     """Write gauges in Prometheus' text format, whole or not at all.
 
     :param pools: host, model and pool
@@ -42,11 +42,18 @@ def write(path: str, pools: Iterable[tuple[str, str, SlotPool]]) -> None:
         field: Gauge(name, text, ('host', 'model'), registry=registry)
         for name, (field, text) in _GAUGES.items()
     }
+    disabled = Gauge(
+        'sev_scheduling_host_disabled',
+        '1 where the compute service is disabled: no guest gets its slots.',
+        ('host',),
+        registry=registry,
+    )
     for host, model, pool in pools:
+        disabled.labels(host.name).set(host.disabled)
         for field, gauge in gauges.items():
             # A number that is not known is left out.
             if not (pool.unlimited and field in ('total', 'free')):
-                gauge.labels(host, model).set(getattr(pool, field))
+                gauge.labels(host.name, model).set(getattr(pool, field))
     Gauge(
         'sev_scheduling_collected_timestamp_seconds',
         'When the slots were counted.',

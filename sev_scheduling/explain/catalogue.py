@@ -272,6 +272,20 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         tenant_advice=ASK_OPERATOR,
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
+    (VerdictCode.HOST_DISABLED, ''): Row(
+        '{n:is|are} disabled',
+        advice='enable {these}: openstack compute service set --enable',
+        tenant='No host with {model} slots is in service.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Enable {these}, or use another host.',
+    ),
+    (VerdictCode.HOST_DISABLED, 'unencrypted'): Row(
+        '{n:is|are} disabled',
+        advice='enable {these}: openstack compute service set --enable',
+        tenant='No host is in service.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Enable {these}, or use another host.',
+    ),
     (VerdictCode.HYPERVISOR_UNSUPPORTED, ''): Row(
         '{n:runs|run} {hypervisors}; {model} needs {needs_hypervisors}',
         tenant='Hosts with {model} slots cannot run encrypted guests.',

@@ -46,6 +46,7 @@ _CODES = (*VerdictCode, NO_CANDIDATE)
 #: What may pass without anybody changing anything.
 _PASSING = frozenset(
     {
+        VerdictCode.HOST_DISABLED,
         VerdictCode.NO_FREE_SLOT,
         Cause.SLOTS_USED,
         Cause.GUESTS,
@@ -399,9 +400,12 @@ def _host_reasons(result: FilterResult, *, tenant: bool) -> tuple[Reason, ...]:
     for verdict in result.rejected:
         groups[_group(verdict)].append(verdict)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    # Hosts without the model are nothing that a tenant can change, unless
-    # there are no others.
-    others = len(groups) > 1 or bool(result.accepted)
+    # Of hosts that are disabled, or without the model, a tenant is told only
+    # where there are no others.
+    codes = {group[0].code for group in groups.values()}
+    beyond = {VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED}
+    if not result.accepted and codes <= beyond:
+        beyond = {VerdictCode.NO_POOL} if len(codes) > 1 else set()
     reasons = []
     for _, group in ordered:
         code = group[0].code
@@ -414,7 +418,7 @@ def _host_reasons(result: FilterResult, *, tenant: bool) -> tuple[Reason, ...]:
                 code,
                 tuple(group),
                 len(group),
-                tenant and not (code is VerdictCode.NO_POOL and others),
+                tenant and code not in beyond,
                 change,
             )
         )

@@ -127,6 +127,8 @@ def verdict_case(verdict: Verdict) -> str:
         return 'unknown' if verdict.machine_type is None else 'default'
     if verdict.code is VerdictCode.NO_FREE_SLOT and not verdict.total:
         return 'uncounted'
+    if verdict.code is VerdictCode.HOST_DISABLED and verdict.model is None:
+        return 'unencrypted'
     return ''
 
 
@@ -150,7 +152,7 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
         'model': name or 'known model',
         'free': first.free,
         'used': sum(v.used for v in verdicts),
-        'usable': sum(max(0, v.total - v.reserved) for v in verdicts),
+        'usable': sum(v.capacity for v in verdicts),
         'reserved': f', {reserved} reserved' if reserved else '',
         'machine_type': first.machine_type or "''",
         'needs': model.machine_type if model else '',

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import os_resource_classes as orc
+import os_traits
 
 from sev_scheduling.models import (
     EncryptionModel,
@@ -48,17 +49,26 @@ class SlotPool:
     :ivar reserved: slots that are never given to guests
     :ivar used: slots that guests hold
     :ivar provider_uuid: the resource provider that holds the inventory
+    :ivar allocation_ratio: of the inventory; nova reports 1.0
     """
 
     total: int
     reserved: int = 0
     used: int = 0
     provider_uuid: str | None = None
+    allocation_ratio: float = 1.0
+
+    @property
+    def capacity(self) -> int:
+        """Slots for guests, as Placement counts them; never negative."""
+        return max(
+            0, int((self.total - self.reserved) * self.allocation_ratio)
+        )
 
     @property
     def free(self) -> int:
         """Slots that a guest can have now; never negative."""
-        return max(0, self.total - self.reserved - self.used)
+        return max(0, self.capacity - self.used)
 
     @property
     def unlimited(self) -> bool:
@@ -88,6 +98,11 @@ class Host:
     hypervisor_type: str | None = None
     traits: frozenset[str] = frozenset()
 
+    @property
+    def disabled(self) -> bool:
+        """Whether its compute service is disabled, by the trait for it."""
+        return os_traits.COMPUTE_STATUS_DISABLED in self.traits
+
     @classmethod
     def from_provider_summaries(
         cls,
@@ -109,8 +124,9 @@ class Host:
             ``GET /allocation_candidates`` at 1.29 or later:
             provider uuid -> ``{'resources': {class: {'capacity': int,
             'used': int}}, 'traits': [...], 'root_provider_uuid': ...}``.
-            ``capacity`` has the reserved slots taken off already; where
-            ``total`` and ``reserved`` are given as well, they are kept.
+            ``capacity`` has the reserved slots taken off and the allocation
+            ratio applied; where ``total``, ``reserved`` and
+            ``allocation_ratio`` are given as well, they are kept.
         :param names: provider uuid -> name; the uuid stands in for a name
             that is missing
         :param ram_allocation_ratios: root provider uuid -> ratio
@@ -166,6 +182,7 @@ def _pools(
                 reserved=slots.get('reserved', 0),
                 used=slots['used'],
                 provider_uuid=uuid,
+                allocation_ratio=slots.get('allocation_ratio', 1.0),
             )
             # Both a flat and a nested pool of one model (a host in the
             # midst of an upgrade): nova reports the nested one from now

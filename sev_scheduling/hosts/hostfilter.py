@@ -69,7 +69,11 @@ def _verdict(
     require_known_machine_type: bool,
 ) -> Verdict:
     if not models:
-        code = VerdictCode.NO_POOL if request.encrypted else None
+        code = None
+        if request.encrypted:
+            code = VerdictCode.NO_POOL
+        elif host.disabled:
+            code = VerdictCode.HOST_DISABLED
         return Verdict(request=request, host=host, code=code)
     verdicts = []
     for model in models:
@@ -117,6 +121,7 @@ def _judge(
         total=pool.total,
         reserved=pool.reserved,
         used=pool.used,
+        capacity=pool.capacity,
         machine_type=None if machine_type is None else printable(machine_type),
         excluded_by=' or '.join(excluding),
         provider_uuid=pool.provider_uuid,
@@ -133,6 +138,8 @@ def _refusal(
     require_known_machine_type: bool,
 ) -> VerdictCode | None:
     """Return the first reason against a host."""
+    if host.disabled:
+        return VerdictCode.HOST_DISABLED
     hypervisor = host.hypervisor_type
     if hypervisor and hypervisor.lower() not in model.hypervisor_types:
         return VerdictCode.HYPERVISOR_UNSUPPORTED

@@ -21,6 +21,9 @@ class VerdictCode(enum.StrEnum):
     NO_POOL = 'no-pool'
     #: it offers another model that must not share a host with this one
     EXCLUDED_BY_MODEL = 'excluded-by-model'
+    #: its compute service is disabled (trait COMPUTE_STATUS_DISABLED); not
+    #: permanent
+    HOST_DISABLED = 'host-disabled'
     #: its hypervisor cannot run the model
     HYPERVISOR_UNSUPPORTED = 'hypervisor-unsupported'
     #: the image names no machine type, and the host's default will not do
@@ -32,6 +35,10 @@ class VerdictCode(enum.StrEnum):
     NO_FREE_SLOT = 'no-free-slot'
 
 
+#: What may pass without anybody changing the request or the host's set-up.
+_PASSING = frozenset({VerdictCode.HOST_DISABLED, VerdictCode.NO_FREE_SLOT})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether one host can run one request, and why not.
@@ -39,8 +46,8 @@ class Verdict:
     :ivar model: the model that the verdict is about; None for a guest that
         is not encrypted
     :ivar code: why not; None where the host fits
-    :ivar total: slots of the pool, as ``reserved``, ``used`` and ``free``;
-        0 where there is no pool
+    :ivar total: slots of the pool, as ``reserved``, ``used`` and
+        ``capacity``; 0 where there is no pool
     :ivar machine_type: the one the guest would get, None where unknown
     :ivar excluded_by: the model beside which this one must not run, or ''
     """
@@ -52,6 +59,7 @@ class Verdict:
     total: int = 0
     reserved: int = 0
     used: int = 0
+    capacity: int = 0
     machine_type: str | None = None
     excluded_by: str = ''
     provider_uuid: str | None = None
@@ -62,12 +70,12 @@ class Verdict:
 
     @property
     def permanent(self) -> bool:
-        """False where a free slot later would help."""
-        return self.code not in (None, VerdictCode.NO_FREE_SLOT)
+        """False where a free slot later would help, or an enabled host."""
+        return self.code is not None and self.code not in _PASSING
 
     @property
     def free(self) -> int:
-        return max(0, self.total - self.reserved - self.used)
+        return max(0, self.capacity - self.used)
 
     @property
     def unlimited(self) -> bool:

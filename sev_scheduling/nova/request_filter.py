@@ -216,7 +216,7 @@ class RequestFilter:
                     return None
                 if answer:
                     continue
-            found = diagnose(client, validation.request, query=query)
+            found = diagnose(client, validation.request, query)
             if found.cause is Cause.NONE:
                 return None
             first = first or found

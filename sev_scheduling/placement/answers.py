@@ -14,9 +14,11 @@ from typing import Annotated, Any
 
 import msgspec
 import os_resource_classes as orc
+import os_traits
 
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.models import EncryptionModel
+from sev_scheduling.prefilter import PlacementRequest, takes_root
 from sev_scheduling.text import MAX_AMOUNT
 
 #: Provider uuid -> resource class -> amount.
@@ -134,6 +136,28 @@ class Candidates(msgspec.Struct, frozen=True, gc=False):
         return Candidates(
             self.allocation_requests + other.allocation_requests,
             {**self.provider_summaries, **other.provider_summaries},
+        )
+
+    def of_roots(self, query: PlacementRequest) -> Candidates:
+        """Return the candidates, and the trees, of roots with its traits."""
+        refused = {
+            root
+            for root, summary in self.provider_summaries.items()
+            if summary.root_provider_uuid == root
+            and not takes_root(query, summary.traits)
+        }
+        return Candidates(
+            tuple(
+                request
+                for request in self.allocation_requests
+                if self.identify(request, ())[0] not in refused
+            ),
+            {
+                uuid: summary
+                for uuid, summary in self.provider_summaries.items()
+                if summary.root_provider_uuid not in refused
+                or os_traits.MISC_SHARES_VIA_AGGREGATE in summary.traits
+            },
         )
 
     def limited_to(self, limit: int | None) -> Candidates:

@@ -44,6 +44,7 @@ from sev_scheduling.placement.transport import (
 from sev_scheduling.prefilter import (
     MICROVERSION,
     MICROVERSION_ANY_TRAIT,
+    MICROVERSION_ROOT_TRAIT,
     PlacementRequest,
 )
 from sev_scheduling.text import one_line, printable
@@ -300,6 +301,24 @@ class Api:
             microversion=query.microversion,
         )
 
+    def candidates_of(
+        self, query: PlacementRequest, limit: int | None = None
+    ) -> Candidates:
+        """Ask for allocation candidates, in one call.
+
+        Where Placement is older than 1.35, which brought root traits, the
+        candidates are asked for without, and looked through here.
+
+        :param limit: as in :meth:`allocation_candidates`
+        """
+        traits = query.root_required | query.root_forbidden
+        if not traits or self.supports(MICROVERSION_ROOT_TRAIT):
+            return self.allocation_candidates(query, limit)
+        none: frozenset[str] = frozenset()
+        wider = replace(query, root_required=none, root_forbidden=none)
+        found = self.allocation_candidates(wider)
+        return found.of_roots(query).limited_to(limit)
+
     def candidates(
         self, query: PlacementRequest, limit: int | None = None
     ) -> Candidates:
@@ -317,7 +336,7 @@ class Api:
         """
         try:
             if self.supports(query.microversion) or len(query.models) < 2:
-                return self.allocation_candidates(query, limit)
+                return self.candidates_of(query, limit)
         except UnknownName:
             # Of one model, which says nothing of the others.
             if len(query.models) < 2:

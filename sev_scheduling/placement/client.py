@@ -17,7 +17,7 @@ from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import list_hosts
 from sev_scheduling.placement.transport import MAX_ANSWER
-from sev_scheduling.prefilter import translate
+from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
 
@@ -46,23 +46,27 @@ class PlacementClient(Api):
         )
         self._patience = patience
 
-    def hosts(self, *, details: bool = True) -> list[Host]:
-        """Return every host, full ones included, by name.
+    def hosts(
+        self, *, details: bool = True, scope: Scope = ANYWHERE
+    ) -> list[Host]:
+        """Return every host, full and disabled ones included, by name.
 
         :param details: ask for the reserved slots and for
             ``ram_allocation_ratio`` too, which Placement reports in one call
             for each host with a pool, and one more for each nested pool;
             without, ``reserved`` is taken off ``total`` and the ratio is
             None, and the number of calls does not grow with the cloud
+        :param scope: leave out hosts that are not in these aggregates, …
         :raises PlacementError: one of its children
         """
-        return list_hosts(self, details=details)
+        return list_hosts(self, details=details, scope=scope)
 
     def schedule(
         self,
         request: EncryptionRequest | Validation,
         count: int = 1,
         *,
+        scope: Scope = ANYWHERE,
         owner: str = claims.OWNER,
         instances: Iterable[str] | None = None,
         on_placed: Callable[[PlacedInstance], None] | None = None,
@@ -70,6 +74,7 @@ class PlacementClient(Api):
         """Claim room for guests, for all of them or for none.
 
         :param count: how many guests
+        :param scope: the hosts that may take them; disabled ones may not
         :param owner: who holds the claims; :meth:`reconcile` finds by it
         :param instances: uuids of the guests; made up where not given
         :param on_placed: called for each guest once all are claimed; where
@@ -88,6 +93,7 @@ class PlacementClient(Api):
             self,
             request,
             count,
+            scope=scope,
             owner=owner,
             instances=None if instances is None else tuple(instances),
             patience=self._patience,
@@ -126,16 +132,23 @@ class PlacementClient(Api):
         )
 
     def move(
-        self, instance: str, request: EncryptionRequest | Validation
+        self,
+        instance: str,
+        request: EncryptionRequest | Validation,
+        *,
+        scope: Scope = ANYWHERE,
     ) -> PlacedInstance:
         """Give a guest room on another host in place of all that it holds.
 
+        :param scope: the hosts that may take it; disabled ones may not
         :raises InputError: where it holds nothing
         :raises NoCapacity: where no other host can take it; it then keeps
             what it has
         :raises PlacementError: one of its children
         """
-        return claims.move(self, instance, request, patience=self._patience)
+        return claims.move(
+            self, instance, request, scope=scope, patience=self._patience
+        )
 
     def reconcile(
         self, owner: str, *, older_than: float = 0.0, dry_run: bool = True
@@ -159,25 +172,36 @@ class PlacementClient(Api):
             patience=self._patience,
         )
 
-    def diagnose(self, request: EncryptionRequest | Validation) -> Diagnosis:
+    def diagnose(
+        self,
+        request: EncryptionRequest | Validation,
+        *,
+        scope: Scope = ANYWHERE,
+    ) -> Diagnosis:
         """Return what empties Placement's answer to a request.
 
+        :param scope: the hosts that may answer; what it asks for may be the
+            cause, too
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
         validation = validated(request)
-        return diagnose(self, validation.request, query=translate(validation))
+        query = translate(validation, scope=scope)
+        return diagnose(self, validation.request, query)
 
     def feasibility(
         self,
         request: EncryptionRequest | Validation,
         hosts: Iterable[Host] | None = None,
+        *,
+        scope: Scope = ANYWHERE,
     ) -> Feasibility:
         """Return what every host says, and whether Placement offers it.
 
-        :param hosts: all of Placement where they are not given
+        :param hosts: all of the scope where they are not given
+        :param scope: the hosts that may answer
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        hosts = self.hosts() if hosts is None else hosts
-        return feasibility(self, request, hosts)
+        hosts = self.hosts(scope=scope) if hosts is None else hosts
+        return feasibility(self, request, hosts, scope)

@@ -11,7 +11,7 @@ from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis import diagnose
-from sev_scheduling.prefilter import MICROVERSION_ROOT_TRAIT, translate
+from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
 
@@ -20,25 +20,29 @@ def feasibility(
     api: Api,
     request: EncryptionRequest | Validation,
     hosts: Iterable[Host],
+    scope: Scope = ANYWHERE,
 ) -> Feasibility:
     """Return every host's answer; ask Placement, where any host agrees.
 
-    :param hosts: as :meth:`.PlacementClient.hosts` returns them
+    :param hosts: as :meth:`.PlacementClient.hosts` returns them, of the same
+        scope
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
     """
     validation = validated(request)
     result = filter_hosts(validation, hosts)
-    if not result.accepted:
+    if not result.accepted and (result.verdicts or not scope):
         return Feasibility(result)
-    query = translate(validation)
-    if api.supports(MICROVERSION_ROOT_TRAIT):
-        query = replace(query, root_forbidden=_unfit_machine_types(result))
+    query = translate(validation, scope=scope)
+    query = replace(
+        query,
+        root_forbidden=query.root_forbidden | _unfit_machine_types(result),
+    )
     answer = api.candidates(query)
     offered = frozenset(host.uuid for host in answer.hosts() if host.uuid)
     if answer:
         return Feasibility(result, offered)
-    found = diagnose(api, validation.request, query=query)
+    found = diagnose(api, validation.request, query)
     return Feasibility(result, offered, found)
 
 

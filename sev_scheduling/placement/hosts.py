@@ -22,7 +22,12 @@ from sev_scheduling.placement.answers import (
     host_summaries,
 )
 from sev_scheduling.placement.api import Api
-from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.prefilter import (
+    ANYWHERE,
+    PlacementRequest,
+    Scope,
+    takes_root,
+)
 from sev_scheduling.request.groups import RequestGroup
 
 # The commonest first: most clouds are known after one of them.
@@ -39,11 +44,18 @@ HOST_CLASSES = frozenset({orc.VCPU, orc.PCPU, orc.MEMORY_MB})
 Summaries = Mapping[str, ProviderSummary]
 
 
-def list_hosts(api: Api, *, details: bool = True) -> list[Host]:
-    """Return every host by name; see :meth:`.PlacementClient.hosts`."""
+def list_hosts(
+    api: Api, *, details: bool = True, scope: Scope = ANYWHERE
+) -> list[Host]:
+    """Return hosts by name; see :meth:`.PlacementClient.hosts`."""
     providers = api.resource_providers()
     summaries = _ask_for_trees(api, providers)
-    roots = host_roots(summaries)
+    roots = {
+        root
+        for root in host_roots(summaries)
+        if takes_root(scope, summaries[root].traits)
+    }
+    roots = _in_scope(api, roots, scope)
     found = host_summaries(
         {
             uuid: summary
@@ -60,6 +72,21 @@ def list_hosts(api: Api, *, details: bool = True) -> list[Host]:
         ),
         key=lambda host: host.name,
     )
+
+
+def _in_scope(api: Api, roots: set[str], scope: Scope) -> set[str]:
+    """Return the roots of hosts in a scope's aggregates and tree."""
+
+    def members(**filters: Any) -> set[str]:
+        return {p.uuid for p in api.resource_providers(**filters)}
+
+    if roots and scope.member_of:
+        roots &= members(member_of=map(frozenset, scope.member_of))
+    if roots and scope.forbidden_aggregates:
+        roots -= members(member_of=[frozenset(scope.forbidden_aggregates)])
+    if roots and scope.in_tree:
+        roots &= members(in_tree=scope.in_tree)
+    return roots
 
 
 def one_of(name: str) -> PlacementRequest:
@@ -149,6 +176,7 @@ def _add_details(
             summary['resources'][orc.MEM_ENCRYPTION_CONTEXT] |= {
                 'total': slots.total,
                 'reserved': slots.reserved,
+                'allocation_ratio': slots.allocation_ratio,
             }
         root = summary['root_provider_uuid']
         if root not in inventories:

@@ -97,6 +97,11 @@ def _standard_traits() -> frozenset[str]:
     return frozenset(os_traits.get_traits())
 
 
+def is_trait(name: str) -> bool:
+    """Whether Placement may know a trait of this name."""
+    return name in _standard_traits() or bool(CUSTOM_NAME.fullmatch(name))
+
+
 def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
     """Read every ``resources…:`` and ``trait…:`` of flavor and image.
 
@@ -135,7 +140,7 @@ def _image_entries(image: ImageView) -> Iterator[Entry]:
 def _trait(field: Field, suffix: str, trait: str, value: str) -> Entry:
     if value not in ('required', 'forbidden'):
         return InvalidExtraSpec(field, Case.NOT_A_STATE, value, ignored=True)
-    if trait not in _standard_traits() and not CUSTOM_NAME.fullmatch(trait):
+    if not is_trait(trait):
         return InvalidExtraSpec(
             field, Case.UNKNOWN_TRAIT, trait, ignored=False
         )

@@ -38,12 +38,12 @@ from sev_scheduling.placement.diagnosis.matching import (
     Provider,
     combine,
     match_group,
-    takes_root,
 )
 from sev_scheduling.prefilter import (
     MICROVERSION,
     MICROVERSION_ANY_TRAIT,
     PlacementRequest,
+    takes_root,
 )
 
 
@@ -157,7 +157,9 @@ class FakePlacement(PlacementClient):
         _check_query(query)
         self._check_traits(query.root_required | query.root_forbidden)
         providers = self.providers.values()
-        if not any(takes_root(query, p) for p in providers if not p.parent):
+        if not any(
+            takes_root(query, p.traits) for p in providers if not p.parent
+        ):
             return
         options: list[Options] = []
         for group in query.groups:

@@ -27,7 +27,7 @@ CONTRACT = {
     *('PlacementRequest', 'RequestGroup', 'Host', 'SlotPool', 'Verdict'),
     *('VerdictCode', 'FilterResult', 'Explanation', 'Diagnosis', 'Cause'),
     *('Constraint', 'Shortfall', 'Feasibility', 'Reason'),
-    *('Field', 'Fix', 'merge', 'Rule', 'Validation'),
+    *('Field', 'Fix', 'merge', 'Rule', 'Validation', 'Scope'),
 }
 
 

@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 
 from sev_scheduling import (
+    InputError,
     InvalidRequest,
     PlacementRequest,
     RequestGroup,
+    Scope,
     parse,
     translate,
 )
@@ -20,11 +22,14 @@ TRAIT = 'required_MEM_ENCRYPTION=HW_CPU_X86_'
 #: Firmware that is not stateless asks for no trait.
 STATEFUL = {'hw_firmware_stateless': None}
 NIC = 'CUSTOM_NIC'
+#: Every query keeps disabled hosts out.
+ENABLED = 'root_required=!COMPUTE_STATUS_DISABLED'
 
 
 def joined(*parts, policy=None):
     """Return a query string of some parts and a group policy."""
-    return '&'.join([*parts, *([f'group_policy={policy}'] if policy else [])])
+    policies = [f'group_policy={policy}'] if policy else []
+    return '&'.join([*parts, *policies, ENABLED])
 
 
 @pytest.mark.parametrize(
@@ -95,14 +100,14 @@ def test_groups_and_their_policy(extra_specs, more, policy_of_plain, policy):
     assert query.querystring() == joined(BASE, *more, policy=policy_of_plain)
     assert query.group_policy == policy_of_plain
     assert (query.models, query.slot_suffix) == ((), '')
-    assert query.microversion == '1.33'
+    assert query.microversion == '1.35'
 
     query = translate(encrypted(extra_specs, STATEFUL))
 
     assert query.querystring() == joined(
         *(BASE, *more, SLOT, f'{TRAIT}AMD_SEV'), policy=policy
     )
-    assert query.microversion == '1.33'
+    assert query.microversion == '1.35'
     assert query.models == (SEV,)
     assert query.slot_suffix == query.groups[-1].suffix
 
@@ -125,6 +130,7 @@ def test_a_suffix_that_the_flavor_uses_is_not_used_again():
     assert query.querystring().endswith(
         '&resources_MEM_ENCRYPTION__=MEM_ENCRYPTION_CONTEXT:1'
         '&required_MEM_ENCRYPTION__=HW_CPU_X86_AMD_SEV&group_policy=none'
+        f'&{ENABLED}'
     )
 
 
@@ -133,6 +139,7 @@ def test_slots_that_a_flavor_holds_without_encrypting():
 
     assert query.querystring() == (
         'resources=DISK_GB:40,MEMORY_MB:8192,MEM_ENCRYPTION_CONTEXT:2,VCPU:4'
+        f'&{ENABLED}'
     )
     assert (query.models, query.slot_suffix) == ((), '')
 
@@ -141,8 +148,8 @@ def test_models_that_need_stateless_firmware_ask_for_its_trait():
     request = encrypted({}, {'os_secure_boot': None}, model='intel-tdx')
     query = translate(request)
 
-    assert query.querystring() == '&'.join(
-        [BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX']
+    assert query.querystring() == joined(
+        BASE, STATELESS, SLOT, f'{TRAIT}INTEL_TDX'
     )
 
 
@@ -159,7 +166,7 @@ def test_models_that_need_stateless_firmware_ask_for_its_trait():
         pytest.param(
             {'trait:HW_CPU_X86_AMD_SEV': 'required'},
             'HW_CPU_X86_AMD_SEV',
-            '1.33',
+            '1.35',
             (SEV,),
             id='one that is left does not',
         ),
@@ -236,7 +243,7 @@ def test_exactly_one_slot_is_carried_whatever_the_flavor_repeats(
         translate(request)
     query = translate(request, **DOWNGRADED)
 
-    assert query.querystring() == '&'.join(parts)
+    assert query.querystring() == joined(*parts)
     assert query.querystring().count('MEM_ENCRYPTION_CONTEXT:') == 1
 
 
@@ -246,7 +253,7 @@ def test_a_flavor_without_amounts_is_a_slot_alone():
         {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'},
     )
 
-    assert translate(request).querystring() == f'{SLOT}&{TRAIT}AMD_SEV'
+    assert translate(request).querystring() == joined(SLOT, f'{TRAIT}AMD_SEV')
 
 
 def test_warnings_refuse_nothing():
@@ -263,7 +270,7 @@ def test_a_guest_without_a_known_model_is_never_translated():
 def test_a_limit_on_candidates_is_put_last():
     query = translate(plain())
 
-    assert query.querystring(limit=10) == f'{BASE}&limit=10'
+    assert query.querystring(limit=10) == joined(BASE) + '&limit=10'
 
 
 def test_aggregates_and_a_tree_narrow_the_query():
@@ -315,3 +322,73 @@ def test_a_slot_that_is_relaxed_leaves_the_trait():
     )
     assert relaxed.querystring().endswith('&same_subtree=_MEM_ENCRYPTION')
     assert relaxed.microversion == '1.36'
+
+
+A, B, C = (f'3fd1e6a2-0000-4000-8000-00000000000{n}' for n in 'abc')
+
+
+def test_a_scope_narrows_the_query_of_any_request():
+    scope = Scope(
+        member_of=[[A, B.upper()], [C]],
+        forbidden_aggregates=[C],
+        in_tree=A,
+        root_required=['CUSTOM_B'],
+        root_forbidden=['CUSTOM_A'],
+    )
+    for request in (plain(), encrypted()):
+        query = translate(request, scope=scope)
+        assert query.member_of == (frozenset({A, B}), frozenset({C}))
+        assert query.forbidden_aggregates == {C}
+        assert query.in_tree == A
+        assert query.root_required == {'CUSTOM_B'}
+        assert query.root_forbidden == {'CUSTOM_A', 'COMPUTE_STATUS_DISABLED'}
+        assert query == replace(
+            translate(request),
+            member_of=query.member_of,
+            forbidden_aggregates=query.forbidden_aggregates,
+            in_tree=A,
+            root_required=query.root_required,
+            root_forbidden=query.root_forbidden,
+        )
+
+
+def test_disabled_hosts_answer_where_they_are_asked_for():
+    scope = Scope(root_required=['COMPUTE_STATUS_DISABLED'])
+
+    assert translate(plain(), scope=scope).root_forbidden == frozenset()
+    assert bool(scope)
+    assert not Scope()
+    assert scope == Scope(root_required={'COMPUTE_STATUS_DISABLED'})
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'named'),
+    [
+        ('member_of', A, 'is no list'),
+        ('member_of', [A], 'is no list'),
+        ('member_of', None, 'is no list'),
+        ('member_of', [[]], 'without aggregates'),
+        ('member_of', [[A], ['zone-1']], "'zone-1' is no uuid"),
+        ('member_of', [[7]], "'7' is no uuid"),
+        ('forbidden_aggregates', A, 'is no list'),
+        ('forbidden_aggregates', ['x'], "'x' is no uuid"),
+        ('in_tree', 'epyc-1', "'epyc-1' is no uuid"),
+        ('in_tree', '', 'is no uuid'),
+        ('root_required', 'CUSTOM_A', 'is no list'),
+        ('root_required', ['custom_a'], "'custom_a' is no trait"),
+        ('root_required', ['!CUSTOM_A'], 'is no trait'),
+        ('root_required', ['CUSTOM_A,CUSTOM_B'], 'is no trait'),
+        ('root_forbidden', [7], "'7' is no trait"),
+        ('root_forbidden', True, 'is no list'),
+    ],
+)
+def test_a_scope_of_anything_else_is_refused_in_a_line(field, value, named):
+    with pytest.raises(InputError, match=named) as caught:
+        Scope(**{field: value})
+    assert str(caught.value).startswith(f'scope {field}')
+    assert '\n' not in str(caught.value)
+
+
+def test_a_trait_is_not_both_required_and_forbidden():
+    with pytest.raises(InputError, match='CUSTOM_B is both'):
+        Scope(root_required=['CUSTOM_B'], root_forbidden=['CUSTOM_B'])

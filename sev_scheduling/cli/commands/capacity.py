@@ -10,19 +10,21 @@ from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Cell, Rows
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.explain.catalogue import NO_LIMIT
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.models import registered_models
 
-Row = tuple[str, str, SlotPool]
+Row = tuple[Host, str, SlotPool]
 
 
 class Capacity(Rows):
     """Show the slots of each host and model, full ones included
 
-    Used and reserved slots make up the total where none is free. On a
+    Used and reserved slots make up the total where none is free. A host
+    whose status is disabled gives none to guests, free or not. On a
     terminal, tables have bars, and the sums of each model follow.
 
     Example::
@@ -30,11 +32,12 @@ class Capacity(Rows):
         $ sev-scheduling capacity --cloud examples/cloud.yaml --model amd-sev
     """
 
-    columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free')
+    columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status')
     nothing = 'No host offers slots.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_host_options(parser)
+        add_scope_options(parser)
         parser.add_argument(
             '--model',
             metavar='MODEL',
@@ -58,7 +61,7 @@ class Capacity(Rows):
                     f'{", ".join(registered_models())}.'
                 )
         with open_client(parsed_args) as client:
-            hosts = client.hosts()
+            hosts = client.hosts(scope=read_scope(parsed_args, client))
         self._pools = _pools(hosts, parsed_args.models)
         if parsed_args.prometheus:
             metrics.write(parsed_args.prometheus, self._pools)
@@ -66,12 +69,13 @@ class Capacity(Rows):
             print(NO_LIMIT, file=self.app.stderr)
         return [
             (
-                host,
+                host.name,
                 model,
                 _known(pool, pool.total),
                 pool.reserved,
                 pool.used,
                 _known(pool, pool.free),
+                'disabled' if host.disabled else 'enabled',
             )
             for host, model, pool in self._pools
         ]
@@ -96,10 +100,10 @@ class Capacity(Rows):
             (
                 *row,
                 ''
-                if isinstance(row[2], Cell)
-                else terminal.bar(row[4], row[2] - row[3], stdout, cells),
+                if pool.unlimited
+                else terminal.bar(pool.used, pool.capacity, stdout, cells),
             )
-            for row in data
+            for row, (*_, pool) in zip(data, self._pools, strict=True)
         ]
         super().produce_output(parsed_args, (*column_names, 'In Use'), barred)
         stdout.write('\n'.join(_sums(self._pools)) + '\n')
@@ -114,12 +118,12 @@ def _known(pool: SlotPool, number: int) -> int | Cell:
 def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
     """Return the pools, by model, then by host as people count."""
     rows = [
-        (host.name, model, pool)
+        (host, model, pool)
         for host in hosts
         for model, pool in host.pools.items()
         if not models or model in models
     ]
-    return sorted(rows, key=lambda row: (row[1], _natural(row[0])))
+    return sorted(rows, key=lambda row: (row[1], _natural(row[0].name)))
 
 
 def _cells(rows: Sequence[Sequence[Any]], stream: TextIO) -> int:
@@ -144,13 +148,14 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _sums(rows: Iterable[Row]) -> Iterator[str]:
     """Yield a line for each model; rows of one model stand together."""
     for model, of_model in itertools.groupby(rows, lambda row: row[1]):
-        pools = [pool for *_, pool in of_model]
-        usable = sum(
-            pool.total - pool.reserved for pool in pools if not pool.unlimited
-        )
-        used = sum(pool.used for pool in pools if not pool.unlimited)
-        full = sum(pool.free == 0 for pool in pools)
+        by_host = [(host, pool) for host, _, pool in of_model]
+        limited = [pool for _, pool in by_host if not pool.unlimited]
+        used = sum(pool.used for pool in limited)
+        usable = sum(pool.capacity for pool in limited)
+        full = sum(pool.free == 0 for _, pool in by_host)
+        disabled = sum(host.disabled for host, _ in by_host)
         yield (
             f'{model}: {used} of {usable} slots in use; {full} of '
-            f'{len(pools)} hosts full'
+            f'{len(by_host)} hosts full'
+            + (f', {disabled} disabled' if disabled else '')
         )

@@ -228,7 +228,7 @@ class _Story:
         for model in sorted({model for model, _ in pools}):
             mine = [pool for name, pool in pools if name == model]
             used = sum(pool.used for pool in mine)
-            usable = sum(pool.total - pool.reserved for pool in mine)
+            usable = sum(pool.capacity for pool in mine)
             bar = terminal.bar(used, usable, self._stream, 30)
             self._line(
                 f'  {model:11}  {bar}  {used:3} of {usable:3} slots in use '

@@ -8,6 +8,7 @@ from typing import Any
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
+from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Words
 from sev_scheduling.explain.explanation import (
     explain,
@@ -42,6 +43,7 @@ class Explain(Words):
             help='leave out host names and counts',
         )
         add_host_options(parser)
+        add_scope_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         tenant = parsed_args.tenant
@@ -53,7 +55,9 @@ class Explain(Words):
                 for p in validation.errors
             ]
         with open_client(parsed_args) as client:
-            found = client.feasibility(validation)
+            found = client.feasibility(
+                validation, scope=read_scope(parsed_args, client)
+            )
         explanation = explain(found)
         if tenant:
             self.report(explanation, no=not found.fit, tenant=True)

@@ -16,6 +16,7 @@ from sev_scheduling.cli.options.inputs import (
     positive,
     read_request,
 )
+from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
@@ -71,6 +72,7 @@ class Schedule(Rows):
             '(default: sev-scheduling)',
         )
         add_host_options(parser)
+        add_scope_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         validation = validate(read_request(parsed_args))
@@ -82,7 +84,10 @@ class Schedule(Rows):
         try:
             with open_client(parsed_args) as client, self._clock(count):
                 placed = client.schedule(
-                    validation, count, owner=parsed_args.owner
+                    validation,
+                    count,
+                    scope=read_scope(parsed_args, client),
+                    owner=parsed_args.owner,
                 )
         except NoCapacity as error:
             self.refuse(error.explanation, str(error))

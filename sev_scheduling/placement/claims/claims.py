@@ -26,6 +26,7 @@ from sev_scheduling.placement.claims.selection import CandidateSelection
 from sev_scheduling.placement.claims.transaction import Transaction
 from sev_scheduling.placement.claims.verification import give_back
 from sev_scheduling.placement.claims.writes import write
+from sev_scheduling.prefilter import Scope
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
 from sev_scheduling.text import quoted
@@ -62,12 +63,13 @@ def schedule(
     request: EncryptionRequest | Validation,
     count: int,
     *,
+    scope: Scope,
     owner: str,
     instances: tuple[str, ...] | None,
     patience: float,
 ) -> tuple[PlacedInstance, ...]:
     """See :meth:`.PlacementClient.schedule`."""
-    selection = CandidateSelection(api, validated(request))
+    selection = CandidateSelection(api, validated(request), scope)
     if count < 1:
         raise InputError(f'count {count} is not 1 or more.')
     if instances is not None:
@@ -181,11 +183,12 @@ def move(
     instance: str,
     request: EncryptionRequest | Validation,
     *,
+    scope: Scope,
     patience: float,
 ) -> PlacedInstance:
     """See :meth:`.PlacementClient.move`."""
     consumers.check_instance(instance)
-    selection = CandidateSelection(api, validated(request))
+    selection = CandidateSelection(api, validated(request), scope)
     claim = Transaction(
         api=api,
         selection=selection,

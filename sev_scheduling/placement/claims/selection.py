@@ -29,7 +29,7 @@ from sev_scheduling.placement.hosts import (
     list_hosts,
     ram_allocation_ratio,
 )
-from sev_scheduling.prefilter import translate
+from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.rules.validation import Validation
 
 #: Candidates to ask for at first, as many as nova does
@@ -41,13 +41,17 @@ FEW_PER_GUEST = 4
 class CandidateSelection:
     """Selects among candidates for equal guests.
 
+    :param scope: the hosts that may take them
     :raises InvalidRequest: where a problem is an error
     """
 
-    def __init__(self, api: Api, validation: Validation) -> None:
+    def __init__(
+        self, api: Api, validation: Validation, scope: Scope = ANYWHERE
+    ) -> None:
         self._api = api
         self._validation = validation
-        self.query = translate(validation)
+        self._scope = scope
+        self.query = translate(validation, scope=scope)
         self._models = self.query.models
         # What to ask a host of each model by itself.
         self._about = [
@@ -194,9 +198,9 @@ class CandidateSelection:
         # candidates for another reason.
         hosts = [
             replace(h, ram_allocation_ratio=self._ratios.get(h.uuid or ''))
-            for h in list_hosts(self._api, details=False)
+            for h in list_hosts(self._api, details=False, scope=self._scope)
         ]
-        found = feasibility(self._api, self._validation, hosts)
+        found = feasibility(self._api, self._validation, hosts, self._scope)
         return NoCapacity(
             explain(found),
             count=count,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
 from sev_scheduling.placement.api import Api
@@ -37,51 +36,21 @@ from sev_scheduling.placement.diagnosis.unmet_constraints import (
     unmet_constraints,
 )
 from sev_scheduling.placement.hosts import one_of
-from sev_scheduling.prefilter import (
-    MICROVERSION_SUBTREE,
-    PlacementRequest,
-    translate,
-)
+from sev_scheduling.prefilter import MICROVERSION_SUBTREE, PlacementRequest
 from sev_scheduling.request.request import EncryptionRequest
 
 
 def diagnose(
     api: Api,
     request: EncryptionRequest,
-    *,
-    query: PlacementRequest | None = None,
-    member_of: Iterable[Iterable[str]] = (),
-    forbidden_aggregates: Iterable[str] = (),
-    root_required: Iterable[str] = (),
-    root_forbidden: Iterable[str] = (),
-    in_tree: str | None = None,
+    query: PlacementRequest,
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
 
-    :param query: what was asked; by default the request's translation. The
-        other parameters add to it
-    :param member_of: aggregates that the host must be in, AND of ORs of
-        uuids
-    :param forbidden_aggregates: uuids of aggregates that must not hold it
-    :param root_required: traits that the host's root provider must have
-    :param root_forbidden: traits that it must not have
-    :param in_tree: uuid of a provider whose tree must answer
-    :raises InvalidRequest: where the request has errors, and no query is
-        given
+    :param query: what Placement was asked for it
     :raises PlacementError: one of its children
     """
-    asked = query or translate(request)
-    asked = replace(
-        asked,
-        member_of=(*asked.member_of, *map(frozenset, member_of)),
-        forbidden_aggregates=asked.forbidden_aggregates.union(
-            forbidden_aggregates
-        ),
-        root_required=asked.root_required.union(root_required),
-        root_forbidden=asked.root_forbidden.union(root_forbidden),
-        in_tree=in_tree or asked.in_tree,
-    )
-    return _Inquiry(Probe(api), request, asked).diagnosis()
+    return _Inquiry(Probe(api), request, query).diagnosis()
 
 
 class _Inquiry:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import os_traits
 
 from sev_scheduling.placement.answers import Inventory
-from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.prefilter import PlacementRequest, takes_root
 from sev_scheduling.request.groups import RequestGroup
 
 _T = TypeVar('_T')
@@ -120,14 +120,6 @@ def match_group(
     return _match_tree(providers, query, group)
 
 
-def takes_root(query: PlacementRequest, root: Provider) -> bool:
-    """Whether a root provider has the traits that a query asks of it."""
-    return (
-        query.root_required <= root.traits
-        and not query.root_forbidden & root.traits
-    )
-
-
 def _meets_traits(group: RequestGroup, traits: set[str]) -> bool:
     return not group.forbidden & traits and all(
         ors & traits for ors in group.required
@@ -173,7 +165,7 @@ def _match_provider(
         if provider.shares:
             roots |= _anchors(providers, provider)
         for root in roots:
-            if takes_root(query, providers[root]):
+            if takes_root(query, providers[root].traits):
                 options[root].append(option)
     return options
 
@@ -221,7 +213,7 @@ def _holders(
             root = providers[uuid]
             # An aggregate of the root holds the whole tree.
             if (
-                takes_root(query, root)
+                takes_root(query, root.traits)
                 and (
                     provider.is_in(query.member_of)
                     or root.is_in(query.member_of)

@@ -63,7 +63,7 @@ class Probe:
         for one in queries:
             self.calls += 1
             try:
-                found += self._api.allocation_candidates(one, limit)
+                found += self._api.candidates_of(one, limit)
             except UnknownName:
                 self.refused = True
                 if len(one.models) > 1:

@@ -9,17 +9,13 @@ from dataclasses import dataclass, replace
 import os_resource_classes as orc
 
 from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.placement.diagnosis.matching import (
-    Match,
-    match,
-    takes_root,
-)
+from sev_scheduling.placement.diagnosis.matching import Match, match
 from sev_scheduling.placement.diagnosis.observed_trees import (
     ObservedTrees,
     Tree,
 )
 from sev_scheduling.placement.diagnosis.relaxation import with_marks, without
-from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.prefilter import PlacementRequest, takes_root
 
 #: Ways in which one tree serves a query that are looked at.
 MAX_MATCHES = 1000
@@ -97,7 +93,7 @@ def _matches(
         return iter(())
     if not less.groups:
         root = next(p for p in tree.values() if p.uuid == p.root)
-        takes = takes_root(less, root) and less.in_tree in (None, *tree)
+        takes = takes_root(less, root.traits) and less.in_tree in (None, *tree)
         return iter([Match({}, {})] * takes)
     slot = {orc.MEM_ENCRYPTION_CONTEXT: 0}
     groups = tuple(

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-COLUMNS = ['Host', 'Model', 'Total', 'Reserved', 'Used', 'Free']
+COLUMNS = ['Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status']
 
 
 def test_every_pool_has_a_row_full_ones_included(run, cloud):
@@ -12,11 +12,11 @@ def test_every_pool_has_a_row_full_ones_included(run, cloud):
     rows = ran.json()
     assert [list(row) for row in rows] == [COLUMNS] * 5
     assert [tuple(row.values()) for row in rows] == [
-        ('default', 'amd-sev', 15, 0, 5, 10),
-        ('epyc-1', 'amd-sev', 15, 1, 12, 2),
-        ('epyc-2', 'amd-sev', 15, 1, 12, 2),
-        ('full', 'amd-sev', 4, 0, 4, 0),
-        ('genoa', 'amd-sev-snp', 1, 0, 0, 1),
+        ('default', 'amd-sev', 15, 0, 5, 10, 'enabled'),
+        ('epyc-1', 'amd-sev', 15, 1, 12, 2, 'enabled'),
+        ('epyc-2', 'amd-sev', 15, 1, 12, 2, 'enabled'),
+        ('full', 'amd-sev', 4, 0, 4, 0, 'enabled'),
+        ('genoa', 'amd-sev-snp', 1, 0, 0, 1, 'enabled'),
     ]
 
 
@@ -82,8 +82,8 @@ def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
     ('columns', 'shown'),
     [
         pytest.param(200, '█' * 20 + ' 100%', id='wide'),
-        pytest.param(71, '█' * 5 + ' 100%', id='narrow'),
-        pytest.param(70, ' 100%', id='too narrow for bars'),
+        pytest.param(81, '█' * 5 + ' 100%', id='narrow'),
+        pytest.param(80, ' 100%', id='too narrow for bars'),
     ],
 )
 def test_bars_are_as_long_as_the_terminal_allows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sev_scheduling import explain, translate
+from sev_scheduling import Scope, explain, translate
 from sev_scheduling.diagnosis import Cause, Constraint, Shortfall
 from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement.diagnosis import MAX_CALLS, diagnose
@@ -29,15 +29,16 @@ def trait(name):
 def ask(world):
     """Diagnose, and hold what it says against the number of calls."""
 
-    def ask(client, asked, **more):
+    def ask(client, asked, query=None, **more):
         world.calls.clear()
-        found = diagnose(client, asked, **more)
+        query = query or translate(asked, scope=Scope(**more))
+        found = diagnose(client, asked, query)
         # The version document is counted, and may be known already.
         assert len(world.calls) <= found.calls <= MAX_CALLS
         assert len(world.calls) >= found.calls - 1
         assert {method for method, _ in world.calls} == {'GET'}
         if found.cause is Cause.NONE:
-            assert client.candidates(more.get('query') or translate(asked))
+            assert client.candidates(query)
         assert explain(found).operator()
         assert explain(found).tenant()
         return found

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from sev_scheduling import Scope
 from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.placement.diagnosis import MAX_CALLS, diagnose
+from sev_scheduling.placement.diagnosis import MAX_CALLS
 from tests.contract.placement.requests import host, request
 
 AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
@@ -221,8 +222,7 @@ def test_what_is_named_is_what_is_in_the_way(world, entries, ask):
         host='' if ask['host'] is None else world.uuid(f'h{ask["host"]}'),
     )
     world.calls.clear()
-    found = diagnose(
-        client,
+    found = client.diagnose(
         request(
             {f'trait:{k}': v for k, v in ask['traits'].items()},
             models=ask['models'],
@@ -231,10 +231,12 @@ def test_what_is_named_is_what_is_in_the_way(world, entries, ask):
             ram=ask['ram'],
             disk=ask['disk'],
         ),
-        member_of=[[uuid] for uuid in asked.aggregates],
-        forbidden_aggregates=asked.forbidden_aggregates,
-        root_forbidden=asked.root_forbidden,
-        in_tree=asked.host or None,
+        scope=Scope(
+            member_of=[[uuid] for uuid in asked.aggregates],
+            forbidden_aggregates=asked.forbidden_aggregates,
+            root_forbidden=asked.root_forbidden,
+            in_tree=asked.host or None,
+        ),
     )
     event(found.cause)
     assert len(world.calls) <= MAX_CALLS

@@ -3,12 +3,16 @@ import sys
 
 import pytest
 
-from sev_scheduling import InputError, SlotPool
+from sev_scheduling import Host, InputError, SlotPool
 from sev_scheduling.cli import metrics
 
 POOLS = [
-    ('epyc-01', 'amd-sev', SlotPool(15, 1, 3)),
-    ('epyc-"2"', 'amd-sev-snp', SlotPool(64, 0, 64)),
+    (Host(name='epyc-01'), 'amd-sev', SlotPool(15, 1, 3)),
+    (
+        Host(name='epyc-"2"', traits=frozenset({'COMPUTE_STATUS_DISABLED'})),
+        'amd-sev-snp',
+        SlotPool(64, 0, 64),
+    ),
 ]
 
 
@@ -29,6 +33,8 @@ def test_gauges_have_the_numbers_of_each_host_and_model(tmp_path):
     written = samples(path.read_text())
     assert written.pop(('sev_scheduling_collected_timestamp_seconds',)) > 1e9
     assert written == {
+        ('sev_scheduling_host_disabled', 'epyc-01'): 0,
+        ('sev_scheduling_host_disabled', 'epyc-"2"'): 1,
         ('sev_scheduling_slots', 'epyc-01', 'amd-sev'): 15,
         ('sev_scheduling_slots_reserved', 'epyc-01', 'amd-sev'): 1,
         ('sev_scheduling_slots_used', 'epyc-01', 'amd-sev'): 3,

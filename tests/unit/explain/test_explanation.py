@@ -339,3 +339,51 @@ def test_one_more_problem_is_the_last_reason_of_any_explanation():
     assert str(problem.fix) == (
         "Ask the cloud's operator before a hard reboot."
     )
+
+
+DISABLED = frozenset({'COMPUTE_STATUS_DISABLED'})
+
+
+@pytest.mark.parametrize(
+    ('cloud', 'operator', 'tenant'),
+    [
+        pytest.param(
+            [host('a', traits=DISABLED), host('b', traits=DISABLED)],
+            '2  are disabled',
+            '- No host with amd-sev slots is in service. ',
+            id='all of them',
+        ),
+        pytest.param(
+            [host('a', traits=DISABLED), Host(name='plain')],
+            '1  is disabled',
+            '- No host with amd-sev slots is in service. ',
+            id='all that have the model',
+        ),
+        pytest.param(
+            [host('a', traits=DISABLED), host('b', SlotPool(1, 0, 1))],
+            '1  is disabled',
+            '- All amd-sev slots that it could use are taken now. ',
+            id='a tenant is told what it can wait for',
+        ),
+    ],
+)
+def test_disabled_hosts(cloud, operator, tenant):
+    explanation = explain(filter_hosts(request_for(), cloud))
+
+    assert f'  {operator}\n' in explanation.operator()
+    assert 'openstack compute service set --enable' in explanation.operator()
+    (line,) = explanation.tenant().splitlines()[1:]
+    assert line.startswith(tenant)
+    assert not explanation.reasons[-1].permanent
+
+
+def test_disabled_hosts_take_no_guest_without_encryption_either():
+    result = filter_hosts(plain(), [Host(name='a', traits=DISABLED)])
+
+    assert explain(result).operator().splitlines()[1:] == [
+        '  1  is disabled',
+        '     -> enable a: openstack compute service set --enable',
+    ]
+    assert 'No host is in service.' in explain(result).tenant()
+    assert result.verdicts[0].message == 'a is disabled.'
+    assert result.verdicts[0].fix == 'Enable a, or use another host.'

@@ -9,6 +9,7 @@ from tests.unit.factories import encrypted, plain
 SEV, SEV_ES, SEV_SNP, TDX = BUILTIN_MODELS
 #: The image leaves the machine type to the host.
 OPEN = {'hw_machine_type': None}
+DISABLED = frozenset({'COMPUTE_STATUS_DISABLED'})
 
 #: A host that takes guests of every model, but for SEV-ES beside SEV-SNP.
 READY = Host(
@@ -225,6 +226,7 @@ WRONGS = [
     {'ram_allocation_ratio': 2.0},
     {'machine_types': {'x86_64': 'pc'}},
     {'hypervisor_type': 'ironic'},
+    {'traits': DISABLED},
     {'pools': {'amd-sev-es': SlotPool(1, 0, 1), 'amd-sev-snp': SlotPool(1)}},
     {'pools': {'amd-sev-snp': SlotPool(1)}},
 ]
@@ -312,3 +314,43 @@ def test_hosts_are_filtered_in_their_order():
     ]
     assert [v.host for v in result.verdicts] == hosts
     assert filter_hosts(encrypted(), []).verdicts == ()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'code'),
+    [
+        ({}, VerdictCode.HOST_DISABLED),
+        ({'pools': {}}, VerdictCode.NO_POOL),
+        ({'hypervisor_type': 'VMware'}, VerdictCode.HOST_DISABLED),
+        ({'pool': SlotPool(1, used=1)}, VerdictCode.HOST_DISABLED),
+    ],
+)
+def test_a_disabled_host_takes_no_guest(changes, code):
+    verdict = judge(encrypted(), host(traits=DISABLED, **changes))
+
+    assert (verdict.fits, verdict.code) == (False, code)
+    assert verdict.permanent is (code is VerdictCode.NO_POOL)
+
+
+def test_not_even_one_that_is_not_encrypted():
+    verdict = judge(plain(), Host(name='a', traits=DISABLED))
+
+    assert (verdict.code, verdict.permanent) == ('host-disabled', False)
+    assert judge(plain(), Host(name='a')).fits
+
+
+@pytest.mark.parametrize(
+    ('pool', 'free'),
+    [
+        (SlotPool(4, used=4, allocation_ratio=2.0), 4),
+        (SlotPool(4, reserved=1, used=5, allocation_ratio=2.0), 1),
+        (SlotPool(4, reserved=1, used=6, allocation_ratio=2.0), 0),
+        (SlotPool(3, used=1, allocation_ratio=0.5), 0),
+        (SlotPool(5, used=1, allocation_ratio=0.5), 1),
+        (SlotPool(1, reserved=3), 0),
+    ],
+)
+def test_the_allocation_ratio_of_slots_counts(pool, free):
+    verdict = judge(encrypted(), host(pool=pool))
+
+    assert (pool.free, verdict.free, verdict.fits) == (free, free, free > 0)

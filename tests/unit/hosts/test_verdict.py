@@ -14,6 +14,7 @@ def test_codes_are_frozen_in_the_order_of_judgement():
     assert [str(code) for code in VerdictCode] == [
         'no-pool',
         'excluded-by-model',
+        'host-disabled',
         'hypervisor-unsupported',
         'machine-type-not-q35',
         'memory-overcommitted',
@@ -22,11 +23,12 @@ def test_codes_are_frozen_in_the_order_of_judgement():
 
 
 @pytest.mark.parametrize('code', [None, *VerdictCode])
-def test_only_a_slot_that_is_taken_may_become_free(code):
+def test_a_taken_slot_and_a_disabled_host_may_pass(code):
     found = verdict(code)
 
     assert found.fits is (code is None)
-    assert found.permanent is (code not in (None, 'no-free-slot'))
+    passing = (None, 'host-disabled', 'no-free-slot')
+    assert found.permanent is (code not in passing)
     assert found.ram_allocation_ratio == 1.5
     # The request is as long as its flavor and image are.
     assert 'request=' not in repr(found)

@@ -379,13 +379,17 @@ def versions(newest):
 
 
 class TestMicroversions:
-    @pytest.mark.parametrize('newest', ['1.33', '1.36', '1.39', '1.100'])
-    def test_from_1_33_on_it_can_be_asked(self, newest):
+    @pytest.mark.parametrize(
+        ('newest', 'used'),
+        [('1.33', '1.33'), ('1.34', '1.33')]
+        + [(newest, '1.35') for newest in ('1.35', '1.36', '1.39', '1.100')],
+    )
+    def test_from_1_33_on_it_can_be_asked(self, newest, used):
         api, transport = api_of({**versions(newest), CANDIDATES: EMPTY})
         for _ in range(3):
             assert not api.candidates(translate(sev_request()))
         last = transport.requests[-1].headers
-        assert last['OpenStack-API-Version'] == 'placement 1.33'
+        assert last['OpenStack-API-Version'] == f'placement {used}'
         assert transport.calls == ['GET /', *[CANDIDATES] * 3]
 
     @pytest.mark.parametrize('newest', ['1.0', '1.32'])

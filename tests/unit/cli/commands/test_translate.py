@@ -22,7 +22,7 @@ def test_the_slot_and_the_trait_are_a_group_of_their_own(run, flavor, image):
     shown = ran.json()
     assert list(shown) == FIELDS
     assert shown['models'] == ['amd-sev-snp']
-    assert shown['microversion'] == '1.33'
+    assert shown['microversion'] == '1.35'
     assert shown['groups'] == [
         {
             'suffix': '',
@@ -43,6 +43,7 @@ def test_the_slot_and_the_trait_are_a_group_of_their_own(run, flavor, image):
         'required': 'COMPUTE_SECURITY_STATELESS_FIRMWARE',
         'resources_MEM_ENCRYPTION': 'MEM_ENCRYPTION_CONTEXT:1',
         'required_MEM_ENCRYPTION': 'HW_CPU_X86_AMD_SEV_SNP',
+        'root_required': '!COMPUTE_STATUS_DISABLED',
     }
 
 
@@ -88,10 +89,12 @@ def test_one_field_can_be_had_bare(run, flavor, image):
     )
 
     assert run(*args, '-c', 'querystring').out == (
-        'resources=DISK_GB:80,MEMORY_MB:8192,VCPU:4\n'
+        'resources=DISK_GB:80,MEMORY_MB:8192,VCPU:4'
+        '&root_required=!COMPUTE_STATUS_DISABLED\n'
     )
     assert run(*args, '-c', 'querystring', '--limit', '7').out == (
-        'resources=DISK_GB:80,MEMORY_MB:8192,VCPU:4&limit=7\n'
+        'resources=DISK_GB:80,MEMORY_MB:8192,VCPU:4'
+        '&root_required=!COMPUTE_STATUS_DISABLED&limit=7\n'
     )
 
 
@@ -101,7 +104,10 @@ def test_a_root_disk_on_a_volume_takes_no_space(run, flavor):
         *('--flavor', flavor('m1.large'), '--boot-from-volume'),
     )
 
-    assert ran.out == 'resources=MEMORY_MB:8192,VCPU:4\n'
+    assert ran.out == (
+        'resources=MEMORY_MB:8192,VCPU:4'
+        '&root_required=!COMPUTE_STATUS_DISABLED\n'
+    )
 
 
 @pytest.mark.parametrize(

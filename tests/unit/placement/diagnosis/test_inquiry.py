@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from sev_scheduling import InvalidRequest, parse, translate
+from sev_scheduling import InvalidRequest, Scope, parse, translate
 from sev_scheduling.diagnosis import Cause, Constraint, Shortfall
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement.answers import Inventory
@@ -34,7 +32,8 @@ def placement():
 def ask(placement, flavor=None, **more):
     placement.calls.clear()
     request = parse(flavor or make_flavor(), make_image())
-    found = diagnose(placement, request, **more)
+    scope = Scope(**more)
+    found = diagnose(placement, request, translate(request, scope=scope))
     assert found.calls - 1 == len(placement.calls) < MAX_CALLS
     return found
 
@@ -158,20 +157,17 @@ def test_what_a_scheduler_adds(placement, more, cause, name):
     add_host(placement, 'epyc', aggregates=[AGGREGATE], traits=['CUSTOM_A'])
     found = ask(placement, **more)
     assert found.constraints == (Constraint(cause, name),)
-    # It may be in the query by itself.
-    query = translate(parse(make_flavor(), make_image()))
-    facts = {
-        key: value if isinstance(value, str) else frozenset(value)
-        for key, value in more.items()
-        if key != 'member_of'
-    }
-    if 'member_of' in more:
-        facts['member_of'] = tuple(map(frozenset, more['member_of']))
-    assert ask(placement, query=replace(query, **facts)) == found
+
+
+def test_every_host_is_disabled(placement):
+    add_host(placement, 'epyc', traits=['COMPUTE_STATUS_DISABLED'])
+    found = ask(placement)
+    assert found.cause is Cause.HOST_TRAIT
+    assert [c.name for c in found.constraints] == ['!COMPUTE_STATUS_DISABLED']
 
 
 def test_a_request_with_errors_is_refused(placement):
     request = parse(make_flavor(), make_image(hw_machine_type='pc'))
     with pytest.raises(InvalidRequest):
-        diagnose(placement, request)
+        placement.diagnose(request)
     assert placement.calls == []
