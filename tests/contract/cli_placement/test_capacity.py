@@ -153,8 +153,8 @@ def test_a_pool_without_a_limit_has_no_numbers(run, write):
     ran = run('capacity', '-f', 'json', '--cloud', cloud)
 
     assert [tuple(row.values()) for row in ran.json()] == [
-        ('new', 'amd-sev', 15, 0, 1, 14),
-        ('old', 'amd-sev', None, 0, 1, None),
+        ('new', 'amd-sev', 15, 0, 1, 14, 'enabled'),
+        ('old', 'amd-sev', None, 0, 1, None, 'enabled'),
     ]
     assert 'num_memory_encrypted_guests' in ran.err
     table = run('capacity', '--cloud', cloud)

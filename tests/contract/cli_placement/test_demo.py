@@ -50,7 +50,7 @@ def told(tmp_path_factory):
             'hw_firmware_stateless=true ubuntu-24.04', id='several problems'
         ),
         pytest.param('User    No host can run this', id='the tenant view'),
-        pytest.param('but for the traits asked for', id='a diagnosis'),
+        pytest.param('would do but for support of', id='a diagnosis'),
         pytest.param('Placed  plain-1\n', id='no encryption'),
         pytest.param('Placed  genoa-both-2, amd-sev-snp', id='the best'),
     ],
