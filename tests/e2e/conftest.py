@@ -25,6 +25,11 @@ _T = TypeVar('_T')
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
+        '--all-faults',
+        action='store_true',
+        help='every kind of fault at every stage of a claim, not a sample',
+    )
+    parser.addoption(
         '--kill-seconds',
         type=float,
         default=60.0,

@@ -8,6 +8,7 @@ broken network, load balancer or server would do.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import itertools
 import json
@@ -153,10 +154,79 @@ def status_after(code: int) -> Fault:
 
 
 def conflict(code: str = 'placement.concurrent_update') -> Fault:
-    """Another client is always faster."""
+    """Another client is always faster; Placement itself says so."""
+    answer = _error(409, 'made up conflict', code=code)
+    own = {**answer.headers, 'x-openstack-request-id': 'req-made-up'}
+    return lambda exchange: exchange.reply(replace(answer, headers=own))
+
+
+def twice(exchange: Exchange) -> None:
+    """A load balancer sends it again, and passes on the second answer."""
+    exchange.forward()
+    exchange.reply(exchange.forward())
+
+
+def yes(code: int, body: bytes = b'') -> Fault:
+    """Something in front of the service says that it is done."""
     return lambda exchange: exchange.reply(
-        _error(409, 'made up conflict', code=code)
+        Answer(code, body, {'Content-Type': 'application/json'})
     )
+
+
+def page(code: int, *, after: bool) -> Fault:
+    """A gateway's own page, before or after the service has done it."""
+
+    def fault(exchange: Exchange) -> None:
+        if after:
+            exchange.forward()
+        body = b'<html>the gateway says no</html>'
+        exchange.reply(Answer(code, body, {'Content-Type': 'text/html'}))
+
+    return fault
+
+
+def trickle(*, head: bool, pause: float = 0.05) -> Fault:
+    """The service has done it; the answer comes byte by byte, for ever."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.forward()
+        with contextlib.suppress(OSError):
+            if not head:
+                exchange.send_response(200)
+                exchange.send_header('Content-Length', '1000000')
+                exchange.end_headers()
+            while not exchange.server.proxy.closing.wait(pause):
+                exchange.wfile.write(b'H')
+                exchange.wfile.flush()
+
+    return fault
+
+
+def large(*, compressed: bool) -> Fault:
+    """The service has done it; the answer has no end worth reading."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.forward()
+        body = b' ' * 40_000_000
+        headers = {'Content-Type': 'application/json'}
+        if compressed:
+            body = gzip.compress(body, 1)
+            headers['Content-Encoding'] = 'gzip'
+        with contextlib.suppress(OSError):
+            exchange.reply(Answer(200, body, headers))
+
+    return fault
+
+
+def redirect(code: int, *, after: bool) -> Fault:
+    """The endpoint is elsewhere, and elsewhere is here."""
+
+    def fault(exchange: Exchange) -> None:
+        if after:
+            exchange.forward()
+        exchange.reply(Answer(code, b'', {'Location': exchange.path}))
+
+    return fault
 
 
 def wrong_type(exchange: Exchange) -> None:
@@ -250,12 +320,14 @@ class _Rule:
     method: str | None
     path: str
     left: float
+    end: str = ''
 
     def takes(self, exchange: Exchange) -> bool:
         return (
             self.left > 0
             and self.method in (None, exchange.command)
             and exchange.path.startswith(self.path)
+            and exchange.path.partition('?')[0].endswith(self.end)
         )
 
 
@@ -287,13 +359,15 @@ class FaultProxy:
         method: str | None = None,
         path: str = '',
         times: float = float('inf'),
+        end: str = '',
     ) -> None:
         """Let a fault take the next ``times`` requests that match.
 
         :param path: how the path begins
+        :param end: how it ends, without the query
         """
         with self._lock:
-            self._rules.append(_Rule(fault, method, path, times))
+            self._rules.append(_Rule(fault, method, path, times, end))
 
     def clear(self) -> None:
         """Pass everything on again, and forget the calls."""
