@@ -48,11 +48,13 @@ def test_gauges_have_the_numbers_of_each_host_and_model(tmp_path):
 
 def test_numbers_that_are_not_known_are_left_out(tmp_path):
     path = tmp_path / 'slots.prom'
-    metrics.write(str(path), [('old', 'amd-sev', SlotPool(2**31 - 1, 0, 3))])
+    pool = SlotPool(2**31 - 1, 0, 3)
+    metrics.write(str(path), [(Host(name='old'), 'amd-sev', pool)])
 
     written = samples(path.read_text())
     written.pop(('sev_scheduling_collected_timestamp_seconds',))
     assert written == {
+        ('sev_scheduling_host_disabled', 'old'): 0,
         ('sev_scheduling_slots_reserved', 'old', 'amd-sev'): 0,
         ('sev_scheduling_slots_used', 'old', 'amd-sev'): 3,
     }
