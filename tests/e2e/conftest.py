@@ -9,16 +9,21 @@ import contextlib
 from collections.abc import Iterator
 from typing import TypeVar
 
+import os_traits
 import pytest
 
 from tests.servers.databases import Database, mariadb, postgresql
 from tests.servers.nova import Conductor
 from tests.servers.nova_cloud import NovaCloud, nova_cloud
+from tests.servers.openstack import SmallCloud, small_cloud
 from tests.servers.placement import PlacementServer, placement_server
 from tests.servers.process import ServerMissing
 from tests.servers.rabbitmq import RabbitMQ, rabbitmq
 
 WORKERS = 2
+
+SEV = os_traits.HW_CPU_X86_AMD_SEV
+_TYPE = 'CUSTOM_HW_MACHINE_TYPE'
 
 _T = TypeVar('_T')
 
@@ -133,3 +138,19 @@ def cloud(deployed: NovaCloud) -> NovaCloud:
 def conductor(deployed: NovaCloud) -> Iterator[Conductor]:
     with Conductor(deployed.nova) as running:
         yield running
+
+
+@pytest.fixture(scope='session')
+def openstack(
+    mariadb_server: Database, rabbitmq_server: RabbitMQ
+) -> Iterator[SmallCloud]:
+    """A real cloud of three hosts; one amd-sev slot on each of the first two.
+
+    The third defaults to machine type pc.
+    """
+    with or_skip(small_cloud(mariadb_server, rabbitmq_server)) as cloud:
+        first, second, third = cloud.hosts
+        for host in (first, second):
+            cloud.publish(host, {'amd_sev': (SEV, 1)}, [f'{_TYPE}_Q35'])
+        cloud.publish(third, {'amd_sev': (SEV, 1)}, [f'{_TYPE}_PC'])
+        yield cloud

@@ -2,9 +2,10 @@
 
 nova-api, conductor, scheduler and several nova-compute with nova's own
 FakeDriver, on MariaDB and RabbitMQ, on loopback. There is no Cinder, and a
-Neutron that has nothing: servers are created with ``--nic none``. The driver knows no memory
-encryption, so :meth:`SmallCloud.publish` puts slots, traits and machine types
-on the compute nodes' providers as nova's libvirt driver does.
+Neutron that has nothing: servers are created with ``--nic none``. The driver
+knows no memory encryption, so :meth:`SmallCloud.publish` puts slots, traits
+and machine types on the compute nodes' providers as nova's libvirt driver
+does.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import os_traits
 import requests
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from tests.servers.databases import Database
+from tests.servers.databases import Database, mariadb
 from tests.servers.process import (
     HOST,
     Server,
@@ -40,7 +42,7 @@ from tests.servers.process import (
     server_directory,
     wait_until,
 )
-from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.rabbitmq import RabbitMQ, rabbitmq
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
@@ -185,15 +187,7 @@ class SmallCloud:
         self.directory = directory
         self.env = dict(env)
         self.hosts = tuple(hosts)
-        auth = v3.Password(
-            auth_url=env['OS_AUTH_URL'],
-            username=env['OS_USERNAME'],
-            password=env['OS_PASSWORD'],
-            project_name=env['OS_PROJECT_NAME'],
-            user_domain_id='default',
-            project_domain_id='default',
-        )
-        self.session = Session(auth=auth)
+        self.session = _session(env)
         self.placement = Adapter(
             self.session,
             service_type='placement',
@@ -211,6 +205,20 @@ class SmallCloud:
         if check:
             assert done.returncode == 0, (arguments, done.stderr)
         return done.stdout
+
+    def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return what an ``openstack … list`` prints, by columns."""
+        found: list[dict[str, Any]] = json.loads(
+            self.openstack(*arguments, '-f', 'json')
+        )
+        return found
+
+    def shown(self, *arguments: str) -> dict[str, Any]:
+        """Return the fields that an ``openstack … show`` prints."""
+        found: dict[str, Any] = json.loads(
+            self.openstack(*arguments, '-f', 'json')
+        )
+        return found
 
     def run(
         self, program: str, *arguments: str, **env: str
@@ -291,6 +299,19 @@ class SmallCloud:
         )
         assert answer.ok, (method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else None
+
+
+def _session(env: Mapping[str, str]) -> Session:
+    return Session(
+        auth=v3.Password(
+            auth_url=env['OS_AUTH_URL'],
+            username=env['OS_USERNAME'],
+            password=env['OS_PASSWORD'],
+            project_name=env['OS_PROJECT_NAME'],
+            user_domain_id='default',
+            project_domain_id='default',
+        )
+    )
 
 
 def _scripts() -> pathlib.Path:
@@ -425,16 +446,10 @@ class _Maker:
         config = self._write(
             'keystone', _KEYSTONE, database=self.database.create('keystone')
         )
-        for steps in (
+        for step in (
             ('db_sync',),
-            (
-                'fernet_setup',
-                *('--keystone-user', 'root', '--keystone-group', 'root'),
-            ),
-            (
-                'credential_setup',
-                *('--keystone-user', 'root', '--keystone-group', 'root'),
-            ),
+            ('fernet_setup', *_as_user()),
+            ('credential_setup', *_as_user()),
             (
                 'bootstrap',
                 *('--bootstrap-password', self.password),
@@ -444,9 +459,7 @@ class _Maker:
                 *('--bootstrap-internal-url', self.auth_url),
             ),
         ):
-            if os.geteuid() and steps[0].endswith('_setup'):
-                steps = steps[:1]
-            self._tool('keystone-manage', '--config-file', config, *steps)
+            self._tool('keystone-manage', '--config-file', config, *step)
         self._serve(
             'keystone',
             'tests.servers.wsgi:keystone()',
@@ -484,17 +497,7 @@ class _Maker:
         }
 
     def session(self) -> Session:
-        env = self.env()
-        return Session(
-            auth=v3.Password(
-                auth_url=env['OS_AUTH_URL'],
-                username=env['OS_USERNAME'],
-                password=env['OS_PASSWORD'],
-                project_name=env['OS_PROJECT_NAME'],
-                user_domain_id='default',
-                project_domain_id='default',
-            )
-        )
+        return _session(self.env())
 
     def placement(self) -> None:
         self.register('placement', 'placement')
@@ -607,6 +610,13 @@ class _Maker:
         return {p['name'] for p in found.json()['resource_providers']}
 
 
+def _as_user() -> tuple[str, ...]:
+    """Return what keystone-manage needs to be told where root runs it."""
+    if os.geteuid():
+        return ()
+    return ('--keystone-user', 'root', '--keystone-group', 'root')
+
+
 def _installed(path: str) -> str:
     """Return a file that a package installs below ``etc``."""
     return str(pathlib.Path(sysconfig.get_path('data')) / 'etc' / path)
@@ -637,3 +647,28 @@ def small_cloud(
         maker.glance()
         maker.nova(hosts)
         yield SmallCloud(directory, maker.env(), hosts)
+
+
+def main() -> None:
+    """Run a cloud until Ctrl-C, for looking at it."""
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        mariadb() as database,
+        rabbitmq() as broker,
+        small_cloud(database, broker) as cloud,
+    ):
+        for host in cloud.hosts:
+            cloud.publish(
+                host,
+                {'amd_sev': (os_traits.HW_CPU_X86_AMD_SEV, 4)},
+                ['CUSTOM_HW_MACHINE_TYPE_Q35'],
+            )
+        for name, value in cloud.env.items():
+            print(f'export {name}={value}')
+        print(f'# Logs are in {cloud.directory}; Ctrl-C ends all of it.')
+        sys.stdout.flush()
+        signal.pause()
+
+
+if __name__ == '__main__':
+    main()
