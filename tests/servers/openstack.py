@@ -413,6 +413,8 @@ class _Maker:
             *('--bind', f'{HOST}:{port}', '--workers', '1'),
             *('--worker-class', 'gthread', '--threads', '8'),
             *('--timeout', '120', '--graceful-timeout', '2'),
+            # Longer than clients wait between two questions.
+            *('--keep-alive', '75'),
             *('--pythonpath', str(_ROOT), application),
         ]
         self._start(
