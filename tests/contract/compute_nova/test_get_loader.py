@@ -7,6 +7,8 @@ choice to libvirt (``tests/contract/compute_libvirt``).
 import types
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip('nova', reason='nova is not installed')
 
@@ -45,21 +47,39 @@ def test_the_least_versions_are_those_of_the_release():
         assert sev_es.since_qemu == host.MIN_QEMU_SEV_ES_VERSION
 
 
-@pytest.mark.skipif(
+nova_chooses = pytest.mark.skipif(
     RELEASE >= LIBVIRT_CHOOSES, reason='libvirt chooses for this release'
 )
+
+
+@nova_chooses
 @pytest.mark.parametrize('secure_boot', [False, True])
 @pytest.mark.parametrize('name', descriptors.SETS)
 def test_nova_chooses_what_we_say(name, secure_boot, tmp_path, monkeypatch):
-    descriptors.lay(tmp_path, descriptors.SETS[name])
+    compare(descriptors.SETS[name], secure_boot, tmp_path, monkeypatch)
+
+
+@nova_chooses
+@settings(max_examples=200, deadline=None)
+@given(descriptors.ANY_FOLDERS, st.booleans())
+def test_nova_chooses_what_we_say_whatever_is_there(
+    tmp_path_factory, files, secure_boot
+):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        root = tmp_path_factory.mktemp('host')
+        compare(files, secure_boot, root, monkeypatch)
+
+
+def compare(files, secure_boot, root, monkeypatch):
+    descriptors.lay(root, files)
     monkeypatch.setattr(
         host,
         'QEMU_FIRMWARE_DESCRIPTOR_PATHS',
-        [f'{tmp_path}{directory}' for directory in DIRECTORIES],
+        [f'{root}{directory}' for directory in DIRECTORIES],
     )
     guest = Guest(find_model('amd-sev'), MACHINE, secure_boot=secure_boot)
 
-    choice = chosen_by_nova(search(HostFilesystem(tmp_path)), guest)
+    choice = chosen_by_nova(search(HostFilesystem(root)), guest)
 
     ours = choice.descriptor and choice.descriptor.files
     assert theirs(secure_boot) == (RAISED if choice.problem else ours)

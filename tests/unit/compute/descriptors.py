@@ -6,6 +6,8 @@ names, devices, modes, targets and features.
 
 import json
 
+from hypothesis import strategies as st
+
 SHARE = 'usr/share/qemu/firmware'
 ETC = 'etc/qemu/firmware'
 
@@ -303,3 +305,44 @@ def lay(root, files):
 
 def _is_directory(path):
     return path.is_dir() and not path.is_symlink()
+
+
+_ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(
+        ['uefi', 'flash', 'memory', 'x86_64', 'pc-q35-*', 'amd-sev', '/fw/A']
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ['filename', 'format', 'device', 'architecture', 'machines']
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+_FILE = (
+    st.text(max_size=20)
+    | st.binary(max_size=20)
+    | st.sampled_from([*DEBIAN.values(), ES, COMBINED])
+    | st.builds(
+        lambda key, value: {**ES, key: value},
+        st.sampled_from(sorted(ES)),
+        _ANY,
+    )
+    | _ANY.map(json.dumps)
+)
+
+#: Path -> whatever may lie there, for :func:`lay`.
+ANY_FOLDERS = st.dictionaries(
+    st.sampled_from(
+        [f'{d}/{n}' for d in (SHARE, ETC) for n in ('a.json', 'b', 'c.json')]
+    ),
+    _FILE,
+    max_size=4,
+)

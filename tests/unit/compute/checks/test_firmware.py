@@ -1,6 +1,14 @@
-import pytest
+import shutil
+from dataclasses import replace
 
-from sev_scheduling.compute import parse_domain_capabilities
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sev_scheduling.compute import (
+    parse_descriptor,
+    parse_domain_capabilities,
+)
 from sev_scheduling.compute.checks import firmware
 from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import HostEvidence
@@ -41,7 +49,7 @@ def host(root, model, files, *, version=NEW, release=34, capabilities=()):
         (root / name).mkdir(exist_ok=True)
     descriptors.lay(root, files)
     for place in (root / descriptors.SHARE).iterdir():
-        text = place.read_text() if place.is_file() else ''
+        text = place.read_text(errors='replace') if place.is_file() else ''
         for word in text.split('"'):
             if word.startswith('/fw/') and 'GONE' not in word:
                 (root / word.lstrip('/')).touch()
@@ -350,3 +358,36 @@ def test_a_host_without_models_needs_no_descriptor(tmp_path):
     )
 
     assert firmware.descriptors(report) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    descriptors.ANY_FOLDERS,
+    st.sampled_from([(32, None), (34, OLD), (34, NEW), (34, None)]),
+    st.booleans(),
+)
+def test_a_success_names_firmware_that_is_there_and_that_is_chosen(
+    tmp_path_factory, files, release_and_version, present
+):
+    release, version = release_and_version
+    root = tmp_path_factory.mktemp('host')
+    for model in find_model('amd-sev'), find_model('amd-sev-es'):
+        report = host(
+            root, model.name, files, version=version, release=release
+        )
+        if not present:
+            shutil.rmtree(root / 'fw')
+            report = replace(report, firmware=search(HostFilesystem(root)))
+
+        finding = firmware.firmware(report, model=model)
+
+        if finding.status is not SUCCESS:
+            continue
+        path = finding.values['path']
+        assert (root / path.lstrip('/')).is_file()
+        (text,) = (
+            file.text for file in report.firmware.files if file.path == path
+        )
+        chosen = parse_descriptor(text, path)
+        assert chosen.files
+        assert all((root / f.lstrip('/')).is_file() for f in chosen.files)

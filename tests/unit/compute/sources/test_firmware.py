@@ -506,50 +506,8 @@ def test_secure_boot_is_offered_where_firmware_requires_smm(
     assert secure_boot_offered(found, guest) is offered
 
 
-_ANY = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from(
-        ['uefi', 'flash', 'memory', 'x86_64', 'pc-q35-*', 'amd-sev', '/fw/A']
-    ),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ['filename', 'format', 'device', 'architecture', 'machines']
-            ),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=6,
-)
-_FILE = (
-    st.text(max_size=20)
-    | st.binary(max_size=20)
-    | st.sampled_from(
-        [*descriptors.DEBIAN.values(), descriptors.ES, descriptors.COMBINED]
-    )
-    | st.builds(
-        lambda key, value: {**descriptors.ES, key: value},
-        st.sampled_from(sorted(descriptors.ES)),
-        _ANY,
-    )
-    | _ANY.map(json.dumps)
-)
-
-
 @settings(max_examples=60, deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(
-            [f'{d}/{n}' for d in (SHARE, ETC) for n in ('a.json', 'b', 'c')]
-        ),
-        _FILE,
-        max_size=4,
-    )
-)
+@given(descriptors.ANY_FOLDERS)
 def test_whatever_is_there_ends_in_a_choice_or_none(tmp_path_factory, files):
     found = _found(tmp_path_factory.mktemp('host'), files)
 
