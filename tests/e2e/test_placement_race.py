@@ -14,6 +14,7 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
 import pytest
+import sqlalchemy as sa
 
 from sev_scheduling.placement import Claim, PlacementClient
 from tests.e2e.requests import hosts, sev_request
@@ -54,9 +55,48 @@ def held(client: PlacementClient) -> Mapping[str, int]:
     return collections.Counter(claim.provider for claim in client.claims())
 
 
+#: What each consumer holds, by resource class, and each pool's total beside.
+_ALLOCATIONS = """
+SELECT c.uuid, rc.name, a.used, p.id
+FROM allocations a
+JOIN consumers c ON c.uuid = a.consumer_id
+JOIN resource_classes rc ON rc.id = a.resource_class_id
+JOIN resource_providers p ON p.id = a.resource_provider_id
+"""
+_TOTALS = """
+SELECT i.resource_provider_id, i.total FROM inventories i
+JOIN resource_classes rc ON rc.id = i.resource_class_id
+WHERE rc.name = 'MEM_ENCRYPTION_CONTEXT'
+"""
+WHOLE = ['DISK_GB', 'MEMORY_MB', 'MEM_ENCRYPTION_CONTEXT', 'VCPU']
+
+
+def slots_by_sql(server: PlacementServer) -> int:
+    """Return the slots in use, from Placement's tables themselves.
+
+    No pool may have more in use than its total, and no consumer less than a
+    whole claim.
+    """
+    engine = sa.create_engine(server.database_url, poolclass=sa.pool.NullPool)
+    with engine.connect() as database:
+        allocations = database.execute(sa.text(_ALLOCATIONS)).all()
+        totals = dict(database.execute(sa.text(_TOTALS)).tuples().all())
+    classes = collections.defaultdict(list)
+    in_use: collections.Counter[int] = collections.Counter()
+    for consumer, name, amount, provider in allocations:
+        classes[consumer].append(name)
+        if name == 'MEM_ENCRYPTION_CONTEXT':
+            in_use[provider] += amount
+    assert all(sorted(names) == WHOLE for names in classes.values()), classes
+    assert all(n <= totals[provider] for provider, n in in_use.items())
+    assert in_use.total() == len(classes)
+    return in_use.total()
+
+
 def test_as_many_guests_get_a_slot_as_there_are_slots(server):
     outcomes = race(server.url, sev_request(), processes=PROCESSES, claims=50)
     assert outcomes == {HELD: 60, 'NoCapacity': 340}
+    assert slots_by_sql(server) == SLOTS
     reader = PlacementClient(server.adapter())
     assert sum(used(reader).values()) == SLOTS
     assert held(reader) == used(reader)
@@ -154,6 +194,7 @@ def test_claimers_killed_at_any_moment_leave_whole_claims_that_can_be_freed(
                 crowd.wait(random.uniform(0.0, 0.5))
                 crowd.kill(random.randint(1, 3))
         left = Look(server, reader).guests
+        assert slots_by_sql(server) == len(left)
         check_groups(left)
         assert guests(reader.reconcile(owner)) == left
         assert guests(reader.claims()) == left, 'a dry run frees nothing'
