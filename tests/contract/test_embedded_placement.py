@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import warnings
 
 import pytest
 from sqlalchemy import event
@@ -184,3 +185,16 @@ def test_a_thousand_hosts_are_one_transaction(monkeypatch):
         event.remove(adapter.engine, 'before_cursor_execute', count)
         assert len(statements) < 20
         assert len(names(adapter)) == 1000
+
+
+def test_warnings_of_the_callers_own_code_are_not_hidden():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter('always')
+        with embedded_placement() as adapter:
+            warnings.warn('of the caller', UserWarning, stacklevel=1)
+            adapter.get('/resource_providers')
+            PlacementClient(adapter).hosts()
+
+    assert [str(w.message) for w in seen if w.filename == __file__] == [
+        'of the caller'
+    ]

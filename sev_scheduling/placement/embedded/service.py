@@ -160,18 +160,21 @@ def _running(path: Path, new: bool) -> Iterator[EmbeddedAdapter]:
         sqlite_synchronous=not new,
     )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(_quiet_loggers())
         stack.callback(db_api.placement_context_manager.patch_factory(manager))
         forget()
         stack.callback(forget)
         engine = db_api.get_placement_engine()
         stack.callback(engine.dispose)
-        if new:
-            migration.create_schema(engine)
-            migration.stamp('head')
-        else:
-            migration.upgrade('head')
-        application = deploy.loadapp(conf)
+        # Only here: later warnings may be of the caller's own code.
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            if new:
+                migration.create_schema(engine)
+                migration.stamp('head')
+            else:
+                migration.upgrade('head')
+            application = deploy.loadapp(conf)
         # A name that no real service has.
         endpoint = f'http://{uuid.uuid4()}/placement'
         stack.enter_context(
@@ -188,16 +191,14 @@ def _running(path: Path, new: bool) -> Iterator[EmbeddedAdapter]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_loggers() -> Iterator[None]:
     """Keep alembic's and Placement's chatter out of a command's output."""
     loggers = [logging.getLogger(n) for n in ('alembic', 'placement')]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
+        yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
