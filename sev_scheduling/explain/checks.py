@@ -624,6 +624,13 @@ def _text(value: object) -> object:
     if isinstance(value, tuple):
         if all(isinstance(item, int) for item in value):
             return '.'.join(map(str, value))
-        notes = any(isinstance(item, Note) for item in value)
-        return ('; ' if notes else ', ').join(str(_text(v)) for v in value)
+        return _separator(value).join(str(_text(v)) for v in value)
     return printable(value) if isinstance(value, str) else value
+
+
+def _separator(items: tuple[object, ...]) -> str:
+    """Return what stands between sentences, parts of one, or words."""
+    codes = [item.code for item in items if isinstance(item, Note)]
+    if NoteCode.FIRMWARE_ANSWER in codes:
+        return ' '
+    return '; ' if codes else ', '

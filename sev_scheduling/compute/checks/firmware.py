@@ -17,6 +17,7 @@ from sev_scheduling.compute.checks.report import (
     success,
     warning,
 )
+from sev_scheduling.compute.checks.versions import MINIMUM
 from sev_scheduling.compute.detection import detectable_models
 from sev_scheduling.compute.sources.firmware import (
     REQUIRES_SMM,
@@ -35,7 +36,7 @@ from sev_scheduling.compute.sources.firmware import (
     nova_refuses,
     secure_boot_offered,
 )
-from sev_scheduling.compute.sources.libvirt import least_version
+from sev_scheduling.compute.sources.libvirt import Version, least_version
 from sev_scheduling.hosts.check import CheckKind, Note, NoteCode
 from sev_scheduling.models import EncryptionModel, SecureBoot
 
@@ -80,26 +81,28 @@ def firmware(report: HostReport, *, model: EncryptionModel) -> Finding | None:
     if report.release < LIBVIRT_CHOOSES:
         choose = functools.partial(chosen_by_nova, found)
         return _judged(found, guest, choose)
-    findings = {
-        era: _judged(found, guest, functools.partial(_by_libvirt, found, era))
-        for era in _eras(report, model)
-    }
-    first = next(iter(findings.values()))
-    if all(finding == first for finding in findings.values()):
-        return first
+    answers: list[tuple[Version, Finding]] = []
+    for era in _eras(report, model):
+        choose = functools.partial(_by_libvirt, found, era)
+        finding = _judged(found, guest, choose)
+        if not answers or finding != answers[-1][1]:
+            since = max(era.since, _least(report, model))
+            answers.append((since, finding))
+    if len(answers) == 1:
+        return answers[0][1]
     return warning(
         NoteCode.FIRMWARE_DISPUTED,
         answers=tuple(
             Note(
                 NoteCode.FIRMWARE_ANSWER,
                 {
-                    'since': era.since,
+                    'since': since,
                     'finding': Note(
                         finding.code, {**finding.values, 'model': model.name}
                     ),
                 },
             )
-            for era, finding in findings.items()
+            for since, finding in answers
         ),
     )
 
@@ -111,10 +114,16 @@ def _by_libvirt(found: FirmwareSearch, era: Era, guest: Guest) -> Choice:
 def _eras(
     report: HostReport, model: EncryptionModel | None = None
 ) -> tuple[Era, ...]:
-    least = least_version(report.facts.capabilities)
-    if model is not None:
-        least = max(least, model.first_libvirt)
-    return eras(report.facts.libvirt_version, least)
+    return eras(report.facts.libvirt_version, _least(report, model))
+
+
+def _least(report: HostReport, model: EncryptionModel | None) -> Version:
+    """Return what an unknown version of libvirt is not below."""
+    return max(
+        least_version(report.facts.capabilities),
+        MINIMUM[report.release][0],
+        model.first_libvirt if model else (0, 0, 0),
+    )
 
 
 def _judged(found: FirmwareSearch, guest: Guest, choose: _Chooser) -> Finding:

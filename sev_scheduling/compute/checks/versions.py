@@ -27,7 +27,7 @@ STATELESS: Version = (8, 6, 0)
 
 
 def versions(report: HostReport) -> Finding:
-    """Check libvirt's and QEMU's versions; an unknown one is not judged."""
+    """Check libvirt's and QEMU's versions; an unknown one is a warning."""
     release = report.release
     libvirt, qemu = report.facts.libvirt_version, report.facts.qemu_version
     known = {'libvirt': libvirt, 'QEMU': qemu}
@@ -59,10 +59,10 @@ def versions(report: HostReport) -> Finding:
         return warning(
             NoteCode.VERSIONS_NO_STATELESS, version=libvirt, least=STATELESS
         )
-    code = NoteCode.VERSIONS_FIT
+    finding, code = success, NoteCode.VERSIONS_FIT
     if None in known.values():
-        code = NoteCode.VERSIONS_UNKNOWN
-    return success(
+        finding, code = warning, NoteCode.VERSIONS_UNKNOWN
+    return finding(
         code,
         release=release,
         libvirt=libvirt,

@@ -31,6 +31,7 @@ def host(name):
             [
                 *('check', *host(samples.MILAN), '--nova-release', 34),
                 *('--libvirt-version', '12.0.0'),
+                *('--qemu-version', '10.1.0'),
             ],
             0,
             id='check, success',

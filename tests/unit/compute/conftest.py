@@ -45,6 +45,7 @@ def arm_cca(monkeypatch):
         HostFilesystem(host),
         capabilities=[parse_domain_capabilities(text, 'caps')],
         libvirt_version=(12, 0, 0),
+        qemu_version=(10, 1, 0),
     )
     for cached in (registered_models, model_traits):
         cached.cache_clear()

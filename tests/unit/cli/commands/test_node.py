@@ -541,10 +541,13 @@ class TestProviderConfig:
         run(node.ProviderConfig, *arguments, '--force')
 
 
+#: Such as every model runs with.
+VERSIONS = ['--libvirt-version', '12.0', '--qemu-version', '10.1']
+
+
 class TestCheck:
     def test_a_ready_host_succeeds(self, run):
-        newer = ['--libvirt-version', '12.0']
-        outcome = run(node_check.Check, *host(samples.MILAN), *newer)
+        outcome = run(node_check.Check, *host(samples.MILAN), *VERSIONS)
 
         assert outcome.status == 0
         assert outcome.out.count('| Check: ') == 16
@@ -553,7 +556,8 @@ class TestCheck:
     @pytest.mark.parametrize(
         ('name', 'arguments', 'status'),
         [
-            pytest.param(samples.GENOA, [], 0, id='success'),
+            pytest.param(samples.GENOA, VERSIONS, 0, id='success'),
+            pytest.param(samples.GENOA, [], 1, id='versions unknown'),
             pytest.param(samples.MILAN, ['--guests', 2000], 1, id='warning'),
             pytest.param(
                 samples.MILAN,

@@ -50,10 +50,10 @@ SUCCESS, WARNING, FAILURE = Status
             id='no stateless firmware',
         ),
         pytest.param(
-            SEV, None, (9, 0, 0), SUCCESS, 'versions-unknown', id='no libvirt'
+            SEV, None, (9, 0, 0), WARNING, 'versions-unknown', id='no libvirt'
         ),
         pytest.param(
-            SEV, (9, 2, 0), None, SUCCESS, 'versions-unknown', id='no QEMU'
+            SEV, (9, 2, 0), None, WARNING, 'versions-unknown', id='no QEMU'
         ),
         pytest.param(
             SNP,
