@@ -214,4 +214,4 @@ class TestSameHostsRemain(Cloud):
         self.play(1)
 
     def test_cloud_two(self):
-        self.play(2)
+        self.play(3)

@@ -76,6 +76,10 @@ ROWS: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
         {**ENCRYPTED, 'hw:mem_encryption_model': 'intel-tdx'},
         {**Q35, 'hw_firmware_stateless': 'true'},
     ),
+    'secure-boot-unsupported': (
+        {**ENCRYPTED, 'hw:mem_encryption_model': ES},
+        {**Q35, 'os_secure_boot': 'required'},
+    ),
 }
 
 
@@ -171,7 +175,7 @@ BUILT = {
     *('host-device', 'trait-conflict'),
 }
 #: What later releases alone build.
-MAY_BE_BUILT = {'architecture-unsupported'}
+MAY_BE_BUILT = {'architecture-unsupported', 'secure-boot-unsupported'}
 #: Nova 31 reads no model, and takes each of these for amd-sev; one of them is
 #: moved.
 OF_AN_UNREAD_MODEL = {
@@ -179,6 +183,7 @@ OF_AN_UNREAD_MODEL = {
 }
 if not NESTED:
     BUILT |= {'unknown-model'}
+    OF_AN_UNREAD_MODEL |= {'secure-boot-unsupported'}
     MAY_BE_BUILT |= OF_AN_UNREAD_MODEL
 
 
