@@ -220,7 +220,7 @@ class NovaCloud:
     def release(self, instances: Iterable[str]) -> None:
         """Free what guests hold, as nova does when a server is deleted."""
         for instance in instances:
-            assert self.reader.release(instance)
+            assert self.reader.release(instance, force=True)
 
 
 def _begins_with(instance: str) -> bool:
