@@ -140,13 +140,14 @@ def conductor(deployed: NovaCloud) -> Iterator[Conductor]:
         yield running
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def openstack(
     mariadb_server: Database, rabbitmq_server: RabbitMQ
 ) -> Iterator[SmallCloud]:
     """A real cloud of three hosts; one amd-sev slot on each of the first two.
 
-    The third defaults to machine type pc.
+    The third defaults to machine type pc. It ends with the module, as its
+    services would slow down tests of time.
     """
     with or_skip(small_cloud(mariadb_server, rabbitmq_server)) as cloud:
         first, second, third = cloud.hosts
