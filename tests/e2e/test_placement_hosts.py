@@ -115,7 +115,7 @@ def test_the_command_shows_the_same(placement):
         timeout=60,
     ).stdout
     rows = [tuple(row.values()) for row in json.loads(shown)]
-    assert sorted(rows) == SLOTS
+    assert sorted(rows) == [(*slots, 'enabled') for slots in SLOTS]
 
 
 @pytest.mark.parametrize('count', [2, 40])
