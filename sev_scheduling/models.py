@@ -60,6 +60,8 @@ class EncryptionModel:
     :ivar video_model: ``hw_video_model`` that the image must have, or None
     :ivar excluded_by: models that must not share a host with it
     :ivar exclusion_source: why not, such as a CVE
+    :ivar stronger_than: models that protect less: this one keeps what they
+        keep secret, and more
     :ivar hypervisor_types: hypervisors that can run it, in lower case
 
     How a compute host shows that it has the model; empty where it does not:
@@ -103,6 +105,7 @@ class EncryptionModel:
     secure_boot_firmware: bool = False
     excluded_by: tuple[str, ...] = ()
     exclusion_source: str = ''
+    stronger_than: tuple[str, ...] = ()
     hypervisor_types: tuple[str, ...] = ('qemu', 'kvm')
     pins_memory: bool = False
     kernel_parameters: tuple[str, ...] = ()
@@ -151,6 +154,7 @@ BUILTIN_MODELS = (
         excluded_by=('amd-sev-snp',),
         exclusion_source='CVE-2025-48514',
         secure_boot=SecureBoot.UNSUPPORTED,
+        stronger_than=('amd-sev',),
         pins_memory=True,
         kernel_parameters=('kvm_amd.sev', 'kvm_amd.sev_es'),
         capacity_key='sev_es',
@@ -166,6 +170,7 @@ BUILTIN_MODELS = (
         name='amd-sev-snp',
         trait=os_traits.HW_CPU_X86_AMD_SEV_SNP,
         provider_suffix='amd_sev_snp',
+        stronger_than=('amd-sev', 'amd-sev-es'),
         stateless_firmware=True,
         secure_boot=SecureBoot.UNSUPPORTED,
         pins_memory=True,
@@ -188,6 +193,7 @@ BUILTIN_MODELS = (
         name='intel-tdx',
         trait=os_traits.HW_CPU_X86_INTEL_TDX,
         provider_suffix='intel_tdx',
+        stronger_than=('amd-sev', 'amd-sev-es'),
         stateless_firmware=True,
         secure_boot=SecureBoot.WITHOUT_SMM,
         secure_boot_firmware=True,
@@ -210,6 +216,7 @@ BUILTIN_MODELS = (
 _NAME = re.compile(r'[a-z0-9]+(-[a-z0-9]+)*')
 _SUFFIX = re.compile(r'[a-z0-9]+(_[a-z0-9]+)*')
 _WORD = re.compile(r'[A-Za-z0-9_-]*')
+_SEPARATORS = re.compile(r'[-_. ]+')
 _PARAMETER = re.compile(r'[a-z0-9_]+\.[a-z0-9_]+')
 
 
@@ -242,7 +249,7 @@ _FIELDS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         'give a tuple of texts',
     ),
     (
-        ('excluded_by', 'kernel_parameters'),
+        ('excluded_by', 'kernel_parameters', 'stronger_than'),
         _are_texts,
         'give a tuple of texts',
     ),
@@ -413,6 +420,39 @@ def excluding_models(
     if not model.excluded_by:
         return ()
     return tuple(name for name in offered if name in model.excluded_by)
+
+
+def nearest_model(name: str) -> str | None:
+    """Return the registered model whose name is nearest; None for none.
+
+    >>> nearest_model('sev-snp'), nearest_model('TDX'), nearest_model('x')
+    ('amd-sev-snp', 'intel-tdx', None)
+    """
+    # Most requests name a model that is known.
+    import difflib
+
+    known = registered_models()
+    wanted = _one_spelling(name)
+    for model in known:
+        spelling = _one_spelling(model)
+        # 'snp' and 'sev-snp' for amd-sev-snp.
+        if f'-{spelling}'.endswith(f'-{wanted}'):
+            return model
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.8)
+    return near[0] if near else None
+
+
+def _one_spelling(name: str) -> str:
+    return _SEPARATORS.sub('-', name.strip().lower()[:60])
+
+
+def weaker_model(name: str, other: str) -> str | None:
+    """Return which of two models protects less; None where neither does."""
+    known = registered_models()
+    for one, two in ((name, other), (other, name)):
+        if one in known and two in known[one].stronger_than:
+            return two
+    return None
 
 
 def find_model(name: str) -> EncryptionModel | None:

@@ -40,6 +40,7 @@ class Code(enum.StrEnum):
     UNKNOWN_MODEL = 'unknown-model'
     MODEL_CONFLICT = 'model-conflict'
     MODEL_WITHOUT_ENCRYPTION = 'model-without-encryption'
+    MISSPELT_KEY = 'misspelt-key'
     FIRMWARE_NOT_UEFI = 'firmware-not-uefi'
     FIRMWARE_NOT_STATELESS = 'firmware-not-stateless'
     SECURE_BOOT_UNSUPPORTED = 'secure-boot-unsupported'
@@ -81,6 +82,8 @@ class Case(enum.StrEnum):
     PORT = 'port'
     #: encryption is not asked for
     UNENCRYPTED = 'unencrypted'
+    #: a model that the caller would take, named by neither flavor nor image
+    CALLER = 'caller'
     #: an entry that is neither ``required`` nor ``forbidden``
     NOT_A_STATE = 'not-a-state'
     UNKNOWN_TRAIT = 'unknown-trait'
@@ -157,6 +160,30 @@ class Advice(enum.StrEnum):
     BEFORE_HARD_REBOOT = 'before-hard-reboot'
 
 
+class Caveat(enum.StrEnum):
+    """What must be true for a fix to be the right one."""
+
+    ENCRYPTED = 'encrypted'
+    UNENCRYPTED = 'unencrypted'
+    #: the first of the fix's values is the model that is wanted
+    MODEL_WANTED = 'model-wanted'
+    BOOTS_WITH_UEFI = 'boots-with-uefi'
+    BOOTS_WITH_STATELESS_FIRMWARE = 'boots-with-stateless-firmware'
+    RUNS_ON_Q35 = 'runs-on-q35'
+    HAS_VIRTIO_DRIVER = 'has-virtio-driver'
+    HAS_SATA_DRIVER = 'has-sata-driver'
+    NEEDS_NO_DISPLAY = 'needs-no-display'
+
+    @property
+    def of_image(self) -> bool:
+        """Whether another image is the way out where it is not true."""
+        return self not in _CAVEATS_OF_REQUEST
+
+
+_CAVEATS_OF_REQUEST = frozenset(
+    {Caveat.ENCRYPTED, Caveat.UNENCRYPTED, Caveat.MODEL_WANTED}
+)
+
 #: What stands before ``set`` or ``unset`` in a command, and the option.
 _COMMANDS = {
     Target.FLAVOR: ('openstack', 'flavor', '--property'),
@@ -177,7 +204,10 @@ class Fix:
     :ivar set: key -> value
     :ivar unset: keys to remove; a fix that sets removes nothing
     :ivar advice: what to do where no command does it
-    :ivar values: what the advice is about
+    :ivar values: what the advice or a caveat is about
+    :ivar caveats: what must be true of the image or of what is wanted
+    :ivar public: others use the flavor or image as well, so that its owner
+        or the cloud's operator must make the change
     :ivar alternatives: other fixes, any one of which would do as well
     """
 
@@ -187,6 +217,8 @@ class Fix:
     unset: tuple[str, ...] = ()
     advice: Advice | None = None
     values: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    public: bool = False
     alternatives: tuple[Fix, ...] = ()
 
     def argv(self) -> list[str]:

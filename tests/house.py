@@ -23,14 +23,23 @@ ORDER = {
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
         *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
     ],
-    'sev_scheduling.request': ['sources', 'features', 'groups', 'request'],
+    'sev_scheduling.request': [
+        *('sources', 'spelling', 'features', 'groups', 'request'),
+    ],
     'sev_scheduling.rules': [
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
     'sev_scheduling.hosts': ['check', 'host', 'verdict', 'hostfilter'],
     'sev_scheduling.explain': [
-        *('catalogue', 'values', 'fixes', 'explanation', 'checks'),
+        *(
+            'catalogue',
+            'values',
+            'fixes',
+            'request_page',
+            'explanation',
+            'checks',
+        ),
     ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),

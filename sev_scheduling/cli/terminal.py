@@ -30,8 +30,8 @@ _ERASE = '\r\033[K'
 # A character that no text has, and where no line is folded.
 _GLUE = '\0'
 
-# A count, the point of a list, or an arrow before the words of a line.
-_BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?|-> )?')
+# A count, the point of a list, an arrow or a severity before the words.
+_BEGIN = re.compile(r'^ *(?:[0-9]+  |-  ?|-> |(?:error|warning)  +)?')
 
 
 def width(stream: TextIO) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
 from sev_scheduling.hosts.verdict import VerdictCode
-from sev_scheduling.problems import Advice, Case, Code, Target
+from sev_scheduling.problems import Advice, Case, Caveat, Code, Source, Target
 
 ASK_OPERATOR = "Ask the cloud's operator."
 TRY_LATER = 'Try again later, or delete an encrypted server.'
@@ -28,10 +28,13 @@ class ProblemRow:
     :ivar text: a sentence without its full stop; in lower case where it
         may follow :data:`ASKED`
     :ivar asked: begin it with who asked, where there is room
+    :ivar line: the same below the name of the flavor or image: what is, and
+        what is needed; '' where the sentence will do
     """
 
     text: str
     asked: bool = True
+    line: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +59,43 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
     (Code.INVALID_BOOLEAN, Case.ONLY): ProblemRow(
         '{what} of {owner} is {value}, which is neither true nor false',
         asked=False,
+        line='{key} is {value}, which is neither true nor false',
     ),
     (Code.ENCRYPTION_CONFLICT, Case.ONLY): ProblemRow(
-        '{what} of {owner} forbids it'
+        '{what} of {owner} forbids it',
+        line='{key} is {value}, and {other_key} of {other} is {other_value}',
     ),
     (Code.UNKNOWN_MODEL, Case.ONLY): ProblemRow(
-        '{owner} names the model {value}, which is not known'
+        '{owner} names the model {value}, which is not known',
+        line='{key} is {value}; known are {needs}',
     ),
     (Code.MODEL_CONFLICT, Case.ONLY): ProblemRow(
-        '{other} names the model {other_value} and {owner} names {value}'
+        '{other} names the model {other_value} and {owner} names {value}',
+        line='{key} is {value}, and {other_key} of {other} is {other_value}',
     ),
     (Code.MODEL_WITHOUT_ENCRYPTION, Case.ONLY): ProblemRow(
         'the model {value} is named by {owner}, and memory encryption is not '
         'asked for, so the guest is not encrypted',
         asked=False,
+        line='{key} is {value}, and memory encryption is not asked for',
     ),
-    (Code.FIRMWARE_NOT_UEFI, Case.ONLY): ProblemRow('{owner} {has}'),
+    (Code.MODEL_WITHOUT_ENCRYPTION, Case.CALLER): ProblemRow(
+        'the caller would take {name}, and memory encryption is not asked '
+        'for, so the guest is not encrypted',
+        asked=False,
+        line='{name} would do, and memory encryption is not asked for',
+    ),
+    (Code.MISSPELT_KEY, Case.ONLY): ProblemRow(
+        '{what} of {owner} is read by nobody; {other_key} seems to be meant',
+        asked=False,
+        line='{key} is read by nobody; {other_key} seems to be meant',
+    ),
+    (Code.FIRMWARE_NOT_UEFI, Case.ONLY): ProblemRow(
+        '{owner} {has}', line='{key} {is_set}; {model} needs {needs}'
+    ),
     (Code.FIRMWARE_NOT_STATELESS, Case.ONLY): ProblemRow(
-        '{model} needs stateless firmware, which {owner} does not ask for'
+        '{model} needs stateless firmware, which {owner} does not ask for',
+        line='{key} is not true; {model} needs stateless firmware',
     ),
     (Code.SECURE_BOOT_UNSUPPORTED, Case.ONLY): ProblemRow(
         '{owner} {has}, which {model} guests cannot have'
@@ -86,30 +108,41 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         '{needs}'
     ),
     (Code.MACHINE_TYPE_NOT_Q35, Case.ONLY): ProblemRow(
-        '{owner} {has}; {model} needs {needs}'
+        '{owner} {has}; {model} needs {needs}',
+        line='{key} {is_set}; {model} needs {needs}',
     ),
     (Code.MACHINE_TYPE_NOT_Q35, Case.HOST_DEFAULT): ProblemRow(
         '{owner} {has} and the host defaults to {other_value}; {model} needs '
-        '{needs}'
+        '{needs}',
+        line='{key} {is_set}, and the host defaults to {other_value}; '
+        '{model} needs {needs}',
     ),
     (Code.MACHINE_TYPE_UNSET, Case.ONLY): ProblemRow(
-        '{owner} {has}, so each host decides, and only {needs} will do'
+        '{owner} {has}, so each host decides, and only {needs} will do',
+        line='{key} {is_set}; {model} needs {needs}, and hosts may default '
+        'to pc',
     ),
     (Code.ARCHITECTURE_UNSUPPORTED, Case.ONLY): ProblemRow(
-        '{owner} {has}; {model} runs on {needs}'
+        '{owner} {has}; {model} runs on {needs}',
+        line='{key} {is_set}; {model} runs on {needs}',
     ),
-    (Code.DISK_BUS_UNSUPPORTED, Case.ONLY): ProblemRow('{owner} {has}'),
+    (Code.DISK_BUS_UNSUPPORTED, Case.ONLY): ProblemRow(
+        '{owner} {has}', line='{key} {is_set}; {model} needs {needs}'
+    ),
     (Code.DISK_BUS_UNSUPPORTED, Case.CONTROLLER): ProblemRow(
-        '{owner} has hw_disk_bus=scsi and {has}'
+        '{owner} has hw_disk_bus=scsi and {has}',
+        line='{key} {is_set}; hw_disk_bus=scsi needs {needs}',
     ),
     (Code.DISK_BUS_UNSUPPORTED, Case.ATTACHED): ProblemRow(
         '{other_name} has no IDE controller for the volume'
     ),
     (Code.CDROM_BUS_UNSUPPORTED, Case.ONLY): ProblemRow(
-        '{owner} {has}, and {other_name} has no IDE controller'
+        '{owner} {has}, and {other_name} has no IDE controller',
+        line='{key} {is_set}; {other_name} has no IDE controller',
     ),
     (Code.VIDEO_DEVICE_PRESENT, Case.ONLY): ProblemRow(
-        '{owner} {has}; {model} allows no video device'
+        '{owner} {has}; {model} allows no video device',
+        line='{key} {is_set}; {model} needs {needs}',
     ),
     (Code.HOST_DEVICE, Case.ONLY): ProblemRow(
         '{value} is a device of the host, which cannot reach encrypted memory'
@@ -122,41 +155,53 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         'encrypted memory'
     ),
     (Code.TRAIT_CONFLICT, Case.ONLY): ProblemRow(
-        '{owner} requires trait {name}, which contradicts {model}'
+        '{owner} requires trait {name}, which contradicts {model}',
+        line='{key} requires another model than {model}',
     ),
     (Code.TRAIT_CONFLICT, Case.FORBIDDEN): ProblemRow(
-        '{owner} forbids trait {name}, which contradicts {model}'
+        '{owner} forbids trait {name}, which contradicts {model}',
+        line='{key} forbids {model}',
     ),
     (Code.TRAIT_WITHOUT_ENCRYPTION, Case.ONLY): ProblemRow(
         '{owner} requires trait {name}, and memory encryption is not asked '
         'for, so the guest runs on such a host unencrypted',
         asked=False,
+        line='{key} is required, and memory encryption is not asked for',
     ),
     (Code.EXPLICIT_SLOT, Case.ONLY): ProblemRow(
-        '{owner} asks for a slot by {key} as well, which counts it twice'
+        '{owner} asks for a slot by {key} as well, which counts it twice',
+        line='{key} asks for a slot as well, which counts it twice',
     ),
     (Code.EXPLICIT_SLOT, Case.UNENCRYPTED): ProblemRow(
         '{owner} holds a slot by {key}, and memory encryption is not asked '
         'for, so the guest is not encrypted',
         asked=False,
+        line='{key} holds a slot, and memory encryption is not asked for',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NOT_A_STATE): ProblemRow(
-        '{what} of {owner} is {value}, so it is ignored', asked=False
+        '{what} of {owner} is {value}, so it is ignored',
+        asked=False,
+        line='{key} is {value}, so it is ignored',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.UNKNOWN_TRAIT): ProblemRow(
         '{what} of {owner} names a trait that os-traits does not know',
         asked=False,
+        line='{key} names a trait that os-traits does not know',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.UNKNOWN_CLASS): ProblemRow(
         '{what} of {owner} names a resource class that does not exist',
         asked=False,
+        line='{key} names a resource class that does not exist',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NOT_AN_AMOUNT): ProblemRow(
-        '{what} of {owner} is {value}, which is no amount', asked=False
+        '{what} of {owner} is {value}, which is no amount',
+        asked=False,
+        line='{key} is {value}, which is no amount',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NO_RESOURCES_IN_GROUP): ProblemRow(
         '{owner} has traits, and no resources, in request group {value}',
         asked=False,
+        line='request group {value} has traits and no resources',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.REQUIRED_AND_FORBIDDEN): ProblemRow(
         'trait {name} is both required and forbidden by {owner} and {other}',
@@ -223,6 +268,39 @@ ADVICE: Mapping[Advice, str] = {
         "ask the cloud's operator before a hard reboot"
     ),
 }
+
+#: What must be true for a fix to be the right one: of what, and what.
+CAVEATS: Mapping[Caveat, tuple[str, str]] = {
+    Caveat.ENCRYPTED: ('the guest', 'is to be encrypted'),
+    Caveat.UNENCRYPTED: ('the guest', 'may run unencrypted'),
+    Caveat.MODEL_WANTED: ('{first}', 'is wanted'),
+    Caveat.BOOTS_WITH_UEFI: ('the image', 'boots with UEFI'),
+    Caveat.BOOTS_WITH_STATELESS_FIRMWARE: (
+        'the image',
+        'keeps nothing in UEFI variables',
+    ),
+    Caveat.RUNS_ON_Q35: ('the image', 'runs on q35'),
+    Caveat.HAS_VIRTIO_DRIVER: ('the image', 'has drivers for virtio'),
+    Caveat.HAS_SATA_DRIVER: ('the image', 'has drivers for SATA'),
+    Caveat.NEEDS_NO_DISPLAY: ('the image', 'needs no display'),
+}
+
+#: The lines before and after a command.
+IF = 'if {clauses}'
+CHANGE = 'To fix it'
+OTHERWISE = 'Else use another image.'
+#: Who makes a change to what others use as well.
+PUBLIC: Mapping[Target, str] = {
+    Target.FLAVOR: (
+        "Flavor {name} is public: ask the cloud's operator, or choose another "
+        'flavor.'
+    ),
+    Target.IMAGE: (
+        "Image {name} is public: ask its owner or the cloud's operator, or "
+        'make the change to a copy of your own.'
+    ),
+}
+OR = 'Or {others}.'
 
 #: A change to what a target holds, in brief.
 CHANGES: Mapping[tuple[Target, bool], str] = {
@@ -589,9 +667,36 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         'Placement has no room for all {count} {guest}s:',
         'Not all of these {guest}s can be placed:',
     ),
-    'errors': ('This request cannot be scheduled:',) * 2,
-    'warnings': ('This request can be scheduled, with warnings:',) * 2,
-    'valid': ('This request can be scheduled.',) * 2,
+}
+
+#: What a request asks for, and whether anything is against it: with errors,
+#: and without.
+ASKS: Mapping[bool, str] = {
+    True: '{askers} {n:asks|ask} for {model}.',
+    False: '{askers} {n:asks|ask} for {model}. Nothing in flavor and image is '
+    'against encryption.',
+}
+NOT_ASKED: Mapping[bool, str] = {
+    True: '',
+    False: 'The guest will not be encrypted: {nobody} for it.',
+}
+NOBODY_OF_ONE = '{owner} does not ask'
+NOBODY_OF_TWO = 'neither {owner} nor {other} asks'
+#: Nothing is known but that there is no problem.
+NO_PROBLEMS = 'Nothing is against encryption.'
+
+#: What stands above the problems of one owner: with an error in an
+#: encrypted guest, with an error in another, with warnings alone.
+OWNERS: Mapping[str, str] = {
+    'not-ready': '{owner} is not ready for it:',
+    'unusable': '{owner} cannot be used as it is:',
+    'warnings': '{owner} has a warning:',
+}
+OWNER_OF: Mapping[Source, str] = {
+    Source.FLAVOR: 'flavor',
+    Source.IMAGE: 'image',
+    Source.REQUEST: 'the request',
+    Source.ACTION: 'the server',
 }
 
 #: What a claim of guests found: how many there were to be, and fit.

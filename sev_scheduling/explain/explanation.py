@@ -19,6 +19,7 @@ from sev_scheduling.diagnosis import (
 )
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import brief, merge
+from sev_scheduling.explain.request_page import RequestPage, commands
 from sev_scheduling.explain.values import (
     Count,
     Values,
@@ -33,6 +34,7 @@ from sev_scheduling.explain.values import (
 )
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.problems import Fix, Problem, advice, message
+from sev_scheduling.rules.validation import Validation
 
 #: Nova keeps so many bytes of a fault's message.
 FAULT_BYTES = 255
@@ -164,18 +166,24 @@ def _shortened(name: str | None) -> str | None:
 class Explanation:
     """Why a request can or cannot be placed.
 
-    :ivar kind: a key of :data:`.catalogue.HEADLINES`
+    :ivar kind: ``errors``, ``warnings`` or ``valid`` of a request, or a key
+        of :data:`.catalogue.HEADLINES`
     :ivar values: what the headline is made of: ``guest``, ``fit``, ``total``
     :ivar reasons: why not; for hosts, the largest group first
+    :ivar page: what there is to say about the request itself; None where
+        it is about hosts
     """
 
     kind: str
     values: Values
     reasons: tuple[Reason, ...] = ()
+    page: RequestPage | None = None
 
     @property
     def headline(self) -> str:
         """One line for operators."""
+        if self.page is not None:
+            return self.page.headline
         end = ':' if self.reasons else '.'
         template, _ = catalogue.HEADLINES[self.kind]
         return template.format_map({**self.values, 'end': end})
@@ -183,11 +191,15 @@ class Explanation:
     @property
     def tenant_headline(self) -> str:
         """One line for tenants."""
+        if self.page is not None:
+            return self.page.headline
         return catalogue.HEADLINES[self.kind][1].format_map(self.values)
 
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands in its views, to be copied: none may be folded."""
+        if self.page is not None:
+            return tuple(dict.fromkeys(commands(self.page.problems)))
         fixes = [reason.change for reason in self.reasons if reason.change]
         fixes += [other for fix in fixes for other in fix.alternatives]
         return tuple(filter(None, (fix.command() for fix in fixes)))
@@ -195,10 +207,13 @@ class Explanation:
     def adding(self, problem: Problem) -> Explanation:
         """Return the same with one more problem, as the last reason."""
         reason = Reason(problem.code, problem, change=problem.fix)
-        return replace(self, reasons=(*self.reasons, reason))
+        page = self.page and self.page.adding(problem)
+        return replace(self, reasons=(*self.reasons, reason), page=page)
 
     def operator(self) -> str:
         """Return the view with counts, for operators, in several lines."""
+        if self.page is not None:
+            return self.page.view(tenant=False)
         width = max((len(str(r.hosts)) for r in self.reasons), default=0)
         lines = [self.headline]
         for reason in self.reasons:
@@ -211,6 +226,8 @@ class Explanation:
 
     def tenant(self) -> str:
         """Return the view without host names and counts, for tenants."""
+        if self.page is not None:
+            return self.page.view(tenant=True)
         lines = [self.tenant_headline]
         for reason in self.reasons:
             if reason.for_tenant:
@@ -228,7 +245,12 @@ class Explanation:
         reasons = [r for r in self.reasons if r.for_tenant]
         short = [reason._with_short_names() for reason in reasons]
         wordings = (
-            [_sentences(r.tenant_text, r.tenant_fix) for r in reasons],
+            [
+                _sentences(
+                    r._without_asker() if n else r.tenant_text, r.tenant_fix
+                )
+                for n, r in enumerate(reasons)
+            ],
             [_sentences(r._without_asker(), r.tenant_fix) for r in reasons],
             [r._without_asker() for r in reasons[:1]] + _changes(reasons),
             _changes(reasons),
@@ -309,6 +331,7 @@ def explain(
         )
     problems = tuple(finding)
     errors = any(problem.is_error for problem in problems)
+    request = finding.request if isinstance(finding, Validation) else None
     return Explanation(
         'errors' if errors else 'warnings' if problems else 'valid',
         {},
@@ -316,6 +339,7 @@ def explain(
             Reason(problem.code, problem, change=problem.fix)
             for problem in problems
         ),
+        RequestPage(request, problems),
     )
 
 

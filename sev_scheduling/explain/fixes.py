@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sev_scheduling.explain import catalogue
@@ -18,6 +18,24 @@ def phrase(fix: Fix) -> str:
     if fix.target is None:
         return _advice(fix)
     return brief(fix)
+
+
+def condition(fix: Fix) -> str:
+    """Return such as ``if the image boots with UEFI and runs on q35``."""
+    by_subject: dict[str, list[str]] = {}
+    for caveat in fix.caveats:
+        subject, text = catalogue.CAVEATS[caveat]
+        subject = subject.format_map(fix_values(fix))
+        by_subject.setdefault(subject, []).append(text)
+    clauses = ' and '.join(
+        f'{subject} {_listed(texts)}' for subject, texts in by_subject.items()
+    )
+    return catalogue.IF.format(clauses=clauses) if clauses else ''
+
+
+def _listed(texts: Sequence[str]) -> str:
+    *most, last = texts
+    return f'{", ".join(most)} and {last}' if most else last
 
 
 def brief(fix: Fix) -> str:
@@ -39,11 +57,16 @@ def fix_text(fix: Fix) -> str:
     """Return a command alone as it is, everything else as a sentence."""
     text = phrase(fix)
     if fix.alternatives:
-        others = ' or '.join(map(phrase, fix.alternatives))
+        others = ' or '.join(map(_conditional, fix.alternatives))
         return f'{text} (or {others})'
     if text and fix.target in (None, Target.HOST):
         return f'{sentence(text)}.'
     return text
+
+
+def _conditional(fix: Fix) -> str:
+    only_if = condition(fix)
+    return f'{only_if}: {phrase(fix)}' if only_if else phrase(fix)
 
 
 def merge(fixes: Iterable[Fix]) -> list[Fix]:
@@ -67,6 +90,8 @@ def merge(fixes: Iterable[Fix]) -> list[Fix]:
                 known,
                 set={**known.set, **fix.set},
                 unset=tuple(dict.fromkeys(known.unset + fix.unset)),
+                values=known.values or fix.values,
+                caveats=tuple(dict.fromkeys(known.caveats + fix.caveats)),
             )
         )
     return list(merged.values())

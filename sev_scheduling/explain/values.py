@@ -79,9 +79,11 @@ def problem_values(problem: Problem) -> Values:
         'has': f'has no {field.key}'
         if value is None
         else f'has {field.key}={quoted(value)}',
+        'is_set': 'is not set' if value is None else f'is {quoted(value)}',
         'needs': ' or '.join(problem.needs),
         'model': problem.model,
         'other': owner(problem.other) if problem.other else '',
+        'other_key': key(problem.other) if problem.other else '',
         'other_value': quoted(problem.other_value),
         'other_name': problem.other_value or 'the machine type',
         'who': asker(problem.requesters),

@@ -33,6 +33,7 @@ from sev_scheduling.request.sources import (
     flavor_view,
     image_view,
 )
+from sev_scheduling.request.spelling import meant_key
 from sev_scheduling.text import printable, quoted
 
 #: The fields that ask for encryption, and name the model.
@@ -65,6 +66,15 @@ _DEVICE_CLASSES = frozenset(
 _PCI_CLASS_PREFIX = 'CUSTOM_PCI_'
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class MisspeltKey:
+    """A key that is nearly one that is read, which is not set."""
+
+    field: Field
+    meant: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionRequest:
     """What a flavor and an image together ask for.
@@ -77,6 +87,8 @@ class EncryptionRequest:
     :ivar image_encryption: ``hw_mem_encryption`` as written, or None
     :ivar flavor_model: ``hw:mem_encryption_model`` as written, or None
     :ivar image_model: ``hw_mem_encryption_model`` as written, or None
+    :ivar caller_models: names of models that the caller would take
+    :ivar misspelt: near misses of keys that are read
     :ivar architecture: nova's name of it, or None
     :ivar mem_page_size: as written, the flavor's before the image's
     :ivar host_devices: (field, device) for each device of the host
@@ -94,11 +106,14 @@ class EncryptionRequest:
     image_encryption: str | None = None
     flavor_model: str | None = None
     image_model: str | None = None
+    caller_models: tuple[str, ...] = ()
+    misspelt: tuple[MisspeltKey, ...] = ()
     machine_type: str | None = None
     firmware_type: str | None = None
     firmware_stateless: bool = False
     secure_boot: str | None = None
-    secure_boot_field: Field | None = None
+    #: Each field that says anything of it, with its value.
+    secure_boot_fields: tuple[tuple[Field, str], ...] = ()
     architecture: str | None = None
     disk_bus: str | None = None
     scsi_model: str | None = None
@@ -116,6 +131,10 @@ class EncryptionRequest:
     )
     #: Fixes to the image go to a volume's metadata instead.
     image_of_volume: bool = dataclass_field(default=False, compare=False)
+    volume_name: str | None = dataclass_field(default=None, compare=False)
+    #: Others use it as well.
+    flavor_public: bool = dataclass_field(default=False, compare=False)
+    image_public: bool = dataclass_field(default=False, compare=False)
     #: The uuid of a server that exists. It has copies of its flavor and its
     #: image, so fixes go to the server.
     server: str | None = dataclass_field(default=None, compare=False)
@@ -186,11 +205,13 @@ def parse(
         image_encryption=properties.get(IMAGE_SWITCH),
         flavor_model=specs.get(FLAVOR_MODEL),
         image_model=properties.get(IMAGE_MODEL),
+        caller_models=tuple(model.name for model in choice),
+        misspelt=_misspelt(flavor_facts, image_facts),
         machine_type=properties.get('hw_machine_type'),
         firmware_type=properties.get('hw_firmware_type'),
         firmware_stateless=stateless,
         secure_boot=features.either(specs, properties, 'secure_boot', 'os'),
-        secure_boot_field=_secure_boot_field(flavor_facts, image_facts),
+        secure_boot_fields=_secure_boot_fields(flavor_facts, image_facts),
         architecture=_architecture(properties.get('hw_architecture')),
         disk_bus=properties.get('hw_disk_bus'),
         scsi_model=_lowered(properties.get('hw_scsi_model')),
@@ -217,16 +238,26 @@ def parse(
         # Nova reads the image's facts of the volume, which have no name.
         image_of_volume=image_facts.of_volume
         or (boot_from_volume and image_facts.name is None),
+        volume_name=image_facts.volume_name,
+        flavor_public=flavor_facts.public,
+        image_public=image_facts.public,
     )
 
 
-def _secure_boot_field(flavor: FlavorView, image: ImageView) -> Field | None:
-    """Return where Secure Boot is asked for or refused, None for nowhere."""
-    if flavor.extra_specs.get('os:secure_boot'):
-        return Field(Source.FLAVOR, 'os:secure_boot', flavor.name)
-    if image.properties.get('os_secure_boot'):
-        return Field(Source.IMAGE, 'os_secure_boot', image.name)
-    return None
+def _secure_boot_fields(
+    flavor: FlavorView, image: ImageView
+) -> tuple[tuple[Field, str], ...]:
+    asked = (
+        (
+            Field(Source.FLAVOR, 'os:secure_boot', flavor.name),
+            flavor.extra_specs.get('os:secure_boot'),
+        ),
+        (
+            Field(Source.IMAGE, 'os_secure_boot', image.name),
+            image.properties.get('os_secure_boot'),
+        ),
+    )
+    return tuple((field, value) for field, value in asked if value)
 
 
 def _trait_sources(
@@ -288,6 +319,20 @@ def _known_models(names: Iterable[str]) -> tuple[EncryptionModel, ...]:
         if model not in models:
             models.append(model)
     return tuple(models)
+
+
+def _misspelt(flavor: FlavorView, image: ImageView) -> tuple[MisspeltKey, ...]:
+    found = []
+    for source, name, known, pairs in (
+        (Source.FLAVOR, flavor.name, flavor.extra_specs, flavor.extra_specs),
+        (Source.IMAGE, image.name, image.properties, image.unread),
+    ):
+        for key, value in pairs.items():
+            meant = meant_key(source, key)
+            if meant is not None and meant not in known:
+                field = Field(source, printable(key), name)
+                found.append(MisspeltKey(field, meant, value))
+    return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
 
 def _architecture(name: str | None) -> str | None:

@@ -37,6 +37,7 @@ _NOVA_FIELDS = stored_as(
     'extra_specs',
     'flavorid',
     'id',
+    'is_public',
     'memory_mb',
     'name',
     'properties',
@@ -146,6 +147,8 @@ IMAGE_PROPERTIES = frozenset(
 )
 TRAIT_PREFIX = 'trait:'
 _NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
+_PUBLIC_FLAVOR = ('os-flavor-access:is_public', 'is_public')
+_PUBLIC_IMAGE = ('public', 'community', 'shared')
 _EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
 _MAX_NAME = 255
 _MAX_TEXT = 65535
@@ -162,6 +165,7 @@ class FlavorView:
     :ivar root_gb: GiB, as ``ephemeral_gb``
     :ivar swap_mb: MiB
     :ivar extra_specs: key -> text
+    :ivar public: every project can use it; False where that is not known
     """
 
     name: str | None
@@ -171,6 +175,7 @@ class FlavorView:
     ephemeral_gb: int = 0
     swap_mb: int = 0
     extra_specs: Mapping[str, str] = field(default_factory=dict, hash=False)
+    public: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +184,18 @@ class ImageView:
 
     :ivar name: its name, else its id, else None
     :ivar properties: key -> text, for :data:`IMAGE_PROPERTIES` and traits
+    :ivar unread: key -> text, for properties that are none of those
     :ivar of_volume: the facts come from a volume, and so do the fixes go
+    :ivar volume_name: its name, else its id, else None
+    :ivar public: others can use it as well; False where that is not known
     """
 
     name: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unread: Mapping[str, str] = field(default_factory=dict, compare=False)
     of_volume: bool = field(default=False, compare=False)
+    volume_name: str | None = field(default=None, compare=False)
+    public: bool = field(default=False, compare=False)
 
 
 def flavor_view(flavor: Any) -> FlavorView:
@@ -216,6 +227,7 @@ def flavor_view(flavor: Any) -> FlavorView:
         ephemeral_gb=_amount(facts, label, *_EPHEMERAL),
         swap_mb=_amount(facts, label, 'swap'),
         extra_specs=extra_specs,
+        public=any(facts.get(name) is True for name in _PUBLIC_FLAVOR),
     )
 
 
@@ -225,10 +237,15 @@ def image_view(image: Any) -> ImageView:
     :param image: Glance v2 JSON, the output of
         ``openstack image show -f json``, a ``nova.objects.ImageMeta`` or
         its dict, an openstacksdk ``Image``, or a Cinder
-        ``volume_image_metadata`` mapping
+        ``volume_image_metadata`` mapping, or the volume that has one
     :raises SpecError: where it has no image's shape
     """
     facts = _facts(image, 'Image')
+    metadata = facts.get('volume_image_metadata')
+    volume = None
+    if isinstance(metadata, Mapping):
+        volume = _name(facts, 'name', 'id')
+        facts = metadata
     name = _name(facts, 'name', 'image_name', 'id', 'image_id')
     label = f'Image {name}' if name else 'Image'
     if 'vcpus' in facts and 'disk_format' not in facts:
@@ -237,14 +254,27 @@ def image_view(image: Any) -> ImageView:
     if is_nova_object(nested):
         nested = nova_facts(nested, _NOVA_PROPERTIES)
     # openstacksdk lifts some properties out of the nested mapping.
-    properties = _known(facts, label) | _known(
-        _pairs(nested, label, 'properties'), label
-    )
+    nested = _pairs(nested, label, 'properties')
+    properties = _known(facts, label) | _known(nested, label)
     return ImageView(
         name=name,
         properties=properties,
-        of_volume='image_id' in facts and 'id' not in facts,
+        unread=_unread(facts, nested),
+        of_volume=facts is metadata
+        or ('image_id' in facts and 'id' not in facts),
+        volume_name=volume,
+        public=facts.get('visibility') in _PUBLIC_IMAGE,
     )
+
+
+def _unread(*sources: Mapping[str, Any]) -> dict[str, str]:
+    """Return the properties that nothing reads, as text."""
+    return {
+        key: value
+        for source in sources
+        for key, value in source.items()
+        if isinstance(value, str) and key not in IMAGE_PROPERTIES
+    }
 
 
 def _facts(source: Any, kind: str) -> Mapping[str, Any]:

@@ -7,14 +7,26 @@ owner believes encrypted must not boot unencrypted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sev_scheduling.models import (
     DEFAULT_MODEL,
     model_traits,
+    nearest_model,
     registered_models,
+    weaker_model,
 )
-from sev_scheduling.problems import Advice, Code, Field, Fix, Severity, Source
+from sev_scheduling.problems import (
+    Advice,
+    Case,
+    Caveat,
+    Code,
+    Field,
+    Fix,
+    Severity,
+    Source,
+)
 from sev_scheduling.request.groups import ExtraSpecTrait
 from sev_scheduling.request.request import (
     FLAVOR_MODEL,
@@ -34,6 +46,9 @@ from sev_scheduling.rules.rule import (
     warning,
 )
 
+#: Said where "off" is meant; no boolean to oslo.utils.
+_OFF = frozenset({'disable', 'disabled', 'none', 'never'})
+
 
 def _set(
     request: EncryptionRequest, field: Field, value: str, **more: Any
@@ -42,6 +57,7 @@ def _set(
     return set_owner(request, {field.key: value}, **more)
 
 
+_TO_ENCRYPT = {'caveats': (Caveat.ENCRYPTED,)}
 _SWITCHES = {Source.FLAVOR: FLAVOR_SWITCH, Source.IMAGE: IMAGE_SWITCH}
 
 
@@ -58,11 +74,15 @@ def _invalid_boolean(request: EncryptionRequest) -> Problems:
     for source, value in _switches(request):
         if value is not None and as_boolean(value) is None:
             field = request.field(source, _SWITCHES[source])
+            # Where the other asks for it, "off" would contradict.
+            off = value.strip().lower() in _OFF and not request.encrypted
             yield error(
                 request,
                 Code.INVALID_BOOLEAN,
                 field,
-                _set(request, field, 'true'),
+                _set(request, field, 'false')
+                if off
+                else _set(request, field, 'true', **_TO_ENCRYPT),
                 value=value,
                 needs=('true', 'false'),
             )
@@ -76,13 +96,23 @@ def _encryption_conflict(request: EncryptionRequest) -> Problems:
     for (source, value), (other, other_value) in (switches, switches[::-1]):
         if as_boolean(value) is False and as_boolean(other_value) is True:
             field = request.field(source, _SWITCHES[source])
+            asker = request.field(other, _SWITCHES[other])
+            plain = _set(
+                request, asker, 'false', caveats=(Caveat.UNENCRYPTED,)
+            )
             yield error(
                 request,
                 Code.ENCRYPTION_CONFLICT,
                 field,
-                _set(request, field, 'true'),
+                _set(
+                    request,
+                    field,
+                    'true',
+                    alternatives=(plain,),
+                    **_TO_ENCRYPT,
+                ),
                 value=value,
-                other=request.field(other, _SWITCHES[other]),
+                other=asker,
                 other_value=other_value,
             )
 
@@ -100,12 +130,15 @@ def _unknown_model(request: EncryptionRequest) -> Problems:
     known = registered_models()
     for field, name in _named_models(request):
         if name not in known:
-            other = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))
+            fix = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))
+            near = nearest_model(name)
+            if near is not None:
+                fix = _set(request, field, near, alternatives=(fix,))
             yield error(
                 request,
                 Code.UNKNOWN_MODEL,
                 field,
-                _set(request, field, DEFAULT_MODEL, alternatives=(other,)),
+                fix,
                 value=name,
                 needs=tuple(known),
             )
@@ -115,31 +148,85 @@ def _model_conflict(request: EncryptionRequest) -> Problems:
     flavor, image = request.flavor_model, request.image_model
     if not request.encrypted or flavor is None or image is None:
         return
-    if flavor != image:
-        flavor_field = request.field(Source.FLAVOR, FLAVOR_MODEL)
-        field = request.field(Source.IMAGE, IMAGE_MODEL)
-        yield error(
-            request,
-            Code.MODEL_CONFLICT,
-            field,
-            _set(request, field, flavor)
-            if flavor in registered_models()
-            else unset(request, flavor_field),
-            value=image,
-            other=flavor_field,
-            other_value=flavor,
-        )
+    if flavor == image:
+        return
+    flavor_field = request.field(Source.FLAVOR, FLAVOR_MODEL)
+    field = request.field(Source.IMAGE, IMAGE_MODEL)
+    yield error(
+        request,
+        Code.MODEL_CONFLICT,
+        field,
+        _one_model(request, (flavor_field, flavor), (field, image)),
+        value=image,
+        other=flavor_field,
+        other_value=flavor,
+    )
+
+
+def _one_model(request: EncryptionRequest, *named: tuple[Field, str]) -> Fix:
+    """Return both ways to end a conflict, the stronger model first."""
+    for field, name in named:
+        if not name:
+            return unset(request, field)
+    (strong, weak), known = named, registered_models()
+    meant = [
+        name if name in known else nearest_model(name) for _, name in named
+    ]
+    if None in meant:
+        return Fix(advice=Advice.CORRECT_NAME)
+    if weaker_model(*filter(None, meant)) == meant[0]:
+        weak, strong = strong, weak
+    if weak[1] not in known or strong[1] not in known:
+        # What is left is corrected as an unknown model.
+        return unset(request, weak[0])
+    ways = [
+        _set(request, at, name, values=(name,), caveats=(Caveat.MODEL_WANTED,))
+        for at, name in ((weak[0], strong[1]), (strong[0], weak[1]))
+    ]
+    return replace(ways[0], alternatives=(ways[1],))
 
 
 def _model_without_encryption(request: EncryptionRequest) -> Problems:
-    for field, name in _named_models(request):
-        switch = request.field(field.source, _SWITCHES[field.source])
+    named = list(_named_models(request))
+    for field, name in named:
         yield warning(
             request,
             Code.MODEL_WITHOUT_ENCRYPTION,
             field,
-            _set(request, switch, 'true'),
+            _set_switch(request, field.source),
             value=name,
+        )
+    if request.caller_models and not named:
+        yield warning(
+            request,
+            Code.MODEL_WITHOUT_ENCRYPTION,
+            Field(Source.REQUEST, 'models'),
+            _set_switch(request, Source.FLAVOR),
+            case=Case.CALLER,
+            value=' or '.join(request.caller_models),
+        )
+
+
+def _set_switch(request: EncryptionRequest, source: Source) -> Fix:
+    field = request.field(source, _SWITCHES[source])
+    return _set(request, field, 'true', **_TO_ENCRYPT)
+
+
+def _misspelt_key(request: EncryptionRequest) -> Problems:
+    for key in request.misspelt:
+        value = key.value
+        if key.meant in _SWITCHES.values() and as_boolean(value) is None:
+            value = 'true'
+        elif key.meant in (FLAVOR_MODEL, IMAGE_MODEL):
+            value = nearest_model(value) or DEFAULT_MODEL
+        meant = request.field(key.field.source, key.meant)
+        yield warning(
+            request,
+            Code.MISSPELT_KEY,
+            key.field,
+            _set(request, meant, value),
+            value=key.value,
+            other=meant,
         )
 
 
@@ -156,7 +243,7 @@ def _trait_without_encryption(request: EncryptionRequest) -> Problems:
                 request,
                 Code.TRAIT_WITHOUT_ENCRYPTION,
                 entry.field,
-                set_flavor(request, extra_specs),
+                set_flavor(request, extra_specs, **_TO_ENCRYPT),
                 value=entry.trait,
                 model=model.name,
             )
@@ -188,6 +275,13 @@ REQUEST_RULES = (
         (Severity.ERROR,),
         'flavor and image name different models',
         _model_conflict,
+    ),
+    Rule(
+        Code.MISSPELT_KEY,
+        (Severity.WARNING,),
+        'an extra spec or property is one edit, or another spelling, away '
+        'from one that is read and that is not set: nothing reads it',
+        _misspelt_key,
     ),
 )
 

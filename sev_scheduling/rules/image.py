@@ -12,6 +12,7 @@ from sev_scheduling.models import EncryptionModel, SecureBoot
 from sev_scheduling.problems import (
     Advice,
     Case,
+    Caveat,
     Code,
     Fix,
     Problem,
@@ -24,6 +25,7 @@ from sev_scheduling.rules.rule import (
     Problems,
     Rule,
     error,
+    problem,
     set_flavor,
     set_image,
     unset,
@@ -38,14 +40,18 @@ def _wrong(
     key: str,
     value: str | None,
     needs: tuple[str, ...],
+    *caveats: Caveat,
     **facts: Any,
 ) -> Problem:
-    """Return an error of a property that has one right value."""
+    """Return an error of a property that has one right value.
+
+    :param caveats: what must be true of an image for it to boot with that
+    """
     return error(
         request,
         code,
         request.field(Source.IMAGE, key),
-        set_image(request, {key: needs[0]}),
+        set_image(request, {key: needs[0]}, caveats=caveats),
         value=value,
         needs=needs,
         model=model.name,
@@ -64,6 +70,7 @@ def _firmware_not_uefi(
             'hw_firmware_type',
             request.firmware_type,
             (model.firmware_type,),
+            Caveat.BOOTS_WITH_UEFI,
         )
 
 
@@ -78,42 +85,41 @@ def _firmware_not_stateless(
             'hw_firmware_stateless',
             None,
             ('true',),
+            Caveat.BOOTS_WITH_STATELESS_FIRMWARE,
         )
 
 
 def _secure_boot_unsupported(
     request: EncryptionRequest, model: EncryptionModel, _: str | None
 ) -> Problems:
-    value, field = request.secure_boot, request.secure_boot_field
-    if model.secure_boot == SecureBoot.UNSUPPORTED and field is not None:
-        if value == 'required':
-            yield error(
+    asked = request.secure_boot_fields
+    if model.secure_boot == SecureBoot.UNSUPPORTED:
+        for field, value in asked:
+            if value not in ('required', 'optional'):
+                continue
+            required = value == 'required'
+            yield problem(
                 request,
                 Code.SECURE_BOOT_UNSUPPORTED,
+                Severity.ERROR if required else Severity.WARNING,
                 field,
                 unset(request, field),
                 value=value,
                 model=model.name,
+                case=Case.ONLY if required else Case.OPTIONAL,
             )
-        elif value == 'optional':
-            yield warning(
-                request,
-                Code.SECURE_BOOT_UNSUPPORTED,
-                field,
-                unset(request, field),
-                value=value,
-                model=model.name,
-                case=Case.OPTIONAL,
-            )
-    elif model.secure_boot_firmware and value not in ('required', 'optional'):
-        where = field or request.field(Source.IMAGE, 'os_secure_boot')
+        return
+    where = request.field(Source.IMAGE, 'os_secure_boot')
+    where = asked[0][0] if asked else where
+    own = request.secure_boot
+    if model.secure_boot_firmware and own not in ('required', 'optional'):
         change = set_flavor if where.source == 'flavor' else set_image
         yield warning(
             request,
             Code.SECURE_BOOT_UNSUPPORTED,
             where,
             change(request, {where.key: 'required'}),
-            value=value,
+            value=own,
             needs=('required',),
             model=model.name,
             case=Case.NOT_ASKED,
@@ -135,6 +141,7 @@ def _machine_type_not_q35(
             'hw_machine_type',
             own,
             (model.machine_type,),
+            Caveat.RUNS_ON_Q35,
             case=Case.ONLY if own is not None else Case.HOST_DEFAULT,
             other_value=machine_type,
         )
@@ -199,6 +206,7 @@ def _disk_bus_unsupported(
             'hw_scsi_model',
             scsi,
             ('virtio-scsi',),
+            Caveat.HAS_VIRTIO_DRIVER,
             case=Case.CONTROLLER,
         )
     elif bus not in (None, 'virtio', 'sata', 'scsi'):
@@ -209,6 +217,7 @@ def _disk_bus_unsupported(
             'hw_disk_bus',
             bus,
             ('virtio', 'sata', 'scsi'),
+            Caveat.HAS_VIRTIO_DRIVER,
         )
 
 
@@ -224,6 +233,7 @@ def _cdrom_bus_unsupported(
             'hw_cdrom_bus',
             bus,
             ('sata',),
+            Caveat.HAS_SATA_DRIVER,
             other_value=model.machine_type,
         )
 
@@ -240,6 +250,7 @@ def _video_device_present(
             'hw_video_model',
             request.video_model,
             (wanted,),
+            Caveat.NEEDS_NO_DISPLAY,
         )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import os_resource_classes as orc
 
-from sev_scheduling.models import EncryptionModel, model_traits
+from sev_scheduling.models import (
+    EncryptionModel,
+    model_traits,
+    weaker_model,
+)
 from sev_scheduling.problems import (
     Advice,
     Case,
+    Caveat,
     Code,
     Field,
     Fix,
@@ -19,12 +26,18 @@ from sev_scheduling.request.groups import (
     ExtraSpecTrait,
     InvalidExtraSpec,
 )
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.request.request import (
+    FLAVOR_MODEL,
+    IMAGE_MODEL,
+    EncryptionRequest,
+)
 from sev_scheduling.rules.rule import (
     Problems,
     Rule,
     error,
     problem,
+    set_flavor,
+    set_image,
     unset,
     warning,
 )
@@ -123,11 +136,41 @@ def _trait_conflict(
                 request,
                 Code.TRAIT_CONFLICT,
                 entry.field,
-                unset(request, entry.field),
+                _trait_fix(request, model, entry),
                 case=Case.ONLY if entry.required else Case.FORBIDDEN,
                 value=entry.trait,
                 model=model.name,
             )
+
+
+def _trait_fix(
+    request: EncryptionRequest, model: EncryptionModel, entry: ExtraSpecTrait
+) -> Fix:
+    """Return the fix of a trait that contradicts the model.
+
+    A stronger model whose trait is required is what is wanted.
+    """
+    wanted = model_traits()[entry.trait].name
+    without = unset(request, entry.field)
+    if not entry.required or weaker_model(model.name, wanted) != model.name:
+        return without
+    of_image = request.image_model and not request.flavor_model
+    change, key = (
+        (set_image, IMAGE_MODEL) if of_image else (set_flavor, FLAVOR_MODEL)
+    )
+    return change(
+        request,
+        {key: wanted},
+        values=(wanted,),
+        caveats=(Caveat.MODEL_WANTED,),
+        alternatives=(
+            replace(
+                without,
+                values=(model.name,),
+                caveats=(Caveat.MODEL_WANTED,),
+            ),
+        ),
+    )
 
 
 def _host_device(

@@ -84,6 +84,7 @@ def set_flavor(
         target=Target.FLAVOR,
         name=request.flavor_name,
         set=extra_specs,
+        public=request.flavor_public,
         **more,
     )
 
@@ -92,20 +93,19 @@ def set_image(
     request: EncryptionRequest, properties: Mapping[str, str], **more: Any
 ) -> Fix:
     """Return the fix that sets properties of what the guest boots from."""
-    target, name = _image(request)
-    return _for_server(
-        request, Fix(target=target, name=name, set=properties, **more)
-    )
+    return _for_server(request, Fix(set=properties, **_image(request), **more))
 
 
 def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
     """Return the fix that removes an extra spec or a property."""
-    if field.source == 'flavor':
-        target: Target = Target.FLAVOR
-        name = request.flavor_name
-    else:
-        target, name = _image(request)
-    return Fix(target=target, name=name, unset=(field.key,), **more)
+    owner: dict[str, Any] = {
+        'target': Target.FLAVOR,
+        'name': request.flavor_name,
+        'public': request.flavor_public,
+    }
+    if field.source != 'flavor':
+        owner = _image(request)
+    return Fix(unset=(field.key,), **owner, **more)
 
 
 def _for_server(request: EncryptionRequest, fix: Fix) -> Fix:
@@ -123,6 +123,8 @@ def _for_server(request: EncryptionRequest, fix: Fix) -> Fix:
             target=Target.SERVER,
             name=request.server,
             set=fix.set,
+            values=fix.values,
+            caveats=fix.caveats,
             alternatives=alternatives,
         )
     if fix.advice is Advice.LEAVE_DEVICE_OUT:
@@ -130,8 +132,13 @@ def _for_server(request: EncryptionRequest, fix: Fix) -> Fix:
     return Fix(advice=Advice.ANOTHER_FLAVOR, alternatives=alternatives)
 
 
-def _image(request: EncryptionRequest) -> tuple[Target, str | None]:
+def _image(request: EncryptionRequest) -> dict[str, Any]:
+    """Return what is changed in place of the image, as fields of a fix."""
     if request.image_of_volume:
         # The image's facts were copied into the volume when it was made.
-        return Target.VOLUME, None
-    return Target.IMAGE, request.image_name
+        return {'target': Target.VOLUME, 'name': request.volume_name}
+    return {
+        'target': Target.IMAGE,
+        'name': request.image_name,
+        'public': request.image_public,
+    }

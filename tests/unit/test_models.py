@@ -13,6 +13,8 @@ from sev_scheduling.models import (
     excluding_models,
     find_model,
     model_traits,
+    nearest_model,
+    weaker_model,
 )
 
 NAMES = ('amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx')
@@ -356,3 +358,37 @@ def test_a_package_that_cannot_be_loaded_is_refused(plug_in):
     assert 'cannot be loaded' in str(raised.value)
     assert 'fix or remove the package.' in str(raised.value)
     assert '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ('name', 'model'),
+    [
+        ('amd-sev-snp', 'amd-sev-snp'),
+        ('sev-snp', 'amd-sev-snp'),
+        ('SNP', 'amd-sev-snp'),
+        ('amd_sev_es', 'amd-sev-es'),
+        ('amd-sev-e', 'amd-sev-es'),
+        ('sev', 'amd-sev'),
+        ('intel-tdxx', 'intel-tdx'),
+        ('arm-cca', None),
+        ('', None),
+        ('x' * 5000, None),
+    ],
+)
+def test_the_nearest_name_of_a_model(name, model):
+    assert nearest_model(name) == model
+
+
+@pytest.mark.parametrize(
+    ('one', 'other', 'weaker'),
+    [
+        ('amd-sev', 'amd-sev-es', 'amd-sev'),
+        ('amd-sev-snp', 'amd-sev-es', 'amd-sev-es'),
+        ('intel-tdx', 'amd-sev', 'amd-sev'),
+        ('intel-tdx', 'amd-sev-snp', None),
+        ('amd-sev', 'amd-sev', None),
+        ('amd-sev', 'arm-cca', None),
+    ],
+)
+def test_which_of_two_models_protects_less(one, other, weaker):
+    assert weaker_model(one, other) == weaker_model(other, one) == weaker

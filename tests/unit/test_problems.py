@@ -124,6 +124,7 @@ def test_codes_are_frozen():
         'unknown-model',
         'model-conflict',
         'model-without-encryption',
+        'misspelt-key',
         'firmware-not-uefi',
         'firmware-not-stateless',
         'secure-boot-unsupported',

@@ -90,9 +90,9 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     of_volume = False
     if parsed_args.image is not None:
         image = _read('image', parsed_args.image)
-        if isinstance(image, Mapping) and 'volume_image_metadata' in image:
-            image = image['volume_image_metadata']
-            of_volume = True
+        of_volume = (
+            isinstance(image, Mapping) and 'volume_image_metadata' in image
+        )
     return parse(
         flavor,
         image,

@@ -42,12 +42,9 @@ def told(tmp_path_factory):
             id='all or nothing',
         ),
         pytest.param('(CVE-2025-48514)', id='SEV-ES and SEV-SNP'),
+        pytest.param('Flavor m1.plain is not ready for it:', id='a conflict'),
         pytest.param(
-            'but extra spec hw:mem_encryption of flavor m1.plain forbids it',
-            id='a conflict',
-        ),
-        pytest.param(
-            'hw_firmware_stateless=true ubuntu-24.04', id='several problems'
+            '--property hw_firmware_stateless=true', id='several problems'
         ),
         pytest.param('User    No host can run this', id='the tenant view'),
         pytest.param('would do but for support of', id='a diagnosis'),
@@ -61,7 +58,9 @@ def test_the_demo_tells(told, words):
 
 def test_the_demo_fits_a_hundred_columns_in_plain_text(told):
     assert '\033' not in told
-    assert max(map(len, told.splitlines())) <= 100
+    # A command is whole, to be copied.
+    lines = [ln for ln in told.splitlines() if '  openstack ' not in ln]
+    assert max(map(len, lines)) <= 100
 
 
 def test_every_guest_has_an_end(told):

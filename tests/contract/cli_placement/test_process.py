@@ -25,7 +25,7 @@ def test_what_is_printed_is_read_by_programs(flavor, image):
 
     assert ran.returncode == 1
     assert len(json.loads(ran.stdout)) == 4
-    assert b'hw_disk_bus=virtio legacy-appliance' in ran.stderr
+    assert b'--property hw_disk_bus=virtio' in ran.stderr
 
 
 def test_a_reader_who_leaves_is_no_reason_to_complain(flavor):
@@ -93,4 +93,4 @@ def test_letters_that_the_terminal_lacks_are_escaped(write):
     )
 
     assert ran.returncode == 1
-    assert rb'of flavor gr\xf6\xdfe' in ran.stdout
+    assert rb'gr\xf6\xdfe asks' in ran.stdout

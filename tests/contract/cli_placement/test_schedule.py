@@ -148,7 +148,7 @@ def test_an_invalid_request_is_explained_and_no_placement_started(
     )
 
     assert (ran.status, ran.out) == (1, '[]\n')
-    assert 'hw_firmware_type=uefi ubuntu-24.04' in ran.err
+    assert '--property hw_firmware_type=uefi' in ran.err
     assert not state.exists()
 
 

@@ -13,7 +13,6 @@ from sev_scheduling import (
     explain,
     filter_hosts,
     parse,
-    validate,
 )
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import where_it_fits
@@ -227,31 +226,6 @@ def test_tenants_see_neither_host_names_nor_counts(request, cloud, known):
         assert '\n- ' in text
 
 
-def test_problems_in_both_views():
-    request = encrypted({}, {'hw_firmware_type': None, **OPEN})
-    errors, warnings = validate(request)
-    explanation = explain(validate(request))
-
-    assert explanation.operator() == (
-        'This request cannot be scheduled:\n'
-        f'  -  error: {errors.message}\n'
-        f'     -> {errors.fix}\n'
-        f'  -  warning: {warnings.message}\n'
-        f'     -> {warnings.fix}'
-    )
-    assert explanation.tenant() == (
-        'This request cannot be scheduled:\n'
-        f'- {errors.message} {errors.fix}\n'
-        f'- {warnings.message} {warnings.fix}'
-    )
-    # Named, so that none is folded.
-    assert len(explanation.commands) == 2
-    for command in explanation.commands:
-        assert command.startswith('openstack image set --property hw_')
-        assert command in explanation.operator()
-        assert command in explanation.tenant()
-
-
 @pytest.mark.parametrize(
     ('hosts', 'sentence'),
     [
@@ -285,21 +259,6 @@ def test_a_reason_is_permanent_unless_a_slot_may_come_free(used, permanent):
     (reason,) = explain(result).reasons
 
     assert reason.permanent is permanent
-
-
-def test_warnings_alone_do_not_refuse():
-    explanation = explain(iter(validate(encrypted({}, OPEN))))
-
-    assert explanation.headline == (
-        'This request can be scheduled, with warnings:'
-    )
-
-
-def test_no_problems_take_one_line():
-    explanation = explain(())
-
-    assert explanation.operator() == 'This request can be scheduled.'
-    assert explanation.tenant() == 'This request can be scheduled.'
 
 
 def test_a_diagnosis_in_both_views():

@@ -26,19 +26,25 @@ def problem(extra_specs, properties):
 @pytest.mark.parametrize(
     ('extra_specs', 'properties', 'says', 'fix'),
     [
+        ({'hw:mem_encrypton': 'true'}, {},
+         'Extra spec hw:mem_encrypton of flavor m1 is read by nobody; '
+         'hw:mem_encryption seems to be meant.',
+         SET_FLAVOR + 'hw:mem_encryption=true m1'),
         ({'hw:mem_encryption': 'maybe'}, {},
          "Extra spec hw:mem_encryption of flavor m1 is 'maybe', which is "
          'neither true nor false.', SET_FLAVOR + 'hw:mem_encryption=true m1'),
         (ON, {'hw_mem_encryption': 'false'},
          ASKED + 'property hw_mem_encryption of image ubuntu forbids it.',
-         SET + 'hw_mem_encryption=true ubuntu'),
+         SET + 'hw_mem_encryption=true ubuntu (or if the guest may run '
+         'unencrypted: ' + SET_FLAVOR + 'hw:mem_encryption=false m1)'),
         (ON | {MODEL: 'sev'}, {},
          ASKED + "flavor m1 names the model 'sev', which is not known.",
          SET_FLAVOR + f'{MODEL}=amd-sev m1 (or name another of amd-sev, '
          'amd-sev-es, amd-sev-snp, intel-tdx)'),
         (ON | {MODEL: 'amd-sev'}, {'hw_mem_encryption_model': 'intel-tdx'},
          ASKED + "flavor m1 names the model 'amd-sev' and image ubuntu names "
-         "'intel-tdx'.", SET + 'hw_mem_encryption_model=amd-sev ubuntu'),
+         "'intel-tdx'.", SET_FLAVOR + f'{MODEL}=intel-tdx m1 (or if amd-sev '
+         'is wanted: ' + SET + 'hw_mem_encryption_model=amd-sev ubuntu)'),
         ({MODEL: 'amd-sev'}, {},
          "The model 'amd-sev' is named by flavor m1, and memory encryption "
          'is not asked for, so the guest is not encrypted.',
@@ -52,7 +58,8 @@ def problem(extra_specs, properties):
          UNSET + f'trait:{SEV} m1'),
         (ON | {f'trait:{SEV}_ES': 'required'}, {},
          ASKED + f'flavor m1 requires trait {SEV}_ES, which contradicts '
-         'amd-sev.', UNSET + f'trait:{SEV}_ES m1'),
+         'amd-sev.', SET_FLAVOR + f'{MODEL}=amd-sev-es m1 (or if amd-sev is '
+         'wanted: ' + UNSET + f'trait:{SEV}_ES m1)'),
         (ON | {SLOT: '1'}, {},
          ASKED + f'flavor m1 asks for a slot by {SLOT} as well, which counts '
          'it twice.', UNSET + f'{SLOT} m1'),

@@ -6,6 +6,7 @@ from sev_scheduling import parse, validate
 from tests.unit.factories import (
     ON,
     READY,
+    SET_FLAVOR,
     UNSET_FLAVOR,
     UNSET_IMAGE,
     encrypted,
@@ -31,8 +32,25 @@ TRAIT_CONFLICT = [
         {},
         'error',
         f'flavor:trait1:{SEV_ES}',
-        UNSET_FLAVOR + 'trait1:HW_CPU_X86_AMD_SEV_ES m1',
-        id="another model's required, in any group",
+        SET_FLAVOR + 'hw:mem_encryption_model=amd-sev-es m1',
+        id="a stronger model's required, in any group",
+    ),
+    pytest.param(
+        ON | {f'trait:{SEV_ES}': 'required'},
+        {'hw_mem_encryption_model': 'amd-sev'},
+        'error',
+        f'flavor:trait:{SEV_ES}',
+        'openstack image set --property hw_mem_encryption_model=amd-sev-es '
+        'ubuntu',
+        id='the image names the model',
+    ),
+    pytest.param(
+        ON | {f'trait:{SEV}': 'required', MODEL: 'amd-sev-es'},
+        {},
+        'error',
+        f'flavor:trait:{SEV}',
+        UNSET_FLAVOR + f'trait:{SEV} m1',
+        id="a weaker model's required",
     ),
     pytest.param(
         ON,

@@ -11,7 +11,7 @@ def test_a_valid_request_is_said_to_be_valid(run, flavor, image):
     )
 
     assert (ran.status, ran.err) == (0, '')
-    assert ran.out == 'This request can be scheduled.\n'
+    assert len(ran.out.splitlines()) == 1
 
 
 def test_a_valid_request_has_no_rows(run, flavor, image):
@@ -43,9 +43,10 @@ def test_every_problem_is_named_at_once_with_its_fix(run, flavor, image):
     for row in rows:
         assert row['Severity'] == 'error'
         assert row['Fix'].startswith('openstack image set --property hw_')
-        # Explained to people as well, while machines read the rows.
-        assert row['Message'] in ran.err
-        assert row['Fix'] in ran.err
+    # Explained to people as well, with one command for all of it.
+    (command,) = [line for line in ran.err.splitlines() if 'openstack' in line]
+    for row in rows:
+        assert row['Fix'].split()[4] in command
 
 
 def test_warnings_are_shown_and_do_not_count(run, flavor, image):
@@ -59,7 +60,7 @@ def test_warnings_are_shown_and_do_not_count(run, flavor, image):
     assert [(r['Code'], r['Severity']) for r in ran.json()] == [
         ('machine-type-unset', 'warning')
     ]
-    assert 'with warnings' in run(*args).out
+    assert 'warning' in run(*args).out
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,8 @@ def test_the_image_facts_of_a_volume_are_found_in_what_openstack_prints(
     run, flavor, write
 ):
     volume = {
-        'id': '8c5d', 'status': 'available', 'size': 40, 'bootable': 'true',
+        'id': '8c5d', 'name': 'root', 'status': 'available', 'size': 40,
+        'bootable': 'true',
         'volume_image_metadata': {
             'image_id': 'b7e2', 'hw_firmware_type': 'uefi',
             'hw_machine_type': 'pc',
@@ -111,7 +113,9 @@ def test_the_image_facts_of_a_volume_are_found_in_what_openstack_prints(
 
     assert ran.status == 1
     assert [row['Code'] for row in ran.json()] == ['machine-type-not-q35']
-    assert 'openstack volume set --image-property' in ran.json()[0]['Fix']
+    assert ran.json()[0]['Fix'] == (
+        'openstack volume set --image-property hw_machine_type=q35 root'
+    )
 
 
 def test_flavor_and_image_saying_the_opposite_is_a_conflict(

@@ -1,0 +1,177 @@
+"""The problems of a request on one page.
+
+Who asks for what is said once, each problem takes a line, and each flavor,
+image or volume has one command that solves what it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.fixes import condition, merge, phrase
+from sev_scheduling.explain.values import (
+    Count,
+    owner,
+    problem_values,
+    sentence,
+)
+from sev_scheduling.problems import Field, Fix, Problem, Source, Target
+from sev_scheduling.request.request import EncryptionRequest
+
+_INDENT = '  '
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """What there is to say about a request.
+
+    :ivar request: None where it is not known
+    :ivar problems: errors first
+    """
+
+    request: EncryptionRequest | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def headline(self) -> str:
+        """Who asks for what, and what is not ready for it."""
+        return ' '.join(filter(None, (self._lead(), *self._sections()[0][:1])))
+
+    def adding(self, problem: Problem) -> RequestPage:
+        """Return the same with one more problem, as the last."""
+        return replace(self, problems=(*self.problems, problem))
+
+    def view(self, *, tenant: bool) -> str:
+        """Return headline, problems and changes, in lines.
+
+        :param tenant: leave out what only operators can change
+        """
+        lines = [self.headline]
+        first, *others = self._sections()
+        lines += first[1:]
+        for section in others:
+            lines += section
+        fixes = [problem.fix for problem in self.problems]
+        for change in merge(fixes):
+            lines += _change_lines(change, fixes, tenant=tenant)
+        return '\n'.join(filter(None, lines))
+
+    def _lead(self) -> str:
+        request = self.request
+        errors = any(problem.is_error for problem in self.problems)
+        requesters = self._requesters()
+        if requesters:
+            names = dict.fromkeys(f.owner or owner(f) for f in requesters)
+            models = [p.model for p in self.problems if p.model]
+            model = request.model_name if request else next(iter(models), '')
+            askers = ' and '.join(names)
+            return catalogue.ASKS[errors].format(
+                # A name is left as it is.
+                askers=askers if requesters[0].owner else sentence(askers),
+                n=Count(len(names)),
+                model=model or 'memory encryption',
+            )
+        if request is None:
+            return '' if self.problems else catalogue.NO_PROBLEMS
+        flavor = request.field(Source.FLAVOR, '')
+        image = request.field(Source.IMAGE, '')
+        nobody = (
+            catalogue.NOBODY_OF_TWO if image.owner else catalogue.NOBODY_OF_ONE
+        ).format(owner=owner(flavor), other=owner(image))
+        return catalogue.NOT_ASKED[errors].format(nobody=nobody)
+
+    def _requesters(self) -> tuple[Field, ...]:
+        if self.request is not None:
+            return self.request.requesters
+        return next((p.requesters for p in self.problems if p.requesters), ())
+
+    def _sections(self) -> list[list[str]]:
+        """Return the lines about each owner, its name in the first."""
+        by_owner: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            by_owner.setdefault(self._owner(problem.field), []).append(problem)
+        sections = []
+        for name, problems in by_owner.items():
+            errors = any(problem.is_error for problem in problems)
+            kind = 'warnings'
+            if errors:
+                kind = 'not-ready' if self._requesters() else 'unusable'
+            header = catalogue.OWNERS[kind].format(owner=name)
+            lines = [f'{_INDENT}{_line(problem)}' for problem in problems]
+            sections.append([sentence(header), *dict.fromkeys(lines)])
+        return sections or [[]]
+
+    def _owner(self, field: Field) -> str:
+        if field.source in (Source.REQUEST, Source.ACTION):
+            return catalogue.OWNER_OF[field.source]
+        request = self.request
+        if field.source is Source.IMAGE and request is not None:
+            if request.server is not None:
+                return catalogue.OWNER_OF[Source.ACTION]
+            if request.image_of_volume:
+                name = request.volume_name
+                return f'volume {name}' if name else 'the volume'
+        return owner(field)
+
+
+def _line(problem: Problem) -> str:
+    row = catalogue.PROBLEMS[problem.code, problem.case]
+    text = (row.line or row.text).format_map(problem_values(problem))
+    return f'{problem.severity:9}{text}'
+
+
+def _change_lines(
+    change: Fix, fixes: Sequence[Fix], *, tenant: bool
+) -> Iterator[str]:
+    """Yield what to do about one target, and what would do as well."""
+    of_target = [fix for fix in fixes if _same_target(fix, change)]
+    command = change.command()
+    if not command:
+        if not (tenant and change.target is Target.HOST):
+            yield f'{sentence(phrase(change))}.'
+    else:
+        yield from _command_lines(change)
+        if any(caveat.of_image for caveat in change.caveats):
+            yield catalogue.OTHERWISE
+        if change.public and change.target is not None:
+            template = catalogue.PUBLIC[change.target]
+            yield template.format(name=change.name)
+    others = [other for fix in of_target for other in fix.alternatives]
+    for other in merge(o for o in others if o.command()):
+        yield from _command_lines(other)
+    # What is changed on the hosts solves none of the other problems.
+    of_hosts = len(of_target) == 1 and not tenant
+    prose = dict.fromkeys(
+        phrase(other)
+        for other in others
+        if not other.command()
+        and (of_hosts or other.target is not Target.HOST)
+    )
+    if prose:
+        yield catalogue.OR.format(others=', or '.join(prose))
+
+
+def _same_target(fix: Fix, change: Fix) -> bool:
+    if change.target is None:
+        return (fix.advice, fix.values) == (change.advice, change.values)
+    return (fix.target, fix.name, bool(fix.set)) == (
+        change.target,
+        change.name,
+        bool(change.set),
+    )
+
+
+def _command_lines(change: Fix) -> Iterator[str]:
+    yield f'{sentence(condition(change)) or catalogue.CHANGE}:'
+    yield f'{_INDENT}{change.command()}'
+
+
+def commands(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield the commands of a page, to be copied."""
+    fixes = [problem.fix for problem in problems]
+    others = [other for fix in fixes for other in fix.alternatives]
+    for fix in (*merge(fixes), *merge(others), *fixes):
+        if command := fix.command():
+            yield command
