@@ -52,7 +52,7 @@ class TestRefusedRequests(Cloud):
             {**ENCRYPTED, 'trait:HW_CPU_X86_AMD_SEV': 'forbidden'},
         )
         self.assert_refused(
-            'trait:HW_CPU_X86_INTEL_TDX',
+            'HW_CPU_X86_INTEL_TDX',
             {**ENCRYPTED, 'trait:HW_CPU_X86_INTEL_TDX': 'required'},
         )
         self.assert_refused(
