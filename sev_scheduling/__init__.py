@@ -13,6 +13,8 @@ from sev_scheduling.diagnosis import (
     Shortfall,
 )
 from sev_scheduling.exceptions import (
+    CloudDenied,
+    CloudError,
     CloudFileError,
     InputError,
     InvalidRequest,
@@ -45,6 +47,8 @@ from sev_scheduling.rules.validation import Validation, validate
 
 __all__ = [
     'Cause',
+    'CloudDenied',
+    'CloudError',
     'CloudFileError',
     'Code',
     'Constraint',

@@ -10,6 +10,8 @@
     │   ├── CloudFileError   a cloud file is wrong, with entry and key
     │   └── NotOwned         nova, or another service, has the claim
     ├── NoCapacity           no host, or no slot, for a valid request
+    ├── CloudError           Nova, Glance or Cinder did not do what was asked
+    │   └── CloudDenied      the user's role does not suffice (401, 403)
     └── PlacementError       Placement did not do what was asked
         ├── PlacementUnavailable   no answer in time, or a 5xx
         ├── PlacementDenied        401 or 403
@@ -142,6 +144,20 @@ class NoCapacity(SevSchedulingError):
                 f'release {some(self.instances)} then.'
             )
         return text
+
+
+class CloudError(SevSchedulingError):
+    """Nova, Glance or Cinder did not do what was asked.
+
+    :ivar changed: the keys of a flavor, image or volume that had been changed
+        before, of a change that takes several calls
+    """
+
+    changed: tuple[str, ...] = ()
+
+
+class CloudDenied(CloudError):
+    """A service refused the credentials (401) or the action (403)."""
 
 
 class PlacementError(SevSchedulingError):

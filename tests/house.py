@@ -64,7 +64,7 @@ ORDER = {
         'filter',
     ],
     'sev_scheduling.cli': [
-        *('terminal', 'output', 'metrics', 'options', 'commands'),
+        *('terminal', 'output', 'metrics', 'openstack', 'options', 'commands'),
         *('app', 'main'),
     ],
 }
