@@ -140,11 +140,17 @@ class PlacementClient(Api):
     ) -> PlacedInstance:
         """Give a guest room on another host in place of all that it holds.
 
+        It holds its old place or its new one at any moment. Until it has the
+        new one, a claim of the same owner, of this library's for a guest of
+        others, has that: where this process dies, :meth:`reconcile` finds
+        it.
+
         :param scope: the hosts that may take it; disabled ones may not
         :raises InputError: where it holds nothing
         :raises NoCapacity: where no other host can take it; it then keeps
             what it has
-        :raises PlacementError: one of its children
+        :raises PlacementError: one of its children; its ``instances`` has
+            the claim of the new place, where that may be left
         """
         return claims.move(
             self, instance, request, scope=scope, patience=self._patience

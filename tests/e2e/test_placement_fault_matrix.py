@@ -1,8 +1,9 @@
-"""Sixty kinds of fault, at each stage of a claim, once and always.
+"""Sixty kinds of fault, at each stage of what a client writes.
 
-Whatever stands between the client and the real Placement: no exception but
-the documented ones, no claim that is not reported, none beyond its deadline.
-Some of the product runs by default; ``--all-faults`` runs all of it.
+Whatever stands between the client and the real Placement, once or always: no
+exception but the documented ones, no claim that is not reported, no guest
+lost or in two places, none beyond its deadline. Some of the product runs by
+default; ``--all-faults`` runs all of it, and prints what became of each.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ LONG = 600.0
 MAX_ANSWER = 2 * 2**20
 
 #: So many calls may each take the time-out: three writes and look-ups each,
-#: three checks, and three writes and look-ups to give the claim back.
-MOST_TIMEOUTS = 24
+#: three checks, and three times three writes and look-ups to give it back.
+#: A move makes a claim and hands it over.
+MOST_TIMEOUTS = {'schedule': 33, 'move': 66, 'release': 12}
 SLACK = 5.0
 
 KINDS = {
@@ -64,64 +66,137 @@ KINDS = {
         400, 403, 404, 409, 502, 503)},
 }  # fmt: skip
 
-STAGES = {
-    'versions': ('GET', '/', '/'),
-    'candidates': ('GET', '/allocation_candidates', ''),
-    'providers': ('GET', '/resource_providers', 'providers'),
-    'claim': ('POST', '/allocations', ''),
-    'look-up': ('GET', '/allocations/', ''),
-    'check of usages': ('GET', '/resource_providers/', 'usages'),
-    'check of traits': ('GET', '/resource_providers/', 'traits'),
+OPERATIONS = {
+    'schedule': lambda client: client.schedule(sev_request(), 3),
+    'move': lambda client: client.move(GUEST, sev_request()),
+    'release': lambda client: client.release(GUEST),
 }
 
-CASES = list(itertools.product(KINDS, STAGES, ('once', 'always')))
+#: What is asked of the hosts by a claim, and what of them is checked after.
+HOSTS = {
+    'versions': {'path': '/', 'end': '/'},
+    'candidates': {'path': '/allocation_candidates'},
+    'overcommitted memory': {
+        'path': '/resource_providers/', 'end': 'inventories'},
+    'check of usages': {'path': '/resource_providers/', 'end': 'usages'},
+    'check of traits': {'path': '/resource_providers/', 'end': 'traits'},
+}  # fmt: skip
+NAMES = {'path': '/resource_providers', 'end': 'providers'}
+CONSUMER = {'path': '/allocations/'}
+WRITE = {'method': 'POST', 'path': '/allocations'}
+
+#: Operation, stage -> the request that the fault takes, and the write whose
+#: answer is lost before it, if any.
+STAGES = {
+    **{('schedule', name): (rule, None) for name, rule in HOSTS.items()},
+    ('schedule', 'names'): (NAMES, None),
+    ('schedule', 'claim'): (WRITE, None),
+    ('schedule', 'look-up'): (CONSUMER, WRITE),
+    ('move', 'what it holds'): (CONSUMER, None),
+    ('move', 'its host'): ({'path': '/resource_providers?uuid='}, None),
+    **{('move', name): (rule, None) for name, rule in HOSTS.items()},
+    ('move', 'names'): ({**NAMES, 'skip': 1}, None),
+    ('move', 'claim'): (WRITE, None),
+    ('move', 'look-up of the claim'): ({**CONSUMER, 'skip': 1}, WRITE),
+    ('move', 'the claim before'): ({**CONSUMER, 'skip': 1}, None),
+    ('move', 'hand-over'): ({**WRITE, 'skip': 1}, None),
+    ('move', 'look-up of the hand-over'): (
+        {**CONSUMER, 'skip': 2}, {**WRITE, 'skip': 1}),
+    ('release', 'versions'): (HOSTS['versions'], None),
+    ('release', 'what it holds'): (CONSUMER, None),
+    ('release', 'write'): (WRITE, None),
+    ('release', 'look-up'): ({**CONSUMER, 'skip': 1}, WRITE),
+}  # fmt: skip
+
+CASES = [
+    (kind, *stage, times)
+    for kind, stage, times in itertools.product(
+        KINDS, STAGES, ('once', 'always')
+    )
+]
+
+#: The guest that is moved and released.
+GUEST = '00000000-0000-0000-0000-000000000007'
 
 
 def pytest_generate_tests(metafunc):
     if 'case' in metafunc.fixturenames:
         cases = CASES
         if not metafunc.config.getoption('--all-faults', default=False):
-            # Each kind at the claim itself, and some of the others.
-            claims = [c for c in CASES if c[1:] == ('claim', 'once')]
-            others = [c for c in CASES if c not in claims]
-            cases = claims + random.Random(11).sample(others, 60)
+            # Each kind at a claim itself or at a hand-over, and some others.
+            dice = random.Random(11)
+            writes = [
+                dice.choice([c for c in CASES if c[0] == kind
+                             and c[2] in ('claim', 'hand-over')])
+                for kind in KINDS
+            ]  # fmt: skip
+            others = [c for c in CASES if c not in writes]
+            cases = writes + dice.sample(others, 60)
         metafunc.parametrize('case', cases, ids='-'.join)
 
 
 @pytest.fixture(scope='module')
-def outcomes():
-    """Kind, stage and times -> outcome; printed at the end."""
-    found = collections.defaultdict(collections.Counter)
+def outcomes(request):
+    """Case -> outcome; printed at the end of all cases."""
+    found = {}
     yield found
-    for stage in STAGES:
-        print(f'\n{stage}:', dict(found[stage]))
+    if request.config.getoption('--all-faults', default=False):
+        with request.config.pluginmanager.getplugin(
+            'capturemanager'
+        ).global_and_fixture_disabled():
+            print_table(found)
+
+
+def print_table(outcomes):
+    """Print, for each stage, which kinds of fault had which outcome."""
+    kinds = collections.defaultdict(list)
+    for (kind, operation, stage, times), outcome in outcomes.items():
+        kinds[operation, stage, times, outcome].append(kind)
+    print()
+    for (operation, stage, times, outcome), names in sorted(kinds.items()):
+        print(
+            f'{operation} | {stage} | {times} | {outcome} | {len(names)}'
+            + (f' | {", ".join(names)}' if len(names) < 30 else ' | the rest')
+        )
 
 
 @pytest.fixture
 def proxy(placement_on_sqlite):
-    placement_on_sqlite.load(hosts(2, 2))
+    placement_on_sqlite.load(hosts(2, 3))
     with FaultProxy(placement_on_sqlite.url) as running:
         yield running
 
 
-def test_no_fault_has_a_claim_unreported(
-    placement_on_sqlite, proxy, outcomes, case
-):
-    kind, stage, times = case
-    method, path, end = STAGES[stage]
+@pytest.fixture
+def reader(placement_on_sqlite):
+    """A client that no fault troubles."""
+    return PlacementClient(placement_on_sqlite.adapter())
+
+
+def places(reader, consumer):
+    """Return the names of the hosts where a consumer holds something."""
+    roots = {
+        found.uuid: found.root_provider_uuid
+        for found in reader.resource_providers()
+    }
+    held = reader.allocations(consumer).by_provider
+    names = reader.names(roots)
+    return sorted(names[roots[uuid]] for uuid in held)
+
+
+def test_no_fault_has_a_claim_unreported(proxy, reader, outcomes, case):
+    kind, operation, stage, times = case
+    if operation != 'schedule':
+        reader.schedule(sev_request(), instances=[GUEST])
+    before = places(reader, GUEST)
+    rule, lost = STAGES[operation, stage]
+    if lost is not None:
+        proxy.add(faults.status_after(503), times=1, **lost)
     proxy.add(
         KINDS[kind],
-        method=method,
-        path=path,
-        end=end,
         times=1 if times == 'once' else float('inf'),
+        **{'method': 'GET', **rule},
     )
-    if stage == 'look-up':
-        # It is made only where the answer to a claim is lost.
-        proxy.add(
-            faults.status_after(503), method='POST', path='/allocations',
-            times=1,
-        )  # fmt: skip
     client = PlacementClient(
         adapter_for(proxy.url).session,
         timeout=TIMEOUT,
@@ -129,23 +204,58 @@ def test_no_fault_has_a_claim_unreported(
         max_answer=MAX_ANSWER,
     )
     started = time.monotonic()
+    result, reported, text = None, set(), 'one line'
     try:
-        placed = {p.instance for p in client.schedule(sev_request(), 3)}
-        reported, outcome, lines = placed, 'made', 1
+        result = OPERATIONS[operation](client)
+        outcome = 'done'
     except (exceptions.PlacementError, exceptions.NoCapacity) as error:
-        placed, reported = None, set(error.instances)
+        reported = set(error.instances)
         outcome = type(error).__name__ + (' + instances' if reported else '')
-        lines = len(str(error).splitlines())
+        text = str(error)
     took = time.monotonic() - started
-    assert took < MOST_TIMEOUTS * TIMEOUT + PATIENCE + SLACK
-    assert lines == 1
-    reader = PlacementClient(placement_on_sqlite.adapter())
+    limit = MOST_TIMEOUTS[operation] * TIMEOUT + 2 * PATIENCE + SLACK
+    assert took < limit
+    assert len(text.splitlines()) == 1
+    outcomes[case] = outcome
     held = {claim.instance for claim in reader.claims()}
+    CHECKS[operation](result, reported, held, before, places(reader, GUEST))
+
+
+def check_schedule(placed, reported, held, before, now):
     assert len(held) in (0, 3), 'half of a claim'
-    assert held <= reported, 'not reported'
-    if placed is not None:
-        assert held == placed, 'reported, but not made'
-    outcomes[stage][f'{times}: {outcome}'] += 1
+    if placed is None:
+        assert held <= reported, 'not reported'
+    else:
+        assert held == {p.instance for p in placed}
+
+
+def check_move(moved, reported, held, before, now):
+    assert len(now) == len(before), 'half of a place, or two'
+    assert len(set(now)) == 1, 'in two places'
+    assert held - {GUEST} <= reported, 'not reported'
+    assert GUEST not in reported
+    if moved is not None:
+        assert {moved.host} == set(now) != set(before)
+        assert held == {GUEST}
+    elif now != before:
+        assert reported, 'moved, and not reported'
+
+
+def check_release(freed, reported, held, before, now):
+    assert reported <= {GUEST}
+    if freed is None:
+        assert now in (before, [])
+        assert now == before or reported, 'freed, and not reported'
+    else:
+        assert freed
+        assert now == []
+
+
+CHECKS = {
+    'schedule': check_schedule,
+    'move': check_move,
+    'release': check_release,
+}
 
 
 def test_there_are_sixty_kinds():

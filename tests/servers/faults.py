@@ -321,6 +321,7 @@ class _Rule:
     path: str
     left: float
     end: str = ''
+    skip: int = 0
 
     def takes(self, exchange: Exchange) -> bool:
         return (
@@ -360,14 +361,16 @@ class FaultProxy:
         path: str = '',
         times: float = float('inf'),
         end: str = '',
+        skip: int = 0,
     ) -> None:
         """Let a fault take the next ``times`` requests that match.
 
         :param path: how the path begins
         :param end: how it ends, without the query
+        :param skip: how many that match are passed on before
         """
         with self._lock:
-            self._rules.append(_Rule(fault, method, path, times, end))
+            self._rules.append(_Rule(fault, method, path, times, end, skip))
 
     def clear(self) -> None:
         """Pass everything on again, and forget the calls."""
@@ -381,7 +384,11 @@ class FaultProxy:
             self.calls.append((exchange.command, exchange.path))
             self.microversions.append(exchange.microversion)
             for rule in self._rules:
-                if rule.takes(exchange):
+                if not rule.takes(exchange):
+                    continue
+                if rule.skip:
+                    rule.skip -= 1
+                else:
                     rule.left -= 1
                     return rule.fault
         return no_fault

@@ -168,7 +168,7 @@ def release_all(
     """
     instances = tuple(placement.instance for placement in placed)
     try:
-        give_back(api, instances, Allocations())
+        give_back(api, instances)
     except PlacementError as failure:
         note = (
             f'{failure} The claims of {", ".join(instances)} were made and '
@@ -189,28 +189,33 @@ def move(
     """See :meth:`.PlacementClient.move`."""
     consumers.check_instance(instance)
     selection = CandidateSelection(api, validated(request), scope)
-    claim = Transaction(
-        api=api,
-        selection=selection,
-        count=1,
-        instances=(instance,),
-        owner=OWNER,
-    )
+    avoid: set[str] = set()
 
-    def attempt() -> Sequence[Candidate]:
+    def attempt() -> Candidate:
         # Its generation, and where it is: both may have changed.
-        claim.held = api.allocations(instance)
-        if not claim.held:
+        held = api.allocations(instance)
+        if not held:
             raise InputError(
                 f'Instance {quoted(instance)} holds nothing; schedule it '
                 'instead.'
             )
-        if not claim.made:
-            # Neither back to where it was, nor to where others moved it.
-            claim.avoid |= {_host_of(api, claim.held)}
-        return claim()
+        # Neither back to where it was, nor to where others moved it.
+        avoid.add(_host_of(api, held))
+        ours = held.project_id == consumers.PROJECT
+        claim = Transaction(
+            api=api,
+            selection=selection,
+            count=1,
+            instances=(),
+            # Whose reconcile finds it, should this process die.
+            owner=held.user_id if ours else OWNER,
+            avoid=frozenset(avoid),
+        )
+        (chosen,) = _retrying(patience)(claim)
+        claim.hand_over(chosen, instance, held)
+        return chosen
 
-    (chosen,) = _retrying(patience)(attempt)
+    chosen = _retrying(patience)(attempt)
     return _placement(instance, chosen, selection.names)
 
 

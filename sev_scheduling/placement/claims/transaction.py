@@ -2,12 +2,17 @@
 
 Placement takes it whole or not at all, and answers once. Where the answer
 is lost, the guests' allocations show whether it was made.
+
+A guest that is to move keeps its place until the new one is claimed for a
+consumer of its own, and verified. Then one write gives it to the guest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from sev_scheduling.exceptions import (
     InputError,
@@ -43,7 +48,6 @@ class Transaction:
 
     :ivar count: how many guests
     :ivar instances: their uuids; made up, once there is room, where empty
-    :ivar held: what the one guest holds that is to move, as of this try
     :ivar avoid: root uuids of hosts that will not do
     """
 
@@ -52,11 +56,8 @@ class Transaction:
     count: int
     instances: tuple[str, ...]
     owner: str
-    held: Allocations = field(default_factory=Allocations)
     avoid: frozenset[str] = frozenset()
     _own: bool = False
-    #: What the guest held when the last claim was sent.
-    _before: Allocations = field(default_factory=Allocations)
     _tried: int = 0
     #: Claims that Placement has, had, or may have yet.
     _sent: list[tuple[Claims, Chosen]] = field(default_factory=list)
@@ -70,21 +71,58 @@ class Transaction:
         :raises PlacementError: another of its children; as of NoCapacity,
             its ``instances`` has the guests that may hold something
         """
-        chosen = self.made or self._claimed()
+        chosen = self._claimed()
         self._verify(chosen)
         return chosen
 
-    @property
-    def made(self) -> Chosen | None:
-        """What the guest that is to move holds by an earlier try."""
-        return next(
-            (
-                chosen
-                for claims, chosen in self._sent
-                if holds(self.held, claims[self.instances[0]])
-            ),
-            None,
+    def hand_over(
+        self, candidate: Candidate, guest: str, held: Allocations
+    ) -> None:
+        """Give what was claimed to a guest, in place of all that it holds.
+
+        :param candidate: what was claimed, for one instance
+        :param held: what the guest holds
+        :raises PlacementConflict: where others changed either meanwhile. In
+            each error but those with ``instances`` the guest holds what it
+            held, and the claim was given back.
+        :raises PlacementError: another of its children
+        """
+        (reserved,) = self.instances
+        wanted = msgspec.structs.replace(
+            held, by_provider=candidate.allocations
         )
+        try:
+            claim = self.api.allocations(reserved)
+            if not claim:
+                raise PlacementConflict(
+                    f'Claim {reserved} was released by others.'
+                )
+            freed = msgspec.structs.replace(claim, by_provider={})
+            write(self.api, {reserved: freed, guest: wanted})
+        except PlacementError as error:
+            caught = error
+        else:
+            return
+        try:
+            # Once that is done, no write that arrives late has any effect.
+            if not give_back(self.api, self.instances) and holds(
+                self.api.allocations(guest), wanted
+            ):
+                return
+        except PlacementError as error:
+            left = type(error)(
+                f'{error} Whether instance {guest} was moved is not known; '
+                f'it has its old place or the new one. Release {reserved}, '
+                'which may hold the new one too, once Placement answers.'
+            )
+            left.instances = self.instances
+            left.unclear = True
+            raise left from caught
+        # What was not known of the write is known by now.
+        plain = caught.__cause__ if caught.instances else caught
+        raise type(caught)(
+            f'{plain or caught} Instance {guest} holds what it held.'
+        ) from caught
 
     def _claimed(self) -> Chosen:
         if not self._tried:
@@ -110,7 +148,6 @@ class Transaction:
             for provider in (*candidate.allocations, candidate.root)
         )
         claims = self._claims(chosen)
-        self._before = self.held
         sent = [*self._sent, (claims, chosen)]
         try:
             found = write(self.api, claims, *(c for c, _ in self._sent))
@@ -125,12 +162,7 @@ class Transaction:
 
     def _claims(self, chosen: Chosen) -> Claims:
         return {
-            instance: Allocations(
-                candidate.allocations,
-                self.held.project_id or PROJECT,
-                self.held.user_id or self.owner,
-                self.held.consumer_generation,
-            )
+            instance: Allocations(candidate.allocations, PROJECT, self.owner)
             for instance, candidate in zip(self.instances, chosen, strict=True)
         }
 
@@ -178,7 +210,7 @@ class Transaction:
 
     def _give_back(self, chosen: Chosen) -> None:
         try:
-            give_back(self.api, self.instances, self._before)
+            give_back(self.api, self.instances)
         except PlacementError as error:
             left = type(error)(
                 f'{error} The claim was made, must not stand, and could not '
@@ -193,7 +225,7 @@ class Transaction:
 
         :raises InputError: where a guest that is new holds something
         """
-        if self._own or self.held or self._sent:
+        if self._own or self._sent:
             return
         for instance in instances:
             if self.api.allocations(instance):

@@ -26,7 +26,7 @@ import msgspec
 import tenacity
 
 from sev_scheduling.exceptions import PlacementConflict, PlacementError
-from sev_scheduling.placement.answers import Allocations, Candidate
+from sev_scheduling.placement.answers import Candidate
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims.writes import write
 from sev_scheduling.placement.hosts import Summaries
@@ -124,20 +124,17 @@ def _traits(
 
 
 @_retried
-def give_back(api: Api, instances: Iterable[str], before: Allocations) -> None:
+def give_back(api: Api, instances: Iterable[str]) -> bool:
     """Undo a claim, of all its guests or of none.
 
-    :param before: what the one guest held that was moved; nothing where the
-        guests are new
-    :raises PlacementConflict: where that has gone to others by now
-    :raises PlacementError: another of its children
+    :returns: whether any of them held something
+    :raises PlacementError: one of its children
     """
     claims = {}
     for instance in instances:
         held = api.allocations(instance)
-        if held and held.by_provider != before.by_provider:
-            claims[instance] = msgspec.structs.replace(
-                held, by_provider=before.by_provider
-            )
+        if held:
+            claims[instance] = msgspec.structs.replace(held, by_provider={})
     if claims:
         write(api, claims)
+    return bool(claims)

@@ -75,10 +75,20 @@ def look_up(api: Api, *writes: Claims) -> Claims | None:
 
     :raises PlacementError: one of its children
     """
-    # All or nothing, so one consumer stands for all.
-    consumer = next(iter(writes[0]))
-    held = api.allocations(consumer)
-    return next((w for w in writes if holds(held, w[consumer])), None)
+    # All or nothing, so one guest stands for all of a group. Of a move,
+    # others may have changed the guest, or freed what was claimed for it.
+    consumers = list(writes[0])
+    held: dict[str, Allocations] = {}
+
+    def made(write: Claims) -> bool:
+        for consumer in (consumers[0], consumers[-1]):
+            if consumer not in held:
+                held[consumer] = api.allocations(consumer)
+            if not holds(held[consumer], write[consumer]):
+                return False
+        return True
+
+    return next(filter(made, writes), None)
 
 
 def holds(held: Allocations, wanted: Allocations) -> bool:

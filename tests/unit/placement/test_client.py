@@ -71,7 +71,7 @@ class TestOnPlaced:
             **{
                 'POST /allocations': [{}, fault(503)],
                 f'{ANY_HELD}{GUESTS[0]}': held,
-                f'{ANY_HELD}{GUESTS[1]}': holding(1),
+                f'{ANY_HELD}{GUESTS[1]}': [holding(1), NOTHING],
             }
         )
         assert len(transport.bodies('POST /allocations')) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import pytest
 import requests
 
@@ -12,15 +13,21 @@ from sev_scheduling.exceptions import (
     InvalidRequest,
     NoCapacity,
     PlacementAnswerError,
+    PlacementConflict,
     PlacementDenied,
+    PlacementError,
     PlacementRefused,
     PlacementUnavailable,
 )
 from sev_scheduling.placement import PlacedInstance, PlacementClient
+from sev_scheduling.placement.answers import Inventory
+from sev_scheduling.testing.fake import FakePlacement
 from tests.unit.placement.fake_transport import (
     GUEST,
     HELD,
     NOTHING,
+    SEV,
+    SLOT,
     allocations,
     cloud,
     fault,
@@ -153,115 +160,308 @@ class TestSchedule:
         assert caught.value.instances == ()
 
 
-class TestMove:
-    def move(self, transport, **kwargs):
-        return client_of(transport, **kwargs).move(GUEST, sev_request())
+#: What becomes of a write: whether it is made before its answer is lost or
+#: another one, how often it is sent, and what is answered.
+LOST_BEFORE = (0, PlacementUnavailable('lost'))
+LOST_AFTER = (1, PlacementUnavailable('lost'))
+REFUSED = (0, PlacementDenied('no'))
+CONFLICTS = (0, PlacementConflict('others'))
+TWICE = (2, None)
 
-    def test_to_another_host_in_one_call(self):
-        transport = cloud(1, 2, **{HELD: holding(1)})
-        assert self.move(transport).host == 'host-2'
-        (body,) = transport.bodies(POST)
-        assert body == {GUEST: {**holding(1), 'allocations': allocations(2)}}
+
+class Faulty(FakePlacement):
+    """A Placement of some hosts with a guest on the first.
+
+    :ivar faults: number of a write -> what becomes of it
+    :ivar dead: whether it answers no more at all
+    :ivar before: number of a write -> what others do before it
+    """
+
+    def __init__(self, hosts=2, **guest):
+        super().__init__()
+        self._patience = 5.0
+        self.faults, self.before, self.writes, self.dead = {}, {}, [], False
+        for number in range(1, hosts + 1):
+            root = self.add_provider(
+                f'host-{number}',
+                uuid=uuid_of(number),
+                inventories={
+                    'VCPU': Inventory(9),
+                    'MEMORY_MB': Inventory(9000),
+                },
+            )
+            self.add_provider(
+                f'host-{number}_amd_sev',
+                uuid=uuid_of(1000 + number),
+                parent=root,
+                inventories={SLOT: Inventory(1)},
+                traits=[SEV],
+            )
+        self.schedule(sev_request(), **{'instances': [GUEST], **guest})
+        self.writes.clear()
+
+    @property
+    def origin(self):
+        return uuid_of(1)
+
+    def hosts_of(self, consumer=GUEST):
+        held = self._consumers.get(consumer)
+        return {
+            self.providers[uuid].root
+            for uuid in (held.by_provider if held else ())
+        }
+
+    @property
+    def others(self):
+        """Who else holds something."""
+        return self._consumers.keys() - {GUEST}
+
+    @contextlib.contextmanager
+    def _called(self, *args):
+        if self.dead:
+            raise PlacementUnavailable('dead')
+        with super()._called(*args):
+            yield
+
+    def post_allocations(self, claims):
+        number = len(self.writes)
+        self.writes.append(claims)
+        if number in self.before:
+            self.before.pop(number)(self)
+        sent, error = self.faults.get(number, (1, None))
+        if error == 'dies':
+            self.dead = True
+            raise PlacementUnavailable('dead')
+        for _ in range(sent):
+            super().post_allocations(claims)
+        if error:
+            raise error
+
+
+def others_move_it(to):
+    """Return what moves the guest to a host, as another client would."""
+
+    def act(cloud):
+        held = cloud._consumers[GUEST]
+        place = {uuid_of(to): {'VCPU': 1, 'MEMORY_MB': 512},
+                 uuid_of(1000 + to): {SLOT: 1}}  # fmt: skip
+        moved = msgspec.structs.replace(held, by_provider=place)
+        FakePlacement.post_allocations(cloud, {GUEST: moved})
+
+    return act
+
+
+def others_release(cloud):
+    FakePlacement.post_allocations(
+        cloud,
+        {
+            uuid: msgspec.structs.replace(
+                cloud._consumers[uuid], by_provider={}
+            )
+            for uuid in cloud.others
+        },
+    )
+
+
+class TestMove:
+    """The first write claims the new place, the second one hands it over."""
+
+    def move(self, cloud):
+        return cloud.move(GUEST, sev_request())
+
+    def test_a_guest_has_its_old_place_until_it_has_the_new_one(self):
+        cloud = Faulty()
+        assert self.move(cloud).host == 'host-2'
+        claim, handed_over = cloud.writes
+        (reserved,) = claim
+        assert handed_over.keys() == {reserved, GUEST}
+        assert not handed_over[reserved]
+        assert handed_over[GUEST].by_provider == claim[reserved].by_provider
+        assert cloud.others == set()
+
+    @pytest.mark.parametrize(
+        ('held', 'project', 'owner'),
+        [
+            ({}, 'sev-scheduling', 'sev-scheduling'),
+            ({'owner': 'me'}, 'sev-scheduling', 'me'),
+        ],
+    )
+    def test_the_claim_is_the_owner_s(self, held, project, owner):
+        cloud = Faulty(**held)
+        self.move(cloud)
+        (claim,) = cloud.writes[0].values()
+        assert (claim.project_id, claim.user_id) == (project, owner)
+
+    def test_a_guest_of_nova_stays_nova_s(self):
+        cloud = Faulty()
+        theirs = msgspec.structs.replace(
+            cloud._consumers[GUEST], project_id='p', user_id='u'
+        )
+        cloud._consumers[GUEST] = theirs
+        self.move(cloud)
+        (claim,) = cloud.writes[0].values()
+        assert (claim.project_id, claim.user_id) == ('sev-scheduling',) * 2
+        moved = cloud._consumers[GUEST]
+        assert (moved.project_id, moved.user_id) == ('p', 'u')
 
     def test_the_host_is_not_where_its_disk_is(self):
         """The first of its allocations was taken to be on its host."""
-        shared = {'resources': {'DISK_GB': 1}}
-        held = holding(1, allocations={uuid_of(99): shared, **allocations(1)})
-        transport = cloud(1, 2, **{HELD: held})
-        assert self.move(transport).host == 'host-2'
+        cloud = Faulty()
+        cloud.add_provider('nfs', uuid=uuid_of(99),
+                           inventories={'DISK_GB': Inventory(9)})  # fmt: skip
+        held = cloud._consumers[GUEST]
+        place = {uuid_of(99): {'DISK_GB': 1}, **held.by_provider}
+        cloud._consumers[GUEST] = msgspec.structs.replace(
+            held, by_provider=place
+        )
+        cloud.providers[uuid_of(99)].used = {'DISK_GB': 1}
+        assert self.move(cloud).host == 'host-2'
 
     def test_from_a_host_that_is_gone(self):
         transport = cloud(2, **{HELD: holding(1)})
-        assert self.move(transport).host == 'host-2'
+        with pytest.raises(PlacementConflict, match='released by others'):
+            # Nobody has the claim, as this transport keeps nothing.
+            client_of(transport, patience=0).move(GUEST, sev_request())
+        (claim,) = transport.bodies(POST)[0].values()
+        assert claim['allocations'] == allocations(2)
 
     def test_a_strange_answer_about_its_host_is_refused(self):
         transport = cloud(1, 2, **{HELD: holding(1)})
         transport.routes['GET /resource_providers'] = {}
         with pytest.raises(PlacementAnswerError, match='check the endpoint'):
-            self.move(transport)
+            client_of(transport).move(GUEST, sev_request())
         assert POST not in transport.calls
 
     def test_a_guest_that_holds_nothing_cannot_move(self):
         with pytest.raises(InputError, match='holds nothing; schedule it'):
-            self.move(cloud(1, 2))
+            client_of(cloud(1, 2)).move(GUEST, sev_request())
 
     def test_what_is_no_uuid_is_refused(self):
         with pytest.raises(InputError, match='is no uuid'):
             client_of(cloud(1)).move('web-1', sev_request())
 
     def test_with_no_other_host_it_keeps_what_it_has(self):
-        transport = cloud(1, **{HELD: holding(1)})
+        cloud = Faulty(1)
         with pytest.raises(NoCapacity):
-            self.move(transport)
-        assert POST not in transport.calls
+            self.move(cloud)
+        assert cloud.writes == []
 
-    def test_a_conflict_is_tried_anew_from_what_it_holds_then(self, clock):
-        transport = cloud(
-            1,
-            2,
-            3,
-            **{
-                HELD: [holding(1), holding(3, consumer_generation=4)],
-                POST: [CONFLICT, {}],
-            },
-        )
-        assert self.move(transport).host == 'host-2'
-        assert [
-            body[GUEST]['consumer_generation']
-            for body in transport.bodies(POST)
-        ] == [3, 4]
+    @pytest.mark.parametrize(
+        'faults',
+        [
+            pytest.param({}, id='none'),
+            pytest.param({0: LOST_BEFORE}, id='the claim is lost'),
+            pytest.param({0: LOST_AFTER}, id="the claim's answer is lost"),
+            pytest.param({0: TWICE}, id='the claim is sent twice'),
+            pytest.param({0: CONFLICTS}, id='the claim is a conflict'),
+            pytest.param({1: LOST_BEFORE}, id='the second is lost'),
+            pytest.param({1: LOST_AFTER}, id="the second's answer is lost"),
+            pytest.param({1: TWICE}, id='the second is sent twice'),
+            pytest.param({1: CONFLICTS}, id='the second is a conflict'),
+            pytest.param({1: LOST_BEFORE, 2: LOST_BEFORE}, id='two are lost'),
+        ],
+    )
+    def test_it_moves_in_the_end_and_nothing_is_left(self, faults, clock):
+        cloud = Faulty()
+        cloud.faults = faults
+        assert self.move(cloud).host == 'host-2'
+        assert cloud.hosts_of() == {uuid_of(2)}
+        assert cloud.others == set()
+
+    @pytest.mark.parametrize(
+        'faults',
+        [
+            pytest.param({0: REFUSED}, id='the claim is refused'),
+            pytest.param({1: REFUSED}, id='the second is refused'),
+            pytest.param(
+                {1: LOST_BEFORE, 2: LOST_BEFORE, 3: LOST_BEFORE},
+                id='the second is lost every time',
+            ),
+            pytest.param(
+                {1: LOST_BEFORE, 2: REFUSED}, id='the second is lost, refused'
+            ),
+        ],
+    )
+    def test_it_stays_and_nothing_is_left(self, faults):
+        cloud = Faulty()
+        cloud.faults = faults
+        with pytest.raises(PlacementError) as caught:
+            self.move(cloud)
+        assert caught.value.instances == ()
+        assert cloud.hosts_of() == {cloud.origin}
+        assert cloud.others == set()
+
+    @pytest.mark.parametrize('dies_at', [1, 2, 3])
+    def test_what_may_be_left_is_reported_and_never_the_guest(self, dies_at):
+        cloud = Faulty()
+        cloud.faults = {
+            **{n: LOST_BEFORE for n in range(1, dies_at)},
+            dies_at: (0, 'dies'),
+        }
+        with pytest.raises(PlacementUnavailable) as caught:
+            self.move(cloud)
+        assert cloud.hosts_of() == {cloud.origin}
+        assert cloud.others == set(caught.value.instances)
+        assert GUEST not in caught.value.instances
+        assert caught.value.unclear
+
+    def test_one_that_comes_late_is_found_by_the_claim(self):
+        """Looked for in vain, then a conflict, and there in the end."""
+        cloud = Faulty()
+        first = []
+
+        def arrives(cloud):
+            first.append(cloud.writes[1])
+
+        cloud.faults = {
+            1: LOST_BEFORE,
+            2: CONFLICTS,
+        }
+        cloud.before = {2: arrives}
+        look_up = cloud.allocations
+
+        def allocations(consumer):
+            found = look_up(consumer)
+            if first and consumer == GUEST:
+                # After the second look-up, before it is given back.
+                FakePlacement.post_allocations(cloud, first.pop())
+            return found
+
+        cloud.allocations = allocations
+        assert self.move(cloud).host == 'host-2'
+        assert cloud.hosts_of() == {uuid_of(2)}
+        assert cloud.others == set()
+
+    def test_after_others_moved_it_it_goes_on_from_there(self, clock):
+        cloud = Faulty(3)
+        cloud.before = {1: others_move_it(3)}
+        assert self.move(cloud).host == 'host-2'
         assert len(clock.slept) == 1
-
-    def test_movers_that_collide_do_not_collide_for_ever(self, monkeypatch):
-        """After a conflict, hosts are taken in any order."""
-        monkeypatch.setattr('random.random', iter([0.9, 0.1] * 9).__next__)
-        transport = cloud(1, 2, 3, **{HELD: holding(1), POST: [CONFLICT, {}]})
-        assert self.move(transport).host == 'host-3'
-
-    def test_a_lost_answer_is_looked_for(self):
-        transport = cloud(
-            1, 2, **{HELD: [holding(1), holding(2)], POST: [LOST, {}]}
-        )
-        assert self.move(transport).host == 'host-2'
-        assert transport.calls.count(POST) == 1
-
-    def test_one_that_was_sent_twice_is_not_undone(self, clock):
-        """It was taken for another mover's, and the guest moved back to the
-        host that it must leave."""
-        made = holding(2, consumer_generation=4)
-        transport = cloud(
-            1, 2, **{HELD: [holding(1), made], POST: [CONFLICT, {}]}
-        )
-        assert self.move(transport).host == 'host-2'
-        assert transport.calls.count(POST) == 1
-
-    def test_one_that_came_late_is_not_undone(self, clock):
-        """It was absent when it was looked for, and there at the next try."""
-        made = holding(2, consumer_generation=4)
-        transport = cloud(
-            1,
-            2,
-            **{
-                HELD: [*[holding(1)] * 3, made],
-                POST: [LOST, CONFLICT, {}],
-            },
-        )
-        assert self.move(transport).host == 'host-2'
-        assert transport.calls.count(POST) == 2
+        assert cloud.others == set()
 
     def test_never_back_to_where_it_was(self, clock):
         """Another mover was faster, and there is no third host."""
-        transport = cloud(
-            1,
-            2,
-            **{
-                HELD: [holding(1), holding(2, user_id='other')],
-                POST: CONFLICT,
-            },
-        )
+        cloud = Faulty(2)
+        cloud.providers[uuid_of(1002)].inventories[SLOT] = Inventory(2)
+        cloud.before = {1: others_move_it(2)}
         with pytest.raises(NoCapacity):
-            self.move(transport)
-        assert transport.calls.count(POST) == 1
+            self.move(cloud)
+        assert cloud.hosts_of() == {uuid_of(2)}
+        assert cloud.others == set()
+
+    def test_where_others_release_the_claim_it_is_claimed_anew(self, clock):
+        cloud = Faulty()
+        asked = cloud.allocations
+
+        def allocations(consumer):
+            if len(cloud.writes) == 1 and consumer in cloud.others:
+                others_release(cloud)
+            return asked(consumer)
+
+        cloud.allocations = allocations
+        assert self.move(cloud).host == 'host-2'
+        assert len(cloud.writes) == 3
+        assert cloud.others == set()
 
 
 class TestRelease:

@@ -203,6 +203,12 @@ SCENES = {
     'a move with a lost answer': (
         (1, 1), True, lambda: [moves(lost=(1,)), releases(lost=(1,))],
     ),
+    'a move with another lost answer': (
+        (1, 1), True, lambda: [moves(lost=(2,)), schedules(1)],
+    ),
+    'a move with lost answers': (
+        (1, 1), True, lambda: [moves(lost=(2, 3, 4)), moves()],
+    ),
 }  # fmt: skip
 
 
@@ -283,27 +289,36 @@ class Run:
             for name, inventory in provider.inventories.items():
                 amount = used.get((uuid, name), 0)
                 assert amount == provider.used.get(name, 0)
-                assert amount <= inventory.capacity or self._stranded(uuid), (
-                    'more than there is'
-                )
+                assert amount <= inventory.capacity, 'more than there is'
+        self._check_places()
         for actor in self.actors:
             self._check_reports(actor)
 
-    def _stranded(self, provider):
-        """Whether a move has reported that its guest is one too many there.
+    def _check_places(self):
+        """The guest of a move is whole in one place, and nothing is left."""
+        store = self.store
+        moves = [a for a in self.actors if a.act.__code__ is MOVE]
+        for actor in moves:
+            if isinstance(actor.error, Crash):
+                for claim in store.reconcile('guest', dry_run=False):
+                    assert claim.instance not in self.guests - {GUEST}
+        held = store._consumers.get(GUEST)
+        if held:
+            roots = {store.providers[u].root for u in held.by_provider}
+            assert len(roots) == 1, 'in two places'
+            assert len(held.by_provider) == 2, 'half of a place'
+        elif self.origin:
+            assert any(a.act.__code__ is RELEASE for a in self.actors), 'lost'
+        reported = {
+            i for a in moves for i in getattr(a.error, 'instances', ())
+        }
+        assert GUEST not in reported
+        held = {c for c, a in store._consumers.items() if a}
+        assert held <= self.guests | reported, 'left over'
 
-        Others took its former place, so that it cannot go back.
-        """
-        held = self.store._consumers.get(GUEST)
-        return (
-            held is not None
-            and provider in held.by_provider
-            and any(
-                actor.act.__code__ is MOVE
-                and GUEST in getattr(actor.error, 'instances', ())
-                for actor in self.actors
-            )
-        )
+    @property
+    def guests(self):
+        return {GUEST}.union(*(actor.guests for actor in self.actors))
 
     def _check_reports(self, actor):
         held = {g for g in actor.guests if self.store._consumers.get(g)}

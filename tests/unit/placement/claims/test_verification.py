@@ -26,7 +26,6 @@ from tests.unit.placement.fake_transport import (
     SEV,
     SLOT,
     Answer,
-    allocations,
     candidates_answer,
     candidates_of,
     cloud,
@@ -214,14 +213,6 @@ class TestTraits:
         transport = cloud(1, **{TRAITS: {'traits': [SEV, 'CUSTOM_NEW']}})
         assert schedule(transport)
         assert given_back(transport) == []
-
-
-def test_a_guest_that_moved_goes_back_to_what_it_held():
-    held = [holding(2), holding(1), holding(2), holding(1)]
-    transport = cloud(1, 2, **{USAGES: [EXCESS, FULL], HELD: held})
-    client_of(transport).move(GUEST, sev_request())
-    _, back, _ = transport.bodies(POST)
-    assert back[GUEST]['allocations'] == allocations(2)
 
 
 def test_no_capacity_is_told_where_others_took_the_slot_meanwhile():
