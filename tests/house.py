@@ -21,7 +21,8 @@ ORDER = {
     'sev_scheduling': [
         *('text', 'problems', 'exceptions', 'models', 'opts'),
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
-        *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
+        *('documents', 'configuration', 'placement', 'compute'),
+        *('nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
         *('sources', 'spelling', 'features', 'groups', 'request'),
@@ -64,7 +65,8 @@ ORDER = {
         'filter',
     ],
     'sev_scheduling.cli': [
-        *('terminal', 'output', 'metrics', 'openstack', 'options', 'commands'),
+        *('terminal', 'output', 'checks', 'metrics', 'openstack'),
+        *('options', 'commands'),
         *('app', 'main'),
     ],
 }
