@@ -8,13 +8,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.hosts.verdict import FilterResult, Verdict
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
-
-#: The code of a host that can run the guest and that Placement does not
-#: offer: it lacks something that has nothing to do with encryption.
-NO_CANDIDATE = 'no-candidate'
 
 
 class Cause(enum.StrEnum):

@@ -21,8 +21,7 @@ ORDER = {
     'sev_scheduling': [
         *('text', 'problems', 'exceptions', 'models', 'opts'),
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
-        *('documents', 'configuration', 'placement', 'compute'),
-        *('nova', 'testing', 'cli'),
+        *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
         *('sources', 'spelling', 'features', 'groups', 'request'),
@@ -31,23 +30,19 @@ ORDER = {
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
-    'sev_scheduling.hosts': ['check', 'host', 'verdict', 'hostfilter'],
+    'sev_scheduling.hosts': [
+        *('check', 'host', 'verdict', 'hostfilter', 'capacity'),
+    ],
     'sev_scheduling.explain': [
-        *(
-            'catalogue',
-            'values',
-            'fixes',
-            'request_page',
-            'explanation',
-            'checks',
-        ),
+        *('catalogue', 'values', 'fixes', 'request_page', 'explanation'),
+        *('capacity', 'checks'),
     ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),
         *('feasibility', 'claims', 'client', 'embedded'),
     ],
     'sev_scheduling.placement.claims': [
-        *('selection', 'consumers', 'writes', 'verification'),
+        *('selection', 'capacity', 'consumers', 'writes', 'verification'),
         *('transaction', 'claims'),
     ],
     'sev_scheduling.placement.diagnosis': [
@@ -65,8 +60,15 @@ ORDER = {
         'filter',
     ],
     'sev_scheduling.cli': [
-        *('terminal', 'output', 'checks', 'metrics', 'openstack'),
-        *('options', 'commands'),
+        *(
+            'terminal',
+            'output',
+            'metrics',
+            'page',
+            'openstack',
+            'options',
+            'commands',
+        ),
         *('app', 'main'),
     ],
 }

@@ -35,6 +35,10 @@ class VerdictCode(enum.StrEnum):
     NO_FREE_SLOT = 'no-free-slot'
 
 
+#: The code of a host that can run the guest and that Placement does not
+#: offer: it lacks something that has nothing to do with encryption.
+NO_CANDIDATE = 'no-candidate'
+
 #: What may pass without anybody changing the request or the host's set-up.
 _PASSING = frozenset({VerdictCode.HOST_DISABLED, VerdictCode.NO_FREE_SLOT})
 

@@ -8,9 +8,11 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
 from sev_scheduling.diagnosis import Diagnosis, Feasibility
+from sev_scheduling.hosts.capacity import Capacity
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.placement.api import TIMEOUT, Api
 from sev_scheduling.placement.claims import claims
+from sev_scheduling.placement.claims.capacity import capacity
 from sev_scheduling.placement.claims.claims import PlacedInstance
 from sev_scheduling.placement.claims.consumers import Claim, list_claims
 from sev_scheduling.placement.diagnosis import diagnose
@@ -107,6 +109,24 @@ class PlacementClient(Api):
                 claims.release_all(self, placed, error)
                 raise
         return placed
+
+    def capacity(
+        self,
+        request: EncryptionRequest | Validation,
+        *,
+        scope: Scope = ANYWHERE,
+    ) -> Capacity:
+        """Return how many more such guests fit, and what keeps one more off.
+
+        Exactly as many as :meth:`schedule` would place; on each host, as if
+        it were the only one. A few calls; for a model that pins memory, and
+        a flavor without a page size, one more for the
+        ``ram_allocation_ratio`` of each host that could take a guest.
+
+        :raises InvalidRequest: where a problem is an error
+        :raises PlacementError: one of its children
+        """
+        return capacity(self, validated(request), scope)
 
     def claims(self, *, owner: str | None = None) -> list[Claim]:
         """Return the claims of guests that hold slots.

@@ -9,6 +9,7 @@ asked for by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import os_resource_classes as orc
@@ -48,6 +49,37 @@ def list_hosts(
     api: Api, *, details: bool = True, scope: Scope = ANYWHERE
 ) -> list[Host]:
     """Return hosts by name; see :meth:`.PlacementClient.hosts`."""
+    trees = host_trees(api, scope)
+    found = host_summaries(trees.hosts)
+    ratios = _add_details(api, found) if details else {}
+    return sorted(
+        Host.from_provider_summaries(
+            found, names=trees.names, ram_allocation_ratios=ratios
+        ),
+        key=lambda host: host.name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HostTrees:
+    """The provider trees of hosts.
+
+    :ivar names: provider uuid -> name, of all providers
+    :ivar hosts: summaries of the trees of the hosts of a scope
+    :ivar others: those of other trees that were seen, such as sharing
+        providers
+    """
+
+    names: Mapping[str, str]
+    hosts: Summaries
+    others: Summaries
+
+
+def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
+    """Return the trees of every host of a scope, full ones included.
+
+    :raises PlacementError: one of its children
+    """
     providers = api.resource_providers()
     summaries = _ask_for_trees(api, providers)
     roots = {
@@ -56,22 +88,13 @@ def list_hosts(
         if takes_root(scope, summaries[root].traits)
     }
     roots = _in_scope(api, roots, scope)
-    found = host_summaries(
-        {
-            uuid: summary
-            for uuid, summary in summaries.items()
-            if summary.root_provider_uuid in roots
-        }
-    )
-    ratios = _add_details(api, found) if details else {}
-    return sorted(
-        Host.from_provider_summaries(
-            found,
-            names={provider.uuid: provider.name for provider in providers},
-            ram_allocation_ratios=ratios,
-        ),
-        key=lambda host: host.name,
-    )
+    hosts: dict[str, ProviderSummary] = {}
+    others: dict[str, ProviderSummary] = {}
+    for uuid, summary in summaries.items():
+        of_host = summary.root_provider_uuid in roots
+        (hosts if of_host else others)[uuid] = summary
+    names = {provider.uuid: provider.name for provider in providers}
+    return HostTrees(names, hosts, others)
 
 
 def _in_scope(api: Api, roots: set[str], scope: Scope) -> set[str]:

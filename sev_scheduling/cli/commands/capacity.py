@@ -62,7 +62,7 @@ class Capacity(Rows):
                 )
         with open_client(parsed_args) as client:
             hosts = client.hosts(scope=read_scope(parsed_args, client))
-        self._pools = _pools(hosts, parsed_args.models)
+        self._pools = pools_of(hosts, parsed_args.models)
         if parsed_args.prometheus:
             metrics.write(parsed_args.prometheus, self._pools)
         if any(pool.unlimited for *_, pool in self._pools):
@@ -115,7 +115,7 @@ def _known(pool: SlotPool, number: int) -> int | Cell:
     return Cell(None, '-') if pool.unlimited else number
 
 
-def _pools(hosts: Iterable[Host], models: Sequence[str]) -> list[Row]:
+def pools_of(hosts: Iterable[Host], models: Sequence[str] = ()) -> list[Row]:
     """Return the pools, by model, then by host as people count."""
     rows = [
         (host, model, pool)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sev_scheduling.compute.checks.report import HostReport
-from sev_scheduling.compute.sources.system import DEVICE, QUOTE_SOCKET
-from sev_scheduling.hosts.check import (
-    CheckKind,
+from sev_scheduling.compute.checks.report import (
     Entry,
     Finding,
-    NoteCode,
+    HostReport,
     success,
     warning,
 )
+from sev_scheduling.compute.sources.system import DEVICE, QUOTE_SOCKET
+from sev_scheduling.hosts.check import CheckKind, NoteCode
 
 #: Words of the command line with which Linux leaves SEV-SNP off, by the
 #: parameter that shows it (``iommu_snp_enable`` in its AMD IOMMU driver).
@@ -119,7 +118,7 @@ def nova_version(report: HostReport) -> Finding | None:
     return success(NoteCode.NOVA_VERSION, version=version)
 
 
-def entries() -> Iterator[Entry[HostReport]]:
+def entries() -> Iterator[Entry]:
     """Yield these checks, in the order of the operator's guide."""
     yield Entry(CheckKind.COMMAND_LINE, command_line)
     yield Entry(CheckKind.DEVICE, device)

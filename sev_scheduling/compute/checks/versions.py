@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sev_scheduling.compute.checks.report import HostReport
-from sev_scheduling.compute.sources.libvirt import Version
-from sev_scheduling.hosts.check import (
-    CheckKind,
+from sev_scheduling.compute.checks.report import (
     Entry,
     Finding,
-    NoteCode,
+    HostReport,
     failure,
     success,
     warning,
 )
+from sev_scheduling.compute.sources.libvirt import Version
+from sev_scheduling.hosts.check import CheckKind, NoteCode
 
 #: Nova release -> what nova-compute needs to start: libvirt, QEMU
 #: (``MIN_LIBVIRT_VERSION``, ``MIN_QEMU_VERSION`` of its driver).
@@ -73,5 +72,5 @@ def versions(report: HostReport) -> Finding:
     )
 
 
-def entries() -> Iterator[Entry[HostReport]]:
+def entries() -> Iterator[Entry]:
     yield Entry(CheckKind.VERSIONS, versions)

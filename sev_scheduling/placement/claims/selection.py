@@ -6,13 +6,14 @@ import heapq
 import random
 import statistics
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
+from sev_scheduling.hosts.capacity import Key, Left, Option, pack
 from sev_scheduling.hosts.host import Host, is_unlimited
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement.answers import (
@@ -58,8 +59,8 @@ class CandidateSelection:
             Validation(validation.request, models=(model,))
             for model in self._models
         ]
-        # Root uuid -> ram_allocation_ratio, asked once a host.
-        self._ratios: dict[str, float] = {}
+        #: Root uuid -> ram_allocation_ratio, asked once a host.
+        self.ratios: dict[str, float] = {}
         #: Root uuid -> name, of the hosts of the last answer.
         self.names: Mapping[str, str] = {}
 
@@ -172,7 +173,52 @@ class CandidateSelection:
                 chosen.append(answer.candidate(given, self._models))
                 weight += bool(self._models)
                 heapq.heappush(queue, (rank, order(), weight, name, root))
-        return chosen
+        return self._at_least(count, chosen, answer, avoid)
+
+    def _at_least(
+        self,
+        count: int,
+        chosen: list[Candidate],
+        answer: Candidates,
+        avoid: Collection[str],
+    ) -> list[Candidate]:
+        """Look for a way in which more guests fit, where too few do.
+
+        One by one, a guest may take of a shared provider what it could have
+        had of its host's own.
+        """
+        if len(chosen) >= count:
+            return chosen
+        requests = [
+            request
+            for root, request in self.usable(answer)
+            if root not in avoid
+        ]
+        packing = pack(*packing_of(answer, requests))
+        if packing.guests <= len(chosen):
+            return chosen
+        return [
+            answer.candidate(request, self._models)
+            for request, guests in zip(requests, packing.counts, strict=True)
+            for _ in range(guests)
+        ][:count]
+
+    def usable(
+        self, answer: Candidates
+    ) -> Iterator[tuple[str, AllocationRequest]]:
+        """Yield the candidates of hosts that take guests, with their root."""
+        trees = answer.trees()
+        fit: dict[tuple[int, str], bool] = {}
+        for request in answer.allocation_requests:
+            root, model, _ = answer.identify(request, self._models)
+            if self._models and not model:
+                continue
+            key = self._models.index(model) if model else 0, root
+            if key not in fit:
+                tree = {u: answer.provider_summaries[u] for u in trees[root]}
+                fit[key] = self._fits(key[0], tree)
+            if fit[key]:
+                yield root, request
 
     def _fits(self, rank: int, tree: Summaries) -> bool:
         """Whether a host takes guests of a model, by its own account."""
@@ -189,15 +235,15 @@ class CandidateSelection:
             model.pins_memory for model in self._models
         ):
             return False
-        if root not in self._ratios:
-            self._ratios[root] = ram_allocation_ratio(self._api, root)
-        return self._ratios[root] > 1.0
+        if root not in self.ratios:
+            self.ratios[root] = ram_allocation_ratio(self._api, root)
+        return self.ratios[root] > 1.0
 
     def _no_capacity(self, count: int, fit: int, moving: bool) -> NoCapacity:
         # What is not known of the other hosts does not matter: they are no
         # candidates for another reason.
         hosts = [
-            replace(h, ram_allocation_ratio=self._ratios.get(h.uuid or ''))
+            replace(h, ram_allocation_ratio=self.ratios.get(h.uuid or ''))
             for h in list_hosts(self._api, details=False, scope=self._scope)
         ]
         found = feasibility(self._api, self._validation, hosts, self._scope)
@@ -208,6 +254,26 @@ class CandidateSelection:
             moving=moving,
             diagnosis=found.diagnosis,
         )
+
+
+def packing_of(
+    answer: Candidates, requests: Iterable[AllocationRequest]
+) -> tuple[Left, list[Option]]:
+    """Return what :func:`.pack` takes, of some of an answer's candidates."""
+    left: dict[Key, int] = {}
+    options = []
+    for request in requests:
+        amounts = {
+            (provider, name): amount
+            for provider, taken in request.allocations.items()
+            for name, amount in taken.resources.items()
+        }
+        for provider, name in amounts:
+            summary = answer.provider_summaries.get(provider)
+            usage = summary.resources.get(name) if summary else None
+            left[provider, name] = usage.left if usage else 0
+        options.append(Option(answer.identify(request, ())[0], amounts))
+    return left, options
 
 
 def _with_means(

@@ -19,12 +19,9 @@ upgradecheck = pytest.importorskip(
     'oslo_upgradecheck.upgradecheck',
     reason='oslo.upgradecheck is not installed',
 )
-checks = pytest.importorskip(
-    'sev_scheduling.cli.checks', reason='cliff is not installed'
+node_check = pytest.importorskip(
+    'sev_scheduling.cli.commands.node_check', reason='cliff is not installed'
 )
-
-
-TITLE = 'Memory Encryption Check Results'
 
 
 def result(kind, status, code, **values):
@@ -55,7 +52,7 @@ def commands(results):
         )
 
     made = upgradecheck.UpgradeCommands()
-    made.display_title = TITLE
+    made.display_title = node_check.TITLE
     # Bound as nova-status does it: functions of the class.
     made._upgrade_checks = tuple(
         (r.name, result(r.status, r.details)) for r in results
@@ -71,7 +68,7 @@ def printed(function, *arguments):
 
 
 def test_the_table_is_the_same():
-    ours = printed(checks.print_table, TITLE, RESULTS)
+    ours = printed(node_check.print_table, RESULTS)
 
     assert ours == printed(commands(RESULTS).check)
     assert 'Result: Warning' in ours
@@ -86,7 +83,7 @@ def test_the_json_is_the_same(monkeypatch):
 
     theirs = json.loads(printed(commands(RESULTS).check))
 
-    assert json.loads(checks.as_json(TITLE, RESULTS)) == theirs
+    assert json.loads(node_check.as_json(RESULTS)) == theirs
 
 
 def test_the_statuses_are_the_same():

@@ -112,3 +112,63 @@ def test_without_prometheus_client_one_line_says_what_to_install(
 
     with pytest.raises(InputError, match=r'sev-scheduling\[metrics\]'):
         metrics.write(str(tmp_path / 'slots.prom'), POOLS)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def shown(snapshot):
+    """Return what is served, without times of day."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry()
+    registry.register(snapshot)
+    found = samples(generate_latest(registry).decode())
+    return {key: value for key, value in found.items() if value < 1e6}
+
+
+UP = ('sev_scheduling_placement_up',)
+FAILURES = ('sev_scheduling_placement_failures_total',)
+FREE = ('sev_scheduling_slots_free', 'epyc-01', 'amd-sev')
+COLLECTED = (metrics.COLLECTED,)
+
+
+def test_before_the_first_answer_nothing_is_known():
+    assert shown(metrics.Snapshot(60)) == {UP: 0, FAILURES: 0}
+
+
+def test_an_answer_is_shown_as_a_file_has_it(tmp_path):
+    snapshot = metrics.Snapshot(60)
+    snapshot.answered(POOLS)
+    path = tmp_path / 'slots.prom'
+    metrics.write(str(path), POOLS)
+
+    written = samples(path.read_text())
+    assert written.pop(COLLECTED) > 1e9
+    assert shown(snapshot) == {UP: 1, FAILURES: 0, **written}
+
+
+def test_numbers_go_with_the_question_that_was_not_answered():
+    snapshot = metrics.Snapshot(60)
+    snapshot.answered(POOLS)
+    snapshot.failed()
+
+    assert shown(snapshot) == {UP: 0, FAILURES: 1}
+    # When they were last counted stays.
+    assert metrics.COLLECTED in [m.name for m in snapshot.collect()]
+    snapshot.answered(POOLS)
+    assert shown(snapshot)[FREE] == 11
+
+
+@pytest.mark.parametrize(('age', 'fresh'), [(60, True), (60.1, False)])
+def test_numbers_go_once_they_are_old(age, fresh):
+    clock = Clock()
+    snapshot = metrics.Snapshot(60, clock)
+    snapshot.answered(POOLS)
+    clock.now = age
+
+    assert (shown(snapshot)[UP], FREE in shown(snapshot)) == (fresh, fresh)
