@@ -60,16 +60,8 @@ ORDER = {
         'filter',
     ],
     'sev_scheduling.cli': [
-        *(
-            'terminal',
-            'output',
-            'metrics',
-            'page',
-            'openstack',
-            'options',
-            'commands',
-        ),
-        *('app', 'main'),
+        *('terminal', 'output', 'metrics', 'page', 'openstack', 'options'),
+        *('commands', 'plugin', 'app', 'main'),
     ],
 }
 

@@ -20,15 +20,10 @@ from typing import Any, NoReturn
 from sev_scheduling.cli import (
     EXIT_BROKEN_PIPE,
     EXIT_DEFECT,
-    EXIT_NO,
     EXIT_USAGE,
     NAME,
 )
-from sev_scheduling.exceptions import (
-    InvalidRequest,
-    NoCapacity,
-    SevSchedulingError,
-)
+from sev_scheduling.exceptions import SevSchedulingError
 from sev_scheduling.text import one_line
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
@@ -130,10 +125,10 @@ def _once_more(lost: Any) -> None:
 
 def _outcome(error: Exception) -> tuple[str, int]:
     """Return what to say of an exception, and the exit status."""
-    if isinstance(error, (InvalidRequest, NoCapacity)):
-        return str(error), EXIT_NO
     if isinstance(error, SevSchedulingError):
-        return str(error), EXIT_USAGE
+        from sev_scheduling.cli.output import status_of
+
+        return str(error), status_of(error)
     if isinstance(error, OSError) and error.errno in _FULL:
         _silence_stdout()
         return f'The output cannot be written: {error.strerror}.', EXIT_USAGE

@@ -172,6 +172,18 @@ class OpenStackCloud:
                     found[server['id']] = server
         return list(found.values())
 
+    def aggregates(self) -> list[Facts]:
+        """Return the host aggregates, with ``uuid`` and ``metadata``."""
+        what = 'list the aggregates'
+        answer = self._json(_NOVA, 'GET', '/os-aggregates', what)
+        found = answer.get('aggregates')
+        keys = {'id', 'uuid', 'name', 'metadata'}
+        if not isinstance(found, list) or not all(
+            isinstance(one, dict) and one.keys() >= keys for one in found
+        ):
+            raise _unusable(_NOVA)
+        return found
+
     def apply(self, fix: Fix) -> tuple[str, ...]:
         """Make a change that a fix asks for, where it is not made yet.
 

@@ -14,8 +14,14 @@ from cliff.formatters.base import ListFormatter
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
-from sev_scheduling.cli import EXIT_NO, terminal
-from sev_scheduling.exceptions import Explained, InputError
+from sev_scheduling.cli import EXIT_NO, EXIT_USAGE, terminal
+from sev_scheduling.exceptions import (
+    Explained,
+    InputError,
+    InvalidRequest,
+    NoCapacity,
+    SevSchedulingError,
+)
 from sev_scheduling.explain.explanation import Explanation
 
 
@@ -26,13 +32,25 @@ class _HelpFormatter(
 
 
 class Plain(command.Command):
-    """A command with options of its own, listed before the formatters'."""
+    """A command with options of its own, listed before the formatters'.
+
+    :cvar in_openstack: it is one of ``openstack``, which has signed in: things
+        are named as in the cloud, and are no files
+    """
+
+    in_openstack = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.formatter_class = _HelpFormatter
+        # What gives the connection of openstack; None in a shell of our own.
+        connect = self._connect if self.in_openstack else None
+        parser.set_defaults(connect=connect)
         self.add_options(parser)
         return parser
+
+    def _connect(self) -> Any:
+        return self.app.client_manager.sdk_connection  # type: ignore[attr-defined]
 
     def get_epilog(self) -> str:
         # cliff reads the metadata of all that is installed, which takes
@@ -43,7 +61,13 @@ class Plain(command.Command):
         """Add the command's options; none here."""
 
 
-class _Answers(display.DisplayCommandBase[Any]):
+def status_of(error: SevSchedulingError) -> int:
+    """Return the exit status of an error that is no defect."""
+    no = isinstance(error, (InvalidRequest, NoCapacity))
+    return EXIT_NO if no else EXIT_USAGE
+
+
+class _Answers(display.DisplayCommandBase[Any], Plain):
     """A command that may answer no.
 
     :cvar columns: the names of the columns, frozen once released
@@ -62,7 +86,13 @@ class _Answers(display.DisplayCommandBase[Any]):
                     f'--column {name!r} is not one of '
                     f'{", ".join(self.columns)}.'
                 )
-        super().run(parsed_args)
+        try:
+            super().run(parsed_args)
+        except SevSchedulingError as error:
+            if not self.in_openstack:
+                raise
+            self.app.LOG.error('%s', error)
+            return status_of(error)
         return self.status
 
     def say_no(self, text: str, whole: Iterable[str] = ()) -> None:
@@ -85,7 +115,7 @@ class _Answers(display.DisplayCommandBase[Any]):
         self.say_no(text, explanation.commands)
 
 
-class Rows(_Answers, lister.Lister, Plain):
+class Rows(_Answers, lister.Lister):
     """A command that prints rows.
 
     :cvar nothing: what to say on standard error in place of an empty table
@@ -120,7 +150,7 @@ class Rows(_Answers, lister.Lister, Plain):
         return super().produce_output(parsed_args, column_names, data)
 
 
-class Fields(_Answers, show.ShowOne, Plain):
+class Fields(_Answers, show.ShowOne):
     """A command that prints the fields of one thing, or of nothing."""
 
     @abc.abstractmethod

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sev_scheduling.cli.options.clouds import add_cloud_option
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.output import Words
 from sev_scheduling.explain.explanation import explain
@@ -15,7 +16,7 @@ from sev_scheduling.rules.validation import validate
 class Check(Words):
     """Say whether a flavor and an image can run encrypted, and what to change
 
-    Names every problem at once, each with its fix. No cloud is asked. Exit
+    Names every problem at once, each with its fix. No host is asked. Exit
     status 1 where a problem is an error; warnings do not count.
 
     Example::
@@ -23,12 +24,15 @@ class Check(Words):
         $ openstack flavor show -f json m1.sev > flavor.json
         $ openstack image show -f json ubuntu-24.04 > image.json
         $ sev-scheduling check --flavor flavor.json --image image.json
+        $ openstack memory encryption check --flavor m1.sev \\
+            --image ubuntu-24.04
     """
 
     columns = ('Code', 'Severity', 'Where', 'Message', 'Fix')
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser)
+        add_cloud_option(parser)
         parser.add_argument(
             '--machine-type',
             metavar='TYPE',

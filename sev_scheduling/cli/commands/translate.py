@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sev_scheduling.cli.options.clouds import add_cloud_option
 from sev_scheduling.cli.options.inputs import (
     add_request_options,
     positive,
@@ -40,6 +41,7 @@ class Translate(Fields):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser)
+        add_cloud_option(parser)
         parser.add_argument(
             '--limit',
             metavar='N',

@@ -17,11 +17,27 @@ from sev_scheduling.text import one_line, quoted
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
     from keystoneauth1.session import Session
+    from openstack.connection import Connection
 
+    from sev_scheduling.cli.openstack import OpenStackCloud
     from sev_scheduling.placement.client import PlacementClient
 
 
+def add_cloud_option(parser: argparse.ArgumentParser) -> None:
+    """Add what a command needs that asks for things by name, not for hosts."""
+    if not parser.get_default('connect'):
+        parser.add_argument(
+            '--os-cloud',
+            metavar='NAME',
+            help='a cloud of clouds.yaml, for what is given by name or id '
+            '(default: OS_CLOUD)',
+        )
+
+
 def add_host_options(parser: argparse.ArgumentParser) -> None:
+    if parser.get_default('connect'):
+        # The hosts are those of the cloud.
+        return
     group = parser.add_argument_group(
         'hosts',
         'a cloud file, a Placement, or (the default) the OpenStack cloud that '
@@ -75,6 +91,9 @@ def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
 
     :raises InputError: where they name none, or one that cannot be used
     """
+    if parsed_args.connect:
+        yield _client(_placement(parsed_args))
+        return
     state = parsed_args.state
     embedded = bool(parsed_args.cloud or state)
     if state and (parsed_args.placement_url or parsed_args.os_cloud):
@@ -90,10 +109,14 @@ def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
         elif parsed_args.placement_url:
             adapter = _at_url(parsed_args)
         else:
-            adapter = _configured(parsed_args.os_cloud)
-        from sev_scheduling.placement import PlacementClient
+            adapter = _placement(parsed_args)
+        yield _client(adapter)
 
-        yield PlacementClient(adapter)
+
+def _client(adapter: Adapter | Session) -> PlacementClient:
+    from sev_scheduling.placement import PlacementClient
+
+    return PlacementClient(adapter)
 
 
 @contextlib.contextmanager
@@ -150,8 +173,43 @@ def _at_url(parsed_args: argparse.Namespace) -> Session:
     return Session(auth=auth, verify=cacert or True)
 
 
-def _configured(name: str | None) -> Adapter:
-    """Return an adapter onto the Placement of the configured cloud."""
+def open_cloud(parsed_args: argparse.Namespace) -> OpenStackCloud:
+    """Give the OpenStack cloud that the options, or openstack's, name.
+
+    :raises InputError: where it cannot be used
+    """
+    from sev_scheduling.cli.openstack import OpenStackCloud
+
+    return OpenStackCloud(_connection(parsed_args))
+
+
+def _connection(parsed_args: argparse.Namespace) -> Connection:
+    """Return the one connection of a command, signed in."""
+    connection: Connection
+    if parsed_args.connect:
+        connection = parsed_args.connect()
+    else:
+        if not hasattr(parsed_args, 'connection'):
+            parsed_args.connection = _configured(parsed_args.os_cloud)
+        connection = parsed_args.connection
+    return connection
+
+
+def _placement(parsed_args: argparse.Namespace) -> Adapter:
+    """Return an adapter onto the Placement of a cloud."""
+    adapter: Adapter = _connection(parsed_args).placement
+    name = getattr(parsed_args, 'os_cloud', None)
+    try:
+        endpoint = adapter.get_endpoint()
+    except Exception as error:
+        raise _unusable(name, str(error)) from error
+    if not endpoint:
+        raise _unusable(name, 'its catalog has no Placement')
+    return adapter
+
+
+def _configured(name: str | None) -> Connection:
+    """Sign in to the cloud that is configured."""
     try:
         import openstack
     except ImportError as error:
@@ -162,15 +220,13 @@ def _configured(name: str | None) -> Adapter:
         ) from None
     name = name or os.environ.get('OS_CLOUD')
     try:
-        adapter: Adapter = openstack.connect(cloud=name).placement
-        # It has done nothing so far; this asks for a token.
-        endpoint = adapter.get_endpoint()
+        connection: Connection = openstack.connect(cloud=name)
+        # It has done nothing so far.
+        connection.authorize()
     except Exception as error:
         # Of what is wrong in clouds.yaml openstacksdk makes any exception.
         raise _unusable(name, str(error)) from error
-    if not endpoint:
-        raise _unusable(name, 'its catalog has no Placement')
-    return adapter
+    return connection
 
 
 def _unusable(name: str | None, why: str) -> InputError:

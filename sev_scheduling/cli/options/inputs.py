@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from sev_scheduling.cli.options.clouds import open_cloud
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.request.request import EncryptionRequest, parse
@@ -36,21 +38,36 @@ def owner(text: str) -> str:
     return text
 
 
+#: Option -> the command of ``openstack`` that shows it.
+_NOUNS = ('flavor', 'image', 'volume')
+
+
 def add_request_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('request')
-    group.add_argument(
-        '--flavor',
-        metavar='FILE',
-        required=True,
-        help="JSON or YAML, as 'openstack flavor show -f json' prints it; - "
-        'for standard input',
+    in_openstack = bool(parser.get_default('connect'))
+    group = parser.add_argument_group(
+        'request',
+        None
+        if in_openstack
+        else 'FILE is JSON or YAML, as "openstack … show -f json" prints it; '
+        '- for standard input. What is no file is a name or an id in the '
+        'OpenStack cloud; ./ before it makes it a file for sure',
     )
+    metavar = 'NAME|ID' if in_openstack else 'FILE|NAME|ID'
     group.add_argument(
+        '--flavor', metavar=metavar, required=True, help='the flavor'
+    )
+    booted = group.add_mutually_exclusive_group()
+    booted.add_argument(
         '--image',
-        metavar='FILE',
-        help="JSON or YAML, as 'openstack image show -f json' prints it, or "
-        "'openstack volume show -f json' for a bootable volume; - for "
-        'standard input',
+        metavar=metavar,
+        help='the image'
+        if in_openstack
+        else 'the image, or a bootable volume in a file',
+    )
+    booted.add_argument(
+        '--volume',
+        metavar=metavar,
+        help='the bootable volume that is booted from in place of an image',
     )
     group.add_argument(
         '--boot-from-volume',
@@ -72,27 +89,24 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
 def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     """Read what the flavor and the image ask for.
 
-    :raises InputError: if a file cannot be read
+    :raises InputError: if a file cannot be read, or the cloud has nothing by
+        that name
+    :raises CloudError: if the cloud does not show it
     :raises SpecError: if it has no flavor or image in it
     """
     piped = [
         f'--{option}'
-        for option in ('flavor', 'image', 'cloud')
+        for option in (*_NOUNS, 'cloud')
         if getattr(parsed_args, option, None) == _STDIN
     ]
-    if len(piped) > 1:
+    if len(piped) > 1 and not parsed_args.connect:
         raise InputError(
             f'{" and ".join(piped)} are all -; standard input can be only '
             'one of them.'
         )
-    flavor = _read('flavor', parsed_args.flavor)
-    image: Any = None
-    of_volume = False
-    if parsed_args.image is not None:
-        image = _read('image', parsed_args.image)
-        of_volume = (
-            isinstance(image, Mapping) and 'volume_image_metadata' in image
-        )
+    flavor = _read('flavor', parsed_args)
+    image = _read('image' if parsed_args.image else 'volume', parsed_args)
+    of_volume = isinstance(image, Mapping) and 'volume_image_metadata' in image
     return parse(
         flavor,
         image,
@@ -101,7 +115,20 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     )
 
 
-def _read(noun: str, source: str) -> Any:
+def _read(noun: str, parsed_args: argparse.Namespace) -> Any:
+    """Return what an option names, of a file or of the cloud."""
+    source = getattr(parsed_args, noun)
+    if source is None:
+        return None
+    if parsed_args.connect:
+        return getattr(open_cloud(parsed_args), noun)(source)
+    if not _is_file(source) and not _elsewhere(parsed_args):
+        try:
+            return getattr(open_cloud(parsed_args), noun)(source)
+        except InputError as error:
+            raise InputError(
+                f'--{noun} {quoted(source)} is no file. {error}'
+            ) from error
     document = read_document(source)
     if document is None:
         raise InputError(
@@ -109,3 +136,15 @@ def _read(noun: str, source: str) -> Any:
             f"'openstack {noun} show -f json' prints."
         )
     return document
+
+
+def _is_file(source: str) -> bool:
+    return source == _STDIN or os.path.exists(source) or '/' in source
+
+
+def _elsewhere(parsed_args: argparse.Namespace) -> bool:
+    """Return whether the hosts are not those of an OpenStack cloud."""
+    return any(
+        getattr(parsed_args, option, None)
+        for option in ('cloud', 'state', 'placement_url')
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from oslo_utils import uuidutils
 
+from sev_scheduling.cli.options.clouds import open_cloud
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.prefilter import Scope
 from sev_scheduling.request.groups import is_trait
@@ -14,6 +16,10 @@ from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.placement.client import PlacementClient
+
+
+#: Of hosts that no aggregate puts into another, unless nova.conf says so.
+_DEFAULT_ZONE = 'nova'
 
 
 def _uuid(text: str) -> str:
@@ -33,24 +39,36 @@ def _trait(text: str) -> str:
 
 
 def add_scope_options(parser: argparse.ArgumentParser) -> None:
+    # In openstack, aggregates have names.
+    named = bool(parser.get_default('connect'))
     group = parser.add_argument_group(
         'scope', 'the hosts that are asked; disabled ones take no guest'
     )
+    if named:
+        group.add_argument(
+            '--availability-zone',
+            metavar='ZONE',
+            help='hosts in this availability zone; nova is that of hosts that '
+            'are in no other',
+        )
     group.add_argument(
         '--aggregate',
-        metavar='UUID[,UUID...]',
-        type=_any_of,
+        metavar='NAME|ID' if named else 'UUID[,UUID...]',
+        type=str if named else _any_of,
         action='append',
         default=[],
         dest='aggregates',
-        help='hosts in any of these aggregates, such as that of an '
+        help='hosts in this aggregate; may be repeated, and a host is then '
+        'in each'
+        if named
+        else 'hosts in any of these aggregates, such as that of an '
         'availability zone; may be repeated, and a host is then in one of '
         'each',
     )
     group.add_argument(
         '--forbidden-aggregate',
-        metavar='UUID',
-        type=_uuid,
+        metavar='NAME|ID' if named else 'UUID',
+        type=str if named else _uuid,
         action='append',
         default=[],
         dest='forbidden_aggregates',
@@ -87,19 +105,72 @@ def read_scope(
 ) -> Scope:
     """Return the scope that the options give.
 
-    :raises InputError: where there is no such host, or a trait is both
-        required and forbidden
+    :raises InputError: where there is no such host, aggregate or zone, or a
+        trait is both required and forbidden
+    :raises CloudError: where aggregates are not for this user
     """
+    member_of = parsed_args.aggregates
+    forbidden = parsed_args.forbidden_aggregates
+    zone = getattr(parsed_args, 'availability_zone', None)
+    if parsed_args.connect and (member_of or forbidden or zone):
+        known = open_cloud(parsed_args).aggregates()
+        member_of = [[_aggregate(name, known)] for name in member_of]
+        forbidden = [_aggregate(name, known) for name in forbidden]
+        if zone:
+            inside, outside = _zone(zone, known)
+            member_of += inside
+            forbidden += outside
     return Scope(
-        member_of=parsed_args.aggregates,
-        forbidden_aggregates=parsed_args.forbidden_aggregates,
-        in_tree=_root(parsed_args.host, client),
+        member_of=member_of,
+        forbidden_aggregates=forbidden,
+        in_tree=_root(parsed_args.host, client, '--host '),
         root_required=parsed_args.required,
         root_forbidden=parsed_args.forbidden,
     )
 
 
-def _root(host: str | None, client: PlacementClient) -> str | None:
+def _aggregate(name_or_id: str, known: Sequence[Mapping[str, Any]]) -> str:
+    """Return the uuid of an aggregate."""
+    for key in ('uuid', 'id', 'name'):
+        for aggregate in known:
+            if str(aggregate[key]) == name_or_id:
+                return str(aggregate['uuid'])
+    raise InputError(
+        f'There is no aggregate {quoted(name_or_id)}; see '
+        "'openstack aggregate list'."
+    )
+
+
+def _zone(
+    name: str, known: Sequence[Mapping[str, Any]]
+) -> tuple[list[list[str]], list[str]]:
+    """Return aggregates that a zone's hosts are in, and those they are not."""
+    zones = [
+        (aggregate['metadata'].get('availability_zone'), aggregate['uuid'])
+        for aggregate in known
+    ]
+    inside = [uuid for zone, uuid in zones if zone == name]
+    if inside:
+        return [inside], []
+    if name != _DEFAULT_ZONE:
+        raise InputError(
+            f'There is no availability zone {quoted(name)}; see '
+            "'openstack availability zone list'."
+        )
+    return [], [uuid for zone, uuid in zones if zone]
+
+
+def host_scope(host: str, client: PlacementClient) -> Scope:
+    """Return the scope of one host, disabled or not.
+
+    :raises InputError: where there is none
+    """
+    return Scope(in_tree=_root(host, client))
+
+
+def _root(
+    host: str | None, client: PlacementClient, option: str = ''
+) -> str | None:
     if host is None:
         return None
     by_uuid = uuidutils.is_uuid_like(host)
@@ -109,7 +180,7 @@ def _root(host: str | None, client: PlacementClient) -> str | None:
     roots = {provider.root_provider_uuid for provider in found}
     if not roots:
         raise InputError(
-            f'--host {quoted(host)}: Placement has no such resource provider; '
-            "see 'openstack hypervisor list'."
+            f'{option}{quoted(host)}: Placement has no such resource '
+            "provider; see 'openstack hypervisor list'."
         )
     return roots.pop()

@@ -32,6 +32,9 @@ SERVICES = {
 }
 
 
+_THEIRS = re.compile('http://(keystone|nova|glance|cinder)(/|$)')
+
+
 class Services:
     """What the services have, and what they were asked.
 
@@ -47,6 +50,7 @@ class Services:
         self.images: list[dict[str, Any]] = []
         self.volumes: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
+        self.aggregates: list[dict[str, Any]] = []
         self.catalog = dict(SERVICES)
         self.microversion = '2.104'
         self.administrator = True
@@ -55,9 +59,7 @@ class Services:
         self.page = 1000
         self.asked: list[str] = []
         self._ids = itertools.count(1)
-        mocker.register_uri(
-            requests_mock.ANY, requests_mock.ANY, json=self._answer
-        )
+        mocker.register_uri(requests_mock.ANY, _THEIRS, json=self._answer)
         self.mocker = mocker
 
     def connection(self) -> Any:
@@ -191,6 +193,8 @@ class Services:
 
     def _nova(self, request: Any, path: str) -> Any:
         _, noun, *rest = path.split('/')
+        if noun == 'os-aggregates':
+            return {'aggregates': self.aggregates}
         rest = [unquote(part) for part in rest]
         if rest == ['detail']:
             things = getattr(self, noun)
@@ -284,5 +288,6 @@ def new_id() -> str:
 
 @contextmanager
 def services() -> Iterator[Services]:
-    with requests_mock.Mocker() as mocker:
+    # A Placement in this process has a URL too.
+    with requests_mock.Mocker(real_http=True) as mocker:
         yield Services(mocker)

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import pytest
 
@@ -149,3 +150,66 @@ def test_a_property_that_is_no_text_is_named(run, write, properties):
     )
 
     assert_one_line(ran, names=properties)
+
+
+@pytest.fixture
+def configured(monkeypatch, tmp_path):
+    """A cloud that is configured, and an empty working directory."""
+    openstack = pytest.importorskip('openstack')
+    from tests.unit.cli.openstack_services import services
+
+    monkeypatch.chdir(tmp_path)
+    with services() as known:
+        known.flavor('m1.sev', hw__mem_encryption='true')
+        known.image('u', hw_firmware_type='uefi', hw_machine_type='q35')
+        known.volume('disk', hw_firmware_type='uefi', hw_machine_type='q35')
+        monkeypatch.setattr(
+            openstack, 'connect', lambda cloud: known.connection()
+        )
+        yield known
+
+
+@pytest.mark.parametrize('booted', ['--image=u', '--volume=disk'])
+def test_what_is_no_file_is_a_name_in_the_configured_cloud(
+    run, configured, booted
+):
+    ran = run('check', '--flavor', 'm1.sev', booted, '--os-cloud', 'x')
+
+    assert (ran.status, ran.err) == (0, '')
+    assert ran.out.startswith('m1.sev asks')
+
+
+def test_a_file_comes_before_a_name(run, configured, write):
+    write(FLAVOR, 'm1.sev')
+
+    ran = run('check', '--flavor', 'm1.sev', '--image', 'u')
+    assert ran.status == 0
+    assert not any('flavors' in asked for asked in configured.asked)
+
+
+@pytest.mark.parametrize('source', ['./m1.sev', '/m1.sev'])
+def test_a_path_is_never_a_name(run, configured, source):
+    ran = run('check', '--flavor', source)
+
+    assert_one_line(ran, names=[source, 'cannot be read'])
+    assert configured.asked == []
+
+
+def test_a_name_is_none_where_the_hosts_are_elsewhere(run, configured):
+    ran = run('explain', '--flavor', 'm1.sev', '--cloud', 'c.yaml')
+
+    assert_one_line(ran, names=['m1.sev', 'cannot be read'])
+    assert configured.asked == []
+
+
+def test_neither_a_file_nor_a_name_is_reported_as_both(run, configured):
+    ran = run('check', '--flavor', 'm2.sev')
+
+    assert_one_line(ran, names=["--flavor 'm2.sev' is no file", 'by name or'])
+
+
+def test_without_a_cloud_the_missing_file_is_still_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openstack', None)
+    ran = run('check', '--flavor', 'm2.sev')
+
+    assert_one_line(ran, names=["--flavor 'm2.sev' is no file", '[osc]'])

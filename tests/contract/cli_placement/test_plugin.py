@@ -1,0 +1,287 @@
+"""``openstack memory encryption`` on a real Placement.
+
+Nova, Glance and Cinder are in memory. A shell of cliff stands for that of
+``openstack``; tests/e2e/test_openstack_client.py runs that one.
+"""
+
+import logging
+import shlex
+import sys
+import types
+
+import pytest
+from cliff.app import App
+from cliff.commandmanager import CommandManager
+
+from sev_scheduling.placement import (
+    embedded_placement,
+    load_cloud,
+    read_cloud_file,
+)
+from tests.unit.cli.conftest import Ran
+from tests.unit.cli.openstack_services import services
+
+
+@pytest.fixture
+def known():
+    """Nova, Glance and Cinder, of an administrator."""
+    with services() as running:
+        yield running
+
+
+@pytest.fixture
+def placement(cloud):
+    with embedded_placement() as adapter:
+        load_cloud(adapter, read_cloud_file(cloud))
+        yield adapter
+
+
+class Shell(App):
+    def configure_logging(self):
+        logging.basicConfig(
+            stream=sys.stderr, format='%(message)s', force=True
+        )
+
+
+class Connection:
+    """One with another Placement than the connection has."""
+
+    def __init__(self, connection, placement):
+        self._connection = connection
+        self.placement = placement
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+@pytest.fixture
+def openstack(known, placement, capsys, monkeypatch):
+    """Run a command of ``openstack memory encryption``."""
+    monkeypatch.setenv('COLUMNS', '100')
+    handlers = logging.getLogger().handlers[:]
+
+    def openstack(*args):
+        shell = Shell(
+            'openstack',
+            '1',
+            CommandManager('openstack.extension'),
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            deferred_help=True,
+        )
+        shell.client_manager = types.SimpleNamespace(
+            sdk_connection=Connection(known.connection(), placement)
+        )
+        try:
+            status = shell.run(['memory', 'encryption', *map(str, args)])
+        except SystemExit as ended:
+            status = ended.code
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    yield openstack
+    logging.getLogger().handlers[:] = handlers
+
+
+def command(row):
+    """Return the words of a fix that is a command."""
+    return shlex.split(row['Fix'].partition(' (or ')[0])
+
+
+@pytest.fixture
+def sev(known):
+    known.flavor('m1.sev', hw__mem_encryption='true')
+    known.image(
+        'ubuntu', hw_firmware_type='uefi', hw_machine_type='q35',
+        hw_disk_bus='virtio',
+    )  # fmt: skip
+    return '--flavor', 'm1.sev', '--image', 'ubuntu'
+
+
+def test_flavor_and_image_are_found_by_name_and_by_id(openstack, known, sev):
+    assert openstack('check', *sev).status == 0
+    ids = known.flavors[0]['id'], known.images[0]['id']
+
+    ran = openstack('check', '--flavor', ids[0], '--image', ids[1])
+
+    assert (ran.status, ran.err) == (0, '')
+
+
+def test_a_file_of_that_name_is_not_read(
+    openstack, sev, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in sev:
+        (tmp_path / name).write_text('no flavor')
+    assert openstack('check', *sev).status == 0
+
+
+def test_the_fix_names_the_volume_that_is_booted_from(openstack, known, sev):
+    volume = known.volume('disk', hw_disk_bus='ide', image_name='ubuntu')
+
+    ran = openstack(
+        *('check', '--flavor', 'm1.sev', '--volume', 'disk'), '-f', 'json'
+    )
+
+    assert ran.status == 1
+    commands = [command(row) for row in ran.json() if 'volume' in row['Fix']]
+    assert {tuple(words[:3]) for words in commands} == {
+        ('openstack', 'volume', 'set')
+    }
+    assert {words[-1] for words in commands} == {volume['name']}
+
+
+@pytest.mark.parametrize(
+    'name', ['--help', '$(id)', '<script>', "it's", '\u05d0\u05d1']
+)
+def test_a_hostile_name_is_quoted_in_the_command_that_names_it(
+    openstack, known, sev, name
+):
+    known.image(name, hw_disk_bus='ide')
+    ran = openstack(
+        *('check', '--flavor', 'm1.sev', f'--image={name}'), '-f', 'json'
+    )
+
+    assert ran.status == 1
+    for row in ran.json():
+        if row['Where'].startswith('image') and row['Fix'].startswith('open'):
+            assert command(row)[-1] == name
+
+
+@pytest.mark.parametrize('name', ['two\nlines', '\u202eevil', ' a '])
+def test_a_name_that_no_command_carries_gives_way_to_the_id(
+    openstack, known, sev, name
+):
+    image = known.image(name, hw_disk_bus='ide')
+    ran = openstack(
+        *('check', '--flavor', 'm1.sev', f'--image={name}'), '-f', 'json'
+    )
+
+    assert {
+        command(row)[-1]
+        for row in ran.json()
+        if row['Fix'].startswith('openstack image')
+    } == {image['id']}
+
+
+def test_every_host_says_what_it_thinks_of_a_request(openstack, sev):
+    ran = openstack('explain', *sev, '-f', 'json')
+
+    assert ran.status == 0
+    assert {row['Host'] for row in ran.json() if row['Fits']} == {
+        'epyc-1',
+        'epyc-2',
+        'default',
+    }
+
+
+def test_capacity_and_hosts_are_those_of_the_cloud(openstack):
+    capacity = openstack('capacity', 'list', '-f', 'json').json()
+    hosts = openstack('host', 'list', '-f', 'json').json()
+    shown = openstack('host', 'show', 'epyc-1', '-f', 'json').json()
+
+    assert {row['Host'] for row in capacity} | {'plain'} == {
+        row['Host'] for row in hosts
+    }
+    assert shown['Slots'] == {
+        'amd-sev': {'total': 15, 'reserved': 1, 'used': 12, 'free': 2}
+    }
+    assert shown['Machine Type'] == {'x86_64': 'q35'}
+    assert 'epyc-1' in openstack('host', 'show', shown['UUID']).out
+
+
+def test_a_host_that_is_not_there_is_an_error(openstack):
+    ran = openstack('host', 'show', 'nowhere')
+
+    assert (ran.status, ran.out) == (2, '')
+    assert "'nowhere'" in ran.err
+
+
+@pytest.fixture
+def aggregates(known, placement):
+    """One aggregate that is a zone, with epyc-1; another with epyc-2."""
+    uuids = {}
+    for number, (name, host, zone) in enumerate(
+        [('fast', 'epyc-1', 'rome'), ('old', 'epyc-2', None)], 1
+    ):
+        uuid = f'{number:08}-0000-4000-8000-000000000000'
+        (found,) = placement.get(f'/resource_providers?name={host}').json()[
+            'resource_providers'
+        ]
+        answer = placement.put(
+            f'/resource_providers/{found["uuid"]}/aggregates',
+            json={
+                'aggregates': [uuid],
+                'resource_provider_generation': found['generation'],
+            },
+            headers={'OpenStack-API-Version': 'placement 1.36'},
+        )
+        assert answer.ok
+        metadata = {'availability_zone': zone} if zone else {}
+        known.aggregates.append(
+            {'id': number, 'uuid': uuid, 'name': name, 'metadata': metadata}
+        )
+        uuids[name] = uuid
+    return uuids
+
+
+@pytest.mark.parametrize(
+    ('options', 'hosts'),
+    [
+        (['--aggregate', 'fast'], {'epyc-1'}),
+        (['--aggregate', '2'], {'epyc-2'}),
+        (['--aggregate', '00000002-0000-4000-8000-000000000000'], {'epyc-2'}),
+        (['--aggregate', 'fast', '--aggregate', 'old'], set()),
+        (['--forbidden-aggregate', 'fast'],
+         {'epyc-2', 'default', 'full', 'genoa'}),
+        (['--availability-zone', 'rome'], {'epyc-1'}),
+        (['--availability-zone', 'nova'],
+         {'epyc-2', 'default', 'full', 'genoa'}),
+        (['--host', 'full'], {'full'}),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures('aggregates')
+def test_aggregates_and_zones_have_names(openstack, options, hosts):
+    ran = openstack('capacity', 'list', '-f', 'json', *options)
+
+    assert {row['Host'] for row in ran.json()} == hosts
+
+
+@pytest.mark.parametrize(
+    'options', [['--aggregate', 'x'], ['--availability-zone', 'x']]
+)
+@pytest.mark.usefixtures('aggregates')
+def test_what_no_aggregate_is_called_is_an_error(openstack, options):
+    ran = openstack('capacity', 'list', *options)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert "'x'" in ran.err
+    assert ran.err.count('\n') == 1
+
+
+def test_a_tenant_is_told_what_nova_does_not_show(openstack, known):
+    known.denied = 'os-aggregates'
+    ran = openstack('capacity', 'list', '--aggregate', 'x')
+
+    assert (ran.status, ran.out) == (2, '')
+    assert 'list the aggregates' in ran.err
+
+
+def test_an_unknown_name_is_reported_in_one_line(openstack, sev):
+    ran = openstack('check', '--flavor', 'm2.sev')
+
+    assert (ran.status, ran.out) == (2, '')
+    assert "'m2.sev'" in ran.err
+    assert ran.err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    'command',
+    ['check', 'explain', 'capacity list', 'host list', 'host show'],
+)
+def test_no_command_has_the_options_of_openstack_itself(openstack, command):
+    ran = openstack(*command.split(), '--help')
+
+    assert ran.status == 0
+    for option in ('--os-cloud', '--placement-url', '--cloud FILE', '--state'):
+        assert option not in ran.out
