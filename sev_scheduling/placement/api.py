@@ -7,7 +7,7 @@ All else in the library goes through the methods below ``call()`` and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -40,6 +40,7 @@ from sev_scheduling.placement.transport import (
     Call,
     OutOfTime,
     TooLarge,
+    in_parallel,
 )
 from sev_scheduling.prefilter import (
     MICROVERSION,
@@ -55,6 +56,10 @@ TIMEOUT = 30.0
 #: Candidates that one answer may have: more than any cloud has hosts. It
 #: bounds time and memory where sharing providers multiply them.
 MAX_CANDIDATES = 50_000
+
+#: Calls that are made at one time, where there are many: a session of
+#: keystoneauth keeps ten connections.
+CONNECTIONS = 8
 
 #: What keystoneauth raises where it has no usable credentials, and where
 #: keystone, the catalog or Placement cannot be reached.
@@ -84,6 +89,7 @@ _ONCE: Mapping[str, Any] = {
 _OWN_HEADERS = ('x-openstack-request-id', 'openstack-api-version')
 
 _T = TypeVar('_T')
+_A = TypeVar('_A')
 _VERSION = re.compile(r'1\.(\d{1,4})')
 
 
@@ -251,6 +257,15 @@ class Api:
             raise _unclear(
                 PlacementError(f'{what}: {one_line(error)}')
             ) from error
+
+    def each(self, ask: Callable[[_A], _T], about: Iterable[_A]) -> list[_T]:
+        """Ask about each of several, over a few connections at one time.
+
+        :param ask: makes calls; threads call it
+        :returns: what it returns for each, in their order
+        :raises PlacementError: the first error; the rest is not asked then
+        """
+        return in_parallel(ask, about, CONNECTIONS)
 
     def _seconds(self) -> float:
         """Return how long the next call may take."""

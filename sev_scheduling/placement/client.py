@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from keystoneauth1.adapter import Adapter
@@ -47,6 +48,7 @@ class PlacementClient(Api):
             max_microversion=max_microversion,
         )
         self._patience = patience
+        self._selections: claims.Selections = deque(maxlen=1)
 
     def hosts(
         self, *, details: bool = True, scope: Scope = ANYWHERE
@@ -93,6 +95,7 @@ class PlacementClient(Api):
         """
         placed = claims.schedule(
             self,
+            self._selections,
             request,
             count,
             scope=scope,

@@ -17,6 +17,7 @@ import os_resource_classes as orc
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.models import model_traits
 from sev_scheduling.placement.answers import (
+    Inventory,
     ProviderSummary,
     ResourceProvider,
     Usage,
@@ -154,27 +155,67 @@ def _ask_one_by_one(
     api: Api, providers: Iterable[ResourceProvider]
 ) -> dict[str, ProviderSummary]:
     """Return the trees that no candidate showed, if they are hosts."""
-    inventories = {p.uuid: api.inventories(p.uuid) or {} for p in providers}
-    roots = {
-        p.root_provider_uuid
-        for p in providers
-        if not HOST_CLASSES.isdisjoint(inventories[p.uuid])
+    roots = {p.uuid: p.root_provider_uuid for p in providers}
+    inventories = _inventories(api, roots)
+    hosts = {
+        roots[uuid]
+        for uuid, found in inventories.items()
+        if not HOST_CLASSES.isdisjoint(found)
     }
-    summaries = {}
-    for provider in providers:
-        # Not the usages and traits of thousands of bare metal nodes, too.
-        if provider.root_provider_uuid in roots:
-            uuid = provider.uuid
-            used = api.usages(uuid) or {}
-            summaries[uuid] = ProviderSummary(
-                provider.root_provider_uuid,
-                {
-                    name: Usage(inventory.capacity, used.get(name, 0))
-                    for name, inventory in inventories[uuid].items()
-                },
-                tuple(api.traits(uuid) or ()),
-            )
-    return summaries
+
+    def summary(provider: str) -> ProviderSummary | None:
+        return provider_summary(
+            api, provider, roots[provider], inventories[provider]
+        )
+
+    # Not the usages and traits of thousands of other providers, too.
+    asked = [uuid for uuid in inventories if roots[uuid] in hosts]
+    return {
+        uuid: found
+        for uuid, found in zip(asked, api.each(summary, asked), strict=True)
+        if found is not None
+    }
+
+
+def _inventories(
+    api: Api, providers: Iterable[str]
+) -> dict[str, Mapping[str, Inventory]]:
+    """Return provider uuid -> inventories, without providers that are gone."""
+    providers = list(providers)
+    found = api.each(api.inventories, providers)
+    return {
+        uuid: inventories
+        for uuid, inventories in zip(providers, found, strict=True)
+        if inventories is not None
+    }
+
+
+def provider_summary(
+    api: Api,
+    provider: str,
+    root: str,
+    inventories: Mapping[str, Inventory] | None = None,
+) -> ProviderSummary | None:
+    """Return what an answer about candidates would show of a provider.
+
+    :param root: uuid of its root provider
+    :param inventories: where they are known
+    :returns: None where the provider is gone
+    """
+    if inventories is None:
+        inventories = api.inventories(provider)
+    used = api.usages(provider)
+    traits = api.traits(provider)
+    if inventories is None or used is None or traits is None:
+        return None
+    return ProviderSummary(
+        root,
+        {
+            name: Usage(inventory.capacity, used.get(name, 0))
+            for name, inventory in inventories.items()
+        },
+        tuple(traits),
+    )
 
 
 def _add_details(
@@ -192,9 +233,10 @@ def _add_details(
         and not traits.keys().isdisjoint(summary['traits'])
     }
     ratios = {}
-    inventories = {uuid: api.inventories(uuid) or {} for uuid in pools}
+    roots = {summary['root_provider_uuid'] for summary in pools.values()}
+    inventories = _inventories(api, sorted({*pools, *roots}))
     for uuid, summary in pools.items():
-        slots = inventories[uuid].get(orc.MEM_ENCRYPTION_CONTEXT)
+        slots = inventories.get(uuid, {}).get(orc.MEM_ENCRYPTION_CONTEXT)
         if slots:
             summary['resources'][orc.MEM_ENCRYPTION_CONTEXT] |= {
                 'total': slots.total,
@@ -202,9 +244,7 @@ def _add_details(
                 'allocation_ratio': slots.allocation_ratio,
             }
         root = summary['root_provider_uuid']
-        if root not in inventories:
-            inventories[root] = api.inventories(root) or {}
-        memory = inventories[root].get(orc.MEMORY_MB)
+        memory = inventories.get(root, {}).get(orc.MEMORY_MB)
         if memory:
             ratios[root] = memory.allocation_ratio
     return ratios

@@ -15,8 +15,8 @@ import contextlib
 import contextvars
 import io
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -33,6 +33,9 @@ ENCODING = 'gzip'
 
 _PART = 64 * 2**10
 
+_A = TypeVar('_A')
+_B = TypeVar('_B')
+
 
 class OutOfTime(Exception):
     """The call took too long."""
@@ -40,6 +43,57 @@ class OutOfTime(Exception):
 
 class TooLarge(Exception):
     """The answer is too large, or compressed in a way that was not offered."""
+
+
+def in_parallel(
+    function: Callable[[_A], _B], items: Iterable[_A], most: int
+) -> list[_B]:
+    """Return what a function returns for each item, in their order.
+
+    It ends with the first error, once the calls under way have ended.
+
+    :param most: how many threads may call it at one time
+    """
+    items = list(items)
+    if len(items) < 2 or most < 2:
+        return [function(item) for item in items]
+    found: dict[int, _B] = {}
+    errors: list[BaseException] = []
+    left = iter(enumerate(items))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while not errors:
+            with lock:
+                number, item = next(left, (None, None))
+            if number is None:
+                return
+            try:
+                found[number] = function(item)  # type: ignore[arg-type]
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [
+        threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(work,),
+            name='sev-scheduling-calls',
+            daemon=True,
+        )
+        for _ in range(min(most, len(items)))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException as error:
+        # Such as that of a signal: nothing more is to be asked.
+        errors.append(error)
+        raise
+    if errors:
+        raise errors[0]
+    return [found[number] for number in range(len(items))]
 
 
 class Call:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid as uuidlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import os_resource_classes as orc
 import os_traits
@@ -45,6 +45,9 @@ from sev_scheduling.prefilter import (
     PlacementRequest,
     takes_root,
 )
+
+_A = TypeVar('_A')
+_T = TypeVar('_T')
 
 
 class FakePlacement(PlacementClient):
@@ -110,6 +113,9 @@ class FakePlacement(PlacementClient):
             return uuid
 
     # -- what Api asks --
+
+    def each(self, ask: Callable[[_A], _T], about: Iterable[_A]) -> list[_T]:
+        return [ask(one) for one in about]
 
     def _ask(self, shape: type[Any], method: str, url: str, **_: Any) -> Any:
         if shape is Versions:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +60,14 @@ class PlacedInstance:
 Placement = PlacedInstance
 
 
+#: The selection of the last claim of a client, which the next one of an equal
+#: request goes on with; whoever takes it has it alone.
+Selections = deque[CandidateSelection]
+
+
 def schedule(
     api: Api,
+    selections: Selections,
     request: EncryptionRequest | Validation,
     count: int,
     *,
@@ -69,7 +77,7 @@ def schedule(
     patience: float,
 ) -> tuple[PlacedInstance, ...]:
     """See :meth:`.PlacementClient.schedule`."""
-    selection = CandidateSelection(api, validated(request), scope)
+    selection = _selection(api, selections, validated(request), scope)
     if count < 1:
         raise InputError(f'count {count} is not 1 or more.')
     if instances is not None:
@@ -90,10 +98,22 @@ def schedule(
         owner=owner,
     )
     chosen = _retrying(patience)(claim)
+    if selection.settled:
+        selections.append(selection)
     return tuple(
         _placement(instance, candidate, selection.names)
         for instance, candidate in zip(claim.instances, chosen, strict=True)
     )
+
+
+def _selection(
+    api: Api, selections: Selections, validation: Validation, scope: Scope
+) -> CandidateSelection:
+    with contextlib.suppress(IndexError):
+        last = selections.pop()
+        if last.serves(validation, scope):
+            return last
+    return CandidateSelection(api, validation, scope)
 
 
 def _placement(

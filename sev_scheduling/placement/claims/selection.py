@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 import statistics
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -38,6 +39,9 @@ from sev_scheduling.rules.validation import Validation
 FEW = 1000
 FEW_PER_GUEST = 4
 
+#: Seconds for which an answer serves further claims.
+MAX_AGE = 10.0
+
 
 class CandidateSelection:
     """Selects among candidates for equal guests.
@@ -61,37 +65,103 @@ class CandidateSelection:
         ]
         #: Root uuid -> ram_allocation_ratio, asked once a host.
         self.ratios: dict[str, float] = {}
+        # What was chosen from last, and what may be once more.
+        self._offers: Offers | None = None
+        self._settled: Offers | None = None
         #: Root uuid -> name, of the hosts of the last answer.
         self.names: Mapping[str, str] = {}
+
+    def serves(self, validation: Validation, scope: Scope) -> bool:
+        """Whether the same would be selected for another request."""
+        return (
+            self._validation == validation
+            and self._validation.request == validation.request
+            and self._models == validation.models
+            and self._scope == scope
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last answer goes on to serve."""
+        return self._settled is not None
 
     def choose(
         self, count: int, *, avoid: Collection[str] = (), shuffle: bool = False
     ) -> tuple[list[Candidate], Candidates]:
-        """Ask Placement, and choose as :meth:`pick` does.
+        """Choose as :meth:`pick` does, from an answer of Placement.
 
-        Of a large cloud it is asked for some candidates only, and for all
-        where these are too few, or may lack better ones.
+        It is the last one while that holds (:meth:`settle`) and has room.
+        Of a large cloud Placement is asked for some candidates only, and for
+        all where these are too few, or may lack better ones.
 
         :returns: a candidate for each guest, and Placement's answer
         :raises NoCapacity: where they do not all fit
         """
+        offers, self._settled = self._settled, None
+        if offers is not None:
+            chosen = offers.pick(count) if offers.recent else []
+            if len(chosen) == count and all(map(self._is_best, chosen)):
+                offers.reused = True
+                self._offers = offers
+                return chosen, offers.answer
+            self.ratios.clear()
         # Who leaves slots to others must see who has none.
         few = max(FEW, FEW_PER_GUEST * count) if self._models else None
-        answer = self._api.candidates(self.query, few)
-        chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
+        offers = self._ask(few, avoid, shuffle)
+        chosen = self._pick(offers, count, avoid)
         if (
             few is not None
-            and len(answer.allocation_requests) >= few
-            and (
-                len(chosen) < count
-                or any(c.model != self._models[0] for c in chosen)
-            )
+            and len(offers.answer.allocation_requests) >= few
+            and not (len(chosen) == count and all(map(self._is_best, chosen)))
         ):
-            answer = self._api.candidates(self.query)
-            chosen = self.pick(answer, count, avoid=avoid, shuffle=shuffle)
+            offers = self._ask(None, avoid, shuffle)
+            chosen = self._pick(offers, count, avoid)
         if len(chosen) < count:
             raise self._no_capacity(count, len(chosen), moving=bool(avoid))
-        return chosen, answer
+        self._offers = None if avoid or shuffle else offers
+        return chosen, offers.answer
+
+    def _pick(
+        self, offers: Offers, count: int, avoid: Collection[str]
+    ) -> list[Candidate]:
+        chosen = offers.pick(count)
+        return self._at_least(count, chosen, offers.answer, avoid)
+
+    def _is_best(self, candidate: Candidate) -> bool:
+        return not self._models or candidate.model == self._models[0]
+
+    def _ask(
+        self, limit: int | None, avoid: Collection[str], shuffle: bool
+    ) -> Offers:
+        asked_at = time.monotonic()
+        answer = self._api.candidates(self.query, limit)
+        return Offers(self, answer, avoid, shuffle, asked_at)
+
+    def settle(self, now: Summaries) -> str | None:
+        """Note that a claim of what was chosen last was made.
+
+        The answer goes on to serve where its hosts are as it says, less what
+        was claimed.
+
+        :param now: what the claim's hosts are like
+        :returns: why the claim must not stand, if so
+        :raises PlacementError: one of its children
+        """
+        offers, self._offers = self._offers, None
+        if offers is None:
+            return None
+        if offers.agree(now):
+            # Nothing of an answer shows that aggregates have changed.
+            if not (self.query.member_of or self.query.forbidden_aggregates):
+                self._settled = offers
+            return None
+        if not offers.reused:
+            return None
+        for root in {summary.root_provider_uuid for summary in now.values()}:
+            # It may be from before others changed the host.
+            if self.ratios.pop(root, None) and self._overcommits_memory(root):
+                return f'provider {root} overcommits memory by now'
+        return None
 
     def pick(
         self,
@@ -111,68 +181,7 @@ class CandidateSelection:
         :param avoid: root uuids of hosts that will not do
         :param shuffle: take the hosts of one model in any order
         """
-        summaries = answer.provider_summaries
-        trees = answer.trees()
-        offers: dict[tuple[int, str], list[AllocationRequest]] = {}
-        known: dict[tuple[int, str], int | None] = {}
-        for request in answer.allocation_requests:
-            root, model, provider = answer.identify(request, self._models)
-            if root in avoid or (self._models and not model):
-                continue
-            if model and provider:
-                slots = _slots(summaries, provider)
-                rank = self._models.index(model)
-                load = None if is_unlimited(slots.capacity) else -slots.left
-            else:
-                # All slots of the host, which are scarce: leave them to
-                # guests that need one.
-                load = sum(
-                    _slots(summaries, uuid).capacity
-                    for uuid in trees.get(root, ())
-                )
-                rank = int(load > 0)
-                if is_unlimited(load):
-                    load = None
-            if (rank, root) in offers:
-                offers[rank, root].append(request)
-                other = known[rank, root]
-                if load is not None and other is not None:
-                    load = min(load, other)
-                known[rank, root] = other if load is None else load
-            else:
-                offers[rank, root] = [request]
-                known[rank, root] = load
-        loads = _with_means(known)
-        names = self.names = self._api.names(root for _, root in offers)
-
-        def order() -> float:
-            return random.random() if shuffle else 0.0
-
-        queue = [
-            (rank, order(), loads[rank, root], names.get(root, root), root)
-            for rank, root in loads
-        ]
-        heapq.heapify(queue)
-        chosen: list[Candidate] = []
-        taken: Counter[tuple[str, str]] = Counter()
-        fit: set[tuple[int, str]] = set()
-        while queue and len(chosen) < count:
-            rank, _, weight, name, root = heapq.heappop(queue)
-            # Few hosts are chosen, so only these are judged.
-            if (rank, root) not in fit:
-                if not self._fits(
-                    rank, {u: summaries[u] for u in trees[root]}
-                ):
-                    continue
-                fit.add((rank, root))
-            given = next(
-                (r for r in offers[rank, root] if _take(summaries, taken, r)),
-                None,
-            )
-            if given is not None:
-                chosen.append(answer.candidate(given, self._models))
-                weight += bool(self._models)
-                heapq.heappush(queue, (rank, order(), weight, name, root))
+        chosen = Offers(self, answer, avoid, shuffle).pick(count)
         return self._at_least(count, chosen, answer, avoid)
 
     def _at_least(
@@ -216,11 +225,16 @@ class CandidateSelection:
             key = self._models.index(model) if model else 0, root
             if key not in fit:
                 tree = {u: answer.provider_summaries[u] for u in trees[root]}
-                fit[key] = self._fits(key[0], tree)
+                fit[key] = self.fits(key[0], tree)
             if fit[key]:
                 yield root, request
 
-    def _fits(self, rank: int, tree: Summaries) -> bool:
+    def ask_names(self, roots: Iterable[str]) -> Mapping[str, str]:
+        """Return root uuid -> name, of the hosts of an answer."""
+        self.names = self._api.names(roots)
+        return self.names
+
+    def fits(self, rank: int, tree: Summaries) -> bool:
         """Whether a host takes guests of a model, by its own account."""
         if not self._models:
             return True
@@ -274,6 +288,130 @@ def packing_of(
             left[provider, name] = usage.left if usage else 0
         options.append(Option(answer.identify(request, ())[0], amounts))
     return left, options
+
+
+class Offers:
+    """The candidates of one answer, in the order in which they are taken.
+
+    :ivar answer: the answer
+    :ivar reused: whether it has served an earlier claim
+    """
+
+    def __init__(
+        self,
+        selection: CandidateSelection,
+        answer: Candidates,
+        avoid: Collection[str],
+        shuffle: bool,
+        asked_at: float = 0.0,
+    ) -> None:
+        self._selection = selection
+        self.answer = answer
+        self.reused = False
+        self._shuffle = shuffle
+        self._asked_at = asked_at
+        self._taken: Counter[tuple[str, str]] = Counter()
+        self._fit: set[tuple[int, str]] = set()
+        summaries = answer.provider_summaries
+        models = selection.query.models
+        self._trees = answer.trees()
+        offers: dict[tuple[int, str], list[AllocationRequest]] = {}
+        known: dict[tuple[int, str], int | None] = {}
+        for request in answer.allocation_requests:
+            root, model, provider = answer.identify(request, models)
+            if root in avoid or (models and not model):
+                continue
+            if model and provider:
+                slots = _slots(summaries, provider)
+                rank = models.index(model)
+                load = None if is_unlimited(slots.capacity) else -slots.left
+            else:
+                # All slots of the host, which are scarce: leave them to
+                # guests that need one.
+                load = sum(
+                    _slots(summaries, uuid).capacity
+                    for uuid in self._trees.get(root, ())
+                )
+                rank = int(load > 0)
+                if is_unlimited(load):
+                    load = None
+            if (rank, root) in offers:
+                offers[rank, root].append(request)
+                other = known[rank, root]
+                if load is not None and other is not None:
+                    load = min(load, other)
+                known[rank, root] = other if load is None else load
+            else:
+                offers[rank, root] = [request]
+                known[rank, root] = load
+        self._offers = offers
+        loads = _with_means(known)
+        names = selection.ask_names(root for _, root in offers)
+        self._queue = [
+            (
+                rank,
+                self._order(),
+                loads[rank, root],
+                names.get(root, root),
+                root,
+            )
+            for rank, root in loads
+        ]
+        heapq.heapify(self._queue)
+
+    @property
+    def recent(self) -> bool:
+        """Whether hosts that were better meanwhile do not matter yet."""
+        return time.monotonic() - self._asked_at < MAX_AGE
+
+    def _order(self) -> float:
+        return random.random() if self._shuffle else 0.0
+
+    def pick(self, count: int) -> list[Candidate]:
+        """Take a candidate for each guest, as far as they fit."""
+        summaries = self.answer.provider_summaries
+        models = self._selection.query.models
+        queue = self._queue
+        chosen: list[Candidate] = []
+        while queue and len(chosen) < count:
+            rank, _, weight, name, root = heapq.heappop(queue)
+            # Few hosts are chosen, so only these are judged.
+            if (rank, root) not in self._fit:
+                tree = {u: summaries[u] for u in self._trees[root]}
+                if not self._selection.fits(rank, tree):
+                    continue
+                self._fit.add((rank, root))
+            given = next(
+                (
+                    r
+                    for r in self._offers[rank, root]
+                    if _take(summaries, self._taken, r)
+                ),
+                None,
+            )
+            if given is not None:
+                chosen.append(self.answer.candidate(given, models))
+                weight += bool(models)
+                heapq.heappush(
+                    queue, (rank, self._order(), weight, name, root)
+                )
+        return chosen
+
+    def agree(self, now: Summaries) -> bool:
+        """Whether providers are as the answer says, less what was taken."""
+        for provider, summary in now.items():
+            before = self.answer.provider_summaries.get(provider)
+            if before is None or {*before.traits} != {*summary.traits}:
+                return False
+            expected = {
+                name: Usage(
+                    usage.capacity, usage.used + self._taken[provider, name]
+                )
+                for name, usage in before.resources.items()
+            }
+            if expected != summary.resources:
+                return False
+        return True
 
 
 def _with_means(

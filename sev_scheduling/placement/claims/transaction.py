@@ -29,7 +29,11 @@ from sev_scheduling.placement.answers import (
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims.consumers import PROJECT, new_instance
 from sev_scheduling.placement.claims.selection import CandidateSelection
-from sev_scheduling.placement.claims.verification import find_fault, give_back
+from sev_scheduling.placement.claims.verification import (
+    find_fault,
+    give_back,
+    observe,
+)
 from sev_scheduling.placement.claims.writes import (
     Claims,
     holds,
@@ -192,9 +196,10 @@ class Transaction:
         :raises PlacementConflict: where it was given back
         """
         try:
+            now = observe(self.api, chosen, self._summaries)
             fault = find_fault(
-                self.api, chosen, self._summaries, self.selection.query
-            )
+                chosen, self._summaries, now, self.selection.query
+            ) or self.selection.settle(now)
         except PlacementError as error:
             self._give_back(chosen)
             raise type(error)(

@@ -13,7 +13,7 @@ Nor does a claim carry the generations of providers: Placement accepts one on
 a host that has been disabled since it was offered, or whose pool has lost the
 model's trait.
 
-So a claim looks at the usages and traits once it is made. Of claims that
+So a claim looks at its hosts once it is made. Of claims that
 together are too many, at least the last one made sees that, and is given
 back.
 """
@@ -21,15 +21,24 @@ back.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 import tenacity
 
 from sev_scheduling.exceptions import PlacementConflict, PlacementError
-from sev_scheduling.placement.answers import Candidate
+from sev_scheduling.placement.answers import (
+    Candidate,
+    ProviderSummary,
+    Usage,
+)
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims.writes import write
-from sev_scheduling.placement.hosts import Summaries
+from sev_scheduling.placement.hosts import (
+    Summaries,
+    one_of,
+    provider_summary,
+)
 from sev_scheduling.prefilter import PlacementRequest
 
 _CONFLICTS = 10
@@ -55,17 +64,68 @@ _retried = tenacity.retry(
 
 
 @_retried
+def observe(
+    api: Api, chosen: Iterable[Candidate], summaries: Summaries
+) -> Summaries:
+    """Return what the providers of a claim that was made are like now.
+
+    One call a host: a query for some resource that its tree has left shows
+    all of the tree. What no such query shows is asked for by itself. A
+    provider that is gone is missing.
+
+    :param summaries: what Placement showed of the providers before
+    :raises PlacementError: one of its children
+    """
+    roots: dict[str, set[str]] = {}
+    for candidate in chosen:
+        providers = roots.setdefault(candidate.root, {candidate.root})
+        providers.update(candidate.allocations)
+
+    def of_host(root: str) -> dict[str, ProviderSummary]:
+        found: dict[str, ProviderSummary] = {}
+        name = _most_left(summaries, root)
+        if name:
+            query = replace(one_of(name), in_tree=root)
+            found.update(api.candidates(query, 1).provider_summaries)
+        for provider in sorted(roots[root] - found.keys()):
+            known = summaries.get(provider)
+            summary = provider_summary(
+                api, provider, known.root_provider_uuid if known else root
+            )
+            if summary is not None:
+                found[provider] = summary
+        return found
+
+    return {
+        provider: summary
+        for tree in api.each(of_host, roots)
+        for provider, summary in tree.items()
+    }
+
+
+def _most_left(summaries: Summaries, root: str) -> str | None:
+    """Return the resource class that a tree likely has left."""
+    left = {
+        name: usage.left
+        for summary in summaries.values()
+        if summary.root_provider_uuid == root
+        for name, usage in summary.resources.items()
+    }
+    name = max(left, key=lambda name: left[name], default=None)
+    return name if name and left[name] > 0 else None
+
+
 def find_fault(
-    api: Api,
     chosen: Iterable[Candidate],
-    summaries: Summaries,
+    before: Summaries,
+    now: Summaries,
     query: PlacementRequest,
 ) -> str | None:
     """Return why a claim that was made must not stand, if so.
 
-    :param summaries: what Placement showed of the providers before
+    :param before: what Placement showed of the providers when it was chosen
+    :param now: what :func:`observe` returned
     :param query: what was asked of the hosts
-    :raises PlacementError: one of its children, where that is not known
     """
     claimed: dict[str, set[str]] = {}
     roots = set()
@@ -73,40 +133,29 @@ def find_fault(
         roots.add(candidate.root)
         for provider, amounts in candidate.allocations.items():
             claimed.setdefault(provider, set()).update(amounts)
-    for provider, names in claimed.items():
-        fault = _excess(api, provider, names, summaries)
-        if fault:
-            return fault
     required, forbidden = _traits(query)
-    for provider in sorted({*claimed, *roots} & summaries.keys()):
-        before = frozenset(summaries[provider].traits)
-        excluded = forbidden if provider in roots else frozenset()
-        if not (before & required or excluded):
+    for provider in sorted({*claimed, *roots}):
+        summary = now.get(provider)
+        if summary is None:
+            if provider in claimed or provider in before:
+                return f'provider {provider} is gone'
             continue
-        now = api.traits(provider)
-        if now is None:
-            return f'provider {provider} is gone'
-        for trait in sorted((before - now) & required):
+        for name in sorted(claimed.get(provider, ())):
+            usage = summary.resources.get(name) or Usage(0, 1)
+            if usage.left < 0:
+                return (
+                    f'{usage.used} of {usage.capacity} {name} of provider '
+                    f'{provider} in use; set [placement] '
+                    'allocation_conflict_retry_count = 1 in placement.conf'
+                )
+        if provider not in before:
+            continue
+        had, has = set(before[provider].traits), set(summary.traits)
+        for trait in sorted((had - has) & required):
             return f'provider {provider} has lost the trait {trait}'
-        for trait in sorted((now - before) & excluded):
-            return f'provider {provider} has got the trait {trait}'
-    return None
-
-
-def _excess(
-    api: Api, provider: str, names: Iterable[str], summaries: Summaries
-) -> str | None:
-    used = api.usages(provider)
-    if used is None:
-        return f'provider {provider} is gone'
-    for name in sorted(names):
-        capacity = summaries[provider].resources[name].capacity
-        if used.get(name, 0) > capacity:
-            return (
-                f'{used[name]} of {capacity} {name} of provider '
-                f'{provider} in use; set [placement] '
-                'allocation_conflict_retry_count = 1 in placement.conf'
-            )
+        if provider in roots:
+            for trait in sorted((has - had) & forbidden):
+                return f'provider {provider} has got the trait {trait}'
     return None
 
 

@@ -63,6 +63,14 @@ def fault(status: int, detail: str = 'because', *, own: bool = True) -> Answer:
 NOTHING: dict[str, Any] = {'allocations': {}}
 ANY_HELD = 'GET /allocations/'
 
+CANDIDATES = 'GET /allocation_candidates'
+#: The same query about one host.
+TREE = f'{CANDIDATES}?in_tree'
+NO_CANDIDATES: dict[str, Any] = {
+    'allocation_requests': [],
+    'provider_summaries': {},
+}
+
 #: An answer, an exception to raise, or the body of a 200.
 Step = Answer | Exception | dict[str, Any]
 
@@ -93,6 +101,8 @@ class FakeTransport(requests.adapters.BaseAdapter):
     ) -> requests.Response:
         path = urlsplit(request.url).path.removeprefix('/placement')
         call = f'{request.method} {path}'
+        if call == CANDIDATES and 'in_tree=' in request.url:
+            call = TREE
         self.calls.append(call)
         self.requests.append(request)
         self.timeouts.append(kwargs['timeout'])
@@ -256,13 +266,24 @@ def providers(*hosts: int) -> Callable[..., Step]:
 def inventories_answer(ratio: float = 1.0) -> dict[str, Any]:
     return {
         'inventories': {
+            'VCPU': {'total': 64},
             'MEMORY_MB': {
                 'total': 65536,
                 'reserved': 0,
                 'allocation_ratio': ratio,
-            }
+            },
         }
     }
+
+
+def tree(**facts: Any) -> Callable[..., Step]:
+    """Return a step that answers about the one host that is named."""
+
+    def step(request: requests.PreparedRequest) -> Step:
+        (uuid,) = parse_qs(urlsplit(request.url).query)['in_tree']
+        return candidates_answer(int(uuid[-12:]), **facts)
+
+    return step
 
 
 def sev_request(
@@ -313,13 +334,20 @@ def cloud(
     return FakeTransport(
         {
             'GET /resource_providers': providers(*hosts),
-            'GET /allocation_candidates': candidates_answer(*hosts, free=free),
+            CANDIDATES: candidates_answer(*hosts, free=free),
+            TREE: tree(free=free),
             'POST /allocations': {},
             HELD: NOTHING,
             **{
                 f'GET /resource_providers/{uuid_of(n)}/inventories': (
                     inventories_answer(ratio)
                 )
+                for n in hosts
+            },
+            **{
+                f'GET /resource_providers/{uuid_of(1000 + n)}/inventories': {
+                    'inventories': {SLOT: {'total': 15}}
+                }
                 for n in hosts
             },
             **{

@@ -20,7 +20,12 @@ from sev_scheduling.exceptions import (
     PlacementUnavailable,
 )
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.transport import Call, OutOfTime, TooLarge
+from sev_scheduling.placement.transport import (
+    Call,
+    OutOfTime,
+    TooLarge,
+    in_parallel,
+)
 
 BODY = b'{"versions": [{"max_version": "1.39"}]}'
 SHORT = 0.3
@@ -274,3 +279,74 @@ class TestCall:
         )()
         with pytest.raises(TooLarge):
             call.options['hooks']['response'](response)
+
+
+class TestInParallel:
+    def test_what_comes_back_is_in_order_and_few_run_at_one_time(self):
+        together = threading.Barrier(3)
+
+        def ask(number):
+            # Passes only where three are here at once.
+            together.wait(LONG)
+            return number * 2, threading.current_thread()
+
+        found = in_parallel(ask, iter(range(9)), 3)
+        assert [number for number, _ in found] == [*range(0, 18, 2)]
+        assert len({thread for _, thread in found}) <= 3
+
+    @pytest.mark.parametrize(
+        ('items', 'most'), [([], 8), ([1], 8), ([1, 2], 1)]
+    )
+    def test_without_need_the_caller_s_thread_does_it(self, items, most):
+        found = in_parallel(lambda _: threading.current_thread(), items, most)
+        assert found == [threading.current_thread()] * len(items)
+
+    @pytest.mark.parametrize('error', [PlacementUnavailable('x'), SystemExit])
+    def test_the_first_error_ends_it(self, error):
+        asked = []
+
+        def ask(number):
+            asked.append(number)
+            if number == 3:
+                raise error
+            return number
+
+        before = threading.active_count()
+        with pytest.raises((PlacementUnavailable, SystemExit)):
+            in_parallel(ask, range(10_000), 2)
+        assert len(asked) < 10_000
+        assert threading.active_count() == before
+
+    def test_what_stops_the_caller_stops_the_rest(self, monkeypatch):
+        """As a signal does, whose handler raises in the main thread."""
+        started, go_on = threading.Event(), threading.Event()
+        asked = []
+
+        def ask(number):
+            asked.append(number)
+            started.set()
+            assert go_on.wait(LONG)
+
+        join = threading.Thread.join
+        threads = []
+
+        def interrupted(thread, timeout=None):
+            assert started.wait(LONG)
+            threads.append(thread)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, 'join', interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                in_parallel(ask, range(100), 2)
+        go_on.set()
+        for thread in threads:
+            join(thread, LONG)
+        assert len(asked) <= 2
+
+    def test_each_thread_has_the_context_of_the_caller(self):
+        variable = contextvars.ContextVar('variable', default='none')
+        variable.set('mine')
+        assert (
+            in_parallel(lambda _: variable.get(), range(4), 2) == ['mine'] * 4
+        )

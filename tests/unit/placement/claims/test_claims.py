@@ -20,7 +20,8 @@ from sev_scheduling.exceptions import (
     PlacementUnavailable,
 )
 from sev_scheduling.placement import PlacedInstance, PlacementClient
-from sev_scheduling.placement.answers import Inventory
+from sev_scheduling.placement.answers import Allocations, Inventory
+from sev_scheduling.prefilter import Scope
 from sev_scheduling.testing.fake import FakePlacement
 from tests.unit.placement.fake_transport import (
     GUEST,
@@ -462,6 +463,175 @@ class TestMove:
         assert self.move(cloud).host == 'host-2'
         assert len(cloud.writes) == 3
         assert cloud.others == set()
+
+
+OTHER = sev_request(**{'hw:mem_page_size': 'large'})
+
+
+def disable(cloud):
+    cloud.providers[uuid_of(2)].traits.add('COMPUTE_STATUS_DISABLED')
+
+
+def overcommit(cloud):
+    memory = Inventory(9000, allocation_ratio=1.5)
+    cloud.providers[uuid_of(2)].inventories['MEMORY_MB'] = memory
+
+
+def take_the_rest(cloud):
+    place = {uuid_of(1002): {SLOT: 1}}
+    other = Allocations(place, 'p', 'u')
+    FakePlacement.post_allocations(cloud, {uuid_of(77): other})
+
+
+def take_memory(cloud):
+    place = {uuid_of(2): {'MEMORY_MB': 1}}
+    other = Allocations(place, 'p', 'u')
+    FakePlacement.post_allocations(cloud, {uuid_of(77): other})
+
+
+class TestClaimsOneByOne:
+    """The candidates of one answer serve several guests while they hold."""
+
+    @pytest.fixture
+    def cloud(self):
+        cloud = Faulty(4)
+        cloud.calls.clear()
+        cloud._selections.clear()
+        return cloud
+
+    @pytest.fixture
+    def time(self, monkeypatch):
+        """Seconds that have passed since."""
+        passed = [0.0]
+        monkeypatch.setattr('time.monotonic', lambda: passed[0])
+        return passed
+
+    def asked(self, cloud):
+        """Return how often Placement was asked for all candidates."""
+        return sum(
+            name == 'allocation_candidates' and query.in_tree is None
+            for name, query in cloud.calls
+        )
+
+    def test_three_guests_are_three_calls_each_and_one_answer(self, cloud):
+        hosts = [cloud.schedule(sev_request())[0].host for _ in range(3)]
+        assert hosts == ['host-2', 'host-3', 'host-4']
+        assert self.asked(cloud) == 1
+        # The answer; ratio, claim and check of each.
+        assert len(cloud.calls) == 1 + 3 * 3
+
+    @pytest.mark.parametrize(
+        'between',
+        [
+            pytest.param(take_memory, id='others claim there'),
+            pytest.param(take_the_rest, id='others take its last slot'),
+            pytest.param(disable, id='it is disabled'),
+            pytest.param(overcommit, id='its memory is overcommitted'),
+        ],
+    )
+    def test_where_others_change_the_host_it_is_asked_anew(
+        self, cloud, clock, between
+    ):
+        """The second guest would go to the same host as the first."""
+        for number in (3, 4):
+            cloud.providers.pop(uuid_of(1000 + number))
+        pool = cloud.providers[uuid_of(1002)]
+        pool.inventories[SLOT] = Inventory(2)
+        cloud.schedule(sev_request())
+        between(cloud)
+        if between is take_memory:
+            assert cloud.schedule(sev_request())
+            assert self.asked(cloud) == 1
+            with pytest.raises(NoCapacity):
+                cloud.schedule(sev_request())
+        else:
+            with pytest.raises(NoCapacity):
+                cloud.schedule(sev_request())
+        assert self.asked(cloud) >= 2
+        assert sum(pool.used.values()) == (1 if between in (
+            disable, overcommit) else 2)  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ('second', 'scope'),
+        [
+            (OTHER, Scope()),
+            (sev_request(), Scope(in_tree=uuid_of(3))),
+            (sev_request(machine_type=None), Scope()),
+        ],
+    )
+    def test_another_request_is_asked_anew(self, cloud, second, scope):
+        cloud.schedule(sev_request())
+        cloud.schedule(second, scope=scope)
+        assert self.asked(cloud) == 1 + (scope.in_tree is None)
+
+    def test_an_old_answer_is_asked_anew(self, cloud, time):
+        for seconds, asked in [(0.0, 1), (9.9, 1), (10.0, 2)]:
+            time[0] = seconds
+            cloud.schedule(sev_request())
+            assert self.asked(cloud) == asked
+
+    def test_one_about_aggregates_is_asked_anew(self, cloud):
+        """Nothing that is seen of a host shows that it has left one."""
+        for provider in cloud.providers.values():
+            provider.aggregates.add(uuid_of(50))
+        scope = Scope(member_of=[[uuid_of(50)]])
+        for _ in range(2):
+            cloud.schedule(sev_request(), scope=scope)
+        assert self.asked(cloud) == 2
+
+    def test_no_capacity_is_never_said_of_an_old_answer(self, cloud):
+        for _ in range(3):
+            cloud.schedule(sev_request())
+        cloud.release(GUEST)
+        (placed,) = cloud.schedule(sev_request())
+        assert placed.host == 'host-1'
+
+    def test_a_better_model_that_is_free_again_is_taken(self):
+        cloud = Faulty(2)
+        for number in (3, 4):
+            cloud.add_provider(
+                f'snp-{number}',
+                uuid=uuid_of(number),
+                inventories={
+                    'VCPU': Inventory(9),
+                    'MEMORY_MB': Inventory(9000),
+                    SLOT: Inventory(1),
+                },
+                traits=[
+                    'HW_CPU_X86_AMD_SEV_SNP',
+                    'COMPUTE_SECURITY_STATELESS_FIRMWARE',
+                ],
+            )
+        cloud.providers[uuid_of(2)].traits.add(
+            'COMPUTE_SECURITY_STATELESS_FIRMWARE'
+        )
+        best = sev_request('amd-sev-snp', 'amd-sev')
+        first, _ = (cloud.schedule(best)[0] for _ in range(2))
+        cloud.release(first.instance)
+        assert cloud.schedule(best)[0].model == 'amd-sev-snp'
+
+    def test_threads_do_not_share_an_answer(self, cloud):
+        """Who takes it has it alone."""
+        cloud.schedule(sev_request())
+        (kept,) = cloud._selections
+        seen = []
+        post = cloud.post_allocations
+
+        def post_allocations(claims):
+            seen.append(list(cloud._selections))
+            post(claims)
+
+        cloud.post_allocations = post_allocations
+        cloud.schedule(sev_request())
+        assert seen == [[]]
+        assert list(cloud._selections) == [kept]
+
+    def test_a_claim_that_failed_leaves_no_answer(self, cloud):
+        cloud.schedule(sev_request())
+        cloud.faults = {len(cloud.writes): REFUSED}
+        with pytest.raises(PlacementDenied):
+            cloud.schedule(sev_request())
+        assert not cloud._selections
 
 
 class TestRelease:

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import random
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
@@ -51,6 +52,7 @@ class Seat(FakePlacement):
         vars(self).update(vars(store))
         self.names_ = self._names = {}
         self._patience = 5.0
+        self._selections = deque(maxlen=1)
         self.turn = turn
         self.twice = twice
         self.lost = lost

@@ -11,7 +11,7 @@ from sev_scheduling.exceptions import (
     PlacementError,
     PlacementUnavailable,
 )
-from sev_scheduling.placement.claims.verification import find_fault
+from sev_scheduling.placement.claims.verification import find_fault, observe
 from sev_scheduling.prefilter import PlacementRequest
 from tests.unit.placement.claims.test_transaction import (
     CONFLICT,
@@ -22,18 +22,28 @@ from tests.unit.placement.claims.test_transaction import (
 from tests.unit.placement.fake_transport import (
     GUEST,
     HELD,
+    NO_CANDIDATES,
     NOTHING,
     SEV,
     SLOT,
+    TREE,
     Answer,
     candidates_answer,
     candidates_of,
-    cloud,
     fault,
     holding,
     sev_request,
     uuid_of,
 )
+from tests.unit.placement.fake_transport import (
+    cloud as any_cloud,
+)
+
+
+def cloud(*hosts, **routes):
+    """Return hosts that no query shows once they have taken a guest."""
+    return any_cloud(*hosts, **{TREE: NO_CANDIDATES, **routes})
+
 
 #: The pool of 15 slots.
 USAGES = f'GET /resource_providers/{uuid_of(1001)}/usages'
@@ -129,6 +139,57 @@ NOT_GONE = {
 }
 
 
+class TestHostsThatAQueryShows:
+    """One call shows all of a host's tree."""
+
+    def test_it_is_all_that_is_asked(self):
+        transport = any_cloud(1)
+        schedule(transport, instances=None)
+        after = transport.calls[transport.calls.index(POST) + 1 :]
+        assert after == [TREE]
+
+    def test_excess_is_given_back(self):
+        transport = any_cloud(
+            1, **{TREE: [candidates_answer(1, free=-1), candidates_answer(1)],
+                  HELD: [NOTHING, CLAIMED]}
+        )  # fmt: skip
+        schedule(transport)
+        assert len(given_back(transport)) == 1
+
+    def test_an_inventory_that_shrank_is_seen(self):
+        """Capacity was taken from the answer before the claim."""
+        smaller = candidates_answer(1, total=3, free=-2)
+        transport = any_cloud(
+            1, **{TREE: [smaller, candidates_answer(1)],
+                  HELD: [NOTHING, CLAIMED]}
+        )  # fmt: skip
+        schedule(transport)
+        assert len(given_back(transport)) == 1
+
+    def test_a_trait_that_is_lost_is_seen(self):
+        transport = any_cloud(
+            1, **{TREE: [candidates_answer(1, trait='CUSTOM_OTHER'),
+                         candidates_answer(1)],
+                  HELD: [NOTHING, CLAIMED]}
+        )  # fmt: skip
+        schedule(transport)
+        assert len(given_back(transport)) == 1
+
+    def test_each_host_is_asked_once(self):
+        transport = any_cloud(1, 2, 3)
+        schedule(transport, 3)
+        assert transport.calls.count(TREE) == 3
+
+    @pytest.mark.parametrize(
+        'answer', [fault(400), fault(403), fault(404), fault(503, own=False)]
+    )
+    def test_where_it_fails_the_claim_is_given_back(self, answer):
+        transport = any_cloud(1, **{TREE: answer, HELD: [NOTHING, CLAIMED]})
+        with pytest.raises(PlacementError, match='was given back'):
+            schedule(transport)
+        assert len(given_back(transport)) == 1
+
+
 class TestWhereItCannotBeChecked:
     """The claim is given back, and that is reported: nothing is assumed."""
 
@@ -201,12 +262,10 @@ class TestTraits:
                   {'traits': traits}}
         )  # fmt: skip
         answer = candidates_of(candidates_answer(1))
-        found = find_fault(
-            client_of(transport),
-            list(answer.candidates(sev_request().models)),
-            answer.provider_summaries,
-            query,
-        )
+        chosen = list(answer.candidates(sev_request().models))
+        before = answer.provider_summaries
+        now = observe(client_of(transport), chosen, before)
+        found = find_fault(chosen, before, now, query)
         assert (found is None) is kept
 
     def test_other_traits_may_come_and_go(self):
