@@ -21,7 +21,8 @@ ORDER = {
     'sev_scheduling': [
         *('text', 'problems', 'exceptions', 'models', 'opts'),
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
-        *('documents', 'placement', 'compute', 'nova', 'testing', 'cli'),
+        *('documents', 'configuration', 'placement', 'compute'),
+        *('nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
         *('sources', 'spelling', 'features', 'groups', 'request'),
@@ -60,8 +61,8 @@ ORDER = {
         'filter',
     ],
     'sev_scheduling.cli': [
-        *('terminal', 'output', 'metrics', 'page', 'openstack', 'options'),
-        *('commands', 'plugin', 'app', 'main'),
+        *('terminal', 'output', 'checks', 'metrics', 'page', 'openstack'),
+        *('options', 'commands', 'plugin', 'app', 'main'),
     ],
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sev_scheduling.compute.checks import host as checks_host
 from sev_scheduling.compute.checks import nova_conf as checks_nova
 from sev_scheduling.compute.checks import system as checks_system
-from sev_scheduling.compute.checks.report import HostReport, run_checks
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import HostEvidence
 from sev_scheduling.compute.provider_config import published
 from sev_scheduling.compute.reservation import DEFAULT_BASE_MB
@@ -41,7 +41,7 @@ from sev_scheduling.compute.sources.nova_conf import (
 )
 from sev_scheduling.compute.sources.system import read_system
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import Check
+from sev_scheduling.hosts.check import Check, run_checks
 from sev_scheduling.models import find_model, registered_models
 from sev_scheduling.text import quoted
 

@@ -1,12 +1,19 @@
-"""What is found on a compute host, as data: codes and values, no words."""
+"""What checks find, as data: codes and values, no words; and how they run.
+
+Of a compute host, and of nova-scheduler.
+"""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+from sev_scheduling.exceptions import InputError
 from sev_scheduling.problems import advice, message
+
+Report = TypeVar('Report')
 
 
 class Status(enum.IntEnum):
@@ -223,7 +230,7 @@ class NoteCode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something found on a compute host.
+    """Something that was found.
 
     :ivar values: names, numbers, and further notes, by the names that the
         code's row of the catalogue has for them; None is unknown
@@ -277,3 +284,63 @@ class Check:
     def details(self) -> str:
         """What was found and what to do about it, in sentences."""
         return str(self.note)
+
+
+class NotRead(InputError):
+    """Something could not be read, which another check reports for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check function found."""
+
+    status: Status
+    code: NoteCode
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[Report]):
+    """A check to run.
+
+    :ivar function: returns None where it does not concern the report
+    :ivar subject: the values that its name has; all its notes have them
+    """
+
+    kind: CheckKind
+    function: Callable[[Report], Finding | None]
+    subject: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def run_checks(
+    report: Report, entries: Iterable[Entry[Report]]
+) -> tuple[Check, ...]:
+    """Run checks; input that one cannot use fails that one alone.
+
+    Those that meet :class:`NotRead` are left out.
+    """
+    results: list[Check] = []
+    for entry in entries:
+        try:
+            finding = entry.function(report)
+        except NotRead:
+            continue
+        except InputError as error:
+            finding = failure(NoteCode.UNUSABLE_INPUT, error=str(error))
+        if finding is not None:
+            values = {**entry.subject, **finding.values}
+            note = Note(finding.code, values)
+            results.append(Check(entry.kind, finding.status, note))
+    return tuple(results)
+
+
+def success(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.SUCCESS, code, values)
+
+
+def warning(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.WARNING, code, values)
+
+
+def failure(code: NoteCode, **values: object) -> Finding:
+    return Finding(Status.FAILURE, code, values)

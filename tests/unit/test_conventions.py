@@ -177,6 +177,7 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 #: what is its only user, or of the real thing that it works on.
 TESTED_ELSEWHERE = {
     'cli.app': 'unit/cli/test_main.py',
+    'cli.checks': 'unit/cli/commands/test_node.py',
     'cli.commands.capacity': 'contract/cli_placement/test_capacity.py',
     'cli.commands.explain': 'contract/cli_placement/test_explain.py',
     'cli.commands.schedule': 'contract/cli_placement/test_schedule.py',

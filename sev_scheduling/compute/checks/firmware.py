@@ -9,14 +9,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from sev_scheduling.compute.checks.report import (
-    Entry,
-    Finding,
-    HostReport,
-    failure,
-    success,
-    warning,
-)
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.checks.versions import MINIMUM
 from sev_scheduling.compute.detection import detectable_models
 from sev_scheduling.compute.sources.firmware import (
@@ -37,7 +30,16 @@ from sev_scheduling.compute.sources.firmware import (
     secure_boot_offered,
 )
 from sev_scheduling.compute.sources.libvirt import Version, least_version
-from sev_scheduling.hosts.check import CheckKind, Note, NoteCode
+from sev_scheduling.hosts.check import (
+    CheckKind,
+    Entry,
+    Finding,
+    Note,
+    NoteCode,
+    failure,
+    success,
+    warning,
+)
 from sev_scheduling.models import EncryptionModel, SecureBoot
 
 #: From this release on nova leaves the choice to libvirt.
@@ -232,7 +234,7 @@ def _machine_type(report: HostReport, model: EncryptionModel) -> str:
     return model.machine_type
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[Entry[HostReport]]:
     yield Entry(CheckKind.DESCRIPTORS, descriptors)
     for model in detectable_models():
         if model.firmware_feature:

@@ -6,14 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from sev_scheduling.compute.checks import firmware, versions
-from sev_scheduling.compute.checks.report import (
-    Entry,
-    Finding,
-    HostReport,
-    failure,
-    success,
-    warning,
-)
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import (
     Source,
     detectable_models,
@@ -26,7 +19,15 @@ from sev_scheduling.compute.sources.nova_conf import (
     NovaSettings,
 )
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import CheckKind, NoteCode
+from sev_scheduling.hosts.check import (
+    CheckKind,
+    Entry,
+    Finding,
+    NoteCode,
+    failure,
+    success,
+    warning,
+)
 from sev_scheduling.models import (
     EncryptionModel,
     parameter_name,
@@ -320,7 +321,7 @@ def _file_backed(report: HostReport, guests: int, room: int | None) -> Finding:
     return success(NoteCode.MEMORY_FILE, value=value)
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[Entry[HostReport]]:
     """Yield the checks of the host, in the order of the operator's guide."""
     models = registered_models()
     yield Entry(CheckKind.PROCESSOR, hardware)

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sev_scheduling.compute.checks.report import (
-    Entry,
-    Finding,
-    HostReport,
-    failure,
-    success,
-    warning,
-)
+from sev_scheduling.compute.checks.report import HostReport
 from sev_scheduling.compute.detection import (
     Source,
     detectable_models,
@@ -20,7 +13,15 @@ from sev_scheduling.compute.detection import (
 )
 from sev_scheduling.compute.sources.nova_conf import REMOVED
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import CheckKind, NoteCode
+from sev_scheduling.hosts.check import (
+    CheckKind,
+    Entry,
+    Finding,
+    NoteCode,
+    failure,
+    success,
+    warning,
+)
 from sev_scheduling.hosts.host import machine_type_trait
 
 #: Limits what libvirt reports; deprecated since :data:`_DEPRECATED_IN`.
@@ -240,7 +241,7 @@ def published(report: HostReport) -> Finding:
     return warning(NoteCode.PUBLISHED_OTHER, **values)
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[Entry[HostReport]]:
     """Yield the checks of nova.conf, in the order of the operator's guide."""
     yield Entry(CheckKind.NOVA_CONF, read)
     yield Entry(CheckKind.VIRT_TYPE, virt_type)

@@ -1,4 +1,4 @@
-"""What the checks look at, and how they are run.
+"""What the checks of a compute host look at.
 
 Each check answers one step of the operator's guide (nova, *AMD SEV*), with
 the meaning that ``nova-status upgrade check`` gives to its results.
@@ -7,7 +7,6 @@ the meaning that ``nova-status upgrade check`` gives to its results.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sev_scheduling.compute.detection import (
@@ -21,22 +20,12 @@ from sev_scheduling.compute.sources.memory import HostMemory
 from sev_scheduling.compute.sources.nova_conf import LATEST, NovaSettings
 from sev_scheduling.compute.sources.system import SystemFacts
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.hosts.check import (
-    Check,
-    CheckKind,
-    Note,
-    NoteCode,
-    Status,
-)
+from sev_scheduling.hosts.check import NotRead
 from sev_scheduling.models import (
     DEFAULT_MODEL,
     EncryptionModel,
     registered_models,
 )
-
-
-class NotRead(InputError):
-    """Nova.conf could not be read; one check reports it for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,62 +147,3 @@ class HostReport:
         if self.nova is None:
             raise NotRead(self.nova_error)
         return self.nova
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check function found."""
-
-    status: Status
-    code: NoteCode
-    values: Mapping[str, object]
-
-
-#: A check returns None where it does not concern the host.
-CheckFunction = Callable[[HostReport], Finding | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A check to run.
-
-    :ivar subject: the values that its name has; all its notes have them
-    """
-
-    kind: CheckKind
-    function: CheckFunction
-    subject: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-
-def run_checks(
-    report: HostReport, entries: Iterable[Entry]
-) -> tuple[Check, ...]:
-    """Run checks; input that one cannot use fails that one alone.
-
-    Checks that need a nova.conf are left out where there is none.
-    """
-    results: list[Check] = []
-    for entry in entries:
-        try:
-            finding = entry.function(report)
-        except NotRead:
-            continue
-        except InputError as error:
-            finding = failure(NoteCode.UNUSABLE_INPUT, error=str(error))
-        if finding is not None:
-            values = {**entry.subject, **finding.values}
-            note = Note(finding.code, values)
-            results.append(Check(entry.kind, finding.status, note))
-    return tuple(results)
-
-
-def success(code: NoteCode, **values: object) -> Finding:
-    return Finding(Status.SUCCESS, code, values)
-
-
-def warning(code: NoteCode, **values: object) -> Finding:
-    return Finding(Status.WARNING, code, values)
-
-
-def failure(code: NoteCode, **values: object) -> Finding:
-    return Finding(Status.FAILURE, code, values)

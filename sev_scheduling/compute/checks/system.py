@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sev_scheduling.compute.checks.report import (
+from sev_scheduling.compute.checks.report import HostReport
+from sev_scheduling.compute.sources.system import DEVICE, QUOTE_SOCKET
+from sev_scheduling.hosts.check import (
+    CheckKind,
     Entry,
     Finding,
-    HostReport,
+    NoteCode,
     success,
     warning,
 )
-from sev_scheduling.compute.sources.system import DEVICE, QUOTE_SOCKET
-from sev_scheduling.hosts.check import CheckKind, NoteCode
 
 #: Words of the command line with which Linux leaves SEV-SNP off, by the
 #: parameter that shows it (``iommu_snp_enable`` in its AMD IOMMU driver).
@@ -118,7 +119,7 @@ def nova_version(report: HostReport) -> Finding | None:
     return success(NoteCode.NOVA_VERSION, version=version)
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[Entry[HostReport]]:
     """Yield these checks, in the order of the operator's guide."""
     yield Entry(CheckKind.COMMAND_LINE, command_line)
     yield Entry(CheckKind.DEVICE, device)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sev_scheduling.compute.checks.report import (
+from sev_scheduling.compute.checks.report import HostReport
+from sev_scheduling.compute.sources.libvirt import Version
+from sev_scheduling.hosts.check import (
+    CheckKind,
     Entry,
     Finding,
-    HostReport,
+    NoteCode,
     failure,
     success,
     warning,
 )
-from sev_scheduling.compute.sources.libvirt import Version
-from sev_scheduling.hosts.check import CheckKind, NoteCode
 
 #: Nova release -> what nova-compute needs to start: libvirt, QEMU
 #: (``MIN_LIBVIRT_VERSION``, ``MIN_QEMU_VERSION`` of its driver).
@@ -72,5 +73,5 @@ def versions(report: HostReport) -> Finding:
     )
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[Entry[HostReport]]:
     yield Entry(CheckKind.VERSIONS, versions)

@@ -6,9 +6,7 @@ that are not listed here are ignored.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +14,11 @@ from typing import Any
 
 from oslo_config import cfg
 
-from sev_scheduling.compute.sources.files import (
-    MAX_BYTES,
-    MAX_NAMES,
-    HostFilesystem,
-)
+from sev_scheduling.compute.sources.files import HostFilesystem
 from sev_scheduling.compute.sources.libvirt import DEFAULT_URI
-from sev_scheduling.documents import read_text
+from sev_scheduling.configuration import read_configuration
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import registered_models
-from sev_scheduling.text import printable, quoted
 
 #: Releases by nova's major version.
 RELEASES = {31: '2025.1', 32: '2025.2', 33: '2026.1', 34: '2026.2'}
@@ -92,12 +85,6 @@ _FIXED: Mapping[str, Sequence[cfg.Opt]] = {
 #: second file on the command line.
 _DEFAULT_FILES = ('/etc/nova/nova.conf', '/etc/nova/nova-compute.conf')
 _DEFAULT_DIRS = ('/etc/nova/nova.conf.d', '/etc/nova/nova-compute.conf.d')
-
-
-class _ConfigOpts(cfg.ConfigOpts):
-    # A file that names further sources would have them fetched, from the
-    # network if it likes.
-    config_source = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,134 +218,10 @@ def read_nova_conf(
     :raises InputError: where a file cannot be read, or has no such syntax;
         one bad value spoils only its option
     """
-    paths = [*files, *_listed(directories)]
-    if not paths:
-        raise InputError('No nova.conf was found; name it with --config-file.')
-    raw: dict[str, dict[str, list[str]]] = {}
-    for path in paths:
-        read_text(path, MAX_BYTES)
-        try:
-            cfg.ConfigParser(str(path), raw).parse()
-        except (OSError, ValueError, cfg.ParseError) as error:
-            raise InputError(
-                f'{path} is no configuration file: {printable(str(error))}; '
-                'correct the line.'
-            ) from error
-    conf = _ConfigOpts()
-    for group, option in _options():
-        conf.register_opt(option, group=None if group == 'DEFAULT' else group)
-    _register_references(conf, raw)
-    try:
-        conf(
-            [],
-            default_config_files=[str(path) for path in paths],
-            default_config_dirs=[],
-            use_env=False,
-        )
-    except cfg.Error as error:
-        raise InputError(f'nova.conf cannot be read: {error}') from error
-    values: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for group, option in _options():
-        where = conf if group == 'DEFAULT' else conf[group]
-        try:
-            values[option.name] = getattr(where, option.name)
-        except (cfg.Error, ValueError, RecursionError) as error:
-            errors[option.name] = str(
-                _unusable(group, option.name, raw, error)
-            )
+    found = read_configuration(files, directories, _options())
     return NovaSettings(
         release=release,
-        values=values,
-        errors=errors,
-        files=tuple(str(path) for path in paths),
-    )
-
-
-def _listed(directories: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for directory in directories:
-        if not directory.is_dir():
-            raise InputError(
-                f'{directory} is no directory; name one with --config-dir.'
-            )
-        found += sorted(directory.glob('*.conf'))
-    if len(found) > MAX_NAMES:
-        raise InputError(
-            f'{len(found)} configuration files; more than {MAX_NAMES} are '
-            'not read.'
-        )
-    return found
-
-
-def _register_references(
-    conf: cfg.ConfigOpts, raw: Mapping[str, Mapping[str, Sequence[str]]]
-) -> None:
-    """Let values refer to the options that nova lets them refer to.
-
-    These are those that the files set, and those of the nova that is
-    installed here, with its defaults: ``$state_path``, ``${group.option}``.
-    """
-    if not any(
-        '$' in value
-        for section in raw.values()
-        for values in section.values()
-        for value in values
-    ):
-        return
-    for group, options in _novas_options():
-        for option in options:
-            # A required one counts where the files set it.
-            if not option.required:
-                _register(conf, group, option)
-    for group, section in raw.items():
-        for name in section:
-            if re.fullmatch(r'[a-z_]\w*', name):
-                _register(conf, group, cfg.StrOpt(name))
-
-
-def _register(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> None:
-    # The last two are registered only when the files are read.
-    if option.name in ('config_file', 'config_dir', 'config_source'):
-        return
-    # What is registered already goes by this module's own table.
-    with contextlib.suppress(cfg.Error, ValueError):
-        if group == 'DEFAULT':
-            if option.dest not in conf:
-                conf.register_opt(option)
-        elif group not in conf or option.dest not in conf[group]:
-            conf.register_opt(option, group=group)
-
-
-def _novas_options() -> list[tuple[str, Sequence[cfg.Opt]]]:
-    """Return groups and options of the installed nova; none without one."""
-    found: list[tuple[str, Sequence[cfg.Opt]]] = []
-    for entry_point in importlib.metadata.entry_points(
-        group='oslo.config.opts', name='nova.conf'
-    ):
-        with contextlib.suppress(ImportError):
-            found += [
-                (str(getattr(group, 'name', group) or 'DEFAULT'), options)
-                for group, options in entry_point.load()()
-            ]
-    return found
-
-
-def _unusable(
-    group: str,
-    name: str,
-    raw: Mapping[str, Mapping[str, Sequence[str]]],
-    error: Exception,
-) -> InputError:
-    value = quoted(raw.get(group, {}).get(name, ['?'])[-1])
-    if isinstance(error, cfg.ConfigSourceValueError):
-        # The error itself names the file again.
-        reason = str(error.__context__ or error)
-        return InputError(
-            f'[{group}] {name} in nova.conf is {value}, which is not valid: '
-            f'{printable(reason)}.'
-        )
-    return InputError(
-        f'[{group}] {name} in nova.conf is {value}, which refers to itself or '
-        'to an option that is not set; correct it.'
+        values={name: value for (_, name), value in found.values.items()},
+        errors={name: why for (_, name), why in found.errors.items()},
+        files=found.files,
     )

@@ -19,9 +19,12 @@ upgradecheck = pytest.importorskip(
     'oslo_upgradecheck.upgradecheck',
     reason='oslo.upgradecheck is not installed',
 )
-node_check = pytest.importorskip(
-    'sev_scheduling.cli.commands.node_check', reason='cliff is not installed'
+checks = pytest.importorskip(
+    'sev_scheduling.cli.checks', reason='cliff is not installed'
 )
+
+
+TITLE = 'Memory Encryption Check Results'
 
 
 def result(kind, status, code, **values):
@@ -52,7 +55,7 @@ def commands(results):
         )
 
     made = upgradecheck.UpgradeCommands()
-    made.display_title = node_check.TITLE
+    made.display_title = TITLE
     # Bound as nova-status does it: functions of the class.
     made._upgrade_checks = tuple(
         (r.name, result(r.status, r.details)) for r in results
@@ -68,7 +71,7 @@ def printed(function, *arguments):
 
 
 def test_the_table_is_the_same():
-    ours = printed(node_check.print_table, RESULTS)
+    ours = printed(checks.print_table, TITLE, RESULTS)
 
     assert ours == printed(commands(RESULTS).check)
     assert 'Result: Warning' in ours
@@ -83,7 +86,7 @@ def test_the_json_is_the_same(monkeypatch):
 
     theirs = json.loads(printed(commands(RESULTS).check))
 
-    assert json.loads(node_check.as_json(RESULTS)) == theirs
+    assert json.loads(checks.as_json(TITLE, RESULTS)) == theirs
 
 
 def test_the_statuses_are_the_same():

@@ -230,9 +230,7 @@ def test_a_file_is_no_directory(conf):
 
 
 def test_too_many_files_are_not_read(conf, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        'sev_scheduling.compute.sources.nova_conf.MAX_NAMES', 1
-    )
+    monkeypatch.setattr('sev_scheduling.configuration.MAX_FILES', 1)
     conf('', 'conf.d/a.conf')
     conf('', 'conf.d/b.conf')
 
@@ -254,9 +252,7 @@ def test_a_file_that_vanishes_is_an_error(conf, monkeypatch):
         path.unlink(missing_ok=True)
         return ''
 
-    monkeypatch.setattr(
-        'sev_scheduling.compute.sources.nova_conf.read_text', read
-    )
+    monkeypatch.setattr('sev_scheduling.configuration.read_text', read)
 
     with pytest.raises(InputError, match='No such file'):
         read_nova_conf([path])
