@@ -25,7 +25,8 @@ The message is one line, names the input and its value, and says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 #: Uuids that a message names; an exception has all of them.
@@ -203,3 +204,27 @@ class PlacementAnswerError(PlacementError):
     """
 
     unclear = True
+
+
+@contextlib.contextmanager
+def needed(extra: str, what: str, otherwise: str = '') -> Iterator[None]:
+    """Report imports that fail for want of an extra; put it around them.
+
+    :param extra: its name in pyproject.toml, or several with commas
+    :param what: what needs it: the beginning of the message
+    :param otherwise: a sentence that ends the message
+    :raises InputError: where a library is not installed; names it and the
+        command that installs it
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or '').partition('.')[0]
+        if library == __name__.partition('.')[0]:
+            raise
+        text = (
+            f'{what} needs {library}, which is not installed; install it '
+            f"with pip install 'sev-scheduling[{extra}]', or in the source "
+            f"tree with pip install '.[{extra}]'."
+        )
+        raise InputError(f'{text} {otherwise}'.rstrip()) from error

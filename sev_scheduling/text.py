@@ -42,6 +42,11 @@ def one_line(text: object) -> str:
     return printable(' '.join(str(text).split()))[:300]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return such as ``1 host`` and ``2 hosts``."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
 def whole_number(value: object) -> int | None:
     """Return a whole number of 0 or more, also from text; else None."""
     if isinstance(value, bool):

@@ -17,6 +17,7 @@ release = version = _PROJECT['version']
 extensions = [
     'cliff.sphinxext',
     'codes',
+    'everytext',
     'housedrawing',
     'oslo_config.sphinxext',
     'reno.sphinxext',

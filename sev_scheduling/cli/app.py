@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import importlib.metadata
 import itertools
 import logging
@@ -24,6 +25,12 @@ _DESCRIPTION = (
     'Place memory-encrypted guests on the right OpenStack hosts, and say why '
     'when none fits.'
 )
+
+#: How alike a word and a command must be for one to be meant by the other.
+_CLOSE = 0.7
+
+#: Logs, for debugging, what Placement was asked.
+_CALLS = 'sev_scheduling.placement.api'
 
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
@@ -78,12 +85,17 @@ class Shell(App):
     def configure_logging(self) -> None:
         """Log warnings to standard error; more with ``-v`` and ``--debug``.
 
-        No lower than needed: every message below it costs time.
+        ``-v`` shows what was asked of Placement too. No lower than needed:
+        every message below it costs time.
         """
         verbosity = 3 if self.options.debug else self.options.verbose_level
         level = lowest = _LEVELS.get(verbosity, logging.DEBUG)
         console = logging.StreamHandler(self.stderr)
-        self._add(console, self.CONSOLE_MESSAGE_FORMAT, level)
+        self._add(
+            console,
+            self.CONSOLE_MESSAGE_FORMAT,
+            level if verbosity < 2 else logging.NOTSET,
+        )
         if self.options.log_file:
             try:
                 to_file = logging.FileHandler(self.options.log_file)
@@ -95,6 +107,8 @@ class Shell(App):
             self._add(to_file, self.LOG_FILE_MESSAGE_FORMAT)
             lowest = min(level, logging.INFO)
         self._set_level(logging.getLogger(), lowest)
+        if verbosity >= 2:
+            self._set_level(logging.getLogger(_CALLS), logging.DEBUG)
         for name in _CHATTY:
             self._set_level(
                 logging.getLogger(name),
@@ -141,16 +155,27 @@ class Shell(App):
 
     def not_a_command(self, argv: list[str]) -> str:
         """Return one line about words that name no command."""
-        asked = ' '.join(_command_words(argv))
-        close = sorted(
-            name
-            for name, _ in self.command_manager
-            if name.startswith(f'{asked} ')
-        )
-        if asked and not close:
-            close = self.get_fuzzy_matches(asked)[:3]
+        words = _command_words(argv)
+        asked = ' '.join(words)
+        close = self._close(words)
         hint = f' did you mean {" or ".join(close)}?' if close else ''
         return f"{asked!r} is not a command;{hint} See '{NAME} --help'."
+
+    def _close(self, words: list[str]) -> list[str]:
+        """Return commands that these words begin, or nearly are.
+
+        What follows them may be arguments, so that fewer are tried too.
+        """
+        names = sorted(name for name, _ in self.command_manager)
+        for length in range(len(words), 0, -1):
+            asked = ' '.join(words[:length])
+            begun = [name for name in names if name.startswith(f'{asked} ')]
+            close = begun or difflib.get_close_matches(
+                asked, names, cutoff=_CLOSE
+            )
+            if close:
+                return close
+        return []
 
 
 def _command_words(argv: list[str]) -> list[str]:

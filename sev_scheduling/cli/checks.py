@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sev_scheduling.cli.output import Plain
-from sev_scheduling.exceptions import InputError, SevSchedulingError
+from sev_scheduling.exceptions import SevSchedulingError, needed
 from sev_scheduling.hosts.check import Check
 from sev_scheduling.text import printable
 
@@ -95,13 +95,8 @@ def print_table(title: str, results: Sequence[Check]) -> None:
 
     :raises InputError: where oslo.upgradecheck is not installed
     """
-    try:
+    with needed('node', 'The table', 'Or give -f json.'):
         from oslo_upgradecheck import upgradecheck
-    except ImportError as error:
-        raise InputError(
-            f'The table needs {error.name}; install it with '
-            "pip install 'sev-scheduling[node]', or give -f json."
-        ) from error
 
     def found(_: Any, result: Check) -> upgradecheck.Result:
         return upgradecheck.Result(

@@ -23,7 +23,7 @@ from sev_scheduling.cli import (
     EXIT_USAGE,
     NAME,
 )
-from sev_scheduling.exceptions import SevSchedulingError
+from sev_scheduling.exceptions import InputError, SevSchedulingError, needed
 from sev_scheduling.text import one_line
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
@@ -54,12 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     try:
-        from sev_scheduling.cli.app import Shell
-    except ImportError as error:
-        return _say(
-            f'The command line needs {error.name}; install it with '
-            "pip install 'sev-scheduling[cli]'."
-        )
+        with needed('cli', 'The command line'):
+            from sev_scheduling.cli.app import Shell
+    except InputError as error:
+        return _say(str(error))
     shell = Shell()
     try:
         try:

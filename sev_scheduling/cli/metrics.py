@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.hosts.host import Host, SlotPool
 
 if TYPE_CHECKING:
@@ -117,6 +117,16 @@ class Snapshot:
             )
 
 
+def text(pools: Pools) -> str:
+    """Return the gauges of pools in Prometheus' text format.
+
+    :raises InputError: where prometheus-client is not installed
+    """
+    with needed('metrics', '--prometheus'):
+        from prometheus_client import generate_latest
+    return generate_latest(registry_of(pools)).decode()
+
+
 def write(path: str, pools: Pools) -> None:
     """Write gauges in Prometheus' text format, whole or not at all.
 
@@ -124,13 +134,8 @@ def write(path: str, pools: Pools) -> None:
     :raises InputError: where prometheus-client is not installed, or the
         file cannot be written
     """
-    try:
+    with needed('metrics', '--prometheus'):
         from prometheus_client import write_to_textfile
-    except ImportError as error:
-        raise InputError(
-            f'--prometheus needs {error.name}; install it with pip install '
-            "'sev-scheduling[metrics]'."
-        ) from None
     # It is renamed into place: not over a device, and not over a link.
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):

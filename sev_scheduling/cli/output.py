@@ -147,6 +147,8 @@ class Rows(_Answers, lister.Lister):
             if self.nothing:
                 print(self.nothing, file=self.app.stderr)
             return 0
+        if parsed_args.formatter == 'csv':
+            data = [[_or_nothing(cell) for cell in row] for row in data]
         return super().produce_output(parsed_args, column_names, data)
 
 
@@ -185,6 +187,14 @@ class Cell(FormattableColumn[Any]):
 
     def human_readable(self) -> str:
         return self._words
+
+
+def _or_nothing(cell: Any) -> Any:
+    """Return a cell for csv: cliff would write a null one as None."""
+    null = isinstance(cell, FormattableColumn) and (
+        cell.machine_readable() is None
+    )
+    return None if null else cell
 
 
 class _TextFormatter(ListFormatter):

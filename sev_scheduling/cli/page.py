@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sev_scheduling.documents import named, read_document
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.explain.capacity import in_all, resource, why_no_more
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
@@ -257,13 +257,8 @@ def render(
 
     :raises InputError: where Jinja2 is not installed
     """
-    try:
+    with needed('html', '--html'):
         import jinja2
-    except ImportError as error:
-        raise InputError(
-            f'--html needs {error.name}; install it with pip install '
-            "'sev-scheduling[html]'."
-        ) from None
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
         autoescape=True,

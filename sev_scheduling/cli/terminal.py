@@ -106,13 +106,21 @@ def clock(what: str, stream: TextIO) -> Iterator[None]:
 
 def bar(used: int, usable: int, stream: TextIO, cells: int = 20) -> str:
     """Return a bar and a percentage; full and nearly full ones stand out."""
-    share = min(1.0, used / usable) if usable > 0 else 1.0
-    # Nothing but a full pool is at 100 %.
-    percent = 100 if share == 1.0 else min(99, round(share * 100))
-    text = f'{_blocks(share, stream, cells)} {percent:3}%'
+    share = _share(used, usable)
+    text = f'{_blocks(share, stream, cells)} {percent(used, usable):3}%'
     if share == 1.0:
         return paint(text, RED, stream)
     return paint(text, YELLOW if share >= NEARLY_FULL else GREEN, stream)
+
+
+def percent(used: int, usable: int) -> int:
+    """Return how much is in use: 100 where nothing is left, and only there."""
+    share = _share(used, usable)
+    return 100 if share == 1.0 else min(99, round(share * 100))
+
+
+def _share(used: int, usable: int) -> float:
+    return min(1.0, used / usable) if usable > 0 else 1.0
 
 
 def _blocks(share: float, stream: TextIO, cells: int) -> str:

@@ -437,6 +437,12 @@ NO_LIMIT = (
     '[libvirt] num_memory_encrypted_guests in its nova.conf.'
 )
 
+#: In place of a list of hosts.
+NO_HOSTS = (
+    'Placement lists no compute host: none has reported to it yet, or the '
+    'options leave all of them out.'
+)
+
 #: The hosts that Placement offers, and that fit.
 FITS_ON = 'It fits on {names}.'
 FITS_ON_MORE = 'It fits on {names} and {more} more.'

@@ -19,7 +19,7 @@ from sev_scheduling.nova import request_filter
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Answers, shared_lookups
-from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.options import Options, log_start
 from sev_scheduling.nova.rebuild import Rebuild, image_errors
 from sev_scheduling.nova.request_spec import (
     Operation,
@@ -71,6 +71,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         else:
             request_filter.remove()
         name = type(self).__name__
+        log_start(LOG, name, self._options)
         before: list[str] = self._guard.run(
             lambda: _rebuild_filters_before(name), list
         )

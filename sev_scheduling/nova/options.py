@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -9,6 +10,27 @@ from typing import Any
 
 from sev_scheduling import opts
 from sev_scheduling.problems import Code
+
+
+def log_start(log: Any, name: str, options: Options) -> None:
+    """Log, once nova has made a class, its version and options.
+
+    :param log: the logger of the class's module
+    """
+    try:
+        version = importlib.metadata.version('sev-scheduling')
+    except importlib.metadata.PackageNotFoundError:
+        version = 'of an unknown version'
+    log.info(
+        'sev_scheduling %(version)s: %(name)s has started with %(options)s',
+        {'version': version, 'name': name, 'options': options},
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +69,13 @@ class Options:
         values = {one.name: group[one.name] for one in fields(cls)}
         values['default_machine_type'] = tuple(values['default_machine_type'])
         return cls(**values)
+
+    def __str__(self) -> str:
+        """Return every option and its value, for a log."""
+        return ', '.join(
+            f'{one.name}={_plain(getattr(self, one.name))}'
+            for one in fields(self)
+        )
 
     @property
     def as_warnings(self) -> tuple[Code, ...]:

@@ -7,15 +7,17 @@ from typing import Any
 
 import nova.conf
 from nova.scheduler import utils, weights
+from oslo_log import log as logging
 
 from sev_scheduling import opts
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.nova.lookups import shared_lookups
-from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.options import Options, log_start
 from sev_scheduling.nova.request_spec import SpecReading
 from sev_scheduling.nova.warning_log import Guard
 
 CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
 
 
 class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
@@ -41,6 +43,7 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         self._lookups = shared_lookups(self._options)
         self._warnings = self._lookups.warnings
         self._guard = Guard(self._options, self._warnings)
+        log_start(LOG, type(self).__name__, self._options)
 
     def weigh_objects(
         self, weighed_obj_list: Iterable[Any], weight_properties: Any

@@ -6,11 +6,13 @@ All else in the library goes through the methods below ``call()`` and
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 from keystoneauth1 import exceptions as ks_exceptions
@@ -49,6 +51,8 @@ from sev_scheduling.prefilter import (
     PlacementRequest,
 )
 from sev_scheduling.text import one_line, printable
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds that one call may take in all.
 TIMEOUT = 30.0
@@ -184,8 +188,8 @@ class Api:
             raise _fault(what, status, microversion, response)
         if method != 'GET' and not _is_own(response):
             raise PlacementAnswerError(
-                f'{what}: the answer {status} is not from Placement; check '
-                'the endpoint.'
+                f'{what}: the answer {status} of {_asked(response)} is not '
+                'from Placement; check the endpoint.'
             )
         content = b'{}' if status == 204 else response.content or b'{}'
         try:
@@ -193,9 +197,9 @@ class Api:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             kind = response.headers.get('content-type', 'no type')
             raise PlacementAnswerError(
-                f'{what}: the answer is no JSON object as Placement gives it '
-                f'({one_line(e)}; {printable(kind)}, {len(content)} bytes); '
-                'check the endpoint.'
+                f'{what}: the answer of {_asked(response)} is no JSON object '
+                f'as Placement gives it ({one_line(e)}; {printable(kind)}, '
+                f'{len(content)} bytes); check the endpoint.'
             ) from None
 
     def _send(
@@ -213,8 +217,9 @@ class Api:
             **call.options,
             **({} if method == 'GET' else _ONCE),
         }
+        began = time.monotonic()
         try:
-            return call.run(
+            response = call.run(
                 lambda: self._adapter.request(
                     url,
                     method,
@@ -231,6 +236,15 @@ class Api:
                     **options,
                 )
             )
+            LOG.debug(
+                '%s %s: %s after %.0f ms, %d bytes',
+                method,
+                _asked(response),
+                response.status_code,
+                (time.monotonic() - began) * 1000,
+                len(response.content),
+            )
+            return response
         except OutOfTime:
             raise PlacementUnavailable(
                 f'{what}: Placement did not answer in full within '
@@ -536,7 +550,7 @@ def _minor(microversion: str) -> int:
 _FAULTS: Mapping[int, tuple[type[PlacementError], str]] = {
     401: (PlacementDenied, '; check the credentials and their role.'),
     403: (PlacementDenied, '; check the credentials and their role.'),
-    404: (NotFound, ''),
+    404: (NotFound, '; check the endpoint.'),
     406: (PlacementTooOld, '; upgrade it.'),
     408: (PlacementUnavailable, '; see its log.'),
     409: (PlacementConflict, ''),
@@ -549,15 +563,18 @@ def _fault(
 ) -> PlacementError:
     if status < 400:
         return PlacementAnswerError(
-            f'{what}: the answer has status {status}; check the endpoint.'
+            f'{what}: the answer of {_asked(response)} has status {status}; '
+            'check the endpoint.'
         )
     detail = _detail(response)
     own = bool(detail) and _is_own(response)
     if status == 404 and not own:
         return PlacementAnswerError(
-            f'{what}: the answer is 404 and not from Placement; check the '
-            'endpoint.'
+            f'{what}: the answer of {_asked(response)} is 404 and not from '
+            'Placement; check the endpoint.'
         )
+    if status == 404:
+        detail += f' ({_asked(response)})'
     if status == 406:
         detail += f' (microversion {microversion})'
     default: tuple[type[PlacementError], str]
@@ -576,6 +593,13 @@ def _fault(
 def _unclear(error: PlacementError) -> PlacementError:
     error.unclear = True
     return error
+
+
+def _asked(response: Any) -> str:
+    """Return the URL that has answered, without credentials."""
+    parts = urlsplit(str(getattr(response, 'url', None) or ''))
+    host = parts.netloc.rpartition('@')[2]
+    return printable(urlunsplit(parts._replace(netloc=host)))
 
 
 def _is_own(response: Any) -> bool:

@@ -4,6 +4,7 @@ import pickle
 import pytest
 
 from sev_scheduling import (
+    InputError,
     InvalidRequest,
     NoCapacity,
     SevSchedulingError,
@@ -12,6 +13,7 @@ from sev_scheduling import (
     filter_hosts,
     validate,
 )
+from sev_scheduling.exceptions import needed
 from tests.unit.factories import encrypted
 
 CHILDREN = [
@@ -70,3 +72,36 @@ def test_no_capacity_can_be_sent_to_another_process():
 
     assert str(twin) == str(error)
     assert twin.explanation.operator() == explanation.operator()
+
+
+@pytest.mark.parametrize('module', ['no_such_library', 'no_such_library.part'])
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(module):
+    with (
+        pytest.raises(InputError) as caught,
+        needed('embedded', 'The demo'),
+    ):
+        __import__(module)
+
+    assert str(caught.value) == (
+        'The demo needs no_such_library, which is not installed; install it '
+        "with pip install 'sev-scheduling[embedded]', or in the source tree "
+        "with pip install '.[embedded]'."
+    )
+
+
+def test_another_way_ends_the_message():
+    with (
+        pytest.raises(InputError, match=r"\[nova\]'\. Or go where it is\.$"),
+        needed('nova', 'It', 'Or go where it is.'),
+    ):
+        import no_such_library  # noqa: F401
+
+
+def test_a_missing_module_of_our_own_is_a_defect():
+    with pytest.raises(ModuleNotFoundError), needed('cli', 'It'):
+        import sev_scheduling.no_such_module  # noqa: F401
+
+
+def test_a_library_that_lacks_a_name_is_not_taken_for_missing():
+    with pytest.raises(ImportError, match='cannot import'), needed('x', 'It'):
+        from json import no_such_name  # noqa: F401

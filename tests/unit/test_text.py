@@ -3,11 +3,19 @@ import pytest
 from sev_scheduling.text import (
     CUSTOM_NAME,
     as_text,
+    counted,
     one_line,
     printable,
     quoted,
     whole_number,
 )
+
+
+@pytest.mark.parametrize(
+    ('number', 'shown'), [(0, '0 slots'), (1, '1 slot'), (2, '2 slots')]
+)
+def test_a_noun_agrees_with_its_number(number, shown):
+    assert counted(number, 'slot') == shown
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from sev_scheduling.cli import metrics, terminal
@@ -13,26 +14,36 @@ from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Cell, Rows
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.explain.catalogue import NO_LIMIT
+from sev_scheduling.explain.catalogue import NO_HOSTS, NO_LIMIT
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.models import registered_models
+from sev_scheduling.text import counted
 
 Row = tuple[Host, str, SlotPool]
+
+#: As a file's name: standard output.
+STDOUT = '-'
 
 
 class Capacity(Rows):
     """Show the slots of each host and model, full ones included
 
     Used and reserved slots make up the total where none is free. A host
-    whose status is disabled gives none to guests, free or not. On a
-    terminal, tables have bars, and the sums of each model follow.
+    whose status is disabled gives none to guests, free or not. "In Use" is
+    the percentage of the slots that guests may have. Tables have a line for
+    each model below, and bars on a terminal; --sum has the sums in every
+    format.
 
     Example::
 
         $ sev-scheduling capacity --cloud examples/cloud.yaml --model amd-sev
+        $ sev-scheduling capacity --cloud examples/cloud.yaml --sum -f json
     """
 
-    columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status')
+    columns = (
+        *('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status'),
+        'In Use',
+    )
     nothing = 'No host offers slots.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -47,10 +58,18 @@ class Capacity(Rows):
             help='show this model only; may be repeated',
         )
         parser.add_argument(
+            '--sum',
+            action='store_true',
+            help='a row for each model in place of a row for each host: the '
+            'same columns, with neither host nor status; pools that report '
+            'no limit are left out',
+        )
+        parser.add_argument(
             '--prometheus',
             metavar='FILE',
             help="also write the numbers to FILE, for the node exporter's "
-            'textfile collector: whole or not at all',
+            'textfile collector: whole or not at all; - writes them to '
+            'standard output, and nothing else',
         )
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
@@ -62,23 +81,19 @@ class Capacity(Rows):
                 )
         with open_client(parsed_args) as client:
             hosts = client.hosts(scope=read_scope(parsed_args, client))
+        if not hosts:
+            self.nothing = NO_HOSTS
         self._pools = pools_of(hosts, parsed_args.models)
-        if parsed_args.prometheus:
+        self._metrics = ''
+        if parsed_args.prometheus == STDOUT:
+            self._metrics = metrics.text(self._pools)
+        elif parsed_args.prometheus:
             metrics.write(parsed_args.prometheus, self._pools)
         if any(pool.unlimited for *_, pool in self._pools):
             print(NO_LIMIT, file=self.app.stderr)
-        return [
-            (
-                host.name,
-                model,
-                _known(pool, pool.total),
-                pool.reserved,
-                pool.used,
-                _known(pool, pool.free),
-                'disabled' if host.disabled else 'enabled',
-            )
-            for host, model, pool in self._pools
-        ]
+        if parsed_args.sum:
+            return list(_sums(self._pools))
+        return list(_host_rows(self._pools))
 
     def produce_output(
         self,
@@ -86,33 +101,103 @@ class Capacity(Rows):
         column_names: Sequence[str],
         data: Any,
     ) -> int:
-        """Add bars and sums to a whole table on a terminal."""
+        """Add bars and sums to a whole table."""
         stdout = self.app.stdout
-        if (
-            not data
-            or parsed_args.formatter != 'table'
-            or parsed_args.columns
-            or not stdout.isatty()
-        ):
+        if self._metrics:
+            stdout.write(self._metrics)
+            return 0
+        if not data or parsed_args.formatter != 'table' or parsed_args.columns:
             return super().produce_output(parsed_args, column_names, data)
-        cells = _cells((column_names, *data), stdout)
-        barred = [
-            (
-                *row,
-                ''
-                if pool.unlimited
-                else terminal.bar(pool.used, pool.capacity, stdout, cells),
-            )
-            for row, (*_, pool) in zip(data, self._pools, strict=True)
-        ]
-        super().produce_output(parsed_args, (*column_names, 'In Use'), barred)
-        stdout.write('\n'.join(_sums(self._pools)) + '\n')
+        if stdout.isatty():
+            rows = [row[:-1] for row in data]
+            cells = _cells([column_names[:-1], *rows], stdout)
+            data = [(*row[:-1], row[-1].bar(stdout, cells)) for row in data]
+        super().produce_output(parsed_args, column_names, data)
+        if not parsed_args.sum:
+            stdout.write('\n'.join(_sentences(self._pools)) + '\n')
         return 0
 
 
-def _known(pool: SlotPool, number: int) -> int | Cell:
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """The slots of one pool, or of several together.
+
+    :ivar total: and ``free``, ``usable`` by guests: None without a limit
+    """
+
+    total: int | None
+    reserved: int
+    used: int
+    free: int | None
+    usable: int | None
+
+    @classmethod
+    def of(cls, pools: Iterable[SlotPool]) -> _Slots:
+        """Add up the pools that have a limit, if any has."""
+        pools = list(pools)
+        limited = [pool for pool in pools if not pool.unlimited]
+        counted = limited or pools
+        return cls(
+            total=sum(p.total for p in limited) if limited else None,
+            reserved=sum(p.reserved for p in counted),
+            used=sum(p.used for p in counted),
+            free=sum(p.free for p in limited) if limited else None,
+            usable=sum(p.capacity for p in limited) if limited else None,
+        )
+
+    @property
+    def percent(self) -> int | None:
+        if self.usable is None:
+            return None
+        return terminal.percent(self.used, self.usable)
+
+
+class _InUse(Cell):
+    """A percentage, which may be drawn."""
+
+    def __init__(self, slots: _Slots) -> None:
+        self._slots = slots
+        percent = slots.percent
+        super().__init__(percent, '-' if percent is None else f'{percent}%')
+
+    def bar(self, stream: TextIO, cells: int) -> str:
+        usable = self._slots.usable
+        if usable is None:
+            return ''
+        return terminal.bar(self._slots.used, usable, stream, cells)
+
+
+def _row(
+    host: str | Cell, model: str, slots: _Slots, status: str | Cell
+) -> Sequence[Any]:
+    return (
+        host,
+        model,
+        _known(slots.total),
+        slots.reserved,
+        slots.used,
+        _known(slots.free),
+        status,
+        _InUse(slots),
+    )
+
+
+def _known(number: int | None) -> int | Cell:
     """Return a number of slots; null, and - for people, without a limit."""
-    return Cell(None, '-') if pool.unlimited else number
+    return Cell(None, '-') if number is None else number
+
+
+def _host_rows(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    for host, model, pool in rows:
+        status = 'disabled' if host.disabled else 'enabled'
+        yield _row(host.name, model, _Slots.of([pool]), status)
+
+
+def _sums(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    """Yield a row for each model; rows of one model stand together."""
+    for model, of_model in itertools.groupby(rows, lambda row: row[1]):
+        slots = _Slots.of(pool for *_, pool in of_model)
+        yield _row(Cell(None, 'all'), model, slots, Cell(None, ''))
 
 
 def pools_of(hosts: Iterable[Host], models: Sequence[str] = ()) -> list[Row]:
@@ -145,17 +230,22 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(p), '') if p.isdigit() else (-1, p) for p in parts]
 
 
-def _sums(rows: Iterable[Row]) -> Iterator[str]:
+def _sentences(rows: Iterable[Row]) -> Iterator[str]:
     """Yield a line for each model; rows of one model stand together."""
     for model, of_model in itertools.groupby(rows, lambda row: row[1]):
         by_host = [(host, pool) for host, _, pool in of_model]
-        limited = [pool for _, pool in by_host if not pool.unlimited]
-        used = sum(pool.used for pool in limited)
-        usable = sum(pool.capacity for pool in limited)
+        slots = _Slots.of(pool for _, pool in by_host)
         full = sum(pool.free == 0 for _, pool in by_host)
         disabled = sum(host.disabled for host, _ in by_host)
         yield (
-            f'{model}: {used} of {usable} slots in use; {full} of '
-            f'{len(by_host)} hosts full'
+            f'{model}: {_in_use(slots)}; {full} of '
+            f'{counted(len(by_host), "host")} full'
             + (f', {disabled} disabled' if disabled else '')
         )
+
+
+def _in_use(slots: _Slots) -> str:
+    if slots.usable is None:
+        return f'{counted(slots.used, "slot")} in use, without a limit'
+    of = counted(slots.usable, 'slot')
+    return f'{slots.used} of {of} in use ({slots.percent}%)'

@@ -12,7 +12,7 @@ from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import owner
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import NotOwned
-from sev_scheduling.text import quoted
+from sev_scheduling.text import counted, quoted
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
@@ -35,6 +35,14 @@ def duration(text: str) -> int:
             f'{quoted(text)} is not a time such as 90s, 15m, 2h or 1d'
         )
     return int(match[1]) * _SECONDS[match[2] or 's']
+
+
+def as_duration(seconds: int) -> str:
+    """Return such as 90s, 15m, 2h or 1d."""
+    for unit, size in reversed(_SECONDS.items()):
+        if seconds and seconds % size == 0:
+            return f'{seconds // size}{unit}'
+    return '0s'
 
 
 class Release(Rows):
@@ -88,8 +96,9 @@ class Release(Rows):
 class Reconcile(Rows):
     """Show the claims of an owner that is dead, and free them with --yes
 
-    Only claims made with "schedule", or by the library, are shown: they tell
-    their age. Nova's are not.
+    By default it shows claims that are older than an hour, and frees none.
+    Only claims made with "schedule", or by the library, are
+    shown: they tell their age. Nova's are not.
 
     Example::
 
@@ -98,7 +107,6 @@ class Reconcile(Rows):
     """
 
     columns = ('Instance', 'Host', 'Provider', 'Age', 'Released')
-    nothing = 'There is no such claim.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -123,19 +131,27 @@ class Reconcile(Rows):
         add_host_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        owner, seconds = parsed_args.owner, parsed_args.older_than
+        age = as_duration(seconds)
         with open_client(parsed_args) as client:
             claims = client.reconcile(
-                parsed_args.owner,
-                older_than=parsed_args.older_than,
-                dry_run=not parsed_args.yes,
+                owner, older_than=seconds, dry_run=not parsed_args.yes
             )
             if not claims:
-                younger = len(client.claims(owner=parsed_args.owner))
+                self.nothing = f'{owner} has no claim older than {age}.'
+                younger = len(client.claims(owner=owner))
                 if younger:
                     self.nothing = (
-                        'There is no such claim that old; this owner has '
-                        f'{younger} younger: --older-than 0s shows them.'
+                        f'{owner} has {counted(younger, "claim")}, and none '
+                        f'is older than {age}; --older-than 0s shows every '
+                        'one.'
                     )
+        if claims and not parsed_args.yes:
+            print(
+                f'{counted(len(claims), "claim")} of {owner}, older than '
+                f'{age}; nothing was freed, as --yes does.',
+                file=self.app.stderr,
+            )
         return [
             (
                 claim.instance,

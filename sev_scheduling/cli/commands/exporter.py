@@ -17,7 +17,7 @@ from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import positive
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Plain
-from sev_scheduling.exceptions import InputError, PlacementError
+from sev_scheduling.exceptions import InputError, PlacementError, needed
 from sev_scheduling.text import one_line, quoted
 
 if TYPE_CHECKING:
@@ -142,13 +142,8 @@ def _served(snapshot: Snapshot, address: str, port: int) -> Iterator[str]:
     :raises InputError: where prometheus-client is not installed, or the
         address cannot be listened on
     """
-    try:
+    with needed('metrics', 'The exporter'):
         from prometheus_client import CollectorRegistry, start_http_server
-    except ImportError as error:
-        raise InputError(
-            f'exporter needs {error.name}; install it with pip install '
-            "'sev-scheduling[metrics]'."
-        ) from None
     registry = CollectorRegistry()
     registry.register(snapshot)
     try:

@@ -11,7 +11,7 @@ from sev_scheduling.cli import EXIT_NO
 from sev_scheduling.cli.commands.claims import instance
 from sev_scheduling.cli.options.node import Lines, known
 from sev_scheduling.cli.output import Rows
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import needed
 
 
 def load_servers() -> tuple[ModuleType, ModuleType]:
@@ -19,14 +19,10 @@ def load_servers() -> tuple[ModuleType, ModuleType]:
 
     :raises InputError: where nova is not installed
     """
-    try:
+    with needed(
+        'nova,placement', 'This command', 'Or run it where nova is installed.'
+    ):
         from sev_scheduling.nova.servers import check, session
-    except ImportError as error:
-        raise InputError(
-            f'The server commands need {error.name}; install it with '
-            "pip install 'sev-scheduling[nova,placement]', or run them where "
-            'nova is installed.'
-        ) from error
     return check, session
 
 

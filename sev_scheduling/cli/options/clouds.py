@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -11,8 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sev_scheduling.exceptions import InputError
-from sev_scheduling.text import one_line, quoted
+from sev_scheduling.cli.options.credentials import (
+    SESSION,
+    add_openstack_options,
+    connect,
+    given,
+    usable,
+)
+from sev_scheduling.exceptions import InputError, needed
+from sev_scheduling.text import quoted
+
+LOG = logging.getLogger(__name__)
+
+#: Options of use with the URL of a Placement, as they are parsed.
+_AT_URL = (
+    'os_token',
+    *(name.lstrip('-').replace('-', '_') for name in SESSION),
+)
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -26,12 +42,10 @@ if TYPE_CHECKING:
 def add_cloud_option(parser: argparse.ArgumentParser) -> None:
     """Add what a command needs that asks for things by name, not for hosts."""
     if not parser.get_default('connect'):
-        parser.add_argument(
-            '--os-cloud',
-            metavar='NAME',
-            help='a cloud of clouds.yaml, for what is given by name or id '
-            '(default: OS_CLOUD)',
+        group = parser.add_argument_group(
+            'cloud', 'for what is given by name or id'
         )
+        add_openstack_options(group, group)
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +70,6 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         help='the endpoint of a Placement, such as '
         'http://controller:8778/placement',
     )
-    source.add_argument(
-        '--os-cloud',
-        metavar='NAME',
-        help='a cloud of clouds.yaml (default: OS_CLOUD)',
-    )
     group.add_argument(
         '--state',
         metavar='FILE',
@@ -69,20 +78,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         'the next command sees the guests of this one; once it is there, '
         '--cloud may be left out',
     )
-    group.add_argument(
-        '--os-token',
-        metavar='TOKEN',
-        default=os.environ.get('OS_TOKEN', 'admin'),
-        help='for --placement-url (default: OS_TOKEN, else admin, which a '
-        'Placement without Keystone takes)',
-    )
-    group.add_argument(
-        '--os-cacert',
-        metavar='FILE',
-        default=os.environ.get('OS_CACERT'),
-        help='certificates to trust, for --placement-url (default: '
-        'OS_CACERT, else those of the system)',
-    )
+    add_openstack_options(group, source)
 
 
 @contextlib.contextmanager
@@ -96,7 +92,7 @@ def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
         return
     state = parsed_args.state
     embedded = bool(parsed_args.cloud or state)
-    if state and (parsed_args.placement_url or parsed_args.os_cloud):
+    if state and (parsed_args.placement_url or 'os_cloud' in parsed_args):
         raise InputError('--state is for --cloud only; leave it out.')
     if embedded and not parsed_args.cloud and not state.exists():
         raise InputError(
@@ -105,27 +101,33 @@ def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
     with contextlib.ExitStack() as stack:
         adapter: Adapter | Session
         if embedded:
+            given(parsed_args, '--cloud' if parsed_args.cloud else '--state')
             adapter = stack.enter_context(_embedded(parsed_args.cloud, state))
         elif parsed_args.placement_url:
             adapter = _at_url(parsed_args)
         else:
             adapter = _placement(parsed_args)
-        yield _client(adapter)
+        yield _client(adapter, getattr(parsed_args, 'timeout', None))
 
 
-def _client(adapter: Adapter | Session) -> PlacementClient:
-    from sev_scheduling.placement import PlacementClient
-
-    return PlacementClient(adapter)
+def _client(
+    adapter: Adapter | Session, timeout: float | None = None
+) -> PlacementClient:
+    with needed('placement', 'Placement'):
+        from sev_scheduling.placement import PlacementClient
+    if timeout is None:
+        return PlacementClient(adapter)
+    return PlacementClient(adapter, timeout=timeout)
 
 
 @contextlib.contextmanager
 def _embedded(cloud_file: str | None, state: Path | None) -> Iterator[Adapter]:
-    from sev_scheduling.placement import (
-        embedded_placement,
-        load_cloud,
-        read_cloud_file,
-    )
+    with needed('embedded', '--cloud'):
+        from sev_scheduling.placement import (
+            embedded_placement,
+            load_cloud,
+            read_cloud_file,
+        )
 
     # Read first: a bad file must leave no state file behind.
     cloud = read_cloud_file(cloud_file) if cloud_file else None
@@ -162,15 +164,31 @@ def _endpoint(url: str) -> str:
 
 def _at_url(parsed_args: argparse.Namespace) -> Session:
     url = _endpoint(parsed_args.placement_url)
-    cacert = parsed_args.os_cacert
-    if cacert and not Path(cacert).is_file():
-        raise InputError(f'--os-cacert {cacert!r} is no file.')
+    options = given(parsed_args, '--placement-url', _AT_URL)
+    for name in ('os_cacert', 'os_cert', 'os_key'):
+        if name in options and not Path(options[name]).is_file():
+            raise InputError(
+                f'--{name.replace("_", "-")} {quoted(options[name])} is no '
+                'file.'
+            )
+    if 'os_key' in options and 'os_cert' not in options:
+        raise InputError('--os-key is for --os-cert; give both.')
+    with needed('placement', '--placement-url'):
+        from keystoneauth1.session import Session
+        from keystoneauth1.token_endpoint import Token
 
-    from keystoneauth1.session import Session
-    from keystoneauth1.token_endpoint import Token
-
-    auth = Token(endpoint=url, token=parsed_args.os_token)
-    return Session(auth=auth, verify=cacert or True)
+    token = options.get('os_token') or os.environ.get('OS_TOKEN', 'admin')
+    verify: bool | str = (
+        options.get('os_cacert') or os.environ.get('OS_CACERT') or True
+    )
+    cert = options.get('os_cert')
+    if cert and 'os_key' in options:
+        cert = (cert, options['os_key'])
+    return Session(
+        auth=Token(endpoint=url, token=token),
+        verify='insecure' not in options and verify,
+        cert=cert,
+    )
 
 
 def open_cloud(parsed_args: argparse.Namespace) -> OpenStackCloud:
@@ -190,51 +208,19 @@ def _connection(parsed_args: argparse.Namespace) -> Connection:
         connection = parsed_args.connect()
     else:
         if not hasattr(parsed_args, 'connection'):
-            parsed_args.connection = _configured(parsed_args.os_cloud)
+            parsed_args.connection = connect(parsed_args)
         connection = parsed_args.connection
     return connection
 
 
 def _placement(parsed_args: argparse.Namespace) -> Adapter:
     """Return an adapter onto the Placement of a cloud."""
-    adapter: Adapter = _connection(parsed_args).placement
-    name = getattr(parsed_args, 'os_cloud', None)
-    try:
+    connection = _connection(parsed_args)
+    with usable(parsed_args):
+        adapter: Adapter = connection.placement
+        # It has done nothing so far; this asks for a token.
         endpoint = adapter.get_endpoint()
-    except Exception as error:
-        raise _unusable(name, str(error)) from error
-    if not endpoint:
-        raise _unusable(name, 'its catalog has no Placement')
+        if not endpoint:
+            raise InputError('its catalog has no Placement')
+    LOG.info('The Placement of the cloud is at %s', endpoint)
     return adapter
-
-
-def _configured(name: str | None) -> Connection:
-    """Sign in to the cloud that is configured."""
-    try:
-        import openstack
-    except ImportError as error:
-        raise InputError(
-            'Say where the hosts are: --cloud FILE or --placement-url URL; '
-            f'an OpenStack cloud needs {error.name}: pip install '
-            "'sev-scheduling[osc]'."
-        ) from None
-    name = name or os.environ.get('OS_CLOUD')
-    try:
-        connection: Connection = openstack.connect(cloud=name)
-        # It has done nothing so far.
-        connection.authorize()
-    except Exception as error:
-        # Of what is wrong in clouds.yaml openstacksdk makes any exception.
-        raise _unusable(name, str(error)) from error
-    return connection
-
-
-def _unusable(name: str | None, why: str) -> InputError:
-    why = one_line(why).rstrip('.')
-    cloud = f'cloud {quoted(name)}' if name else 'cloud that is configured'
-    return InputError(
-        f'The OpenStack {cloud} cannot be used: {why}; -v shows '
-        'more. Name '
-        'one of clouds.yaml with --os-cloud, or give --cloud FILE or '
-        '--placement-url URL.'
-    )

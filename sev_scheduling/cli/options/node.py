@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
 
 from sev_scheduling.documents import read_text
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
@@ -50,18 +51,13 @@ def load_compute() -> ModuleType:
 
     :raises InputError: where the extra is not installed
     """
-    try:
+    with needed_by_node():
         from sev_scheduling import compute
-    except ImportError as error:
-        raise missing_extra(error) from error
     return compute
 
 
-def missing_extra(error: ImportError) -> InputError:
-    return InputError(
-        f'The node commands need {error.name}; install it with '
-        "pip install 'sev-scheduling[node]'."
-    )
+def needed_by_node() -> AbstractContextManager[None]:
+    return needed('node', 'This command')
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:

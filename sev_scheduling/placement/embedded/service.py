@@ -18,7 +18,7 @@ from keystoneauth1 import session as ks_session
 from keystoneauth1 import token_endpoint
 from keystoneauth1.adapter import Adapter
 
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.text import quoted
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -123,22 +123,19 @@ def _check_database(path: Path, label: str) -> None:
 
 @contextlib.contextmanager
 def _running(path: Path, new: bool) -> Iterator[EmbeddedAdapter]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            from oslo_config import cfg
-            from oslo_db.sqlalchemy import enginefacade
-            from placement import conf as placement_conf
-            from placement import db_api, deploy, policy
-            from placement.db.sqlalchemy import migration
-            from placement.objects import resource_class, trait
-            from sqlalchemy.engine import URL
-            from wsgi_intercept.interceptor import RequestsInterceptor
-    except ImportError as error:
-        raise InputError(
-            f'The embedded Placement needs {error.name}; install it with '
-            "pip install 'sev-scheduling[embedded]'."
-        ) from None
+    with (
+        needed('embedded', 'The embedded Placement'),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')
+        from oslo_config import cfg
+        from oslo_db.sqlalchemy import enginefacade
+        from placement import conf as placement_conf
+        from placement import db_api, deploy, policy
+        from placement.db.sqlalchemy import migration
+        from placement.objects import resource_class, trait
+        from sqlalchemy.engine import URL
+        from wsgi_intercept.interceptor import RequestsInterceptor
 
     def forget() -> None:
         policy.reset()

@@ -179,6 +179,29 @@ def test_a_service_that_will_not_do_is_reported_in_one_line(
     assert ran.err.count('\n') == 1
 
 
+@pytest.mark.parametrize('path', ['/no/such/path', '/placement/v2'])
+def test_a_wrong_path_is_named_as_the_endpoint(run, cloud_elsewhere, path):
+    url = cloud_elsewhere.removesuffix('/placement') + path
+    ran = run('capacity', '--placement-url', url)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert f'{url}/' in ran.err
+    assert 'endpoint' in ran.err
+    assert ran.err.count('\n') == 1
+
+
+def test_verbose_shows_what_was_asked_of_whom(run, endpoint):
+    ran = run('-v', 'capacity', '--placement-url', endpoint, '-f', 'json')
+
+    assert ran.status == 0
+    asked = [line for line in ran.err.splitlines() if endpoint in line]
+    assert asked[0].startswith(f'DEBUG: GET {endpoint}/: 200 after ')
+    assert any('/resource_providers' in line for line in asked)
+    assert 'admin' not in ran.err
+    quiet = run('capacity', '--placement-url', endpoint, '-f', 'json')
+    assert quiet.err == ''
+
+
 @pytest.mark.parametrize(
     ('options', 'variables'),
     [

@@ -1,8 +1,20 @@
+import json
 import re
 
 import pytest
 
-COLUMNS = ['Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status']
+from sev_scheduling.explain.catalogue import NO_HOSTS
+
+COLUMNS = [
+    *('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status'),
+    'In Use',
+]
+
+
+SUMS = [
+    'amd-sev: 33 of 47 slots in use (70%); 1 of 4 hosts full',
+    'amd-sev-snp: 0 of 1 slot in use (0%); 0 of 1 host full',
+]
 
 
 def test_every_pool_has_a_row_full_ones_included(run, cloud):
@@ -12,11 +24,11 @@ def test_every_pool_has_a_row_full_ones_included(run, cloud):
     rows = ran.json()
     assert [list(row) for row in rows] == [COLUMNS] * 5
     assert [tuple(row.values()) for row in rows] == [
-        ('default', 'amd-sev', 15, 0, 5, 10, 'enabled'),
-        ('epyc-1', 'amd-sev', 15, 1, 12, 2, 'enabled'),
-        ('epyc-2', 'amd-sev', 15, 1, 12, 2, 'enabled'),
-        ('full', 'amd-sev', 4, 0, 4, 0, 'enabled'),
-        ('genoa', 'amd-sev-snp', 1, 0, 0, 1, 'enabled'),
+        ('default', 'amd-sev', 15, 0, 5, 10, 'enabled', 33),
+        ('epyc-1', 'amd-sev', 15, 1, 12, 2, 'enabled', 86),
+        ('epyc-2', 'amd-sev', 15, 1, 12, 2, 'enabled', 86),
+        ('full', 'amd-sev', 4, 0, 4, 0, 'enabled', 100),
+        ('genoa', 'amd-sev-snp', 1, 0, 0, 1, 'enabled', 0),
     ]
 
 
@@ -61,6 +73,94 @@ def test_a_cloud_without_slots_has_no_rows(run, write):
     assert run(*args, '-f', 'json').json() == []
 
 
+def test_a_placement_without_hosts_is_reported_as_such(run, state):
+    from sev_scheduling.placement import embedded_placement
+
+    with embedded_placement(state):
+        pass
+    ran = run('capacity', '--state', state)
+
+    assert (ran.status, ran.out) == (0, '')
+    assert ran.err == f'{NO_HOSTS}\n'
+
+
+@pytest.mark.parametrize(
+    ('form', 'expected'),
+    [
+        pytest.param(
+            'json',
+            '[{"Host": null, "Model": "amd-sev", "Total": 49, "Reserved": 2, '
+            '"Used": 33, "Free": 14, "Status": null, "In Use": 70}, '
+            '{"Host": null, "Model": "amd-sev-snp", "Total": 1, '
+            '"Reserved": 0, "Used": 0, "Free": 1, "Status": null, '
+            '"In Use": 0}]',
+            id='json',
+        ),
+        pytest.param(
+            'csv',
+            '"Host","Model","Total","Reserved","Used","Free","Status",'
+            '"In Use"\n"","amd-sev",49,2,33,14,"","70"\n'
+            '"","amd-sev-snp",1,0,0,1,"","0"',
+            id='csv',
+        ),
+        pytest.param(
+            'value',
+            'None amd-sev 49 2 33 14 None 70\nNone amd-sev-snp 1 0 0 1 None 0',
+            id='value',
+        ),
+        pytest.param(
+            'table',
+            '| all  | amd-sev     |    49 |        2 |   33 |   14 |        '
+            '| 70%    |\n'
+            '| all  | amd-sev-snp |     1 |        0 |    0 |    1 |        '
+            '| 0%     |',
+            id='table',
+        ),
+    ],
+)
+def test_sums_are_rows_in_every_format(run, cloud, form, expected):
+    ran = run('capacity', '--cloud', cloud, '--sum', '-f', form)
+
+    assert (ran.status, ran.err) == (0, '')
+    if form == 'json':
+        assert ran.json() == json.loads(expected)
+    else:
+        assert expected in ran.out.replace('\r', '')
+
+
+def test_the_sums_are_those_of_the_rows(run, cloud):
+    rows = run('capacity', '--cloud', cloud, '-f', 'json').json()
+    for total in run(
+        'capacity', '--cloud', cloud, '--sum', '-f', 'json'
+    ).json():
+        of_model = [row for row in rows if row['Model'] == total['Model']]
+        for column in ('Total', 'Reserved', 'Used', 'Free'):
+            assert total[column] == sum(row[column] for row in of_model)
+
+
+def test_a_table_in_a_file_has_percentages_and_sums_and_no_bars(run, cloud):
+    out = run('capacity', '--cloud', cloud).out
+
+    assert re.search(r'\| full .* \| 100%   \|', out)
+    assert '█' not in out
+    assert out.splitlines()[-2:] == SUMS
+
+
+def test_prometheus_may_read_standard_output(run, cloud):
+    from prometheus_client.parser import text_string_to_metric_families
+
+    ran = run('capacity', '--cloud', cloud, '--prometheus', '-')
+
+    assert (ran.status, ran.err) == (0, '')
+    free = {
+        sample.labels['host']: sample.value
+        for family in text_string_to_metric_families(ran.out)
+        for sample in family.samples
+        if sample.name == 'sev_scheduling_slots_free'
+    }
+    assert free['epyc-1'] == 2
+
+
 def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
     stdout = terminal('stdout')
     run('capacity', '--cloud', cloud)
@@ -72,10 +172,7 @@ def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
         line for line in shown.splitlines() if '| full ' in line
     )
     assert max(map(len, plain.splitlines())) <= 100
-    assert plain.splitlines()[-2:] == [
-        'amd-sev: 33 of 47 slots in use; 1 of 4 hosts full',
-        'amd-sev-snp: 0 of 1 slots in use; 0 of 1 hosts full',
-    ]
+    assert plain.splitlines()[-2:] == SUMS
 
 
 @pytest.mark.parametrize(
@@ -153,12 +250,26 @@ def test_a_pool_without_a_limit_has_no_numbers(run, write):
     ran = run('capacity', '-f', 'json', '--cloud', cloud)
 
     assert [tuple(row.values()) for row in ran.json()] == [
-        ('new', 'amd-sev', 15, 0, 1, 14, 'enabled'),
-        ('old', 'amd-sev', None, 0, 1, None, 'enabled'),
+        ('new', 'amd-sev', 15, 0, 1, 14, 'enabled', 7),
+        ('old', 'amd-sev', None, 0, 1, None, 'enabled', None),
     ]
     assert 'num_memory_encrypted_guests' in ran.err
     table = run('capacity', '--cloud', cloud)
     assert re.search(r'old +\| amd-sev +\| +- \| +0 \| +1 \| +- \|', table.out)
+    (total,) = run('capacity', '-f', 'json', '--sum', '--cloud', cloud).json()
+    assert (total['Total'], total['Used'], total['In Use']) == (15, 1, 7)
+
+
+def test_pools_without_a_limit_have_no_sum(run, write):
+    cloud = write({'hosts': UNLIMITED['hosts'][1:]})
+    (total,) = run('capacity', '-f', 'json', '--sum', '--cloud', cloud).json()
+
+    assert list(total.values()) == [
+        *(None, 'amd-sev', None, 0, 1, None, None),
+        None,
+    ]
+    table = run('capacity', '--cloud', cloud).out
+    assert '\namd-sev: 1 slot in use, without a limit; 0 of 1 host' in table
 
 
 def test_a_pool_without_a_limit_has_no_bar(run, write, terminal):
@@ -166,7 +277,7 @@ def test_a_pool_without_a_limit_has_no_bar(run, write, terminal):
     run('capacity', '--cloud', write(UNLIMITED))
 
     shown = stdout.getvalue()
-    assert 'amd-sev: 1 of 15 slots in use; 0 of 2 hosts full' in shown
+    assert 'amd-sev: 1 of 15 slots in use (7%); 0 of 2 hosts full' in shown
     assert str(2**31 - 1) not in shown
     (old,) = [line for line in shown.splitlines() if '| old ' in line]
     assert '%' not in old

@@ -4,68 +4,121 @@ import re
 
 import pytest
 
+from sev_scheduling.cli.commands.demo import CASES, STORY
 from sev_scheduling.cli.main import main
 
 
-@pytest.fixture(scope='module')
-def told(tmp_path_factory):
-    """What the command prints, from any directory."""
+def demo(folder, *args):
+    """Return what the demo prints in a folder."""
     stdout, stderr = io.StringIO(), io.StringIO()
-    elsewhere = tmp_path_factory.mktemp('elsewhere')
     with (
-        contextlib.chdir(elsewhere),
+        contextlib.chdir(folder),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
     ):
-        assert (main(['demo']), stderr.getvalue()) == (0, '')
-    assert list(elsewhere.iterdir()) == []
+        assert (main(['demo', *args]), stderr.getvalue()) == (0, '')
+    assert list(folder.iterdir()) == []
     return stdout.getvalue()
 
 
-@pytest.mark.parametrize(
-    'words',
-    [
-        pytest.param('A cloud of 41 hosts', id='the cloud'),
-        pytest.param(
-            'Asked   3 guests of flavor m1.sev and image debian-13-uefi: ',
-            id='what was asked',
-        ),
-        pytest.param(
-            '&required_MEM_ENCRYPTION=HW_CPU_X86_AMD_SEV_ES',
-            id='the query',
-        ),
-        pytest.param('default to machine type pc', id='what hosts said'),
-        pytest.param('Placed  2 on naples-01, 1 on naples-02', id='where'),
-        pytest.param('Left    154 free amd-sev slots', id='what is left'),
-        pytest.param(
-            'Nowhere Only 3 of 4 guests fit, so none was placed',
-            id='all or nothing',
-        ),
-        pytest.param('(CVE-2025-48514)', id='SEV-ES and SEV-SNP'),
-        pytest.param('Flavor m1.plain is not ready for it:', id='a conflict'),
-        pytest.param(
-            '--property hw_firmware_stateless=true', id='several problems'
-        ),
-        pytest.param('User    No host can run this', id='the tenant view'),
-        pytest.param('would do but for support of', id='a diagnosis'),
-        pytest.param('Placed  plain-1\n', id='no encryption'),
-        pytest.param('Placed  genoa-both-2, amd-sev-snp', id='the best'),
-    ],
-)
-def test_the_demo_tells(told, words):
-    assert words in told
+def cases(text):
+    """Return number -> what is printed below its heading."""
+    parts = re.split(r'^([0-9]+)\. .*\n-+\n', text, flags=re.MULTILINE)
+    numbers = map(int, parts[1::2])
+    return dict(zip(numbers, parts[2::2], strict=True))
 
 
-def test_the_demo_fits_a_hundred_columns_in_plain_text(told):
+def fields(case):
+    """Return label -> what stands in its last field."""
+    found = {}
+    for line in case.rstrip().partition('\n\n')[0].splitlines():
+        label, words = line[:8].strip(), line[8:]
+        if label:
+            found[label] = words
+            last = label
+        else:
+            found[last] += f'\n{words}'
+    return found
+
+
+@pytest.fixture(scope='module')
+def everything(tmp_path_factory):
+    return demo(tmp_path_factory.mktemp('elsewhere'), '--all')
+
+
+@pytest.fixture(scope='module')
+def story(tmp_path_factory):
+    return demo(tmp_path_factory.mktemp('elsewhere'))
+
+
+def test_the_story_is_four_cases_in_sixty_lines(story):
+    assert STORY == 4
+    assert [*cases(story)] == [1, 2, 3, 4]
+    assert len(story.splitlines()) <= 60
+
+
+def test_the_story_tells_what_is_scarce_and_why(story):
+    placed, machine_type, full, plain = map(fields, cases(story).values())
+
+    assert placed['Placed'] == 'rome-pc-1, amd-sev'
+    assert 'machine type pc' in machine_type['Hosts']
+    assert 'hw_machine_type=q35 debian-13-uefi' in machine_type['Hosts']
+    assert {'Hosts', 'Nowhere', 'User'} <= full.keys()
+    assert '285 of 285' in full['Hosts']
+    assert 'naples' not in full['User']
+    assert plain['Placed'] == '3 on plain-1'
+
+
+@pytest.mark.parametrize('which', ['everything', 'story'])
+def test_the_demo_fits_a_hundred_columns_in_plain_text(request, which):
+    told = request.getfixturevalue(which)
+
     assert '\033' not in told
     # A command is whole, to be copied.
     lines = [ln for ln in told.splitlines() if '  openstack ' not in ln]
     assert max(map(len, lines)) <= 100
 
 
-def test_every_guest_has_an_end(told):
-    guests = re.split(r'^[0-9]+\. ', told, flags=re.MULTILINE)[1:]
+ENDS = {
+    1: ('Placed', 'rome-pc-1, amd-sev'),
+    2: ('Nowhere', 'Only 3 of 4 guests fit'),
+    3: ('Nowhere', 'No host can take the guest.'),
+    4: ('Placed', '3 on plain-1'),
+    5: ('Refused', ''),
+    6: ('Placed', 'milan-1, amd-sev-es'),
+    7: ('Placed', 'genoa-both-1, amd-sev-snp'),
+    8: ('Refused', ''),
+    9: ('Nowhere', 'No host can take the guest.'),
+    10: ('Refused', ''),
+    11: ('Nowhere', 'No host can take the guest.'),
+    12: ('Placed', 'genoa-both-1, amd-sev-snp'),
+}
 
-    assert len(guests) == 13
-    for guest in guests:
-        assert len(re.findall('^(Placed|Nowhere|Refused) ', guest, re.M)) == 1
+
+@pytest.mark.parametrize('number', ENDS)
+def test_a_case_has_its_end(everything, number):
+    found = fields(cases(everything)[number])
+
+    label, words = ENDS[number]
+    assert words in found[label]
+    assert len(found.keys() & {'Placed', 'Nowhere', 'Refused'}) == (
+        2 if CASES[number - 1].before else 1
+    )
+
+
+def test_every_case_has_an_end():
+    assert [*ENDS] == [*range(1, len(CASES) + 1)]
+
+
+def test_a_case_alone_is_the_same_as_among_all(everything, tmp_path):
+    alone = cases(demo(tmp_path, '6', '2'))
+
+    assert [*alone] == [6, 2]
+    assert fields(alone[2]) == fields(cases(everything)[2])
+
+
+def test_a_case_alone_shows_what_placement_is_asked(everything, story):
+    query = '&required_MEM_ENCRYPTION=HW_CPU_X86_AMD_SEV'
+
+    assert query in cases(everything)[1]
+    assert query not in story

@@ -36,7 +36,7 @@ def test_a_terminal_counts_disabled_hosts(run, cloud, terminal):
     stdout = terminal('stdout')
     run('capacity', '--cloud', cloud, '--model', 'amd-sev')
     assert stdout.getvalue().splitlines()[-1] == (
-        'amd-sev: 33 of 51 slots in use; 1 of 5 hosts full, 1 disabled'
+        'amd-sev: 33 of 51 slots in use (65%); 1 of 5 hosts full, 1 disabled'
     )
 
 

@@ -135,6 +135,18 @@ def test_debug_shows_where(run_raising, error, status):
             id='a command that nearly is one',
         ),
         pytest.param(
+            ['node', 'chekc'],
+            "sev-scheduling: 'node chekc' is not a command; did you mean node "
+            "check? See 'sev-scheduling --help'.\n",
+            id='a second word that nearly is one',
+        ),
+        pytest.param(
+            ['capasity', 'me', '--cloud', 'x'],
+            "sev-scheduling: 'capasity me' is not a command; did you mean "
+            "capacity? See 'sev-scheduling --help'.\n",
+            id='a command that nearly is one, and its argument',
+        ),
+        pytest.param(
             ['node', '--root', '/'],
             "sev-scheduling: 'node' is not a command; did you mean node check "
             'or node detect or node provider-config or node reserve? See ',
@@ -326,8 +338,9 @@ def test_without_cliff_one_line_says_what_to_install(run, monkeypatch):
 
     assert (ran.status, ran.out) == (2, '')
     assert ran.err == (
-        'sev-scheduling: The command line needs cliff; install it with pip '
-        "install 'sev-scheduling[cli]'.\n"
+        'sev-scheduling: The command line needs cliff, which is not '
+        "installed; install it with pip install 'sev-scheduling[cli]', or in "
+        "the source tree with pip install '.[cli]'.\n"
     )
 
 

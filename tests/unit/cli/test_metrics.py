@@ -46,6 +46,17 @@ def test_gauges_have_the_numbers_of_each_host_and_model(tmp_path):
     }
 
 
+def test_a_text_has_the_same_gauges_as_a_file(tmp_path):
+    path = tmp_path / 'slots.prom'
+    metrics.write(str(path), POOLS)
+
+    now = ('sev_scheduling_collected_timestamp_seconds',)
+    written = samples(path.read_text())
+    text = samples(metrics.text(POOLS))
+    assert text.pop(now) >= written.pop(now)
+    assert text == written
+
+
 def test_numbers_that_are_not_known_are_left_out(tmp_path):
     path = tmp_path / 'slots.prom'
     pool = SlotPool(2**31 - 1, 0, 3)

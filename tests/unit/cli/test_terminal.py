@@ -164,3 +164,19 @@ def test_a_clock_goes_on(monkeypatch):
     )
     with terminal.clock('Placing', stream):
         assert ticked.wait(30)
+
+
+@pytest.mark.parametrize(
+    ('used', 'usable', 'percent'),
+    [
+        pytest.param(0, 15, 0, id='none'),
+        pytest.param(999, 1000, 99, id='nearly all'),
+        pytest.param(15, 15, 100, id='all'),
+        pytest.param(16, 15, 100, id='more than all'),
+        pytest.param(0, 0, 100, id='none of none'),
+    ],
+)
+def test_only_a_pool_with_nothing_left_is_at_100_percent(
+    used, usable, percent
+):
+    assert terminal.percent(used, usable) == percent

@@ -391,8 +391,9 @@ def test_the_reason_is_logged_for_operators(world, caplog, configured):
     world.host('beta', ram_allocation_ratio=2.0, machine_type='q35')
     world.host('gamma')
     request = spec(ON, UEFI)
+    loaded = load_filter()
     with caplog.at_level(logging.INFO), pytest.raises(exception.NoValidHost):
-        passing(load_filter(), world.hosts_for(request), request)
+        passing(loaded, world.hosts_for(request), request)
     (record,) = [
         r for r in caplog.records if r.name == 'sev_scheduling.nova.filter'
     ]

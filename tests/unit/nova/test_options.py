@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
+import logging
 
 import pytest
 
 from sev_scheduling import opts
 from sev_scheduling.nova.options import Options
-from tests.unit.nova.factories import CONF, ES, SEV
+from tests.unit.nova.factories import (
+    CONF,
+    ES,
+    SEV,
+    load_filter,
+    load_weigher,
+)
 
 
 def test_it_has_every_option_at_its_default():
@@ -16,6 +24,40 @@ def test_it_has_every_option_at_its_default():
     assert names == [option.name for option in opts.OPTS]
     assert Options.read(CONF) == Options()
     assert hash(Options.read(CONF)) == hash(Options())
+
+
+def test_its_text_names_every_option(configured):
+    configured(max_guests_per_model={ES: 5}, default_machine_type=['q35'])
+    text = str(Options.read(CONF))
+    for option in opts.OPTS:
+        assert f'{option.name}=' in text
+    assert f"max_guests_per_model={{'{ES}': 5}}" in text
+    assert "default_machine_type=['q35']" in text
+    assert '\n' not in text
+
+
+@pytest.mark.parametrize('load', [load_filter, load_weigher])
+def test_a_start_is_logged_in_one_line(configured, caplog, load):
+    configured(placement_timeout=7.5)
+    with caplog.at_level(logging.INFO, 'sev_scheduling.nova'):
+        load()
+    (record,) = [r for r in caplog.records if r.args]
+    assert record.levelno == logging.INFO
+    assert record.args['version'] == importlib.metadata.version(
+        'sev-scheduling'
+    )
+    assert record.args['options'] == Options(placement_timeout=7.5)
+
+
+def test_a_start_is_logged_where_no_version_is_installed(monkeypatch, caplog):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, 'version', version)
+    with caplog.at_level(logging.INFO, 'sev_scheduling.nova'):
+        load_weigher()
+    (record,) = [r for r in caplog.records if r.args]
+    assert record.args['version'] == 'of an unknown version'
 
 
 def test_no_option_changes_in_a_process_that_runs():

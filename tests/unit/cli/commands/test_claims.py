@@ -20,6 +20,12 @@ def test_a_time_is_read_in_seconds(text, seconds):
     assert claims.duration(text) == seconds
 
 
+@pytest.mark.parametrize('text', ['0s', '90s', '15m', '2h', '1d', '61s'])
+def test_a_time_is_shown_in_its_largest_unit(text):
+    assert claims.as_duration(claims.duration(text)) == text
+    assert claims.as_duration(claims.duration(text.replace('s', ''))) == text
+
+
 @pytest.mark.parametrize(
     'text',
     ['', 'h', '-1', '1.5h', '1w', '1 h', '1h30m', '9' * 10, '\u0663', '1h\n'],

@@ -101,9 +101,15 @@ def test_bad_usage_is_status_2(run):
 
 
 def test_without_nova_the_extra_is_named(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'sev_scheduling.nova.servers', None)
+    for name in [*sys.modules]:
+        if name.startswith('sev_scheduling.nova'):
+            monkeypatch.delitem(sys.modules, name)
+    for name in [*sys.modules, 'nova']:
+        if name.partition('.')[0] == 'nova':
+            monkeypatch.setitem(sys.modules, name, None)
     done = run('server', 'check')
     assert (done.status, done.out) == (2, '')
+    assert 'needs nova,' in done.err
     assert 'sev-scheduling[nova,placement]' in done.err
 
 

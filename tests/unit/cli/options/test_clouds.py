@@ -3,6 +3,8 @@ from unittest import mock
 
 import pytest
 
+from sev_scheduling.cli.options import clouds
+
 
 def assert_one_line(ran, *names):
     assert (ran.status, ran.out) == (2, '')
@@ -109,7 +111,8 @@ def test_without_openstacksdk_one_line_names_the_other_ways(run, monkeypatch):
     monkeypatch.setitem(sys.modules, 'openstack', None)
 
     assert_one_line(
-        run('capacity'),
+        run('capacity', '--os-cloud', 'x'),
+        'openstack',
         '--cloud FILE',
         '--placement-url URL',
         "'sev-scheduling[osc]'",
@@ -140,10 +143,10 @@ def test_a_cloud_that_is_not_configured_is_reported_in_one_line(
 
 
 def test_a_catalog_without_placement_is_reported_in_one_line(run, monkeypatch):
-    openstack = pytest.importorskip('openstack')
+    pytest.importorskip('openstack')
     connection = mock.Mock()
     connection.placement.get_endpoint.return_value = None
-    monkeypatch.setattr(openstack, 'connect', lambda cloud: connection)
+    monkeypatch.setattr(clouds, 'connect', lambda _: connection)
 
     assert_one_line(run('capacity', '--os-cloud', 'x'), 'no Placement')
 

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from sev_scheduling.cli.options import clouds
+
 FLAVOR = {'name': 'f', 'vcpus': 1, 'ram': 512, 'disk': 1, 'properties': {}}
 IMAGE = {'name': 'i', 'disk_format': 'raw', 'properties': {}}
 
@@ -155,7 +157,7 @@ def test_a_property_that_is_no_text_is_named(run, write, properties):
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """A cloud that is configured, and an empty working directory."""
-    openstack = pytest.importorskip('openstack')
+    pytest.importorskip('openstack')
     from tests.unit.cli.openstack_services import services
 
     monkeypatch.chdir(tmp_path)
@@ -163,9 +165,7 @@ def configured(monkeypatch, tmp_path):
         known.flavor('m1.sev', hw__mem_encryption='true')
         known.image('u', hw_firmware_type='uefi', hw_machine_type='q35')
         known.volume('disk', hw_firmware_type='uefi', hw_machine_type='q35')
-        monkeypatch.setattr(
-            openstack, 'connect', lambda cloud: known.connection()
-        )
+        monkeypatch.setattr(clouds, 'connect', lambda _: known.connection())
         yield known
 
 
