@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 # Seconds for one test; nova's base class keeps to it.
-os.environ.setdefault('OS_TEST_TIMEOUT', '300')
+os.environ.setdefault('OS_TEST_TIMEOUT', '1200')
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')

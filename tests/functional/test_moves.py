@@ -8,7 +8,9 @@ and the other one with the plug-in. What each move leaves is the same.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 from unittest import mock
 
@@ -26,6 +28,10 @@ DEVICE = {
     'vendor_id': fakelibvirt.PCI_VEND_ID,
     'product_id': fakelibvirt.PCI_PROD_ID,
 }
+
+#: Each rule with each move takes minutes: in the newest release only. In the
+#: others each rule meets one of the moves, and those that end on a host.
+EVERY_MOVE = int(version('nova').partition('.')[0]) >= 34
 
 FAULT = 'A fault of sev_scheduling.'
 
@@ -168,6 +174,8 @@ class Moves(Cloud):
         self.force_down(host)
 
 
+ENDS_ON_A_HOST = {'unshelve to a host', 'evacuate'}
+
 #: What nova alone builds; its API, or Placement, refuses the others.
 BUILT = {
     *('invalid-boolean', 'invalid-boolean: image', 'disk-bus-unsupported'),
@@ -225,10 +233,12 @@ class TestEveryRule(Moves):
     def play(
         self, servers: Mapping[str, Any], moves: Mapping[str, Any]
     ) -> dict[tuple[str, str], Any]:
+        one = dict(zip(servers, itertools.cycle(moves), strict=False))
         return {
             (name, row): move(server)
             for name, move in moves.items()
             for row, server in servers.items()
+            if EVERY_MOVE or name in ENDS_ON_A_HOST or one[row] == name
         }
 
     def test_moves_end_as_with_nova_alone(self):
