@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cliff import _argparse as cliff_argparse
 from cliff import command, display, lister, show
@@ -23,6 +23,14 @@ from sev_scheduling.exceptions import (
     SevSchedulingError,
 )
 from sev_scheduling.explain.explanation import Explanation
+
+if TYPE_CHECKING:
+    _Display = display.DisplayCommandBase[Any]
+    _Column = FormattableColumn[Any]
+else:
+    # Before cliff 4.13 they took no parameter.
+    _Display = display.DisplayCommandBase
+    _Column = FormattableColumn
 
 
 class _HelpFormatter(
@@ -67,7 +75,12 @@ def status_of(error: SevSchedulingError) -> int:
     return EXIT_NO if no else EXIT_USAGE
 
 
-class _Answers(display.DisplayCommandBase[Any], Plain):
+def _plain(column: str) -> str:
+    """Return a column's name as people may write it."""
+    return column.lower().strip().replace(' ', '_')
+
+
+class _Answers(_Display, Plain):
     """A command that may answer no.
 
     :cvar columns: the names of the columns, frozen once released
@@ -78,14 +91,16 @@ class _Answers(display.DisplayCommandBase[Any], Plain):
     status = 0
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        # Before anything is done, and in one line.
-        normal = self._normalize_column_name
+        # Before anything is done, and in one line. Before 4.13 cliff takes
+        # the exact names only.
+        names = {_plain(name): name for name in self.columns}
         for name in parsed_args.columns:
-            if normal(name) not in map(normal, self.columns):
+            if _plain(name) not in names:
                 raise InputError(
                     f'--column {name!r} is not one of '
                     f'{", ".join(self.columns)}.'
                 )
+        parsed_args.columns = [names[_plain(n)] for n in parsed_args.columns]
         try:
             super().run(parsed_args)
         except SevSchedulingError as error:
@@ -178,7 +193,7 @@ class Fields(_Answers, show.ShowOne):
         return super().produce_output(parsed_args, column_names, data)
 
 
-class Cell(FormattableColumn[Any]):
+class Cell(_Column):
     """A value that people read in other words than programs do."""
 
     def __init__(self, value: Any, words: str) -> None:

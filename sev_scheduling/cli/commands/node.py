@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli.options.node import (
     LibvirtInput,
-    Lines,
     add_config,
     add_libvirt,
     add_output,
     add_root,
     known,
+    lines,
     load_compute,
     read_root,
 )
@@ -104,8 +104,8 @@ def _detected(model: ModelSupport) -> tuple[Any, ...]:
         model.offered,
         known(model.slots if model.offered else 0),
         *(known(_cell(evidence)) for evidence in model.evidence),
-        Lines([str(note) for note in model.notes]),
-        Lines(
+        lines([str(note) for note in model.notes]),
+        lines(
             [
                 f'{evidence.source}: {evidence.detail}'
                 for evidence in model.evidence

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli.options.node import (
-    Lines,
     add_numbers,
     add_output,
     add_root,
     known,
+    lines,
     load_compute,
     read_root,
 )
@@ -154,7 +154,7 @@ class Reserve(Fields):
             reservation.reserved_host_memory_mb,
             known(reservation.machine_slice_mb),
             *map(known, _limits(compute, root, reservation, parsed_args)),
-            Lines(compute.arithmetic(reservation)),
+            lines(compute.arithmetic(reservation)),
             known(_file(compute, reservation, parsed_args)),
         )
 

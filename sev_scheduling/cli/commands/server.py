@@ -9,7 +9,7 @@ from typing import Any
 
 from sev_scheduling.cli import EXIT_NO
 from sev_scheduling.cli.commands.claims import instance
-from sev_scheduling.cli.options.node import Lines, known
+from sev_scheduling.cli.options.node import known, lines
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import needed
 
@@ -119,6 +119,6 @@ def _cells(finding: Any) -> tuple[Any, ...]:
         finding.host,
         str(finding.disagreement),
         known(finding.model),
-        Lines(list(finding.held)),
+        lines(list(finding.held)),
         str(finding.remedy),
     )

@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cliff.columns import FormattableColumn
-
+from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.text import quoted
@@ -27,23 +26,14 @@ if TYPE_CHECKING:
 Version = tuple[int, int, int]
 
 
-class Lines(FormattableColumn[list[str]]):
-    """Sentences: a list to machines, lines to people."""
-
-    def human_readable(self) -> str:
-        return '\n'.join(self._value)
-
-
-class _Unknown(FormattableColumn[None]):
-    """An unknown value: null to machines, a dash to people."""
-
-    def human_readable(self) -> str:
-        return '-'
+def lines(sentences: list[str]) -> Cell:
+    """Return a cell: a list to machines, lines to people."""
+    return Cell(sentences, '\n'.join(sentences))
 
 
 def known(value: Any) -> Any:
-    """Return what a cell shows of a value that may be None."""
-    return _Unknown(None) if value is None else value
+    """Return a cell of a value: None is null to machines, else a dash."""
+    return Cell(None, '-') if value is None else value
 
 
 def load_compute() -> ModuleType:

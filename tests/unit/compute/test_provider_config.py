@@ -119,7 +119,7 @@ def test_published_traits_are_read(text, traits):
             id='a number as a trait',
         ),
         pytest.param('[', 'no JSON or YAML', id='the beginning only'),
-        pytest.param('[' * 5000, 'nested', id='deep nesting'),
+        pytest.param('[' * 5000, 'nest', id='deep nesting'),
         pytest.param(
             'a: !!python/object:os.system {}', 'tags', id='an object'
         ),
