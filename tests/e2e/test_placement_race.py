@@ -185,6 +185,8 @@ def test_claimers_killed_at_any_moment_leave_whole_claims_that_can_be_freed(
     reader = PlacementClient(server.adapter())
     seconds = request.config.getoption('--kill-seconds', 60.0) * share
     deadline = time.monotonic() + seconds
+    # On a busy machine the first claimers are killed before they claim.
+    end = deadline + 60
     freed = 0
     for turn in itertools.count(1):
         owner = f'turn-{turn}'
@@ -201,6 +203,6 @@ def test_claimers_killed_at_any_moment_leave_whole_claims_that_can_be_freed(
         assert guests(reader.reconcile(owner, dry_run=False)) == left
         assert used(reader) == {}
         freed += len(left)
-        if time.monotonic() > deadline:
+        if time.monotonic() > (deadline if freed else end):
             break
     assert freed, 'no claim was made'
