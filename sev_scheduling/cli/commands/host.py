@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
-from sev_scheduling.cli.options.node import Lines, known
+from sev_scheduling.cli.options.node import known, lines
 from sev_scheduling.cli.options.scope import (
     add_scope_options,
     host_scope,
@@ -42,7 +42,7 @@ class ListHosts(Rows):
             (
                 host.name,
                 _status(host),
-                Lines(sorted(host.pools)),
+                lines(sorted(host.pools)),
                 _machine_types(host),
                 known(host.ram_allocation_ratio),
             )
@@ -83,7 +83,7 @@ class ShowHost(Fields):
             _slots(host),
             _machine_types(host),
             known(host.ram_allocation_ratio),
-            Lines(sorted(host.traits)),
+            lines(sorted(host.traits)),
         )
 
 
