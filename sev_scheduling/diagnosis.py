@@ -59,6 +59,25 @@ class Cause(enum.StrEnum):
     UNKNOWN = 'unknown'
 
 
+#: What may pass without anybody changing a request or a host.
+PASSING = frozenset({Cause.SLOTS_USED, Cause.GUESTS, Cause.RESOURCES_SHORT})
+
+
+class Matter(enum.StrEnum):
+    """What it is a matter of that a guest is not placed."""
+
+    #: it can be placed
+    NONE = 'none'
+    #: of the request: no host takes it, now or later
+    REQUEST = 'request'
+    #: of hosts: until somebody changes them, or asks for something else
+    HOSTS = 'hosts'
+    #: of the moment: it may pass, as other guests end or hosts come back
+    MOMENT = 'moment'
+    #: the hosts are not shown
+    UNKNOWN = 'unknown'
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Constraint:
     """One thing that a request asks for.
@@ -163,6 +182,17 @@ class Feasibility:
             for v in self.result.verdicts
             if v.fits and v.host.uuid in self.offered
         )
+
+    @property
+    def matter(self) -> Matter:
+        """What it is a matter of that no host can take the guest."""
+        if self.fit:
+            return Matter.NONE
+        diagnosed = self.diagnosis is not None and (
+            self.diagnosis.cause in PASSING
+        )
+        busy = any(not verdict.permanent for verdict in self.result.rejected)
+        return Matter.MOMENT if diagnosed or busy else Matter.HOSTS
 
     @property
     def unavailable(self) -> tuple[Verdict, ...]:

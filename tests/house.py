@@ -25,7 +25,7 @@ ORDER = {
         *('nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
-        *('sources', 'spelling', 'features', 'groups', 'request'),
+        *('sources', 'spelling', 'features', 'groups', 'request', 'server'),
     ],
     'sev_scheduling.rules': [
         *('rule', 'encryption', 'image', 'resources'),
@@ -36,7 +36,7 @@ ORDER = {
     ],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'explanation'),
-        *('capacity', 'checks'),
+        *('capacity', 'server', 'checks'),
     ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),

@@ -172,6 +172,21 @@ class OpenStackCloud:
                     found[server['id']] = server
         return list(found.values())
 
+    def server_actions(self, server: str) -> list[Facts]:
+        """Return the actions on a server, by its id.
+
+        Each has ``action``, ``start_time``, and ``message``, which is None
+        unless it failed.
+        """
+        what = f'list the actions on server {quoted(server)}'
+        path = f'/servers/{quote(server, safe="")}/os-instance-actions'
+        found = self._json(_NOVA, 'GET', path, what).get('instanceActions')
+        if not isinstance(found, list) or not all(
+            isinstance(one, dict) for one in found
+        ):
+            raise _unusable(_NOVA)
+        return found
+
     def aggregates(self) -> list[Facts]:
         """Return the host aggregates, with ``uuid`` and ``metadata``."""
         what = 'list the aggregates'

@@ -23,6 +23,7 @@ from sev_scheduling.exceptions import (
     SevSchedulingError,
 )
 from sev_scheduling.explain.explanation import Explanation
+from sev_scheduling.explain.server import ServerExplanation
 
 if TYPE_CHECKING:
     _Display = display.DisplayCommandBase[Any]
@@ -259,7 +260,7 @@ class Words(Rows):
 
     def report(
         self,
-        explanation: Explanation,
+        explanation: Explanation | ServerExplanation,
         *,
         no: bool,
         tenant: bool = False,

@@ -13,6 +13,7 @@ from typing import Any
 
 from sev_scheduling.diagnosis import (
     NO_CANDIDATE,
+    PASSING,
     Cause,
     Diagnosis,
     Feasibility,
@@ -50,9 +51,7 @@ _PASSING = frozenset(
     {
         VerdictCode.HOST_DISABLED,
         VerdictCode.NO_FREE_SLOT,
-        Cause.SLOTS_USED,
-        Cause.GUESTS,
-        Cause.RESOURCES_SHORT,
+        *PASSING,
         NO_CANDIDATE,
     }
 )

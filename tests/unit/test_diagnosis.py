@@ -1,6 +1,17 @@
 import pytest
 
-from sev_scheduling import Cause, Constraint, Shortfall
+from sev_scheduling import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    Feasibility,
+    Host,
+    Shortfall,
+    SlotPool,
+    filter_hosts,
+)
+from sev_scheduling.diagnosis import Matter
+from tests.unit.factories import encrypted
 
 
 @pytest.mark.parametrize(
@@ -48,3 +59,32 @@ def test_causes_are_frozen():
         'unclear',
         'unknown',
     ]
+
+
+FREE = Host(name='free', uuid='1', pools={'amd-sev': SlotPool(total=1)})
+FULL = Host(name='full', uuid='2', pools={'amd-sev': SlotPool(1, used=1)})
+PLAIN = Host(name='plain', uuid='3')
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'offered', 'cause', 'matter'),
+    [
+        ([FREE, FULL], {'1'}, None, Matter.NONE),
+        ([FULL, PLAIN], {}, None, Matter.MOMENT),
+        ([PLAIN], {}, None, Matter.HOSTS),
+        ([], {}, None, Matter.HOSTS),
+        ([FREE], {}, Cause.RESOURCES_SHORT, Matter.MOMENT),
+        ([FREE], {}, Cause.TRAIT, Matter.HOSTS),
+        ([FREE], {}, Cause.UNKNOWN, Matter.HOSTS),
+        ([FREE, FULL], {}, Cause.TRAIT, Matter.MOMENT),
+    ],
+)
+def test_what_it_is_a_matter_of(hosts, offered, cause, matter):
+    request = encrypted()
+    found = Feasibility(
+        filter_hosts(request, hosts),
+        frozenset(offered),
+        Diagnosis(request=request, cause=cause) if cause else None,
+    )
+
+    assert found.matter is matter

@@ -6,16 +6,27 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sev_scheduling.cli import EXIT_USAGE
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
+from sev_scheduling.cli.options.servers import (
+    add_server_option,
+    read_server_requests,
+)
 from sev_scheduling.cli.output import Words
+from sev_scheduling.diagnosis import Feasibility, Matter
+from sev_scheduling.exceptions import InputError, PlacementDenied
 from sev_scheduling.explain.explanation import (
+    Explanation,
     explain,
     host_rows,
     where_it_fits,
 )
-from sev_scheduling.rules.validation import validate
+from sev_scheduling.explain.server import ServerExplanation
+from sev_scheduling.rules.validation import Validation, validate
+
+Row = Sequence[Any]
 
 
 class Explain(Words):
@@ -24,19 +35,30 @@ class Explain(Words):
     Answers "why no valid host?" from the very facts that a scheduler has.
     Exit status 1 where no host can take the guest.
 
+    With --server, what a server asks for by the copies of flavor and image
+    that it keeps, with its fault, and whether it is a matter of the request,
+    of the hosts or of the moment.
+
     With --tenant, the view that a cloud's users may see: no host names, no
-    counts, only what they can change.
+    counts, only what they can change. Where Placement shows its hosts to
+    administrators alone, others are told what there is to say of the request;
+    the exit status is then 2.
 
     Example::
 
         $ sev-scheduling explain --cloud examples/cloud.yaml \\
             --flavor flavor.json --image image.json
+        $ openstack memory encryption explain --server guest-1
     """
 
-    columns = ('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix')
+    columns = (
+        *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
+        'Matter',
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        add_request_options(parser)
+        add_request_options(parser, required=False)
+        add_server_option(parser)
         parser.add_argument(
             '--tenant',
             action='store_true',
@@ -45,43 +67,114 @@ class Explain(Words):
         add_host_options(parser)
         add_scope_options(parser)
 
-    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        tenant = parsed_args.tenant
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Row]:
+        if parsed_args.server is not None:
+            return self._server_rows(parsed_args)
+        if parsed_args.flavor is None:
+            raise InputError('Give --flavor, or --server.')
         validation = validate(read_request(parsed_args))
+        found = self._ask(parsed_args, validation)
+        self._say(parsed_args, explain(found or validation), found, validation)
+        return _rows(found, validation, tenant=parsed_args.tenant)
+
+    def _server_rows(self, parsed_args: argparse.Namespace) -> Iterable[Row]:
+        requests, failed = read_server_requests(parsed_args)
+        server = requests.server
+        validation = validate(requests.copied)
+        changed = False
+        if requests.today is not None:
+            today = validate(requests.today)
+            changed = bool(validation.errors) and not today.errors
+            if not server.placed:
+                # Where it goes is for the one that is created in its place.
+                validation = today
+        found = self._ask(parsed_args, validation)
+        explanation = ServerExplanation(
+            server=server,
+            about=explain(found or validation),
+            matter=_matter(found, validation),
+            changed=changed,
+            failed=failed,
+            unknown=requests.unknown,
+        )
+        self._say(parsed_args, explanation, found, validation)
+        return _rows(found, validation, tenant=parsed_args.tenant)
+
+    def _ask(
+        self, parsed_args: argparse.Namespace, validation: Validation
+    ) -> Feasibility | None:
+        """Ask the hosts; None where there is no use, or they are not shown."""
         if validation.errors:
-            self.report(explain(validation), no=True, tenant=tenant)
-            return [
-                (None, False, str(p.code), True, p.message, str(p.fix))
-                for p in validation.errors
-            ]
+            return None
         with open_client(parsed_args) as client:
-            found = client.feasibility(
-                validation, scope=read_scope(parsed_args, client)
-            )
-        explanation = explain(found)
-        if tenant:
-            self.report(explanation, no=not found.fit, tenant=True)
-            return [
-                (
-                    None,
-                    False,
-                    str(reason.code),
-                    reason.permanent,
-                    reason.tenant_text,
-                    reason.tenant_fix or None,
-                )
-                for reason in explanation.reasons
-                if reason.for_tenant
-            ]
-        self.report(explanation, no=not found.fit, more=where_it_fits(found))
+            try:
+                scope = read_scope(parsed_args, client)
+                return client.feasibility(validation, scope=scope)
+            except PlacementDenied as error:
+                self.say_no(str(error))
+                self.status = EXIT_USAGE
+                return None
+
+    def _say(
+        self,
+        parsed_args: argparse.Namespace,
+        explanation: Explanation | ServerExplanation,
+        found: Feasibility | None,
+        validation: Validation,
+    ) -> None:
+        tenant = parsed_args.tenant
+        self.report(
+            explanation,
+            no=bool(validation.errors) or bool(found and not found.fit),
+            tenant=tenant,
+            more=where_it_fits(found) if found and not tenant else '',
+        )
+
+
+def _matter(found: Feasibility | None, validation: Validation) -> Matter:
+    if found is not None:
+        return found.matter
+    return Matter.REQUEST if validation.errors else Matter.UNKNOWN
+
+
+def _rows(
+    found: Feasibility | None, validation: Validation, *, tenant: bool
+) -> list[Row]:
+    if found is None:
         return [
             (
-                verdict.host.name,
-                code is None,
-                code,
-                None if code is None else permanent,
-                message,
-                fix or None,
+                *(None, False, str(p.code), True, p.message, str(p.fix)),
+                str(Matter.REQUEST),
             )
-            for verdict, code, permanent, message, fix in host_rows(found)
+            for p in validation.errors
         ]
+    if tenant:
+        return [
+            (
+                None,
+                False,
+                str(reason.code),
+                reason.permanent,
+                reason.tenant_text,
+                reason.tenant_fix or None,
+                _matter_of_host(reason.permanent),
+            )
+            for reason in explain(found).reasons
+            if reason.for_tenant
+        ]
+    return [
+        (
+            verdict.host.name,
+            code is None,
+            code,
+            None if code is None else permanent,
+            message,
+            fix or None,
+            None if code is None else _matter_of_host(permanent),
+        )
+        for verdict, code, permanent, message, fix in host_rows(found)
+    ]
+
+
+def _matter_of_host(permanent: bool) -> str:
+    return str(Matter.HOSTS if permanent else Matter.MOMENT)

@@ -38,11 +38,17 @@ def owner(text: str) -> str:
     return text
 
 
-#: Option -> the command of ``openstack`` that shows it.
-_NOUNS = ('flavor', 'image', 'volume')
+#: What is in a file or in the cloud.
+_NOUNS = ('flavor', 'image', 'volume', 'server')
 
 
-def add_request_options(parser: argparse.ArgumentParser) -> None:
+def add_request_options(
+    parser: argparse.ArgumentParser, *, required: bool = True
+) -> None:
+    """Add the options.
+
+    :param required: a flavor has to be given
+    """
     in_openstack = bool(parser.get_default('connect'))
     group = parser.add_argument_group(
         'request',
@@ -54,7 +60,7 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
     )
     metavar = 'NAME|ID' if in_openstack else 'FILE|NAME|ID'
     group.add_argument(
-        '--flavor', metavar=metavar, required=True, help='the flavor'
+        '--flavor', metavar=metavar, required=required, help='the flavor'
     )
     booted = group.add_mutually_exclusive_group()
     booted.add_argument(
@@ -94,18 +100,9 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     :raises CloudError: if the cloud does not show it
     :raises SpecError: if it has no flavor or image in it
     """
-    piped = [
-        f'--{option}'
-        for option in (*_NOUNS, 'cloud')
-        if getattr(parsed_args, option, None) == _STDIN
-    ]
-    if len(piped) > 1 and not parsed_args.connect:
-        raise InputError(
-            f'{" and ".join(piped)} are all -; standard input can be only '
-            'one of them.'
-        )
-    flavor = _read('flavor', parsed_args)
-    image = _read('image' if parsed_args.image else 'volume', parsed_args)
+    flavor, _ = read_input('flavor', parsed_args)
+    booted = 'image' if parsed_args.image is not None else 'volume'
+    image, _ = read_input(booted, parsed_args)
     of_volume = isinstance(image, Mapping) and 'volume_image_metadata' in image
     return parse(
         flavor,
@@ -115,16 +112,23 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     )
 
 
-def _read(noun: str, parsed_args: argparse.Namespace) -> Any:
-    """Return what an option names, of a file or of the cloud."""
+def read_input(noun: str, parsed_args: argparse.Namespace) -> tuple[Any, bool]:
+    """Return what an option names, and whether it is of the cloud.
+
+    :returns: None where the option is not given
+    :raises InputError: if a file cannot be read, or the cloud has nothing by
+        that name
+    :raises CloudError: if the cloud does not show it
+    """
     source = getattr(parsed_args, noun)
     if source is None:
-        return None
+        return None, False
     if parsed_args.connect:
-        return getattr(open_cloud(parsed_args), noun)(source)
+        return getattr(open_cloud(parsed_args), noun)(source), True
+    _check_stdin(parsed_args)
     if not _is_file(source) and not _elsewhere(parsed_args):
         try:
-            return getattr(open_cloud(parsed_args), noun)(source)
+            return getattr(open_cloud(parsed_args), noun)(source), True
         except InputError as error:
             raise InputError(
                 f'--{noun} {quoted(source)} is no file. {error}'
@@ -135,7 +139,20 @@ def _read(noun: str, parsed_args: argparse.Namespace) -> Any:
             f'--{noun} {quoted(source)} holds nothing; give what '
             f"'openstack {noun} show -f json' prints."
         )
-    return document
+    return document, False
+
+
+def _check_stdin(parsed_args: argparse.Namespace) -> None:
+    piped = [
+        f'--{option}'
+        for option in (*_NOUNS, 'cloud')
+        if getattr(parsed_args, option, None) == _STDIN
+    ]
+    if len(piped) > 1:
+        raise InputError(
+            f'{" and ".join(piped)} are all -; standard input can be only '
+            'one of them.'
+        )
 
 
 def _is_file(source: str) -> bool:

@@ -4,7 +4,10 @@ import pytest
 
 from tests.contract.cli_placement.conftest import CLOUD
 
-COLUMNS = ['Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix']
+COLUMNS = [
+    *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
+    'Matter',
+]
 NAMES = ['epyc', 'default', 'full', 'genoa', 'plain']
 
 
@@ -84,6 +87,7 @@ def test_tenants_read_neither_names_nor_counts(explain, flavor, write):
             'Permanent': True,
             'Message': 'No host offers intel-tdx memory encryption.',
             'Fix': "Ask the cloud's operator.",
+            'Matter': 'hosts',
         }
     ]
 

@@ -285,3 +285,202 @@ def test_no_command_has_the_options_of_openstack_itself(openstack, command):
     assert ran.status == 0
     for option in ('--os-cloud', '--placement-url', '--cloud FILE', '--state'):
         assert option not in ran.out
+
+
+IDE = {'hw_firmware_type': 'uefi', 'hw_disk_bus': 'ide'}
+
+
+@pytest.fixture
+def server(known, sev):
+    """Create a server of m1.sev and ubuntu, which is not placed."""
+
+    def server(name='guest', **facts):
+        flavor, image = known.flavors[0], known.images[0]
+        copy = {k: v for k, v in flavor.items() if k not in ('id', 'name')}
+        copied = {k: v for k, v in image.items() if k.startswith('hw_')}
+        return known.server(
+            name,
+            **{
+                'status': 'ERROR',
+                'flavor': {**copy, 'original_name': flavor['name']},
+                'image': {'id': image['id'], 'properties': copied},
+                'fault': {'message': 'No valid host was found.'},
+                **facts,
+            },
+        )
+
+    return server
+
+
+@pytest.mark.parametrize('by', ['name', 'id'])
+def test_a_server_that_asks_for_what_no_host_has(openstack, known, server, by):
+    known.images[0] |= IDE
+    made = server()
+
+    ran = openstack('explain', '--server', made[by], '-f', 'json')
+    assert ran.status == 1
+    (row,) = ran.json()
+    assert (row['Code'], row['Matter']) == ('disk-bus-unsupported', 'request')
+    assert command(row)[-1] == 'ubuntu'
+    text = openstack('explain', '--server', made[by])
+    assert 'No valid host was found.' in text.out
+
+
+def test_a_server_whose_image_was_put_right_since(openstack, known, server):
+    known.images[0] |= IDE
+    server()
+    known.images[0]['hw_disk_bus'] = 'virtio'
+
+    ran = openstack('explain', '--server', 'guest', '-f', 'json')
+
+    assert ran.status == 0
+    assert {row['Host'] for row in ran.json() if row['Fits']} == {
+        *('epyc-1', 'epyc-2', 'default'),
+    }
+
+
+def test_a_server_that_is_placed_keeps_its_problem(openstack, known, server):
+    known.images[0] |= IDE
+    server(hostId='abc', status='ACTIVE', fault=None)
+    known.images[0]['hw_disk_bus'] = 'virtio'
+
+    ran = openstack('explain', '--server', 'guest', '-f', 'json')
+    assert (ran.status, len(ran.json())) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ('host', 'code', 'matter'),
+    [
+        ('full', 'no-free-slot', 'moment'),
+        ('genoa', 'no-pool', 'hosts'),
+        ('epyc-1', None, None),
+    ],
+)
+def test_the_hosts_say_what_it_is_a_matter_of(
+    openstack, server, host, code, matter
+):
+    server()
+    ran = openstack(
+        *('explain', '--server', 'guest', '--host', host), '-f', 'json'
+    )
+
+    (row,) = ran.json()
+    assert (row['Code'], row['Matter']) == (code, matter)
+    assert ran.status == (code is not None)
+
+
+def test_a_failed_action_is_told_where_there_is_no_fault(
+    openstack, known, server
+):
+    made = server(fault=None, status='SHELVED_OFFLOADED')
+    known.actions[made['id']] = [
+        {'action': 'unshelve', 'message': 'Error', 'start_time': '2026-02'},
+        {'action': 'create', 'message': None, 'start_time': '2026-01'},
+    ]
+    text = openstack('explain', '--server', 'guest').out
+    assert 'unshelve' in text
+    known.actions[made['id']].reverse()
+    assert openstack('explain', '--server', 'guest').out == text
+    known.actions[made['id']][0] |= {'start_time': '2026-03'}
+    assert 'unshelve' not in openstack('explain', '--server', 'guest').out
+    known.denied = 'os-instance-actions'
+    assert openstack('explain', '--server', 'guest').status == 0
+
+
+def test_a_server_that_boots_from_a_volume(openstack, known, server):
+    disk = known.volume('disk', **IDE)
+    server(image='', volumes_attached=[{'id': disk['id']}])
+
+    ran = openstack('explain', '--server', 'guest', '-f', 'json')
+    assert ran.status == 1
+    assert command(ran.json()[0])[:3] == ['openstack', 'volume', 'set']
+
+
+@pytest.mark.parametrize('without', ['cinder', 'volume', 'bootable'])
+def test_of_a_volume_that_is_not_shown_the_image_is_asked_for(
+    openstack, known, server, without
+):
+    disk = known.volume('disk', **IDE)
+    server(image='', volumes_attached=[{'id': disk['id']}])
+    if without == 'cinder':
+        del known.catalog['block-storage']
+    elif without == 'volume':
+        known.volumes.clear()
+    else:
+        disk['bootable'] = 'false'
+
+    ran = openstack('explain', '--server', 'guest')
+    assert (ran.status, ran.out) == (2, '')
+    assert '--image' in ran.err
+    ran = openstack('explain', '--server', 'guest', '--image', 'ubuntu')
+    assert ran.status == 0
+
+
+@pytest.mark.parametrize('gone', ['flavors', 'images', 'extra_specs'])
+def test_the_copies_are_enough(openstack, known, server, gone):
+    server()
+    if gone == 'extra_specs':
+        known.denied = 'flavors'
+    else:
+        getattr(known, gone).clear()
+
+    assert openstack('explain', '--server', 'guest').status == 0
+
+
+def test_a_flavor_that_nobody_knows_is_asked_for(openstack, server):
+    server(flavor={})
+
+    ran = openstack('explain', '--server', 'guest')
+    assert (ran.status, ran.out) == (2, '')
+    assert '--flavor' in ran.err
+
+
+def test_a_tenant_is_told_of_the_request_and_that_hosts_are_not_shown(
+    openstack, known, placement, server, monkeypatch
+):
+    server()
+    monkeypatch.setattr(
+        placement, 'request', _denying(placement.request), raising=False
+    )
+
+    for question in (['--server', 'guest'], ['--flavor', 'm1.sev']):
+        image = [] if '--server' in question else ['--image', 'ubuntu']
+        ran = openstack('explain', *question, *image)
+        assert ran.status == 2
+        assert 'm1.sev asks' in ran.out
+        assert ran.err.count('403') == 1
+        ran = openstack('explain', *question, *image, '-f', 'json')
+        assert (ran.status, ran.json()) == (2, [])
+
+
+def _denying(request):
+    def denying(*args, **kwargs):
+        answer = request(*args, **kwargs)
+        answer.status_code = 403
+        return answer
+
+    return denying
+
+
+def test_a_request_or_a_server_has_to_be_given(openstack):
+    ran = openstack('explain')
+
+    assert (ran.status, ran.out) == (2, '')
+    assert '--server' in ran.err
+
+
+def test_a_server_may_be_a_file(run, write, cloud, image, server):
+    made = server()
+    (tmp := write(made, 'server.json'))
+
+    ran = run('explain', '--server', tmp, '--cloud', cloud, '-f', 'json')
+    assert ran.status == 0
+    del made['image']['properties']
+    write(made, 'server.json')
+    ran = run('explain', '--server', tmp, '--cloud', cloud)
+    assert (ran.status, ran.out) == (2, '')
+    ran = run(
+        *('explain', '--server', tmp, '--cloud', cloud, '--image'),
+        image('debian-13-uefi'),
+    )
+    assert ran.status == 0

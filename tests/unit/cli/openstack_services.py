@@ -51,6 +51,7 @@ class Services:
         self.volumes: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.aggregates: list[dict[str, Any]] = []
+        self.actions: dict[str, list[dict[str, Any]]] = {}
         self.catalog = dict(SERVICES)
         self.microversion = '2.104'
         self.administrator = True
@@ -221,17 +222,22 @@ class Services:
                         (value,) = request.qs[key]
                         things = [o for o in things if o[attribute] == value]
             return self._paged(request, noun, things)
+        return self._one_of_nova(request, noun, *rest)
+
+    def _one_of_nova(self, request: Any, noun: str, *rest: str) -> Any:
         thing = _of(getattr(self, noun), rest[0])
         if thing is None:
             return None
-        if rest[1:] == ['os-extra_specs']:
+        if [*rest[1:]] == ['os-extra_specs']:
             if request.method == 'POST':
                 thing['extra_specs'].update(request.json()['extra_specs'])
             return {'extra_specs': thing['extra_specs']}
-        if rest[1:2] == ['os-extra_specs']:
+        if [*rest[1:2]] == ['os-extra_specs']:
             return {
                 'extra_specs': {rest[2]: thing['extra_specs'].pop(rest[2])}
             }
+        if [*rest[1:]] == ['os-instance-actions']:
+            return {'instanceActions': self.actions.get(rest[0], [])}
         return {noun[:-1]: thing}
 
     def _glance(self, request: Any, path: str) -> Any:

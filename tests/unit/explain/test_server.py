@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+
+from sev_scheduling import explain, validate
+from sev_scheduling.diagnosis import Matter
+from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.server import FailedAction, ServerExplanation
+from sev_scheduling.request.server import ServerView, Unknown
+from tests.unit.factories import encrypted
+
+SERVER = ServerView(id='cafe', name='guest', status='ERROR')
+IDE = encrypted(properties={'hw_disk_bus': 'ide'})
+
+
+def explained(server=SERVER, request=IDE, matter=Matter.REQUEST, **kwargs):
+    about = explain(validate(request))
+    return ServerExplanation(
+        server=server, about=about, matter=matter, **kwargs
+    )
+
+
+def test_every_matter_and_all_that_may_be_unknown_has_words():
+    assert catalogue.MATTERS.keys() == {*Matter}
+    assert catalogue.UNKNOWN.keys() == {*Unknown}
+
+
+def test_fault_and_request_of_a_server_are_told_together():
+    fault = 'No valid host was found.\n Try again.'
+    server = dataclasses.replace(SERVER, fault=fault)
+    found = explained(server)
+    lines = found.operator().splitlines()
+
+    assert lines[0] == found.headline == found.tenant_headline
+    assert lines[0] == (
+        'Server guest is in status ERROR: No valid host was found. Try again.'
+    )
+    assert lines[1] == catalogue.MATTERS[Matter.REQUEST]
+    assert lines[2] == found.about.headline
+    assert lines[-1] == catalogue.SERVER_COPIES
+    assert found.commands == found.about.commands != ()
+    assert found.tenant().splitlines()[0] == lines[0]
+
+
+def test_a_server_without_a_name_has_its_id():
+    server = dataclasses.replace(SERVER, name='')
+
+    assert explained(server).headline == 'Server cafe is in status ERROR.'
+
+
+@pytest.mark.parametrize(
+    ('fault', 'said'), [(None, True), ('No valid host', False)]
+)
+def test_a_failed_action_is_told_where_no_fault_does(fault, said):
+    server = dataclasses.replace(SERVER, fault=fault)
+    failed = FailedAction(action='unshelve', time='2026-11-26T09:00:00')
+    text = explained(server, failed=failed).operator()
+
+    line = 'Its last action, unshelve at 2026-11-26T09:00:00, failed.'
+    assert (line in text) is said
+
+
+def test_what_is_right_by_now_is_no_more_to_be_changed():
+    text = explained(changed=True, matter=Matter.NONE).operator()
+
+    assert catalogue.SERVER_CHANGED in text
+    assert catalogue.SERVER_COPIES not in text
+
+
+def test_recorded_machine_type_and_what_is_unknown_are_told():
+    server = dataclasses.replace(
+        SERVER, image={'hw_machine_type': 'pc-q35-8.2'}
+    )
+    text = explained(server, unknown=(Unknown.IMAGE_TRAITS,)).tenant()
+
+    assert 'Its recorded machine type is pc-q35-8.2.' in text
+    assert catalogue.UNKNOWN[Unknown.IMAGE_TRAITS] in text
