@@ -21,7 +21,7 @@ ORDER = {
     'sev_scheduling': [
         *('text', 'problems', 'exceptions', 'models', 'opts'),
         *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
-        *('documents', 'configuration', 'placement', 'compute'),
+        *('documents', 'configuration', 'placement', 'compute', 'scheduler'),
         *('nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
@@ -32,7 +32,8 @@ ORDER = {
         *('validation', 'actions'),
     ],
     'sev_scheduling.hosts': [
-        *('check', 'host', 'verdict', 'hostfilter', 'capacity'),
+        *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
+        'capacity',
     ],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'explanation'),
@@ -60,6 +61,7 @@ ORDER = {
         *('evaluation', 'servers', 'rebuild', 'request_filter', 'weigher'),
         'filter',
     ],
+    'sev_scheduling.scheduler': ['settings', 'checks'],
     'sev_scheduling.cli': [
         *('terminal', 'output', 'checks', 'metrics', 'page', 'openstack'),
         *('options', 'commands', 'plugin', 'app', 'main'),
@@ -71,6 +73,9 @@ APART = (
     {'prefilter', 'hosts'},
     {'nova', 'compute'},
     {'nova', 'testing'},
+    {'scheduler', 'compute'},
+    {'scheduler', 'nova'},
+    {'scheduler', 'testing'},
     {'compute', 'testing'},
     {'testing', 'cli'},
 )

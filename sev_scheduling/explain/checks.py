@@ -1,4 +1,4 @@
-"""The words about a compute host: one row for each code of a note or check.
+"""The words about compute hosts and nova-scheduler: one row for each code.
 
 A row's texts are templates of :meth:`str.format` over the note's values.
 """
@@ -48,6 +48,15 @@ NAMES: Mapping[CheckKind, str] = {
     CheckKind.SWAP: 'Swap',
     CheckKind.HUGE_PAGES: 'Huge pages',
     CheckKind.NOVA_VERSION: 'Nova version',
+    CheckKind.SCHEDULER_CONF: 'Configuration of nova-scheduler',
+    CheckKind.FILTER: 'Filter',
+    CheckKind.FILTER_ORDER: 'Place of the filter',
+    CheckKind.WEIGHER: 'Weigher',
+    CheckKind.SCHEDULER_OPTIONS: 'Options of [sev_scheduling]',
+    CheckKind.PLACEMENT_RETRIES: 'Claims of the last slot',
+    CheckKind.HOST_MACHINE_TYPES: 'Machine types of hosts',
+    CheckKind.AGGREGATES: 'Metadata of aggregates',
+    CheckKind.SERVERS: 'Encrypted servers',
 }
 
 _OPTION = '[libvirt] {option}'
@@ -61,6 +70,13 @@ _RESERVED = (
 _EXCLUSION = (
     '{model} guests must not run beside {other}{source}, and both are '
     'switched on; nova {release} '
+)
+
+_ADD_FILTER = 'Add a line available_filters = {path} to [filter_scheduler]. '
+_ENABLE = 'Set enabled_filters = {enabled}.'
+_PUBLISH = (
+    'Let hosts publish it ("sev-scheduling node provider-config"), or set '
+    '[sev_scheduling] {option} where all have the same.'
 )
 
 ROWS: Mapping[NoteCode, Row] = {
@@ -574,6 +590,144 @@ ROWS: Mapping[NoteCode, Row] = {
     NoteCode.PROVIDER_FILE: Row(
         'The default machine type of this host, for the scheduler.'
     ),
+    NoteCode.SCHEDULER_CONF_READ: Row('{files}.'),
+    NoteCode.FILTER_PATH: Row(
+        'nova-scheduler does not start: [filter_scheduler] available_filters '
+        'has {paths}, and there is no such class.',
+        'Write available_filters = {right}.',
+    ),
+    NoteCode.FILTER_MISSING: Row(
+        'It is neither available nor enabled.', _ADD_FILTER + _ENABLE
+    ),
+    NoteCode.FILTER_NOT_ENABLED: Row(
+        'It is available and not enabled.', _ENABLE
+    ),
+    NoteCode.FILTER_NOT_AVAILABLE: Row(
+        'nova-scheduler does not start: the filter is enabled and not '
+        'available.',
+        _ADD_FILTER.rstrip(),
+    ),
+    NoteCode.FILTERS_NOT_AVAILABLE: Row(
+        'nova-scheduler does not start: {names} enabled, and '
+        '[filter_scheduler] available_filters has no such filter.',
+        'Add a line available_filters = '
+        'nova.scheduler.filters.all_filters, or correct the name.',
+    ),
+    NoteCode.FILTER_ENABLED: Row('It is available and enabled.'),
+    NoteCode.FILTER_AFTER_OTHERS: Row(
+        'It stands after {others}, which may refuse a rebuild before it; '
+        'then the new image stays written down for the server, and the next '
+        'hard reboot takes it.',
+        _ENABLE,
+    ),
+    NoteCode.FILTER_BEFORE_COMPUTE: Row(
+        'It stands before ComputeFilter, and looks at hosts that are down, '
+        'too.',
+        'Put ComputeFilter first.',
+    ),
+    NoteCode.FILTER_PLACED: Row(
+        'It stands before every filter that looks at rebuilds.'
+    ),
+    NoteCode.WEIGHER_PATH: Row(
+        'nova-scheduler does not start: [filter_scheduler] weight_classes '
+        'has {paths}, and there is no such class.',
+        'Write {right}.',
+    ),
+    NoteCode.WEIGHER_NOT_ENABLED: Row(
+        'It is not enabled: guests without encryption fill hosts with slots '
+        'as any other.',
+        'Set [filter_scheduler] weight_classes = '
+        'nova.scheduler.weights.all_weighers,{right}.',
+    ),
+    NoteCode.WEIGHER_ALONE: Row(
+        "[filter_scheduler] weight_classes has none of nova's own weighers.",
+        'Add nova.scheduler.weights.all_weighers.',
+    ),
+    NoteCode.WEIGHER_OFF: Row(
+        'It is enabled, and both its multipliers are 0: it counts only in '
+        'aggregates that set theirs.'
+    ),
+    NoteCode.WEIGHER_ENABLED: Row('It is enabled.'),
+    NoteCode.SCHEDULER_OPTIONS_WRONG: Row('{reasons}.'),
+    NoteCode.SCHEDULER_OPTIONS_FIT: Row('Set: {count}.'),
+    NoteCode.SCHEDULER_OPTION_INVALID: Row('nova-scheduler fails: {error}'),
+    NoteCode.SCHEDULER_OPTION_NOT_USED: Row('{name} is not used: {error}'),
+    NoteCode.SCHEDULER_OPTION_MODEL: Row(
+        '{name} has model {unknown}; known are {known}'
+    ),
+    NoteCode.SCHEDULER_OPTION_UNKNOWN: Row(
+        '[sev_scheduling] has no option {name}{close}'
+    ),
+    NoteCode.SCHEDULER_OPTION_MISPLACED: Row(
+        '{name} stands in [{group}] and belongs in [sev_scheduling]'
+    ),
+    NoteCode.SCHEDULER_OPTION_UNUSED: Row(
+        '{name} has no effect without {needs}'
+    ),
+    NoteCode.RETRIES_UNKNOWN: Row(
+        'The configuration of Placement is not known.',
+        'Give --placement-config, or see that [placement] {option} is 1: '
+        'else Placement may give one slot to two guests.',
+    ),
+    NoteCode.RETRIES_TOO_MANY: Row(
+        '[placement] {option} is {value}: Placement may give one slot to two '
+        'guests whose claims collide.',
+        'Set {option} = 1 in placement.conf.',
+    ),
+    NoteCode.RETRIES_FIT: Row('[placement] {option} is 1.'),
+    NoteCode.HOSTS_UNKNOWN: Row('Placement was not asked: {error}'),
+    NoteCode.HOSTS_WITHOUT_SLOTS: Row(
+        'No host offers slots, of {count}.',
+        'Run "sev-scheduling node check" on a host that should.',
+    ),
+    NoteCode.HOSTS_PUBLISH: Row('Known of every host with slots: {total}.'),
+    NoteCode.HOSTS_BY_DEFAULT: Row(
+        'Published by {total} hosts with slots but {count} ({names}), for '
+        'which [sev_scheduling] {option} counts.'
+    ),
+    NoteCode.HOSTS_REJECTED: Row(
+        'Not known of {count} of {total} hosts with slots ({names}), which '
+        'require_known_machine_type keeps from images that name none.',
+        _PUBLISH,
+    ),
+    NoteCode.HOSTS_WITHOUT_MACHINE_TYPE: Row(
+        'Not known of {count} of {total} hosts with slots ({names}): an '
+        'image that names none is tried there, and fails where it is pc.',
+        _PUBLISH,
+    ),
+    NoteCode.AGGREGATES_UNKNOWN: Row('Aggregates were not read: {error}'),
+    NoteCode.AGGREGATES_WRONG: Row('{reasons}.'),
+    NoteCode.AGGREGATES_FIT: Row('Aggregates: {count}.'),
+    NoteCode.AGGREGATES_CONTRADICT: Row(
+        'aggregate {first} has machine type {one} and {second} has {other}, '
+        'so that it counts as unknown for {hosts}'
+    ),
+    NoteCode.AGGREGATE_CONTRADICTS_HOST: Row(
+        'aggregate {name} has machine type {one}, and {hosts} publish {own}, '
+        'which counts'
+    ),
+    NoteCode.AGGREGATE_VALUE: Row(
+        '{key} of aggregate {name} is not used: {error}'
+    ),
+    NoteCode.AGGREGATE_NUMBER: Row(
+        '{key} of aggregate {name} is {value}, which is no number'
+    ),
+    NoteCode.AGGREGATE_KEY: Row(
+        'nothing reads {key} of aggregate {name}{close}'
+    ),
+    NoteCode.AGGREGATE_ISOLATED: Row(
+        'aggregate {name} requires {traits}, which no guest has together; '
+        'with enable_isolated_aggregate_filtering it takes no encrypted guest'
+    ),
+    NoteCode.SERVERS_UNKNOWN: Row('Servers were not read: {error}'),
+    NoteCode.SERVERS_VALID: Row('Encrypted servers: {total}, all valid.'),
+    NoteCode.SERVERS_INVALID: Row(
+        '{count} of {total} encrypted servers would not be built today '
+        '({codes}): {servers}. Moves of them are not refused for that, and '
+        'end in ERROR on a host that cannot start them.',
+        'Before you move or evacuate one, run "openstack memory encryption '
+        'explain --server" for what is wrong with it.',
+    ),
 }
 
 
@@ -607,6 +761,9 @@ def _short(model: object) -> str:
 
 def _shown(values: Mapping[str, object]) -> Mapping[str, object]:
     shown = {name: _text(value) for name, value in values.items()}
+    if 'close' in values:
+        close = shown['close']
+        shown['close'] = f' (is it {close}?)' if close else ''
     if 'source' in values:
         shown['source'] = f' ({shown["source"]})' if values['source'] else ''
     return shown

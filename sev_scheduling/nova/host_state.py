@@ -6,53 +6,23 @@ before the options.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sev_scheduling.hosts.host import (
-    DEFAULT_ARCHITECTURE,
-    Host,
-    SlotPool,
-    common_machine_type,
+from sev_scheduling.hosts.aggregates import (
+    MACHINE_TYPE_KEY,
+    MAX_GUESTS_KEY,
+    PREFIX,
+    Metadata,
+    machine_types_of,
+    parse_machine_types,
 )
+from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.nova.lookups import Providers
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.text import printable, quoted, whole_number
-
-#: Keys of aggregate metadata.
-MACHINE_TYPE_KEY = 'sev_scheduling:hw_machine_type'
-MAX_GUESTS_KEY = 'sev_scheduling:max_guests'
-
-Metadata = Mapping[str, str]
-
-
-def parse_machine_types(entries: Iterable[str]) -> dict[str, str]:
-    """Read nova's ``hw_machine_type`` list format.
-
-    >>> parse_machine_types(['x86_64=q35', 'aarch64=virt'])
-    {'x86_64': 'q35', 'aarch64': 'virt'}
-    >>> parse_machine_types(['q35'])
-    {'x86_64': 'q35'}
-
-    :returns: architecture -> machine type
-    :raises ValueError: where an entry is not of that format
-    """
-    found: dict[str, str] = {}
-    for entry in entries:
-        architecture, equals, machine_type = entry.strip().partition('=')
-        if not equals:
-            architecture, machine_type = DEFAULT_ARCHITECTURE, architecture
-        architecture = architecture.strip()
-        machine_type = machine_type.strip()
-        if not architecture or not machine_type or '=' in machine_type:
-            raise ValueError(
-                f'{quoted(entry)} is not of the form x86_64=q35 or q35'
-            )
-        if found.setdefault(architecture, machine_type) != machine_type:
-            raise ValueError(f'{quoted(architecture)} stands there twice')
-    return found
 
 
 class AggregateFacts:
@@ -84,31 +54,18 @@ class AggregateFacts:
         Where aggregates contradict each other, it is unknown; ``q35`` and
         ``pc-q35-8.2`` are no contradiction.
         """
-        found: dict[str, str] = {}
-        disputed = set()
-        for name, metadata in self._metadata(state):
-            text = metadata.get(MACHINE_TYPE_KEY)
-            if text is None:
-                continue
-            try:
-                theirs = parse_machine_types(text.split(','))
-            except ValueError as error:
-                self._complain(name, MACHINE_TYPE_KEY, str(error))
-                continue
-            for architecture, machine_type in theirs.items():
-                known = found.setdefault(architecture, machine_type)
-                common = common_machine_type((known, machine_type))
-                if common is None:
-                    disputed.add(architecture)
-                    self._complain(
-                        name,
-                        MACHINE_TYPE_KEY,
-                        f'another aggregate of {state.host} says '
-                        f'{quoted(known)}',
-                    )
-                else:
-                    found[architecture] = common
-        found = {**self.default_machine_types, **found}
+        theirs = machine_types_of(self._metadata(state))
+        for name, why in theirs.unusable:
+            self._complain(name, MACHINE_TYPE_KEY, why)
+        for one in theirs.contradictions:
+            self._complain(
+                one.second[0],
+                MACHINE_TYPE_KEY,
+                f'another aggregate of {state.host} says '
+                f'{quoted(one.first[1])}',
+            )
+        disputed = {one.architecture for one in theirs.contradictions}
+        found = {**self.default_machine_types, **theirs.found}
         return {a: found[a] for a in found if a not in disputed}
 
     def max_guests(self, state: Any, model: str) -> int | None:
@@ -152,7 +109,7 @@ class AggregateFacts:
             known = self._aggregates[id(aggregate)] = {
                 key: value
                 for key, value in aggregate.metadata.items()
-                if key.startswith('sev_scheduling:')
+                if key.startswith(PREFIX)
             }
         return known
 

@@ -92,7 +92,7 @@ def add_numbers(
         )
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config_files(parser: argparse.ArgumentParser) -> None:
     for name, metavar, text in (
         (
             '--config-file',
@@ -114,6 +114,10 @@ def add_config(parser: argparse.ArgumentParser) -> None:
             default=[],
             help=text,
         )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    add_config_files(parser)
     parser.add_argument(
         '--nova-release',
         metavar='MAJOR',

@@ -112,7 +112,7 @@ def check_servers(
         if mapping.is_cell0():
             continue
         with nova_context.target_cell(context, mapping) as cell:
-            for instance in _instances(cell, servers):
+            for instance in each_instance(cell, servers):
                 found = _check(
                     cell, mapping, instance, holders[instance.uuid], providers
                 )
@@ -121,7 +121,8 @@ def check_servers(
     return findings
 
 
-def _instances(cell: Any, servers: Collection[str]) -> Iterator[Any]:
+def each_instance(cell: Any, servers: Collection[str] = ()) -> Iterator[Any]:
+    """Yield the instances of a cell, with flavor and system metadata."""
     filters: dict[str, Any] = {'deleted': False}
     if servers:
         filters['uuid'] = list(servers)

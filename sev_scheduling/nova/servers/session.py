@@ -21,7 +21,7 @@ CONF = nova.conf.CONF
 
 @contextmanager
 def open_nova(
-    files: Iterable[str],
+    files: Iterable[str], directories: Iterable[str] = ()
 ) -> Iterator[tuple[Any, PlacementClient]]:
     """Give a context for nova's databases, and its Placement.
 
@@ -29,11 +29,14 @@ def open_nova(
 
     :param files: of nova's configuration; where there are none, those that
         nova itself looks for
+    :param directories: of further files
     :raises InputError: where one cannot be read, or a database not be asked
     """
     arguments = ['nova-manage']
     for name in files:
         arguments += ['--config-file', name]
+    for name in directories:
+        arguments += ['--config-dir', name]
     try:
         config.parse_args(arguments, init_rpc=False)
     except cfg.Error as error:

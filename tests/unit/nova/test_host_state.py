@@ -7,7 +7,7 @@ import logging
 import pytest
 from nova.scheduler.host_manager import HostState
 
-from sev_scheduling.nova.host_state import AggregateFacts, parse_machine_types
+from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from tests.unit.nova.factories import CONF, ES, SEV, aggregate
@@ -24,40 +24,6 @@ def state(*aggregates):
 
 def facts():
     return AggregateFacts(Options.read(CONF), Warnings())
-
-
-@pytest.mark.parametrize(
-    ('entries', 'found'),
-    [
-        ([], {}),
-        (['q35'], {'x86_64': 'q35'}),
-        (['x86_64=q35', 'aarch64=virt'], {'x86_64': 'q35', 'aarch64': 'virt'}),
-        ([' x86_64 = pc-q35-8.2 '], {'x86_64': 'pc-q35-8.2'}),
-        (['q35', 'x86_64=q35'], {'x86_64': 'q35'}),
-    ],
-)
-def test_machine_types_in_nova_s_list_format(entries, found):
-    assert parse_machine_types(entries) == found
-
-
-@pytest.mark.parametrize(
-    ('entries', 'told'),
-    [
-        ([''], "'' is not of the form x86_64=q35 or q35"),
-        ([' '], 'is not of the form'),
-        (['='], "'=' is not of the form"),
-        (['x86_64='], "'x86_64=' is not"),
-        (['=q35'], "'=q35' is not"),
-        (['x86_64=q35=pc'], "'x86_64=q35=pc' is not"),
-        (['q35', 'x86_64=pc'], "'x86_64' stands there twice"),
-        (['a\n=b='], "'a?=b=' is not"),
-    ],
-)
-def test_entries_of_another_format(entries, told):
-    with pytest.raises(ValueError) as raised:  # noqa: PT011
-        parse_machine_types(entries)
-    assert told in str(raised.value)
-    assert '\n' not in str(raised.value)
 
 
 def messages(caplog):

@@ -41,11 +41,14 @@ def parsed(monkeypatch):
 
 def test_it_reads_the_files_that_are_named(parsed, databases, monkeypatch):
     monkeypatch.setitem(vars(session), 'CONF', _Conf('sqlite://'))
-    with session.open_nova(['a', 'b']) as (context, client):
+    with session.open_nova(['a', 'b'], ['d']) as (context, client):
         assert context.is_admin
         assert client is not None
     assert parsed == [
-        ['nova-manage', '--config-file', 'a', '--config-file', 'b']
+        [
+            *('nova-manage', '--config-file', 'a', '--config-file', 'b'),
+            *('--config-dir', 'd'),
+        ]
     ]
 
 

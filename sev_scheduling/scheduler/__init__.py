@@ -1,0 +1,1 @@
+"""What of nova-scheduler's configuration decides over encrypted guests."""
