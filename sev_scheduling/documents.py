@@ -128,14 +128,16 @@ def read_text(
     return decode(data, label, limit)
 
 
-def read_document(source: str | Path) -> Any:
+def read_document(source: str | Path, limit: int = MAX_BYTES) -> Any:
     """Return what a JSON or YAML document holds.
 
     :param source: a path, or ``-`` for standard input
-    :raises InputError: if it cannot be read, is larger than
-        :data:`MAX_BYTES`, or is no plain data (:func:`parse_document`)
+    :param limit: how many bytes it may have
+    :raises InputError: if it cannot be read, is larger, or is no plain data
+        (:func:`parse_document`)
     """
-    return parse_document(read_text(source, pipe=True), _label(source))
+    text = read_text(source, limit=limit, pipe=True)
+    return parse_document(text, _label(source))
 
 
 def _label(source: str | os.PathLike[str]) -> str:

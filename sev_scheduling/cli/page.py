@@ -13,8 +13,10 @@ from typing import Any
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.explain.capacity import in_all, resource, why_no_more
+from sev_scheduling.explain.values import owner
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.problems import Source
 from sev_scheduling.text import printable, quoted, whole_number
 
 Pools = Sequence[tuple[Host, str, SlotPool]]
@@ -128,23 +130,19 @@ def write(
     pools: Pools,
     *,
     guests: Capacity | None = None,
-    names: Sequence[str] = (),
     earlier: Iterable[str] = (),
 ) -> None:
     """Write the page.
 
     :param pools: host, model and pool, by model
     :param guests: how many more of a request fit
-    :param names: what the request is made of, for the page's words
     :param earlier: files that ``capacity -f json`` printed before
     :raises InputError: where Jinja2 is not installed, a file cannot be read
         or is none of these, or the page cannot be written
     """
     now = datetime.datetime.now().astimezone()
     trends = read_trends(earlier)
-    page = render(
-        sections_of(pools, trends, now), guests=guests, names=names, now=now
-    )
+    page = render(sections_of(pools, trends, now), guests=guests, now=now)
     try:
         Path(path).write_text(page, encoding='utf-8')
     except OSError as error:
@@ -251,7 +249,6 @@ def render(
     *,
     now: datetime.datetime,
     guests: Capacity | None = None,
-    names: Sequence[str] = (),
 ) -> str:
     """Return the page.
 
@@ -270,11 +267,18 @@ def render(
         'sections': sections,
         'now': now,
         'guests': guests,
-        'names': [printable(name) for name in names],
     }
     if guests:
         values |= {
             'in_all': in_all(guests),
+            'names': [
+                printable(owner(guests.request.field(source, '')))
+                for source, name in (
+                    (Source.FLAVOR, guests.request.flavor_name),
+                    (Source.IMAGE, guests.request.image_name),
+                )
+                if name or source is Source.FLAVOR
+            ],
             'room': sorted(guests.hosts, key=lambda h: (h.guests, h.name)),
             'why_no_more': why_no_more,
             'limits': _limits,

@@ -336,6 +336,12 @@ class Traits(msgspec.Struct, frozen=True, gc=False):
     traits: tuple[str, ...]
 
 
+class Aggregates(msgspec.Struct, frozen=True, gc=False):
+    """``GET /resource_providers/{uuid}/aggregates``"""
+
+    aggregates: tuple[str, ...]
+
+
 class ProviderAllocations(msgspec.Struct, frozen=True, gc=False):
     """``GET /resource_providers/{uuid}/allocations``, by consumer."""
 

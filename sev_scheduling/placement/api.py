@@ -450,6 +450,11 @@ class Api:
         found = self._of(answers.Traits, provider, 'traits')
         return frozenset(found.traits) if found else None
 
+    def aggregates(self, provider: str) -> frozenset[str] | None:
+        """Return uuids of a provider's aggregates; None without it."""
+        found = self._of(answers.Aggregates, provider, 'aggregates')
+        return frozenset(found.aggregates) if found else None
+
     def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
         """Return consumer uuid -> resource class -> amount, of a provider."""
         found = self._of(answers.ProviderAllocations, provider, 'allocations')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid as uuidlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +16,8 @@ from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.embedded import (
     Cloud,
     CloudHost,
+    cloud_providers,
+    guests_of,
     parse_cloud,
     providers_of,
 )
@@ -72,60 +73,58 @@ def add_host(
         traits=tuple(sorted(set(traits))),
         pools={model: pool_of(slots) for model, slots in pools.items()},
     )
-    _add(placement, host, aggregates)
+    for provider in providers_of(host):
+        # Aggregates hold hosts: a nested provider is in none of its own.
+        if 'parent_provider_uuid' not in provider:
+            provider['aggregates'] = sorted(set(aggregates))
+        _add(placement, provider)
     return host.uuid
 
 
 def add_cloud(
     placement: FakePlacement | Adapter, cloud: Cloud | Mapping[str, Any]
 ) -> None:
-    """Add the hosts of a cloud file, one after the other.
+    """Add the hosts and providers of a cloud file, one after the other.
 
     :param placement: a fake one, or an adapter onto a real one
     :param cloud: from :func:`.read_cloud_file`, or what such a file holds:
         ``{'hosts': [{'name': …, 'vcpus': …, …}]}``
     :raises CloudFileError: where it is wrong; names the host and the key
+    :raises PlacementConflict: where guests hold more than there is, which
+        Placement takes from no caller
     """
     if not isinstance(cloud, Cloud):
         cloud = parse_cloud(cloud, 'Cloud')
-    for host in cloud.hosts:
-        _add(placement, host, ())
+    for provider in cloud_providers(cloud):
+        _add(placement, provider)
 
 
 def _add(
-    placement: FakePlacement | Adapter,
-    host: CloudHost,
-    aggregates: Iterable[str],
+    placement: FakePlacement | Adapter, provider: Mapping[str, Any]
 ) -> None:
-    for provider in providers_of(host):
-        in_these = () if 'parent_provider_uuid' in provider else aggregates
-        api: Api
-        if isinstance(placement, FakePlacement):
-            api = placement
-            placement.add_provider(
-                provider['name'],
-                uuid=provider['uuid'],
-                parent=provider.get('parent_provider_uuid'),
-                inventories={
-                    name: Inventory(**inventory)
-                    for name, inventory in provider['inventories'].items()
-                },
-                traits=provider['traits'],
-                aggregates=in_these,
-            )
-        else:
-            api = Api(placement)
-            _write(api, provider, sorted(in_these))
-        uuid = provider['uuid']
-        for slot in range(provider['used']):
-            guest = str(uuidlib.uuid5(uuidlib.UUID(uuid), str(slot)))
-            held = {uuid: {orc.MEM_ENCRYPTION_CONTEXT: 1}}
-            api.post_allocations({guest: Allocations(held, 'tests', 'tests')})
+    api: Api
+    if isinstance(placement, FakePlacement):
+        api = placement
+        placement.add_provider(
+            provider['name'],
+            uuid=provider['uuid'],
+            parent=provider.get('parent_provider_uuid'),
+            inventories={
+                name: Inventory(**inventory)
+                for name, inventory in provider['inventories'].items()
+            },
+            traits=provider['traits'],
+            aggregates=provider.get('aggregates', ()),
+        )
+    else:
+        api = Api(placement)
+        _write(api, provider)
+    for guest, amounts in guests_of(provider):
+        held = {provider['uuid']: amounts}
+        api.post_allocations({guest: Allocations(held, 'tests', 'tests')})
 
 
-def _write(
-    api: Api, provider: Mapping[str, Any], aggregates: list[str]
-) -> None:
+def _write(api: Api, provider: Mapping[str, Any]) -> None:
     facts = {
         key: provider[key]
         for key in ('name', 'uuid', 'parent_provider_uuid')
@@ -136,10 +135,13 @@ def _write(
     ]
     for trait in filter(os_traits.is_custom, provider['traits']):
         api.call('PUT', f'/traits/{trait}')
+    for name in provider['inventories']:
+        if orc.is_custom(name):
+            api.call('PUT', f'/resource_classes/{name}')
     for key, value in (
         ('inventories', provider['inventories']),
         ('traits', provider['traits']),
-        ('aggregates', aggregates),
+        ('aggregates', provider.get('aggregates')),
     ):
         if value:
             generation = api.call(

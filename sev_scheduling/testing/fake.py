@@ -260,6 +260,11 @@ class FakePlacement(PlacementClient):
             found = self.providers.get(provider)
             return None if found is None else frozenset(found.traits)
 
+    def aggregates(self, provider: str) -> frozenset[str] | None:
+        with self._called('aggregates', provider):
+            found = self.providers.get(provider)
+            return None if found is None else frozenset(found.aggregates)
+
     def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
         with self._called('consumers', provider):
             return {

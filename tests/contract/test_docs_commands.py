@@ -27,6 +27,7 @@ PAGES = {
 #: Not run: they ask the OpenStack cloud or Placement of whoever reads.
 NEEDS_A_CLOUD = (
     'sev-scheduling capacity --os-cloud mycloud',
+    'sev-scheduling export --os-cloud mycloud > case.json',
     'sev-scheduling capacity --placement-url http://controller:8778/placement',
     'sev-scheduling explain --flavor flavor.json --image image.json',
 )

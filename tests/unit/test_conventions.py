@@ -179,6 +179,7 @@ TESTED_ELSEWHERE = {
     'cli.app': 'unit/cli/test_main.py',
     'cli.checks': 'unit/cli/commands/test_node.py',
     'cli.commands.capacity': 'contract/cli_placement/test_capacity.py',
+    'cli.commands.export': 'contract/cli_placement/test_export.py',
     'cli.commands.explain': 'contract/cli_placement/test_explain.py',
     'cli.commands.schedule': 'contract/cli_placement/test_schedule.py',
     'cli.commands.node_check': 'unit/cli/commands/test_node.py',

@@ -7,17 +7,26 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from sev_scheduling.cli import metrics, terminal
+from sev_scheduling.cli import metrics, page, terminal
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
+from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Cell, Rows
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.explain.capacity import amounts, in_all, resources
 from sev_scheduling.explain.catalogue import NO_HOSTS, NO_LIMIT
+from sev_scheduling.explain.explanation import explain
+from sev_scheduling.hosts.capacity import Capacity as GuestCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.models import registered_models
+from sev_scheduling.rules.validation import Validation, validate
 from sev_scheduling.text import counted
+
+if TYPE_CHECKING:
+    from sev_scheduling.placement.client import PlacementClient
+    from sev_scheduling.prefilter import Scope
 
 Row = tuple[Host, str, SlotPool]
 
@@ -34,35 +43,44 @@ class Capacity(Rows):
     each model below, and bars on a terminal; --sum has the sums in every
     format.
 
+    With --flavor, and --image or --volume: how many more such guests fit, as
+    many as "schedule" would place. A host's number is as if it were the only
+    one, so that hosts that share storage may have fewer together: the line
+    below a table, and --sum, have the number of all. "Bound By" is what keeps
+    one more guest off, "Limits" how many fit by each resource class alone,
+    "Code" why a host takes none whatever is free. Exit status 1 where none
+    fits.
+
     Example::
 
         $ sev-scheduling capacity --cloud examples/cloud.yaml --model amd-sev
         $ sev-scheduling capacity --cloud examples/cloud.yaml --sum -f json
+        $ sev-scheduling capacity --cloud examples/cloud.yaml \\
+            --flavor flavor.json --image image.json --html capacity.html
     """
 
-    columns = (
+    columns: tuple[str, ...] = (
         *('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status'),
         'In Use',
     )
+    #: With a flavor.
+    guest_columns = ('Host', 'Guests', 'Bound By', 'Limits', 'Code')
     nothing = 'No host offers slots.'
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_host_options(parser)
         add_scope_options(parser)
-        parser.add_argument(
-            '--model',
-            metavar='MODEL',
-            action='append',
-            default=[],
-            dest='models',
-            help='show this model only; may be repeated',
+        add_request_options(
+            parser,
+            required=False,
+            model_help='this model only; or, with --flavor, ',
         )
         parser.add_argument(
             '--sum',
             action='store_true',
             help='a row for each model in place of a row for each host: the '
             'same columns, with neither host nor status; pools that report '
-            'no limit are left out',
+            'no limit are left out. With --flavor, one row for all hosts',
         )
         parser.add_argument(
             '--prometheus',
@@ -71,29 +89,83 @@ class Capacity(Rows):
             'textfile collector: whole or not at all; - writes them to '
             'standard output, and nothing else',
         )
+        parser.add_argument(
+            '--html',
+            metavar='FILE',
+            help='also write a page to look at or to print, which needs '
+            'nothing else; with --flavor, what binds on each host too',
+        )
+        parser.add_argument(
+            '--earlier',
+            metavar='FILE',
+            action='append',
+            default=[],
+            help='with --html: what "capacity -f json" printed before, for '
+            'the trend; its time is that of its last change; may be repeated',
+        )
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.flavor is not None:
+            self.columns = self.guest_columns
+            # Why there is no row is explained.
+            self.nothing = ''
+        return super().run(parsed_args)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
-        for name in parsed_args.models:
-            if name not in registered_models():
-                raise InputError(
-                    f'--model {name!r} is not known; choose from '
-                    f'{", ".join(registered_models())}.'
-                )
+        _check(parsed_args)
+        self._guests = self._metrics = None
+        models = parsed_args.models
+        validation = None
+        if parsed_args.flavor is not None:
+            validation = validate(read_request(parsed_args))
+            if validation.errors:
+                # Before a Placement is started for nothing.
+                self.refuse(explain(validation))
+                return []
+            models = ()
         with open_client(parsed_args) as client:
-            hosts = client.hosts(scope=read_scope(parsed_args, client))
+            scope = read_scope(parsed_args, client)
+            if validation:
+                self._guests = self._count(client, validation, scope)
+            hosts: list[Host] = []
+            if not validation or parsed_args.html or parsed_args.prometheus:
+                hosts = client.hosts(scope=scope)
+        self._pools = pools_of(hosts, models)
+        self._also_write(parsed_args)
+        if self._guests:
+            return list(_guest_rows(self._guests, parsed_args.sum))
         if not hosts:
             self.nothing = NO_HOSTS
-        self._pools = pools_of(hosts, parsed_args.models)
-        self._metrics = ''
-        if parsed_args.prometheus == STDOUT:
-            self._metrics = metrics.text(self._pools)
-        elif parsed_args.prometheus:
-            metrics.write(parsed_args.prometheus, self._pools)
         if any(pool.unlimited for *_, pool in self._pools):
             print(NO_LIMIT, file=self.app.stderr)
         if parsed_args.sum:
             return list(_sums(self._pools))
         return list(_host_rows(self._pools))
+
+    _guests: GuestCapacity | None
+    _metrics: str | None
+
+    def _count(
+        self, client: PlacementClient, validation: Validation, scope: Scope
+    ) -> GuestCapacity:
+        found = client.capacity(validation, scope=scope)
+        if not found.guests:
+            feasibility = client.feasibility(validation, scope=scope)
+            self.refuse(explain(feasibility))
+        return found
+
+    def _also_write(self, parsed_args: argparse.Namespace) -> None:
+        if parsed_args.prometheus == STDOUT:
+            self._metrics = metrics.text(self._pools)
+        elif parsed_args.prometheus:
+            metrics.write(parsed_args.prometheus, self._pools)
+        if parsed_args.html:
+            page.write(
+                parsed_args.html,
+                self._pools,
+                guests=self._guests,
+                earlier=parsed_args.earlier,
+            )
 
     def produce_output(
         self,
@@ -108,6 +180,14 @@ class Capacity(Rows):
             return 0
         if not data or parsed_args.formatter != 'table' or parsed_args.columns:
             return super().produce_output(parsed_args, column_names, data)
+        if self._guests:
+            super().produce_output(parsed_args, column_names, data)
+            if not parsed_args.sum:
+                text = terminal.fold(
+                    in_all(self._guests), terminal.width(stdout)
+                )
+                stdout.write(f'{text}\n')
+            return 0
         if stdout.isatty():
             rows = [row[:-1] for row in data]
             cells = _cells([column_names[:-1], *rows], stdout)
@@ -116,6 +196,23 @@ class Capacity(Rows):
         if not parsed_args.sum:
             stdout.write('\n'.join(_sentences(self._pools)) + '\n')
         return 0
+
+
+def _check(parsed_args: argparse.Namespace) -> None:
+    """:raises InputError: where an option needs another, or is unknown"""
+    for option, given, needed in (
+        ('--image', parsed_args.image, 'flavor'),
+        ('--volume', parsed_args.volume, 'flavor'),
+        ('--earlier', parsed_args.earlier, 'html'),
+    ):
+        if given and getattr(parsed_args, needed) is None:
+            raise InputError(f'{option} needs --{needed}; give both.')
+    for name in parsed_args.models:
+        if name not in registered_models():
+            raise InputError(
+                f'--model {name!r} is not known; choose from '
+                f'{", ".join(registered_models())}.'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +295,28 @@ def _sums(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
     for model, of_model in itertools.groupby(rows, lambda row: row[1]):
         slots = _Slots.of(pool for *_, pool in of_model)
         yield _row(Cell(None, 'all'), model, slots, Cell(None, ''))
+
+
+def _guest_rows(
+    guests: GuestCapacity, together: bool
+) -> Iterator[Sequence[Any]]:
+    if together:
+        yield (
+            Cell(None, 'all'),
+            guests.guests,
+            Cell([*guests.binding], resources(guests.binding)),
+            Cell(dict(guests.limits), amounts(guests.limits)),
+            Cell(None, ''),
+        )
+        return
+    for host in sorted(guests.hosts, key=lambda host: _natural(host.name)):
+        yield (
+            host.name,
+            host.guests,
+            Cell([*host.binding], resources(host.binding) or '-'),
+            Cell(dict(host.limits), amounts(host.limits)),
+            Cell(host.code, host.code or ''),
+        )
 
 
 def pools_of(hosts: Iterable[Host], models: Sequence[str] = ()) -> list[Row]:

@@ -43,11 +43,15 @@ _NOUNS = ('flavor', 'image', 'volume', 'server')
 
 
 def add_request_options(
-    parser: argparse.ArgumentParser, *, required: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool = True,
+    model_help: str = '',
 ) -> None:
     """Add the options.
 
     :param required: a flavor has to be given
+    :param model_help: what a model means without a flavor, if anything
     """
     in_openstack = bool(parser.get_default('connect'))
     group = parser.add_argument_group(
@@ -86,9 +90,9 @@ def add_request_options(
         action='append',
         default=[],
         dest='models',
-        help='a model that will do, where flavor and image ask for '
-        'encryption and name none (default: amd-sev); may be repeated, the '
-        'best first',
+        help=f'{model_help}a model that will do, where flavor and image ask '
+        'for encryption and name none (default: amd-sev); may be repeated, '
+        'the best first',
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import random
 import statistics
@@ -217,9 +218,17 @@ class CandidateSelection:
     ) -> Iterator[tuple[str, AllocationRequest]]:
         """Yield the candidates of hosts that take guests, with their root."""
         trees = answer.trees()
+        found = [
+            (*answer.identify(request, self._models)[:2], request)
+            for request in answer.allocation_requests
+        ]
+        if self._pins_memory:
+            # At once, as there may be many.
+            roots = {r for r, model, _ in found if model} - {*self.ratios}
+            ask = functools.partial(ram_allocation_ratio, self._api)
+            self.ratios |= zip(roots, self._api.each(ask, roots), strict=True)
         fit: dict[tuple[int, str], bool] = {}
-        for request in answer.allocation_requests:
-            root, model, _ = answer.identify(request, self._models)
+        for root, model, request in found:
             if self._models and not model:
                 continue
             key = self._models.index(model) if model else 0, root
@@ -243,11 +252,15 @@ class CandidateSelection:
             self._about[rank], host
         ).fits and not self._overcommits_memory(str(host.uuid))
 
+    @property
+    def _pins_memory(self) -> bool:
+        return not self._validation.request.mem_page_size and any(
+            model.pins_memory for model in self._models
+        )
+
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate shows: one call a host that is chosen."""
-        if self._validation.request.mem_page_size or not any(
-            model.pins_memory for model in self._models
-        ):
+        if not self._pins_memory:
             return False
         if root not in self.ratios:
             self.ratios[root] = ram_allocation_ratio(self._api, root)

@@ -3,10 +3,21 @@
 from sev_scheduling.placement.embedded.cloud_file import (
     Cloud,
     CloudHost,
+    CloudProvider,
     parse_cloud,
     read_cloud_file,
 )
-from sev_scheduling.placement.embedded.load import load_cloud, providers_of
+from sev_scheduling.placement.embedded.export import (
+    anonymous,
+    document,
+    export_cloud,
+)
+from sev_scheduling.placement.embedded.load import (
+    cloud_providers,
+    guests_of,
+    load_cloud,
+    providers_of,
+)
 from sev_scheduling.placement.embedded.service import (
     EmbeddedAdapter,
     embedded_placement,
@@ -15,8 +26,14 @@ from sev_scheduling.placement.embedded.service import (
 __all__ = [
     'Cloud',
     'CloudHost',
+    'CloudProvider',
     'EmbeddedAdapter',
+    'anonymous',
+    'cloud_providers',
+    'document',
     'embedded_placement',
+    'export_cloud',
+    'guests_of',
     'load_cloud',
     'parse_cloud',
     'providers_of',

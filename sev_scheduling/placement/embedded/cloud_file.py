@@ -9,15 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import os_resource_classes as orc
 import os_traits
+from oslo_utils.uuidutils import is_uuid_like
 
 from sev_scheduling.exceptions import CloudFileError
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
+from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.text import CUSTOM_NAME, MAX_AMOUNT, quoted
 
 #: Bound on what a file of a few lines may ask for.
 MAX_HOSTS = 10_000
+
+MAX_PROVIDERS = 100_000
+
+#: A large cloud, every provider spelled out; in bytes.
+MAX_BYTES = 64 * 1024 * 1024
 
 #: Each is a row in Placement.
 MAX_USED_SLOTS = 100_000
@@ -60,12 +68,36 @@ class CloudHost:
         return str(uuid.uuid5(_NAMESPACE, f'{self!r} {suffix}'))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudProvider:
+    """One resource provider of a cloud file, as Placement has it.
+
+    :ivar parent: name of the provider above it, or None
+    :ivar inventories: resource class -> inventory
+    :ivar used: resource class -> what guests hold, more than there is too
+    :ivar aggregates: uuids
+    """
+
+    name: str
+    uuid: str
+    parent: str | None = None
+    inventories: Mapping[str, Inventory] = field(default_factory=dict)
+    used: Mapping[str, int] = field(default_factory=dict)
+    traits: tuple[str, ...] = ()
+    aggregates: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The hosts of a cloud file, those made by ``count`` one by one."""
+    """The hosts of a cloud file, those made by ``count`` one by one.
+
+    :ivar providers: resource providers that are spelled out, each after the
+        one above it
+    """
 
     label: str
-    hosts: tuple[CloudHost, ...]
+    hosts: tuple[CloudHost, ...] = ()
+    providers: tuple[CloudProvider, ...] = ()
 
 
 def read_cloud_file(path: str | Path) -> Cloud:
@@ -77,7 +109,8 @@ def read_cloud_file(path: str | Path) -> Cloud:
     # Clouds that are not read from files need no PyYAML.
     from sev_scheduling.documents import named, read_document
 
-    return parse_cloud(read_document(path), f'Cloud file {named(path)}')
+    document = read_document(path, MAX_BYTES)
+    return parse_cloud(document, f'Cloud file {named(path)}')
 
 
 def parse_cloud(document: Any, label: str) -> Cloud:
@@ -90,29 +123,74 @@ def parse_cloud(document: Any, label: str) -> Cloud:
         raise CloudFileError(
             f'{label} is not a mapping; give a list of hosts.'
         )
-    _check(label, '', document, {'hosts': _HOSTS}, required=('hosts',))
+    known = {'hosts': _HOSTS, 'providers': _PROVIDERS}
+    needed = () if 'providers' in document else ('hosts',)
+    _check(label, '', document, known, required=needed)
     hosts: list[CloudHost] = []
-    names: set[str] = set()
-    used = 0
-    for position, entry in enumerate(document['hosts'], 1):
+    names = _Names()
+    used = _UsedSlots()
+    for position, entry in enumerate(document.get('hosts', ()), 1):
         where = f'{label}, host {position}'
         for host in _hosts_of(entry, where, MAX_HOSTS - len(hosts)):
             for name in host.provider_names:
-                if name in names:
-                    raise CloudFileError(
-                        f'{where}: name {quoted(name)} stands twice (count '
-                        'and nested pools make names too); give each host '
-                        'its own.'
-                    )
-                names.add(name)
+                names.add(where, 'name', name)
             hosts.append(host)
-            used += sum(pool.used for pool in host.pools.values())
-            if used > MAX_USED_SLOTS:
-                raise CloudFileError(
-                    f'{where}: pools: more than {MAX_USED_SLOTS} slots are '
-                    'used in all; use fewer.'
-                )
-    return Cloud(label, tuple(hosts))
+            used.add(
+                f'{where}: pools',
+                sum(pool.used for pool in host.pools.values()),
+            )
+    providers: list[CloudProvider] = []
+    uuids = _Names()
+    above: set[str] = set()
+    for position, entry in enumerate(document.get('providers', ()), 1):
+        where = f'{label}, provider {position}'
+        if position > MAX_PROVIDERS:
+            raise CloudFileError(
+                f'{where}: more than {MAX_PROVIDERS} providers; use fewer.'
+            )
+        provider = _provider_of(entry, where)
+        parent = provider.parent
+        if parent is not None and parent not in above:
+            raise CloudFileError(
+                f'{where}: parent {quoted(parent)} is no provider above this '
+                'one; give the parent first.'
+            )
+        names.add(where, 'name', provider.name)
+        above.add(provider.name)
+        uuids.add(where, 'uuid', provider.uuid)
+        used.add(
+            f'{where}: used', provider.used.get(orc.MEM_ENCRYPTION_CONTEXT, 0)
+        )
+        providers.append(provider)
+    return Cloud(label, tuple(hosts), tuple(providers))
+
+
+class _Names:
+    """What must not stand twice in a file."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def add(self, where: str, what: str, name: str) -> None:
+        if name in self.seen:
+            raise CloudFileError(
+                f'{where}: {what} {quoted(name)} stands twice (count and '
+                'nested pools make names too); give each its own.'
+            )
+        self.seen.add(name)
+
+
+class _UsedSlots:
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def add(self, where: str, used: int) -> None:
+        self._sum += used
+        if self._sum > MAX_USED_SLOTS:
+            raise CloudFileError(
+                f'{where}: more than {MAX_USED_SLOTS} slots are used in all; '
+                'use fewer.'
+            )
 
 
 class _Value(NamedTuple):
@@ -142,6 +220,10 @@ def _is_ratio(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value <= 1000
 
 
+def _is_uuid(value: Any) -> bool:
+    return isinstance(value, str) and is_uuid_like(value)
+
+
 def _is_trait(value: Any) -> bool:
     return isinstance(value, str) and (
         value in _TRAITS or bool(CUSTOM_NAME.fullmatch(value))
@@ -152,6 +234,9 @@ _TRAITS = frozenset(os_traits.get_traits())
 _HOSTS = _Value(
     'a list of hosts, of at least one',
     lambda value: isinstance(value, list) and bool(value),
+)
+_PROVIDERS = _Value(
+    'a list of resource providers', lambda value: isinstance(value, list)
 )
 _MAPPING = _Value('a mapping', lambda value: isinstance(value, dict | None))
 _ARCHITECTURES = sorted(
@@ -183,6 +268,35 @@ _HOST_KEYS = {
     'machine_types': _MAPPING,
     'traits': _Value('a list', lambda value: isinstance(value, list | None)),
     'pools': _MAPPING,
+}
+# Names as Placement takes them: a newer one may know more traits and classes.
+_NAME = _text('[A-Z0-9_]{1,255}', 'an upper-case name')
+_UUID = _Value('a uuid', _is_uuid)
+_INVENTORY = _Value(
+    'a mapping such as {total: 15}', lambda value: isinstance(value, dict)
+)
+_INVENTORY_KEYS = {
+    **dict.fromkeys(('total', 'min_unit', 'max_unit', 'step_size'),
+                    _whole_number(1)),
+    'reserved': _whole_number(0),
+    'allocation_ratio': _Value(
+        'a number above 0 and up to 1e9',
+        lambda value: type(value) in (int, float) and 0 < value <= 1e9,
+    ),
+}  # fmt: skip
+_PROVIDER_KEYS = {
+    'name': _Value(
+        'a text of 1 to 200 characters',
+        lambda value: isinstance(value, str) and 0 < len(value) <= 200,
+    ),
+    'uuid': _UUID,
+    'parent': _Value(
+        'the name of a provider', lambda value: isinstance(value, str | None)
+    ),
+    'inventories': _MAPPING,
+    'used': _MAPPING,
+    'traits': _HOST_KEYS['traits'],
+    'aggregates': _HOST_KEYS['traits'],
 }
 _POOL_KEYS = dict.fromkeys(('total', 'reserved', 'used'), _whole_number(0))
 
@@ -255,6 +369,49 @@ def _hosts_of(entry: Any, where: str, most: int) -> Iterator[CloudHost]:
         return
     for number in range(1, count + 1):
         yield CloudHost(name=f'{name}-{number}', **facts)
+
+
+def _provider_of(entry: Any, where: str) -> CloudProvider:
+    """Read a resource provider.
+
+    :raises CloudFileError: if it is wrong
+    """
+    if not isinstance(entry, dict):
+        raise CloudFileError(
+            f'{where} {quoted(entry)} is not a mapping; give name, '
+            'inventories, …'
+        )
+    _check(where, '', entry, _PROVIDER_KEYS, ('name',))
+    name = entry['name']
+    inventories = {}
+    for resource, facts in (entry.get('inventories') or {}).items():
+        at = f'inventories {quoted(resource)}'
+        _check_value(f'{where}: inventories', resource, _NAME)
+        _check_value(f'{where}: {at}', facts, _INVENTORY)
+        _check(where, f'{at} ', facts, _INVENTORY_KEYS, ('total',))
+        inventories[resource] = Inventory(**facts)
+    used = entry.get('used') or {}
+    for resource, amount in used.items():
+        if resource not in inventories:
+            raise CloudFileError(
+                f'{where}: used {quoted(resource)} is not one of its '
+                'inventories; add it there.'
+            )
+        _check_value(f'{where}: used {resource}', amount, _whole_number(0))
+    for key, allowed in (('traits', _NAME), ('aggregates', _UUID)):
+        for value in entry.get(key) or ():
+            _check_value(f'{where}: {key}', value, allowed)
+    return CloudProvider(
+        name=name,
+        uuid=str(uuid.UUID(entry['uuid']))
+        if entry.get('uuid')
+        else str(uuid.uuid5(_NAMESPACE, f'{name} {entry!r}')),
+        parent=entry.get('parent'),
+        inventories=inventories,
+        used={resource: n for resource, n in used.items() if n},
+        traits=tuple(sorted({*(entry.get('traits') or ())})),
+        aggregates=tuple(sorted({*(entry.get('aggregates') or ())})),
+    )
 
 
 def _machine_types(entry: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 import os_resource_classes as orc
 
 from sev_scheduling.exceptions import InputError
@@ -22,8 +23,11 @@ CPU_ALLOCATION_RATIO = 4.0
 # In the order in which their rows refer to each other.
 _TABLES = (
     'Trait',
+    'ResourceClass',
+    'PlacementAggregate',
     'ResourceProvider',
     'ResourceProviderTrait',
+    'ResourceProviderAggregate',
     'Inventory',
     'Project',
     'User',
@@ -41,8 +45,8 @@ def load_cloud(adapter: EmbeddedAdapter, cloud: Cloud) -> None:
 
     Nested pools become child providers ``<host>_<provider_suffix>``, as nova
     2025.2 and later make them; flat ones stand on the root. Each used slot
-    is held by a guest of its own, which takes nothing else. Nothing is done
-    if the very same cloud is there already.
+    is held by a guest of its own, and all else that is used of a provider by
+    one more. Nothing is done if the very same cloud is there already.
 
     The rows go straight into Placement's tables, in one transaction: by its
     API a thousand hosts take minutes.
@@ -52,7 +56,7 @@ def load_cloud(adapter: EmbeddedAdapter, cloud: Cloud) -> None:
     from placement.db.sqlalchemy import models
     from sqlalchemy import select
 
-    providers = [p for host in cloud.hosts for p in providers_of(host)]
+    providers = [*cloud_providers(cloud)]
     with adapter.engine.begin() as connection:
         uuids = connection.scalars(select(models.ResourceProvider.uuid))
         if present := {*uuids}:
@@ -66,15 +70,31 @@ def load_cloud(adapter: EmbeddedAdapter, cloud: Cloud) -> None:
             dict(connection.execute(select(table.name, table.id)).all())
             for table in (models.Trait, models.ResourceClass)
         )
-        wanted = {trait for p in providers for trait in p['traits']}
-        ids = itertools.count(max(traits.values(), default=0) + 1)
-        new = dict(zip(sorted(wanted.difference(traits)), ids, strict=False))
-        rows = _rows(providers, classes, traits | new)
-        rows['Trait'] = [{'id': i, 'name': name} for name, i in new.items()]
+        new_traits = _numbered(
+            traits, (trait for p in providers for trait in p['traits'])
+        )
+        new_classes = _numbered(
+            classes, (name for p in providers for name in p['inventories'])
+        )
+        rows = _rows(providers, classes | new_classes, traits | new_traits)
+        for table, new in (
+            ('Trait', new_traits),
+            ('ResourceClass', new_classes),
+        ):
+            rows[table] = [{'id': i, 'name': name} for name, i in new.items()]
         for name in _TABLES:
             if rows[name]:
                 table = getattr(models, name).__table__
                 connection.execute(table.insert(), rows[name])
+
+
+def _numbered(
+    known: Mapping[str, int], names: Iterable[str]
+) -> dict[str, int]:
+    """Return ids for names that Placement does not know."""
+    # Below, Placement keeps ids for standard resource classes.
+    ids = itertools.count(max([9999, *known.values()]) + 1)
+    return dict(zip(sorted({*names}.difference(known)), ids, strict=False))
 
 
 def _rows(
@@ -90,44 +110,102 @@ def _rows(
 
     add('Project', id=1, external_id=_NOBODY)
     add('User', id=1, external_id=_NOBODY)
-    root = 0
+    numbers: dict[str, int] = {}
+    roots: dict[int, int] = {}
+    aggregates: dict[str, int] = {}
     for number, provider in enumerate(providers, 1):
-        nested = 'parent_provider_uuid' in provider
-        if not nested:
-            root = number
+        numbers[provider['uuid']] = number
+        parent = numbers.get(provider.get('parent_provider_uuid', ''))
+        roots[number] = roots[parent] if parent else number
         add(
             'ResourceProvider',
             id=number,
             uuid=provider['uuid'],
             name=provider['name'],
             generation=1,
-            root_provider_id=root,
-            parent_provider_id=root if nested else None,
+            root_provider_id=roots[number],
+            parent_provider_id=parent,
         )
         of = {'resource_provider_id': number}
         for trait in provider['traits']:
             add('ResourceProviderTrait', **of, trait_id=traits[trait])
+        for aggregate in provider.get('aggregates', ()):
+            if aggregate not in aggregates:
+                aggregates[aggregate] = len(aggregates) + 1
+                add(
+                    'PlacementAggregate',
+                    id=aggregates[aggregate],
+                    uuid=aggregate,
+                )
+            add(
+                'ResourceProviderAggregate',
+                **of,
+                aggregate_id=aggregates[aggregate],
+            )
         for name, inventory in provider['inventories'].items():
             columns = _INVENTORY | inventory | of
             add('Inventory', **columns, resource_class_id=classes[name])
-        for slot in range(provider['used']):
-            guest = str(uuid.uuid5(uuid.UUID(provider['uuid']), str(slot)))
+        for guest, held in guests_of(provider):
             add('Consumer', uuid=guest, project_id=1, user_id=1, generation=1)
-            add(
-                'Allocation',
-                **of,
-                consumer_id=guest,
-                resource_class_id=classes[orc.MEM_ENCRYPTION_CONTEXT],
-                used=1,
-            )
+            for name, amount in held.items():
+                add(
+                    'Allocation',
+                    **of,
+                    consumer_id=guest,
+                    resource_class_id=classes[name],
+                    used=amount,
+                )
     return rows
+
+
+def guests_of(
+    provider: Mapping[str, Any],
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield the uuid of each guest of a provider, and what it holds.
+
+    One for each used slot, and one for all else.
+
+    :param provider: as :func:`providers_of` yields them
+    """
+    used = dict(provider['used'])
+    own = uuid.UUID(provider['uuid'])
+    for slot in range(used.pop(orc.MEM_ENCRYPTION_CONTEXT, 0)):
+        yield str(uuid.uuid5(own, str(slot))), {orc.MEM_ENCRYPTION_CONTEXT: 1}
+    if used:
+        yield str(uuid.uuid5(own, 'all else')), used
+
+
+def cloud_providers(cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """Yield the resource providers of a cloud, each after its parent.
+
+    As :func:`providers_of`, and those that are spelled out with
+    ``aggregates``.
+    """
+    for host in cloud.hosts:
+        yield from providers_of(host)
+    uuids = {provider.name: provider.uuid for provider in cloud.providers}
+    for provider in cloud.providers:
+        parent = provider.parent
+        yield {
+            'name': provider.name,
+            'uuid': provider.uuid,
+            **({} if parent is None else
+               {'parent_provider_uuid': uuids[parent]}),
+            'traits': [*provider.traits],
+            'aggregates': [*provider.aggregates],
+            'inventories': {
+                name: msgspec.structs.asdict(inventory)
+                for name, inventory in provider.inventories.items()
+            },
+            'used': dict(provider.used),
+        }  # fmt: skip
 
 
 def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
     """Yield the root, then the nested pools, in the terms of Placement's API.
 
-    Each has name, uuid, traits, inventories, ``used`` (the number of slots
-    that guests hold) and, if nested, parent_provider_uuid.
+    Each has name, uuid, traits, inventories, ``used`` (resource class ->
+    what guests hold) and, if nested, parent_provider_uuid.
     """
     traits = set(host.traits)
     for architecture, machine_type in host.machine_types.items():
@@ -139,7 +217,7 @@ def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
     }
     if host.disk_gb:
         inventories[orc.DISK_GB] = _inventory(host.disk_gb)
-    used = 0
+    used: dict[str, int] = {}
     children = []
     for name, pool in host.pools.items():
         model = registered_models()[name]
@@ -152,13 +230,13 @@ def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
                     'parent_provider_uuid': host.uuid,
                     'traits': [model.trait],
                     'inventories': slots,
-                    'used': pool.used,
+                    'used': _used(pool),
                 }
             )
         else:
             traits.add(model.trait)
             inventories |= slots
-            used = pool.used
+            used = _used(pool)
     yield {
         'name': host.name,
         'uuid': host.uuid,
@@ -171,6 +249,10 @@ def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
 
 def _inventory(total: int, ratio: float = 1.0) -> dict[str, Any]:
     return {'total': total, 'max_unit': total, 'allocation_ratio': ratio}
+
+
+def _used(pool: SlotPool) -> dict[str, int]:
+    return {orc.MEM_ENCRYPTION_CONTEXT: pool.used} if pool.used else {}
 
 
 def _slots(pool: SlotPool) -> dict[str, Any]:

@@ -281,3 +281,89 @@ def test_a_pool_without_a_limit_has_no_bar(run, write, terminal):
     assert str(2**31 - 1) not in shown
     (old,) = [line for line in shown.splitlines() if '| old ' in line]
     assert '%' not in old
+
+
+GUESTS = ['Host', 'Guests', 'Bound By', 'Limits', 'Code']
+
+
+def test_guests_that_still_fit_are_as_many_as_are_placed(
+    run, cloud, sev, state
+):
+    ran = run('capacity', '--cloud', cloud, *sev, '-f', 'json')
+
+    assert (ran.status, ran.err) == (0, '')
+    rows = ran.json()
+    assert [list(row) for row in rows] == [GUESTS] * 4
+    slot = ['MEM_ENCRYPTION_CONTEXT']
+    assert [
+        (row['Host'], row['Guests'], row['Bound By'], row['Code'])
+        for row in rows
+    ] == [
+        ('default', 0, [], 'machine-type-not-q35'),
+        ('epyc-1', 2, slot, None),
+        ('epyc-2', 2, slot, None),
+        ('full', 0, slot, None),
+    ]
+    assert rows[1]['Limits']['MEM_ENCRYPTION_CONTEXT'] == 2
+    (total,) = run(
+        'capacity', '--cloud', cloud, *sev, '--sum', '-f', 'json'
+    ).json()
+    assert (total['Host'], total['Guests']) == (None, 4)
+    assert total['Bound By'] == slot
+    kept = ('--cloud', cloud, '--state', state)
+    assert run('schedule', *kept, *sev, '--count', '5').status == 1
+    assert run('schedule', *kept, *sev, '--count', '4').status == 0
+    after = run('capacity', *kept, *sev)
+    assert after.status == 1
+    assert after.out
+
+
+def test_a_table_of_guests_ends_with_the_number_of_all(run, cloud, sev):
+    ran = run('capacity', '--cloud', cloud, *sev)
+
+    assert ran.status == 0
+    assert re.search(r'epyc-1 +\| +2 \| slots +\| slots 2, DISK', ran.out)
+    assert ran.out.splitlines()[-1].startswith('4 more amd-sev guests fit')
+    assert (
+        'more amd-sev'
+        not in run('capacity', '--cloud', cloud, *sev, '-c', 'Host').out
+    )
+
+
+def test_an_invalid_request_is_explained(run, cloud, flavor):
+    ran = run(
+        *('capacity', '--cloud', cloud, '-f', 'json'),
+        *('--flavor', flavor('m1.sev')),
+    )
+    assert (ran.status, ran.json()) == (1, [])
+    assert 'hw_firmware_type' in ran.err
+
+
+def test_a_page_is_written_too(run, cloud, sev, write, tmp_path):
+    first = run('capacity', '--cloud', cloud, '-f', 'json').out
+    page = tmp_path / 'capacity.html'
+    earlier = write(first, 'earlier.json')
+    ran = run(
+        *('capacity', '--cloud', cloud, '--html', page),
+        *('--earlier', earlier, *sev, '-f', 'json'),
+    )
+    assert (ran.status, ran.err) == (0, '')
+    assert len(ran.json()) == 4
+    text = page.read_text()
+    for shown in ('id="guests"', 'm1.sev', 'amd-sev-snp', '<polyline'):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        pytest.param(['--image', 'x'], id='an image alone'),
+        pytest.param(['--volume', 'x'], id='a volume alone'),
+        pytest.param(['--earlier', 'x'], id='a trend of nothing'),
+    ],
+)
+def test_options_that_need_another_say_so(run, cloud, options):
+    ran = run('capacity', '--cloud', cloud, *options)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert options[0] in ran.err

@@ -316,7 +316,11 @@ def test_providers_are_listed_alike(
 
 @pytest.mark.parametrize('uuid', [HOST, POOL, NOBODY])
 @pytest.mark.parametrize(
-    'method', ['inventories', 'usages', 'traits', 'consumers', 'allocations']
+    'method',
+    [
+        *('inventories', 'usages', 'traits', 'aggregates'),
+        *('consumers', 'allocations'),
+    ],
 )
 def test_what_is_asked_of_one_is_answered_alike(
     real: Any, fake: FakePlacement, method: str, uuid: str

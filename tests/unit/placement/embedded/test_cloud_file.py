@@ -13,7 +13,8 @@ from sev_scheduling.exceptions import CloudFileError, InputError
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
 from sev_scheduling.placement import Cloud, read_cloud_file
-from sev_scheduling.placement.embedded import parse_cloud
+from sev_scheduling.placement.answers import Inventory
+from sev_scheduling.placement.embedded import cloud_file, parse_cloud
 
 EXAMPLE = Path(__file__).parents[4] / 'examples' / 'cloud.yaml'
 
@@ -343,3 +344,115 @@ class TestFiles:
         assert str(caught.value).startswith(
             f"Cloud file '{path}', host 1 (epyc): vcpus '0' is not a whole"
         )
+
+
+UUID = '11111111-0000-4000-8000-000000000001'
+ROOT = {
+    'name': 'any <name> it\u202e has',
+    'uuid': UUID.upper(),
+    'inventories': {
+        'VCPU': {
+            'total': 8, 'reserved': 1, 'min_unit': 2, 'max_unit': 4,
+            'step_size': 2, 'allocation_ratio': 1.5,
+        },
+        'CUSTOM_NIC': {'total': 1},
+    },
+    'used': {'VCPU': 99, 'CUSTOM_NIC': 0},
+    'traits': ['NEWER_THAN_THIS', 'CUSTOM_GOLD', 'CUSTOM_GOLD'],
+    'aggregates': [UUID],
+}  # fmt: skip
+CHILD = {'name': 'child', 'parent': ROOT['name']}
+
+
+class TestProviders:
+    def test_every_key(self):
+        cloud = parse_cloud({'providers': [ROOT, CHILD]}, 'Cloud file x')
+        root, child = cloud.providers
+        assert (root.name, root.uuid, root.parent) == (
+            ROOT['name'],
+            UUID,
+            None,
+        )
+        assert root.inventories == {
+            'VCPU': Inventory(8, 1, 2, 4, 2, 1.5),
+            'CUSTOM_NIC': Inventory(1),
+        }
+        assert root.used == {'VCPU': 99}
+        assert root.traits == ('CUSTOM_GOLD', 'NEWER_THAN_THIS')
+        assert root.aggregates == (UUID,)
+        assert (child.parent, child.inventories) == (root.name, {})
+        assert child.uuid not in (UUID, '')
+
+    def test_beside_hosts(self):
+        cloud = parse_cloud({'hosts': [HOST], 'providers': [ROOT]}, 'x')
+        assert (len(cloud.hosts), len(cloud.providers)) == (1, 1)
+
+    @pytest.mark.parametrize(
+        ('entries', 'told'),
+        [
+            pytest.param([3], 'provider 1', id='no mapping'),
+            pytest.param([{}], 'name', id='no name'),
+            pytest.param([{'name': ''}], 'name', id='an empty name'),
+            pytest.param([{'name': 'a' * 201}], 'name', id='a long name'),
+            pytest.param([{'name': 'a', 'uuid': 'x'}], 'uuid', id='no uuid'),
+            pytest.param([{'name': 'a', 'size': 1}], "'size'", id='a key'),
+            pytest.param([CHILD, ROOT], 'parent', id='a child first'),
+            pytest.param(
+                [{'name': 'a', 'parent': 'a'}], 'parent', id='its own child'
+            ),
+            pytest.param([ROOT, ROOT], 'name', id='a name twice'),
+            pytest.param(
+                [ROOT, {'name': 'b', 'uuid': UUID}], 'uuid', id='a uuid twice'
+            ),
+            pytest.param(
+                [{'name': 'a', 'used': {'VCPU': 1}}], 'used',
+                id='use of what is not there',
+            ),
+            pytest.param(
+                [{**ROOT, 'used': {'VCPU': -1}}], 'used VCPU', id='use below 0'
+            ),
+            pytest.param(
+                [{'name': 'a', 'inventories': {'vcpu': {'total': 1}}}],
+                'inventories', id='a class in lower case',
+            ),
+            pytest.param(
+                [{'name': 'a', 'inventories': {'VCPU': 8}}], "'VCPU' '8'",
+                id='an inventory that is a number',
+            ),
+            pytest.param(
+                [{'name': 'a', 'inventories': {'VCPU': {}}}], 'total',
+                id='an inventory without a total',
+            ),
+            pytest.param(
+                [{'name': 'a', 'inventories': {'VCPU': {'total': 0}}}],
+                'total', id='nothing in it',
+            ),
+            pytest.param(
+                [{'name': 'a', 'inventories': {
+                    'VCPU': {'total': 1, 'allocation_ratio': 0}}}],
+                'allocation_ratio', id='a ratio of 0',
+            ),
+            pytest.param(
+                [{'name': 'a', 'traits': ['gold']}], 'traits', id='no trait'
+            ),
+            pytest.param(
+                [{'name': 'a', 'aggregates': ['b']}], 'aggregates',
+                id='no aggregate',
+            ),
+            pytest.param(
+                [{'name': 'a', 'used': {'MEM_ENCRYPTION_CONTEXT': 100_001},
+                  'inventories': {'MEM_ENCRYPTION_CONTEXT': {'total': 1}}}],
+                '100000 slots', id='too many guests',
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_told_in_one_line(self, entries, told):
+        assert told in refused({'providers': entries})
+
+    def test_too_many_are_refused(self, monkeypatch):
+        monkeypatch.setattr(cloud_file, 'MAX_PROVIDERS', 1)
+        assert 'provider 2' in refused({'providers': [ROOT, CHILD]})
+
+    def test_one_of_both_lists_is_needed(self):
+        assert 'hosts' in refused({})
+        assert parse_cloud({'providers': []}, 'x').providers == ()

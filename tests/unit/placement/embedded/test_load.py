@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.placement.embedded import CloudHost, providers_of
+from sev_scheduling.placement.embedded import (
+    CloudHost,
+    guests_of,
+    providers_of,
+)
 
 FACTS = {
     'name': 'epyc',
@@ -43,7 +47,7 @@ def test_a_nested_pool_is_a_child_of_the_root():
             },
             'DISK_GB': {'total': 10, 'max_unit': 10, 'allocation_ratio': 1.0},
         },
-        'used': 0,
+        'used': {},
     }
     assert pool == {
         'name': 'epyc_amd_sev',
@@ -51,7 +55,7 @@ def test_a_nested_pool_is_a_child_of_the_root():
         'parent_provider_uuid': host.uuid,
         'traits': ['HW_CPU_X86_AMD_SEV'],
         'inventories': SLOTS,
-        'used': 3,
+        'used': {'MEM_ENCRYPTION_CONTEXT': 3},
     }
     assert pool['uuid'] != host.uuid
 
@@ -61,7 +65,7 @@ def test_a_flat_pool_is_on_the_root():
 
     assert root['traits'] == [*ROOT_TRAITS, 'HW_CPU_X86_AMD_SEV']
     assert root['inventories'].items() >= SLOTS.items()
-    assert root['used'] == 3
+    assert root['used'] == {'MEM_ENCRYPTION_CONTEXT': 3}
 
 
 def test_what_a_host_has_none_of_has_no_inventory():
@@ -71,3 +75,17 @@ def test_what_a_host_has_none_of_has_no_inventory():
 
     assert sorted(root['inventories']) == ['MEMORY_MB', 'VCPU']
     assert pool['inventories'] == {}
+
+
+def test_each_slot_has_a_guest_and_all_else_one_more():
+    uuid = '11111111-0000-4000-8000-000000000001'
+    used = {'MEM_ENCRYPTION_CONTEXT': 2, 'VCPU': 7, 'DISK_GB': 1}
+    found = [*guests_of({'uuid': uuid, 'used': used})]
+
+    assert [held for _, held in found] == [
+        {'MEM_ENCRYPTION_CONTEXT': 1},
+        {'MEM_ENCRYPTION_CONTEXT': 1},
+        {'VCPU': 7, 'DISK_GB': 1},
+    ]
+    assert len({guest for guest, _ in found}) == 3
+    assert [*guests_of({'uuid': uuid, 'used': {}})] == []
