@@ -31,8 +31,9 @@ from sev_scheduling.exceptions import (
     SevSchedulingError,
     SpecError,
 )
-from sev_scheduling.explain.explanation import Explanation, Reason, explain
+from sev_scheduling.explain.explanation import Explanation, explain
 from sev_scheduling.explain.fixes import merge
+from sev_scheduling.explain.reason import Reason
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import filter_hosts, judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass, field
 
 from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
-from sev_scheduling.hosts.verdict import FilterResult, Verdict
+from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
@@ -138,6 +138,8 @@ class Diagnosis:
     :ivar hosts_with_free_slot: hosts with a free slot of the model; for a
         guest without encryption, hosts with anything left
     :ivar hosts_but_for: of these, hosts that lack nothing else
+    :ivar roots_but_for: root uuids of those hosts; empty where they are not
+        known
     :ivar hosts_with_model: for ``slots-used``, hosts that offer the model
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
@@ -152,12 +154,18 @@ class Diagnosis:
     shortfalls: tuple[Shortfall, ...] = ()
     hosts_with_free_slot: int | None = None
     hosts_but_for: int | None = None
+    roots_but_for: frozenset[str] = field(default=frozenset(), repr=False)
     hosts_with_model: int | None = None
     slots_total: int | None = None
     slots_used: int | None = None
     guests: int = 1
     guests_fit: int | None = None
     calls: int = 0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether Placement has candidates with what is named relaxed."""
+        return self.cause not in (Cause.NONE, Cause.UNCLEAR, Cause.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +175,16 @@ class Feasibility:
     :ivar result: the hosts' verdicts
     :ivar offered: root uuids of the hosts that Placement offers; empty where
         no host fits, and Placement was not asked
-    :ivar diagnosis: what empties Placement's answer, where it is empty
+    :ivar diagnosis: what keeps hosts that fit, or would with a free slot,
+        from being offered, where none is offered
+    :ivar suitable: root uuids of hosts that meet all that Placement knows of
+        but a free slot, where none is offered; None where it is not known
     """
 
     result: FilterResult
     offered: frozenset[str] = frozenset()
     diagnosis: Diagnosis | None = None
+    suitable: frozenset[str] | None = None
 
     @property
     def fit(self) -> tuple[Verdict, ...]:
@@ -191,7 +203,11 @@ class Feasibility:
         diagnosed = self.diagnosis is not None and (
             self.diagnosis.cause in PASSING
         )
-        busy = any(not verdict.permanent for verdict in self.result.rejected)
+        busy = any(
+            not v.permanent
+            and (v.code is not VerdictCode.NO_FREE_SLOT or self.suits(v))
+            for v in self.result.rejected
+        )
         return Matter.MOMENT if diagnosed or busy else Matter.HOSTS
 
     @property
@@ -202,3 +218,23 @@ class Feasibility:
             for v in self.result.verdicts
             if v.fits and v.host.uuid not in self.offered
         )
+
+    @property
+    def but_for(self) -> tuple[Verdict, ...]:
+        """Hosts that lack nothing but what the diagnosis names."""
+        if self.diagnosis is None or not self.diagnosis.confirmed:
+            return ()
+        roots = self.diagnosis.roots_but_for
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.host.uuid in roots
+            and v.code in (None, VerdictCode.NO_FREE_SLOT)
+        )
+
+    def suits(self, verdict: Verdict) -> bool:
+        """Whether nothing that Placement knows of keeps a guest off a host.
+
+        A slot apart; True where it is not known.
+        """
+        return self.suitable is None or verdict.host.uuid in self.suitable

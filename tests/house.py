@@ -36,8 +36,8 @@ ORDER = {
         'capacity',
     ],
     'sev_scheduling.explain': [
-        *('catalogue', 'values', 'fixes', 'request_page', 'explanation'),
-        *('capacity', 'server', 'checks'),
+        *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
+        *('explanation', 'capacity', 'server', 'checks'),
     ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),

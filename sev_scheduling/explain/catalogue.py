@@ -450,6 +450,8 @@ FITS_ON_MORE = 'It fits on {names} and {more} more.'
 
 #: Hosts that lack one thing alone; ``{what}`` is the row's own text.
 BUT_FOR = 'of {total} {such} would do but for {what}'
+#: The same, of hosts whose number stands before it.
+THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
 
 #: Cause, and the case of it: what is known of hosts and amounts.

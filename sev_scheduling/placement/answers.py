@@ -140,24 +140,36 @@ class Candidates(msgspec.Struct, frozen=True, gc=False):
 
     def of_roots(self, query: PlacementRequest) -> Candidates:
         """Return the candidates, and the trees, of roots with its traits."""
-        refused = {
-            root
-            for root, summary in self.provider_summaries.items()
-            if summary.root_provider_uuid == root
-            and not takes_root(query, summary.traits)
-        }
+        return self.without(
+            {
+                root
+                for root, summary in self.provider_summaries.items()
+                if summary.root_provider_uuid == root
+                and not takes_root(query, summary.traits)
+            }
+        )
+
+    def without(self, roots: Collection[str]) -> Candidates:
+        """Return the candidates, and the trees, of other hosts."""
         return Candidates(
             tuple(
                 request
                 for request in self.allocation_requests
-                if self.identify(request, ())[0] not in refused
+                if self.identify(request, ())[0] not in roots
             ),
             {
                 uuid: summary
                 for uuid, summary in self.provider_summaries.items()
-                if summary.root_provider_uuid not in refused
+                if summary.root_provider_uuid not in roots
                 or os_traits.MISC_SHARES_VIA_AGGREGATE in summary.traits
             },
+        )
+
+    def roots(self) -> frozenset[str]:
+        """Return the root uuids of the hosts that have candidates."""
+        return frozenset(
+            self.identify(request, ())[0]
+            for request in self.allocation_requests
         )
 
     def limited_to(self, limit: int | None) -> Candidates:

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from sev_scheduling.diagnosis import Feasibility
-from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX, Host
+from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis import diagnose
-from sev_scheduling.prefilter import ANYWHERE, Scope, translate
+from sev_scheduling.placement.diagnosis.relaxation import (
+    can_be_asked,
+    slot_constraint,
+    without,
+)
+from sev_scheduling.prefilter import (
+    ANYWHERE,
+    PlacementRequest,
+    Scope,
+    translate,
+)
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
+
+#: What Placement knows of a host, too.
+_KNOWN_TO_PLACEMENT = frozenset(
+    {VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED, VerdictCode.NO_FREE_SLOT}
+)
+#: What may change while the host stays what it is: then the rest matters.
+_MENDABLE = frozenset(
+    {
+        VerdictCode.MACHINE_TYPE_NOT_Q35,
+        VerdictCode.MEMORY_OVERCOMMITTED,
+        VerdictCode.NO_FREE_SLOT,
+    }
+)
 
 
 def feasibility(
@@ -22,7 +44,7 @@ def feasibility(
     hosts: Iterable[Host],
     scope: Scope = ANYWHERE,
 ) -> Feasibility:
-    """Return every host's answer; ask Placement, where any host agrees.
+    """Return every host's answer; ask Placement, where it matters.
 
     :param hosts: as :meth:`.PlacementClient.hosts` returns them, of the same
         scope
@@ -31,35 +53,41 @@ def feasibility(
     """
     validation = validated(request)
     result = filter_hosts(validation, hosts)
-    if not result.accepted and (result.verdicts or not scope):
+    if not result.verdicts and not scope:
         return Feasibility(result)
     query = translate(validation, scope=scope)
-    query = replace(
-        query,
-        root_forbidden=query.root_forbidden | _unfit_machine_types(result),
+    offered: frozenset[str] = frozenset()
+    if result.accepted or not result.verdicts:
+        offered = api.candidates(query).roots()
+        offered -= _roots(result, *VerdictCode)
+        if offered:
+            return Feasibility(result, offered)
+    suitable = None
+    mendable = _roots(result, *_MENDABLE)
+    if mendable:
+        suitable = _suitable(api, query)
+    # A slot that is freed helps no host that lacks something else, too.
+    in_vain = suitable is not None and not suitable & mendable
+    full = _roots(result, VerdictCode.NO_FREE_SLOT)
+    if not result.accepted and result.verdicts and not (full and in_vain):
+        return Feasibility(result, offered, suitable=suitable)
+    ignored = _roots(result, *(set(VerdictCode) - _KNOWN_TO_PLACEMENT))
+    found = diagnose(api, validation.request, query, ignored)
+    return Feasibility(result, offered, found, suitable)
+
+
+def _roots(result: FilterResult, *codes: VerdictCode | None) -> frozenset[str]:
+    """Return the root uuids of the hosts whose verdict is one of these."""
+    return frozenset(
+        verdict.host.uuid
+        for verdict in result.verdicts
+        if verdict.code in codes and verdict.host.uuid
     )
-    answer = api.candidates(query)
-    offered = frozenset(host.uuid for host in answer.hosts() if host.uuid)
-    if answer:
-        return Feasibility(result, offered)
-    found = diagnose(api, validation.request, query)
-    return Feasibility(result, offered, found)
 
 
-def _unfit_machine_types(result: FilterResult) -> frozenset[str]:
-    """Return the traits of machine types of rejected hosts alone."""
-
-    def published(hosts: Iterable[Host]) -> frozenset[str]:
-        return frozenset(
-            trait
-            for host in hosts
-            for trait in host.traits
-            if trait.startswith(MACHINE_TYPE_TRAIT_PREFIX)
-        )
-
-    rejected = (
-        verdict.host
-        for verdict in result.rejected
-        if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35
-    )
-    return published(rejected) - published(result.accepted)
+def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:
+    """Ask for the hosts that would do with a free slot; None for unknown."""
+    relaxed = without(query, {slot_constraint(query)})
+    if not can_be_asked(relaxed) or not api.supports(relaxed.microversion):
+        return None
+    return api.candidates(relaxed).roots()

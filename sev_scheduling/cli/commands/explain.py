@@ -164,15 +164,10 @@ def _rows(
         ]
     return [
         (
-            verdict.host.name,
-            code is None,
-            code,
-            None if code is None else permanent,
-            message,
-            fix or None,
-            None if code is None else _matter_of_host(permanent),
+            *(name, fits, code, permanent, message, fix or None),
+            None if permanent is None else _matter_of_host(permanent),
         )
-        for verdict, code, permanent, message, fix in host_rows(found)
+        for name, fits, code, permanent, message, fix in host_rows(found)
     ]
 
 

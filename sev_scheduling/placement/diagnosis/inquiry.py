@@ -15,7 +15,7 @@ one answer).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
 from sev_scheduling.placement.api import Api
@@ -44,13 +44,15 @@ def diagnose(
     api: Api,
     request: EncryptionRequest,
     query: PlacementRequest,
+    ignored: frozenset[str] = frozenset(),
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
 
     :param query: what Placement was asked for it
+    :param ignored: root uuids of hosts that will not do for other reasons
     :raises PlacementError: one of its children
     """
-    return _Inquiry(Probe(api), request, query).diagnosis()
+    return _Inquiry(Probe(api, ignored), request, query).diagnosis()
 
 
 class _Inquiry:
@@ -89,6 +91,7 @@ class _Inquiry:
             return self._concluded(
                 Cause.COMBINATION,
                 (_as_one(unmet.constraints) for unmet in alternatives),
+                roots={root for one in alternatives for root in one.roots},
             )
         return self._named(alternatives[0])
 
@@ -201,6 +204,7 @@ class _Inquiry:
             causes.pop() if len(causes) == 1 else Cause.SEVERAL,
             unmet.constraints,
             unmet=unmet,
+            roots=unmet.roots,
             slots=slots,
         )
 
@@ -210,17 +214,19 @@ class _Inquiry:
         named: Iterable[Constraint] = (),
         *,
         unmet: Unmet | None = None,
+        roots: Collection[str] = (),
         slots: Slots | None = None,
     ) -> Diagnosis:
         shortfalls = tuple(self._shortfalls(unmet)) if unmet else ()
-        but_for = len(unmet.roots) if unmet and self.trees.complete else None
+        but_for = frozenset(roots if self.trees.complete else ())
         return Diagnosis(
             request=self.request,
             cause=cause,
             constraints=tuple(sorted(named)),
             shortfalls=shortfalls,
             hosts_with_free_slot=self.trees.hosts,
-            hosts_but_for=but_for or None,
+            hosts_but_for=len(but_for) or None,
+            roots_but_for=but_for,
             hosts_with_model=slots.hosts if slots else None,
             slots_total=slots.total if slots else None,
             slots_used=slots.used if slots else None,

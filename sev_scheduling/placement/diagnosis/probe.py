@@ -26,13 +26,18 @@ MAX_CANDIDATES = 5000
 class Probe:
     """Counts the calls to one Placement, and makes none beyond the bound.
 
+    :param ignored: root uuids of hosts that will not do, whatever Placement
+        says of them
     :ivar calls: calls so far
     :ivar refused: whether Placement does not know a trait or a resource
         class that it was asked about
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(
+        self, api: Api, ignored: frozenset[str] = frozenset()
+    ) -> None:
         self._api = api
+        self._ignored = ignored
         # The version document, unless it is known already.
         self.calls = 1
         self.refused = False
@@ -69,11 +74,13 @@ class Probe:
                 if len(one.models) > 1:
                     # Of one model, which says nothing of the others.
                     return self.candidates(query, limit)
-        return found
+        return found.without(self._ignored) if self._ignored else found
 
     def any(self, query: PlacementRequest) -> bool | None:
         """Whether there are candidates; None where too few calls are left."""
-        found = self.candidates(query, limit=1)
+        # The first may be of a host that is ignored.
+        limit = MAX_CANDIDATES if self._ignored else 1
+        found = self.candidates(query, limit)
         return None if found is None else bool(found)
 
     def providers(self, **filters: Any) -> list[ResourceProvider] | None:
@@ -85,9 +92,10 @@ class Probe:
             return None
         self.calls += 1
         try:
-            return self._api.resource_providers(**filters)
+            found = self._api.resource_providers(**filters)
         except UnknownName:
             return []
+        return [p for p in found if p.root_provider_uuid not in self._ignored]
 
     def inventories(self, provider: str) -> Mapping[str, Inventory]:
         """Return resource class -> inventory.

@@ -138,14 +138,13 @@ def test_hosts_that_are_too_small_are_counted_and_diagnosed(
     assert ran.err == '0 of 6 hosts can run this amd-sev guest.\n'
     counts = re.findall(r'^ {2,}([0-9]+)  ', ran.out, re.MULTILINE)
     assert sum(map(int, counts)) == 6
-    assert '  3  lack something else that is asked for' in ran.out
-    # The diagnosis counts no host again.
-    (why,) = re.findall('^ +-  (.*)', ran.out, re.MULTILINE)
-    assert 'MEMORY_MB' in why
+    # The confirmed cause leads, and counts no host again.
+    why = ran.out.splitlines()[1]
+    assert why.startswith('  3  would do but for MEMORY_MB: 257025 asked for,')
     assert '257024' in why
     assert [
-        row['Host'] for row in rows.json() if row['Code'] == 'no-candidate'
-    ] == ['default', 'epyc-1', 'epyc-2']
+        row['Host'] for row in rows.json() if row['Code'] == 'resources-short'
+    ] == [None, 'default', 'epyc-1', 'epyc-2']
     assert ran.out == rows.err
 
 
@@ -175,10 +174,12 @@ def test_no_refusal_says_that_the_guest_fits(run, explain, write, image):
 
     assert explained.status == scheduled.status == tenant.status == 1
     assert explained.out.startswith('0 of 6 hosts can run this amd-sev guest')
-    assert '  2  lack something else that is asked for' in explained.out
+    assert '  2  would do but for MEMORY_MB' in explained.out
     assert scheduled.err == (f'No host can take the guest.\n{explained.out}')
     assert tenant.out.startswith('No host can run this amd-sev guest:\n')
-    assert 'the default machine type, MEMORY_MB' in tenant.out
+    # A smaller flavor would do, and so would another machine type.
+    assert 'MEMORY_MB' in tenant.out.splitlines()[1]
+    assert 'hw_machine_type=q35' in tenant.out
 
 
 def test_some_hosts_that_agree_may_lack_something_else(run, write, image):

@@ -408,7 +408,8 @@ class TestWhatSchedulersAdd:
         assert [v.host.name for v in found.unavailable] == ['small']
         # Either would help: q35 in the image, or a smaller flavor.
         causes = {c.cause for c in found.diagnosis.constraints}
-        assert causes == {Cause.MACHINE_TYPE, Cause.RESOURCES_SHORT}
+        assert causes == {Cause.RESOURCES_SHORT}
+        assert found.suitable == {world.uuid('wrong'), world.uuid('full')}
 
     def test_one_host(self, world, ask):
         client = world.load(host('a'), host('full', pools=FULL))
