@@ -444,6 +444,14 @@ NO_HOSTS = (
     'options leave all of them out.'
 )
 
+#: The hosts of a group, below what keeps them out.
+NAMES = '{names}'
+NAMES_MORE = '{names} and {more} more'
+
+#: What else keeps out hosts of a group: some of them, all of them.
+SOME_ALSO = '{count} of them also {text}'
+ALL_ALSO = 'also {text}'
+
 #: The hosts that Placement offers, and that fit.
 FITS_ON = 'It fits on {names}.'
 FITS_ON_MORE = 'It fits on {names} and {more} more.'

@@ -103,8 +103,7 @@ class Explanation:
             # What is not about hosts has no count.
             count = str(reason.hosts) if reason.hosts else '-'
             lines.append(f'  {count:>{width}}  {reason.text}')
-            if reason.fix:
-                lines.append(f'  {"":{width}}  -> {reason.fix}')
+            lines += (f'  {"":{width}}  {more}' for more in reason.details())
         return '\n'.join(lines)
 
     def tenant(self) -> str:
@@ -229,8 +228,11 @@ def explain(
     )
 
 
-#: Host, whether it fits, code, permanence, sentence, and what to do.
-HostRow = tuple[str | None, bool, str | None, bool | None, str, str]
+#: Host, whether it fits, code, permanence, every code, sentence, and what to
+#: do.
+HostRow = tuple[
+    str | None, bool, str | None, bool | None, tuple[str, ...], str, str
+]
 
 
 def host_rows(found: Feasibility) -> Iterator[HostRow]:
@@ -243,7 +245,7 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         why = diagnosis_reason(found.diagnosis)
         text = f'{sentence(replace(why, hosts=0).text)}.'
         fix = why.fix
-        yield None, False, why.code, why.permanent, text, fix
+        yield None, False, why.code, why.permanent, (why.code,), text, fix
     but_for = frozenset(map(id, found.but_for))
     unavailable = frozenset(map(id, found.unavailable))
     row = catalogue.VERDICTS[NO_CANDIDATE, '']
@@ -252,18 +254,22 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         if why is not None and id(verdict) in but_for:
             lacks = replace(why, beside_others=True).text
             text = f'{name} {lacks}.'
-            yield name, False, why.code, why.permanent, text, why.fix
+            codes = (why.code, *verdict.faults)
+            yield name, False, why.code, why.permanent, codes, text, why.fix
         elif id(verdict) in unavailable:
             lacks = row.hosts.format_map(verdict_values((verdict,)))
             text = f'{name} {lacks}.'
-            yield name, False, NO_CANDIDATE, False, text, row.host_advice
+            codes = (NO_CANDIDATE,)
+            fix = row.host_advice
+            yield name, False, NO_CANDIDATE, False, codes, text, fix
         elif verdict.code is None:
-            yield name, True, None, None, verdict.message, ''
+            yield name, True, None, None, (), verdict.message, ''
         else:
             # To wait for a slot is no help where something else lacks, too.
             fix = verdict.fix if found.suits(verdict) else ''
             code, permanent = str(verdict.code), verdict.permanent
-            yield name, False, code, permanent, verdict.message, fix
+            codes = tuple(map(str, verdict.faults))
+            yield name, False, code, permanent, codes, verdict.message, fix
 
 
 def where_it_fits(feasibility: Feasibility) -> str:

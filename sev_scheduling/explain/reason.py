@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,9 @@ from sev_scheduling.request.request import EncryptionRequest
 
 #: Bytes that a name may take in a fault where room is short.
 _SHORT_NAME = 40
+
+#: Hosts that a group names.
+_FIRST_NAMES = 5
 
 _CODES = (*VerdictCode, NO_CANDIDATE)
 
@@ -66,6 +69,7 @@ class Reason:
     :ivar change: what a tenant can change; None where nothing
     :ivar beside_others: it is about hosts beside others, which have been
         counted: those that would do but for what a diagnosis names
+    :ivar verdicts: of the hosts that have been counted
     """
 
     code: str
@@ -74,6 +78,7 @@ class Reason:
     for_tenant: bool = True
     change: Fix | None = None
     beside_others: bool = False
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def permanent(self) -> bool:
@@ -112,6 +117,40 @@ class Reason:
             return str(self.finding.fix)
         row, values = self._row
         return row.advice.format_map(values)
+
+    @property
+    def names(self) -> str:
+        """The first hosts by name and how many more; '' without hosts."""
+        if not self.verdicts:
+            return ''
+        names = [verdict.host.name for verdict in self.verdicts]
+        more = len(names) - _FIRST_NAMES
+        template = catalogue.NAMES_MORE if more > 0 else catalogue.NAMES
+        return template.format(
+            names=', '.join(names[:_FIRST_NAMES]), more=more
+        )
+
+    @property
+    def further(self) -> tuple[Reason, ...]:
+        """What else is against some of its hosts, the largest group first."""
+        others = (
+            replace(verdict, code=code, also=())
+            for verdict in self.verdicts
+            for code in verdict.also
+        )
+        return _grouped(others)
+
+    def details(self) -> Iterator[str]:
+        """Yield the lines below its text, for operators."""
+        if self.names:
+            yield self.names
+        for other in self.further:
+            some = other.hosts < self.hosts
+            template = catalogue.SOME_ALSO if some else catalogue.ALL_ALSO
+            yield template.format(count=other.hosts, text=other.text)
+        fixes = [self.fix, *(other.fix for other in self.further)]
+        for fix in dict.fromkeys(filter(None, fixes)):
+            yield f'-> {fix}'
 
     @property
     def tenant_text(self) -> str:
@@ -167,20 +206,33 @@ def host_reasons(
     :param verdicts: hosts that are rejected, or that fit and are not offered
     :param told: the codes that help a tenant
     """
+    return tuple(
+        replace(
+            reason,
+            for_tenant=reason.code in told,
+            change=machine_type_fix(request)
+            if reason.code is VerdictCode.MACHINE_TYPE_NOT_Q35
+            else None,
+        )
+        for reason in _grouped(verdicts)
+    )
+
+
+def _grouped(verdicts: Iterable[Verdict]) -> tuple[Reason, ...]:
+    """Group hosts by why they will not do, the largest group first."""
     groups: defaultdict[tuple[Any, ...], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         groups[_group(verdict)].append(verdict)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    reasons = []
-    for _, group in ordered:
-        code = group[0].code or NO_CANDIDATE
-        change = None
-        if code is VerdictCode.MACHINE_TYPE_NOT_Q35:
-            change = machine_type_fix(request)
-        reasons.append(
-            Reason(code, tuple(group), len(group), code in told, change)
+    return tuple(
+        Reason(
+            group[0].code or NO_CANDIDATE,
+            tuple(group),
+            len(group),
+            verdicts=tuple(group),
         )
-    return tuple(reasons)
+        for _, group in ordered
+    )
 
 
 def codes_for_tenants(result: FilterResult) -> frozenset[str]:
@@ -225,6 +277,7 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         diagnosis_reason(diagnosis),
         hosts=len(counted),
         beside_others=bool(counted),
+        verdicts=tuple(found.but_for),
     )
     return (reason, *others) if confirmed else (*others, reason)
 

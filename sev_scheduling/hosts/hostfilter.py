@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sev_scheduling.hosts.host import Host, SlotPool
@@ -104,20 +104,13 @@ def _judge(
         machine_type = host.machine_types.get(architecture) or None
     offered = (name for name, other in host.pools.items() if other.total > 0)
     excluding = excluding_models(model, offered)
-    code = (
-        VerdictCode.EXCLUDED_BY_MODEL
-        if excluding
-        else _refusal(
-            request,
-            host,
-            model,
-            pool,
-            machine_type,
-            require_known_machine_type,
-        )
+    faults = [VerdictCode.EXCLUDED_BY_MODEL] if excluding else []
+    faults += _faults(
+        request, host, model, pool, machine_type, require_known_machine_type
     )
     return Verdict(
-        code=code,
+        code=faults[0] if faults else None,
+        also=tuple(faults[1:]),
         total=pool.total,
         reserved=pool.reserved,
         used=pool.used,
@@ -129,25 +122,25 @@ def _judge(
     )
 
 
-def _refusal(
+def _faults(
     request: EncryptionRequest,
     host: Host,
     model: EncryptionModel,
     pool: SlotPool,
     machine_type: str | None,
     require_known_machine_type: bool,
-) -> VerdictCode | None:
-    """Return the first reason against a host."""
+) -> Iterator[VerdictCode]:
+    """Yield the reasons against a host that has a pool."""
     if host.disabled:
-        return VerdictCode.HOST_DISABLED
+        yield VerdictCode.HOST_DISABLED
     hypervisor = host.hypervisor_type
     if hypervisor and hypervisor.lower() not in model.hypervisor_types:
-        return VerdictCode.HYPERVISOR_UNSUPPORTED
+        yield VerdictCode.HYPERVISOR_UNSUPPORTED
     if machine_type is None:
         if require_known_machine_type:
-            return VerdictCode.MACHINE_TYPE_NOT_Q35
+            yield VerdictCode.MACHINE_TYPE_NOT_Q35
     elif model.machine_type not in machine_type:
-        return VerdictCode.MACHINE_TYPE_NOT_Q35
+        yield VerdictCode.MACHINE_TYPE_NOT_Q35
     ratio = host.ram_allocation_ratio
     if (
         model.pins_memory
@@ -155,5 +148,6 @@ def _refusal(
         and ratio > 1.0
         and not request.mem_page_size
     ):
-        return VerdictCode.MEMORY_OVERCOMMITTED
-    return VerdictCode.NO_FREE_SLOT if pool.free <= 0 else None
+        yield VerdictCode.MEMORY_OVERCOMMITTED
+    if pool.free <= 0:
+        yield VerdictCode.NO_FREE_SLOT

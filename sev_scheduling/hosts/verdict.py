@@ -50,6 +50,7 @@ class Verdict:
     :ivar model: the model that the verdict is about; None for a guest that
         is not encrypted
     :ivar code: why not; None where the host fits
+    :ivar also: what else is against the host, in the order of judging
     :ivar total: slots of the pool, as ``reserved``, ``used`` and
         ``capacity``; 0 where there is no pool
     :ivar machine_type: the one the guest would get, None where unknown
@@ -60,6 +61,7 @@ class Verdict:
     host: Host
     model: EncryptionModel | None = None
     code: VerdictCode | None = None
+    also: tuple[VerdictCode, ...] = ()
     total: int = 0
     reserved: int = 0
     used: int = 0
@@ -71,6 +73,11 @@ class Verdict:
     @property
     def fits(self) -> bool:
         return self.code is None
+
+    @property
+    def faults(self) -> tuple[VerdictCode, ...]:
+        """Everything against the host, in the order of judging."""
+        return () if self.code is None else (self.code, *self.also)
 
     @property
     def permanent(self) -> bool:

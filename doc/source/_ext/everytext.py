@@ -131,6 +131,7 @@ VALUES: dict[str, Any] = {
     'switches': 'kvm_amd.sev is 0',
     'target': 'the image',
     'tenant_names': 'MEMORY_MB',
+    'text': 'overcommit memory (ram_allocation_ratio 1.5)',
     'these': 'these hosts',
     'total': 60,
     'traits': 'HW_CPU_X86_AMD_SEV',
@@ -175,6 +176,13 @@ def _of(row: Any) -> Iterator[str]:
         yield from (text for text in found if isinstance(text, str) and text)
 
 
+class _Values(dict[str, Any]):
+    """Stands in for a value that no example has."""
+
+    def __missing__(self, name: str) -> str:
+        return f'<{name}>'
+
+
 def values_of(code: str) -> Mapping[str, Any]:
     """Return the values of the example of a code, if there is one."""
     found: dict[str, Any] = {}
@@ -203,7 +211,7 @@ def rendered(template: str, code: str = '') -> list[str]:
     values = {**VALUES, **values_of(code)}
     made = (
         template.format_map(
-            {**values, **dict.fromkeys(counts | {'n'}, Count(number))}
+            _Values(values | dict.fromkeys(counts | {'n'}, Count(number)))
         )
         for number in (1, 2)
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LABEL = 8
 
 #: Hosts that a line names.
-_MOST_NAMES = 5
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +245,8 @@ class _Story:
 
     def end(self, everything: bool) -> None:
         self._line('')
-        if not everything:
-            self._line(f'More cases: {NAME} demo --list')
-        self._line(
-            f'Your own flavors, images and hosts: {NAME} explain --help'
-        )
+        more = '' if everything else f'More cases: {NAME} demo --list. '
+        self._line(f'{more}Your own flavors and hosts: {NAME} explain --help.')
 
     def _read(self, case: Case) -> EncryptionRequest:
         flavor = read_document(self._folder / f'flavors/{case.flavor}.json')
@@ -279,7 +276,6 @@ class _Story:
 
     def _heading(self, text: str) -> None:
         self._line(terminal.paint(text, terminal.BOLD, self._stream))
-        self._line(terminal.paint('-' * len(text), terminal.DIM, self._stream))
 
     def _explain(
         self, label: str, explanation: Explanation, more: str = ''
@@ -309,10 +305,10 @@ def _where(placed: Sequence[PlacedInstance]) -> str:
     if len(placed) == 1:
         model = placed[0].model
         return f'{placed[0].host}' + (f', {model}' if model else '')
-    names = [
-        f'{count} on {host}' for host, count in hosts.most_common(_MOST_NAMES)
-    ]
-    more = len(hosts) - len(names)
-    if more:
-        names.append(f'the others on {more} more')
-    return ', '.join(names)
+    first = hosts.most_common(_MOST_NAMES)
+    named = ', '.join(f'{count} on {host}' for host, count in first)
+    more = len(hosts) - len(first)
+    if not more:
+        return named
+    rest = len(placed) - sum(count for _, count in first)
+    return f'{named} and {rest} on {counted(more, "other host")}'

@@ -14,7 +14,7 @@ from sev_scheduling.cli.options.servers import (
     add_server_option,
     read_server_requests,
 )
-from sev_scheduling.cli.output import Words
+from sev_scheduling.cli.output import Cell, Words
 from sev_scheduling.diagnosis import Feasibility, Matter
 from sev_scheduling.exceptions import InputError, PlacementDenied
 from sev_scheduling.explain.explanation import (
@@ -39,9 +39,12 @@ class Explain(Words):
     that it keeps, with its fault, and whether it is a matter of the request,
     of the hosts or of the moment.
 
+    Each group of hosts names the first five, and what else is against them;
+    in the other formats "Faults" has every code of a host.
+
     With --tenant, the view that a cloud's users may see: no host names, no
     counts, only what they can change. Where Placement shows its hosts to
-    administrators alone, others are told what there is to say of the request;
+    administrators alone, others read what there is to say of the request;
     the exit status is then 2.
 
     Example::
@@ -53,7 +56,7 @@ class Explain(Words):
 
     columns = (
         *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-        'Matter',
+        *('Matter', 'Faults'),
     )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -145,6 +148,7 @@ def _rows(
             (
                 *(None, False, str(p.code), True, p.message, str(p.fix)),
                 str(Matter.REQUEST),
+                _faults(p.code),
             )
             for p in validation.errors
         ]
@@ -158,6 +162,7 @@ def _rows(
                 reason.tenant_text,
                 reason.tenant_fix or None,
                 _matter_of_host(reason.permanent),
+                _faults(reason.code),
             )
             for reason in explain(found).reasons
             if reason.for_tenant
@@ -166,9 +171,18 @@ def _rows(
         (
             *(name, fits, code, permanent, message, fix or None),
             None if permanent is None else _matter_of_host(permanent),
+            _faults(*codes),
         )
-        for name, fits, code, permanent, message, fix in host_rows(found)
+        for name, fits, code, permanent, codes, message, fix in host_rows(
+            found
+        )
     ]
+
+
+def _faults(*codes: str) -> Cell:
+    """Return every code: a list to programs, lines to people."""
+    texts = [*map(str, codes)]
+    return Cell(texts, '\n'.join(texts))
 
 
 def _matter_of_host(permanent: bool) -> str:

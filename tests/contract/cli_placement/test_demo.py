@@ -23,7 +23,7 @@ def demo(folder, *args):
 
 def cases(text):
     """Return number -> what is printed below its heading."""
-    parts = re.split(r'^([0-9]+)\. .*\n-+\n', text, flags=re.MULTILINE)
+    parts = re.split(r'^([0-9]+)\. .*\n', text, flags=re.MULTILINE)
     numbers = map(int, parts[1::2])
     return dict(zip(numbers, parts[2::2], strict=True))
 

@@ -6,7 +6,7 @@ from tests.contract.cli_placement.conftest import CLOUD
 
 COLUMNS = [
     *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-    'Matter',
+    *('Matter', 'Faults'),
 ]
 NAMES = ['epyc', 'default', 'full', 'genoa', 'plain']
 
@@ -49,6 +49,33 @@ def test_each_host_has_a_row_with_its_code(explain, sev):
         assert bool(row['Fix']) != row['Fits']
 
 
+def test_all_faults_of_a_host_are_told(run, write, sev):
+    bad = {
+        'name': 'bad', 'count': 7, 'vcpus': 64, 'memory_mb': 257024,
+        'disk_gb': 1000, 'machine_types': {'x86_64': 'pc'},
+        'ram_allocation_ratio': 1.5, 'pools': {'amd-sev': {'total': 4}},
+    }  # fmt: skip
+    full = bad | {
+        'name': 'full', 'count': 1, 'pools': {'amd-sev': {'total': 4,
+                                                          'used': 4}},
+    }  # fmt: skip
+    options = ('--cloud', write({'hosts': [bad, full]}, 'bad'), *sev)
+    rows = run('explain', *options, '-f', 'json').json()
+    text = run('explain', *options).out.splitlines()
+
+    assert [row['Faults'] for row in rows] == [
+        ['machine-type-not-q35', 'memory-overcommitted']
+    ] * 7 + [['machine-type-not-q35', 'memory-overcommitted', 'no-free-slot']]
+    assert [line.strip() for line in text if '->' not in line] == [
+        '0 of 8 hosts can run this amd-sev guest:',
+        '8  default to machine type pc; amd-sev needs q35',
+        'bad-1, bad-2, bad-3, bad-4, bad-5 and 3 more',
+        'also overcommit memory (ram_allocation_ratio 1.5); amd-sev pins it',
+        '1 of them also has no free amd-sev slot (4 of 4 in use)',
+    ]
+    assert len([line for line in text if '->' in line]) == 2
+
+
 def test_operators_read_counts_and_where_it_fits(explain, sev):
     ran = explain(*sev)
 
@@ -56,10 +83,13 @@ def test_operators_read_counts_and_where_it_fits(explain, sev):
     assert ran.out.splitlines() == [
         '2 of 6 hosts can run this amd-sev guest:',
         '  2  offer no amd-sev slots',
+        '     genoa, plain',
         '  1  defaults to machine type pc; amd-sev needs q35',
+        '     default',
         '     -> set hw_machine_type=q35 on the image: openstack image set '
         '--property hw_machine_type=q35 debian-13-uefi',
         '  1  has no free amd-sev slot (4 of 4 in use)',
+        '     full',
         'It fits on epyc-1 (2 free), epyc-2 (2 free).',
     ]
 
@@ -88,6 +118,7 @@ def test_tenants_read_neither_names_nor_counts(explain, flavor, write):
             'Message': 'No host offers intel-tdx memory encryption.',
             'Fix': "Ask the cloud's operator.",
             'Matter': 'hosts',
+            'Faults': ['no-pool'],
         }
     ]
 
@@ -199,6 +230,7 @@ def test_some_hosts_that_agree_may_lack_something_else(run, write, image):
         '2 of 4 hosts can run this amd-sev guest:',
         '  2  lack something else that is asked for (resources, traits, '
         'aggregates)',
+        '     epyc-4096-1, epyc-4096-2',
         'It fits on epyc-8192-1 (2 free), epyc-8192-2 (2 free).',
     ]
 

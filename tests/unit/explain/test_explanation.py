@@ -53,8 +53,11 @@ def test_both_views_of_a_cloud_without_a_fitting_host():
     assert explanation.operator() == (
         '0 of 12 hosts can run this amd-sev guest:\n'
         '  6  offer no amd-sev slots\n'
+        '     plain-0, plain-1, plain-2, plain-3, plain-4 and 1 more\n'
         '  4  have no free amd-sev slot (60 of 60 in use)\n'
+        '     full-0, full-1, full-2, full-3\n'
         '  2  default to machine type pc; amd-sev needs q35\n'
+        '     old-0, old-1\n'
         '     -> set hw_machine_type=q35 on the image: '
         'openstack image set --property hw_machine_type=q35 ubuntu-24.04'
     )
@@ -96,13 +99,16 @@ def test_counts_are_right_aligned_and_sorted_as_numbers():
     ]
     text = explain(filter_hosts(request_for(), cloud)).operator()
 
-    assert text.splitlines()[:4] == [
+    assert text.splitlines()[:7] == [
         '0 of 20 hosts can run this amd-sev guest:',
         '  10  offer no amd-sev slots',
+        '      plain-0, plain-1, plain-2, plain-3, plain-4 and 5 more',
         '   9  have no free amd-sev slot (135 of 135 in use)',
+        '      full-0, full-1, full-2, full-3, full-4 and 4 more',
         '   1  defaults to machine type pc; amd-sev needs q35',
+        '      pc',
     ]
-    assert text.splitlines()[4].startswith('      -> set hw_machine_type')
+    assert text.splitlines()[7].startswith('      -> set hw_machine_type')
 
 
 def test_groups_of_the_same_size_keep_the_order_of_judgement():
@@ -341,6 +347,7 @@ def test_disabled_hosts_take_no_guest_without_encryption_either():
 
     assert explain(result).operator().splitlines()[1:] == [
         '  1  is disabled',
+        '     a',
         '     -> enable a: openstack compute service set --enable',
     ]
     assert 'No host is in service.' in explain(result).tenant()

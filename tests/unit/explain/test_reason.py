@@ -94,11 +94,14 @@ def test_hosts_that_lack_more_than_what_is_named_are_counted_apart():
 
     assert explain(found).operator().splitlines()[1:] == [
         '  1  would do but for the traits asked for: CUSTOM_GOLD',
+        '     b',
         '     -> change the traits of the flavor or image, or those of the '
         'hosts',
         '  1  offers no amd-sev slots',
+        '     c',
         '  1  lacks something else that is asked for (resources, traits, '
         'aggregates)',
+        '     a',
     ]
     assert [row[:4] for row in host_rows(found)] == [
         (None, False, 'trait', True),
@@ -185,6 +188,7 @@ def test_each_host_has_a_row():
         ('c', False, 'no-pool', True),
     ]
     assert rows[1][4:] == (
+        ('no-candidate',),
         'b lacks something else that is asked for (resources, traits, '
         'aggregates).',
         'Use a flavor that asks for less.',

@@ -354,3 +354,35 @@ def test_the_allocation_ratio_of_slots_counts(pool, free):
     verdict = judge(encrypted(), host(pool=pool))
 
     assert (pool.free, verdict.free, verdict.fits) == (free, free, free > 0)
+
+
+#: Verdict -> what brings it about, on a host that is fine otherwise.
+FAULTS = {
+    VerdictCode.EXCLUDED_BY_MODEL: {'snp': SlotPool(1)},
+    VerdictCode.HOST_DISABLED: {'traits': DISABLED},
+    VerdictCode.HYPERVISOR_UNSUPPORTED: {'hypervisor_type': 'VMware'},
+    VerdictCode.MACHINE_TYPE_NOT_Q35: {'machine_types': {'x86_64': 'pc'}},
+    VerdictCode.MEMORY_OVERCOMMITTED: {'ram_allocation_ratio': 1.5},
+    VerdictCode.NO_FREE_SLOT: {'es': SlotPool(15, used=15)},
+}
+
+
+@pytest.mark.parametrize('number', range(2 ** len(FAULTS)))
+def test_all_faults_of_a_host_are_found_in_the_order_of_judging(number):
+    expected = [code for n, code in enumerate(FAULTS) if number & 1 << n]
+    changes = {k: v for code in expected for k, v in FAULTS[code].items()}
+    pools = {'amd-sev-es': changes.pop('es', SlotPool(15))}
+    if snp := changes.pop('snp', None):
+        pools['amd-sev-snp'] = snp
+    request = encrypted({}, OPEN, model='amd-sev-es')
+    verdict = judge(request, host(pools=pools, **changes))
+
+    assert [*verdict.faults] == expected
+    assert verdict.code == (expected[0] if expected else None)
+    assert verdict.fits is not bool(expected)
+
+
+def test_a_host_without_a_pool_has_no_other_fault():
+    verdict = judge(encrypted(), host(pools={}, traits=DISABLED))
+
+    assert verdict.faults == (VerdictCode.NO_POOL,)
