@@ -51,15 +51,18 @@ class PlacementClient(Api):
         self._selections: claims.Selections = deque(maxlen=1)
 
     def hosts(
-        self, *, details: bool = True, scope: Scope = ANYWHERE
+        self, *, details: bool = False, scope: Scope = ANYWHERE
     ) -> list[Host]:
         """Return every host, full and disabled ones included, by name.
 
+        That is at most six calls, whatever the number of hosts, and three
+        for each provider of a host that has nothing left of any resource.
+
         :param details: ask for the reserved slots and for
             ``ram_allocation_ratio`` too, which Placement reports in one call
-            for each host with a pool, and one more for each nested pool;
-            without, ``reserved`` is taken off ``total`` and the ratio is
-            None, and the number of calls does not grow with the cloud
+            for each host with a pool, and one more for each nested pool,
+            eight at one time; without, reserved slots are taken off
+            ``total``, ``reserved`` is 0 and the ratio is None
         :param scope: leave out hosts that are not in these aggregates, …
         :raises PlacementError: one of its children
         """
@@ -232,5 +235,4 @@ class PlacementClient(Api):
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        hosts = self.hosts(scope=scope) if hosts is None else hosts
         return feasibility(self, request, hosts, scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.hosts.host import Host
@@ -14,6 +15,11 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     can_be_asked,
     slot_constraint,
     without,
+)
+from sev_scheduling.placement.hosts import (
+    list_hosts,
+    pins_memory,
+    ram_allocation_ratios,
 )
 from sev_scheduling.prefilter import (
     ANYWHERE,
@@ -41,17 +47,20 @@ _MENDABLE = frozenset(
 def feasibility(
     api: Api,
     request: EncryptionRequest | Validation,
-    hosts: Iterable[Host],
+    hosts: Iterable[Host] | None,
     scope: Scope = ANYWHERE,
 ) -> Feasibility:
     """Return every host's answer; ask Placement, where it matters.
 
     :param hosts: as :meth:`.PlacementClient.hosts` returns them, of the same
-        scope
+        scope; where there are none, they are asked for, with
+        ``ram_allocation_ratio`` where it may decide
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
     """
     validation = validated(request)
+    if hosts is None:
+        hosts = _with_ratios(api, validation, list_hosts(api, scope=scope))
     result = filter_hosts(validation, hosts)
     if not result.verdicts and not scope:
         return Feasibility(result)
@@ -91,3 +100,22 @@ def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:
     if not can_be_asked(relaxed) or not api.supports(relaxed.microversion):
         return None
     return api.candidates(relaxed).roots()
+
+
+def _with_ratios(
+    api: Api, validation: Validation, hosts: list[Host]
+) -> list[Host]:
+    """Add by how much hosts overcommit memory, where that may decide."""
+    if not pins_memory(validation):
+        return hosts
+    undecided = {
+        verdict.host.uuid
+        for verdict in filter_hosts(validation, hosts).verdicts
+        # The one verdict that is judged after it.
+        if verdict.code in (None, VerdictCode.NO_FREE_SLOT)
+    }
+    ratios = ram_allocation_ratios(api, filter(None, undecided))
+    return [
+        replace(host, ram_allocation_ratio=ratios.get(host.uuid or ''))
+        for host in hosts
+    ]

@@ -31,6 +31,7 @@ from sev_scheduling.prefilter import (
     takes_root,
 )
 from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.rules.validation import Validation
 
 # The commonest first: most clouds are known after one of them.
 _ASKED = (
@@ -47,7 +48,7 @@ Summaries = Mapping[str, ProviderSummary]
 
 
 def list_hosts(
-    api: Api, *, details: bool = True, scope: Scope = ANYWHERE
+    api: Api, *, details: bool = False, scope: Scope = ANYWHERE
 ) -> list[Host]:
     """Return hosts by name; see :meth:`.PlacementClient.hosts`."""
     trees = host_trees(api, scope)
@@ -127,16 +128,39 @@ def host_roots(summaries: Summaries) -> set[str]:
     }
 
 
-def ram_allocation_ratio(api: Api, root: str) -> float:
-    """Return by how much a host overcommits memory; 1.0 is not at all."""
-    memory = (api.inventories(root) or {}).get(orc.MEMORY_MB)
-    return memory.allocation_ratio if memory else 1.0
+def pins_memory(validation: Validation) -> bool:
+    """Whether a guest must not be on a host that overcommits memory."""
+    return not validation.request.mem_page_size and any(
+        model.pins_memory for model in validation.models
+    )
+
+
+def ram_allocation_ratios(api: Api, roots: Iterable[str]) -> dict[str, float]:
+    """Return root uuid -> by how much a host overcommits memory.
+
+    1.0 is not at all. One call a host, several at one time.
+    """
+    roots = sorted(set(roots))
+    inventories = _inventories(api, roots)
+    memory = {
+        root: inventories.get(root, {}).get(orc.MEMORY_MB) for root in roots
+    }
+    return {
+        root: found.allocation_ratio if found else 1.0
+        for root, found in memory.items()
+    }
 
 
 def _ask_for_trees(
     api: Api, providers: Iterable[ResourceProvider]
 ) -> Summaries:
-    """Return the trees of all hosts, and some of providers that are none."""
+    """Return the trees of all hosts, and some of providers that are none.
+
+    A provider that has its own uuid for a name is a bare metal node
+    (``ComputeNode`` of nova's ``virt/ironic``), which has no guests: there may
+    be thousands, and no query shows those in use.
+    """
+    providers = [p for p in providers if p.name != p.uuid]
     missing = {provider.root_provider_uuid for provider in providers}
     summaries: dict[str, ProviderSummary] = {}
     for name in _ASKED:

@@ -37,7 +37,8 @@ STDOUT = '-'
 class Capacity(Rows):
     """Show the slots of each host and model, full ones included
 
-    Used and reserved slots make up the total where none is free. A host
+    The total is what guests can have: reserved slots are no part of it, and
+    are not asked for. With --long they are, and the total has them. A host
     whose status is disabled gives none to guests, free or not. "In Use" is
     the percentage of the slots that guests may have. Tables have a line for
     each model below, and bars on a terminal; --sum has the sums in every
@@ -83,17 +84,25 @@ class Capacity(Rows):
             'no limit are left out. With --flavor, one row for all hosts',
         )
         parser.add_argument(
+            '--long',
+            action='store_true',
+            help='ask for the reserved slots, too: up to two calls more for '
+            'each host, where at most six do for all of them; not for a '
+            'large cloud that is asked often',
+        )
+        parser.add_argument(
             '--prometheus',
             metavar='FILE',
             help="also write the numbers to FILE, for the node exporter's "
             'textfile collector: whole or not at all; - writes them to '
-            'standard output, and nothing else',
+            'standard output, and nothing else; implies --long',
         )
         parser.add_argument(
             '--html',
             metavar='FILE',
             help='also write a page to look at or to print, which needs '
-            'nothing else; with --flavor, what binds on each host too',
+            'nothing else; with --flavor, what binds on each host too; '
+            'implies --long',
         )
         parser.add_argument(
             '--earlier',
@@ -123,13 +132,15 @@ class Capacity(Rows):
                 self.refuse(explain(validation))
                 return []
             models = ()
+        also = bool(parsed_args.html or parsed_args.prometheus)
+        long = parsed_args.long or also
         with open_client(parsed_args) as client:
             scope = read_scope(parsed_args, client)
             if validation:
                 self._guests = self._count(client, validation, scope)
             hosts: list[Host] = []
-            if not validation or parsed_args.html or parsed_args.prometheus:
-                hosts = client.hosts(scope=scope)
+            if not validation or also:
+                hosts = client.hosts(details=long, scope=scope)
         self._pools = pools_of(hosts, models)
         self._also_write(parsed_args)
         if self._guests:
@@ -139,8 +150,8 @@ class Capacity(Rows):
         if any(pool.unlimited for *_, pool in self._pools):
             print(NO_LIMIT, file=self.app.stderr)
         if parsed_args.sum:
-            return list(_sums(self._pools))
-        return list(_host_rows(self._pools))
+            return list(_sums(self._pools, long))
+        return list(_host_rows(self._pools, long))
 
     _guests: GuestCapacity | None
     _metrics: str | None
@@ -265,13 +276,17 @@ class _InUse(Cell):
 
 
 def _row(
-    host: str | Cell, model: str, slots: _Slots, status: str | Cell
+    host: str | Cell,
+    model: str,
+    slots: _Slots,
+    status: str | Cell,
+    long: bool,
 ) -> Sequence[Any]:
     return (
         host,
         model,
         _known(slots.total),
-        slots.reserved,
+        _known(slots.reserved if long else None),
         slots.used,
         _known(slots.free),
         status,
@@ -280,21 +295,21 @@ def _row(
 
 
 def _known(number: int | None) -> int | Cell:
-    """Return a number of slots; null, and - for people, without a limit."""
+    """Return a number of slots; null, and - for people, where unknown."""
     return Cell(None, '-') if number is None else number
 
 
-def _host_rows(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+def _host_rows(rows: Iterable[Row], long: bool) -> Iterator[Sequence[Any]]:
     for host, model, pool in rows:
         status = 'disabled' if host.disabled else 'enabled'
-        yield _row(host.name, model, _Slots.of([pool]), status)
+        yield _row(host.name, model, _Slots.of([pool]), status, long)
 
 
-def _sums(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+def _sums(rows: Iterable[Row], long: bool) -> Iterator[Sequence[Any]]:
     """Yield a row for each model; rows of one model stand together."""
     for model, of_model in itertools.groupby(rows, lambda row: row[1]):
         slots = _Slots.of(pool for *_, pool in of_model)
-        yield _row(Cell(None, 'all'), model, slots, Cell(None, ''))
+        yield _row(Cell(None, 'all'), model, slots, Cell(None, ''), long)
 
 
 def _guest_rows(

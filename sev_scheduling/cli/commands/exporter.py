@@ -103,7 +103,7 @@ class Exporter(Plain):
         self, client: PlacementClient, scope: Scope, snapshot: Snapshot
     ) -> None:
         try:
-            hosts = client.hosts(scope=scope)
+            hosts = client.hosts(details=True, scope=scope)
         except PlacementError as error:
             snapshot.failed()
             if self._up:

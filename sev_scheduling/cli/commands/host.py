@@ -37,7 +37,8 @@ class ListHosts(Rows):
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         with open_client(parsed_args) as client:
-            hosts = client.hosts(scope=read_scope(parsed_args, client))
+            scope = read_scope(parsed_args, client)
+            hosts = client.hosts(details=True, scope=scope)
         return [
             (
                 host.name,
@@ -75,7 +76,7 @@ class ShowHost(Fields):
     def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any] | None:
         with open_client(parsed_args) as client:
             scope = host_scope(parsed_args.host, client)
-            (host,) = client.hosts(scope=scope)
+            (host,) = client.hosts(details=True, scope=scope)
         return (
             host.name,
             host.uuid,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import os_resource_classes as orc
@@ -83,39 +82,41 @@ def list_claims(api: Api, *, owner: str | None) -> list[Claim]:
     """Return the claims of slots, by host and instance.
 
     Placement lists consumers by provider only, so this asks once for each
-    host with slots in use, and once for each guest that may be one of ours
-    (a uuid of version 7).
+    pool in use, and once for each guest that may be one of ours (a uuid of
+    version 7), several at one time.
     """
-    return sorted(
-        _find_claims(api, owner),
-        key=lambda claim: (claim.host, claim.instance),
-    )
-
-
-def _find_claims(api: Api, owner: str | None) -> Iterator[Claim]:
     now = time.time()
-    for host in list_hosts(api, details=False):
-        # A flat provider may count for several models.
-        used = {
-            pool.provider_uuid
-            for pool in host.pools.values()
-            if pool.used and pool.provider_uuid
-        }
-        for provider in sorted(used):
-            for instance, amounts in api.consumers(provider).items():
-                made_at = _made_at(instance)
-                if orc.MEM_ENCRYPTION_CONTEXT not in amounts or (
-                    made_at is None and owner is not None
-                ):
-                    continue
-                held = api.allocations(instance)
-                # It may be gone by now, or moved on.
-                left = held.by_provider.get(provider, {})
-                if orc.MEM_ENCRYPTION_CONTEXT in left and (
-                    owner is None
-                    or (held.project_id, held.user_id) == (PROJECT, owner)
-                ):
-                    age = None if made_at is None else now - made_at
-                    yield Claim(
-                        instance, held.user_id, host.name, provider, age
-                    )
+    # A flat provider may count for several models.
+    pools = {
+        pool.provider_uuid: host.name
+        for host in list_hosts(api)
+        for pool in host.pools.values()
+        if pool.used and pool.provider_uuid
+    }
+    guests = [
+        (instance, provider)
+        for provider, held in zip(
+            pools, api.each(api.consumers, pools), strict=True
+        )
+        for instance, amounts in held.items()
+        if orc.MEM_ENCRYPTION_CONTEXT in amounts
+        and (owner is None or _made_at(instance) is not None)
+    ]
+    claims = []
+    for (instance, provider), held in zip(
+        guests,
+        api.each(api.allocations, (instance for instance, _ in guests)),
+        strict=True,
+    ):
+        # It may be gone by now, or moved on.
+        left = held.by_provider.get(provider, {})
+        if orc.MEM_ENCRYPTION_CONTEXT in left and (
+            owner is None
+            or (held.project_id, held.user_id) == (PROJECT, owner)
+        ):
+            made_at = _made_at(instance)
+            age = None if made_at is None else now - made_at
+            claims.append(
+                Claim(instance, held.user_id, pools[provider], provider, age)
+            )
+    return sorted(claims, key=lambda claim: (claim.host, claim.instance))

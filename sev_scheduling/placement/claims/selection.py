@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import heapq
 import random
 import statistics
@@ -30,7 +29,8 @@ from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import (
     Summaries,
     list_hosts,
-    ram_allocation_ratio,
+    pins_memory,
+    ram_allocation_ratios,
 )
 from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.rules.validation import Validation
@@ -64,6 +64,7 @@ class CandidateSelection:
             Validation(validation.request, models=(model,))
             for model in self._models
         ]
+        self._pins_memory = pins_memory(validation)
         #: Root uuid -> ram_allocation_ratio, asked once a host.
         self.ratios: dict[str, float] = {}
         # What was chosen from last, and what may be once more.
@@ -222,11 +223,8 @@ class CandidateSelection:
             (*answer.identify(request, self._models)[:2], request)
             for request in answer.allocation_requests
         ]
-        if self._pins_memory:
-            # At once, as there may be many.
-            roots = {r for r, model, _ in found if model} - {*self.ratios}
-            ask = functools.partial(ram_allocation_ratio, self._api)
-            self.ratios |= zip(roots, self._api.each(ask, roots), strict=True)
+        # At once, as there may be many.
+        self._ask_ratios(root for root, model, _ in found if model)
         fit: dict[tuple[int, str], bool] = {}
         for root, model, request in found:
             if self._models and not model:
@@ -252,19 +250,15 @@ class CandidateSelection:
             self._about[rank], host
         ).fits and not self._overcommits_memory(str(host.uuid))
 
-    @property
-    def _pins_memory(self) -> bool:
-        return not self._validation.request.mem_page_size and any(
-            model.pins_memory for model in self._models
-        )
-
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate shows: one call a host that is chosen."""
-        if not self._pins_memory:
-            return False
-        if root not in self.ratios:
-            self.ratios[root] = ram_allocation_ratio(self._api, root)
-        return self.ratios[root] > 1.0
+        self._ask_ratios([root])
+        return self.ratios.get(root, 1.0) > 1.0
+
+    def _ask_ratios(self, roots: Iterable[str]) -> None:
+        if self._pins_memory:
+            asked = set(roots) - self.ratios.keys()
+            self.ratios.update(ram_allocation_ratios(self._api, asked))
 
     def _no_capacity(self, count: int, fit: int, moving: bool) -> NoCapacity:
         # What is not known of the other hosts does not matter: they are no

@@ -24,6 +24,20 @@ def test_every_pool_has_a_row_full_ones_included(run, cloud):
     rows = ran.json()
     assert [list(row) for row in rows] == [COLUMNS] * 5
     assert [tuple(row.values()) for row in rows] == [
+        ('default', 'amd-sev', 15, None, 5, 10, 'enabled', 33),
+        ('epyc-1', 'amd-sev', 14, None, 12, 2, 'enabled', 86),
+        ('epyc-2', 'amd-sev', 14, None, 12, 2, 'enabled', 86),
+        ('full', 'amd-sev', 4, None, 4, 0, 'enabled', 100),
+        ('genoa', 'amd-sev-snp', 1, None, 0, 1, 'enabled', 0),
+    ]
+
+
+@pytest.mark.parametrize('option', ['--long', '--prometheus'])
+def test_reserved_slots_are_asked_for_by_option(run, cloud, option, tmp_path):
+    more = [tmp_path / 'slots'] if option == '--prometheus' else []
+    ran = run('capacity', '-f', 'json', '--cloud', cloud, option, *more)
+
+    assert [tuple(row.values()) for row in ran.json()] == [
         ('default', 'amd-sev', 15, 0, 5, 10, 'enabled', 33),
         ('epyc-1', 'amd-sev', 15, 1, 12, 2, 'enabled', 86),
         ('epyc-2', 'amd-sev', 15, 1, 12, 2, 'enabled', 86),
@@ -119,7 +133,7 @@ def test_a_placement_without_hosts_is_reported_as_such(run, state):
     ],
 )
 def test_sums_are_rows_in_every_format(run, cloud, form, expected):
-    ran = run('capacity', '--cloud', cloud, '--sum', '-f', form)
+    ran = run('capacity', '--cloud', cloud, '--long', '--sum', '-f', form)
 
     assert (ran.status, ran.err) == (0, '')
     if form == 'json':
@@ -129,9 +143,9 @@ def test_sums_are_rows_in_every_format(run, cloud, form, expected):
 
 
 def test_the_sums_are_those_of_the_rows(run, cloud):
-    rows = run('capacity', '--cloud', cloud, '-f', 'json').json()
+    rows = run('capacity', '--cloud', cloud, '--long', '-f', 'json').json()
     for total in run(
-        'capacity', '--cloud', cloud, '--sum', '-f', 'json'
+        'capacity', '--cloud', cloud, '--long', '--sum', '-f', 'json'
     ).json():
         of_model = [row for row in rows if row['Model'] == total['Model']]
         for column in ('Total', 'Reserved', 'Used', 'Free'):
@@ -250,12 +264,12 @@ def test_a_pool_without_a_limit_has_no_numbers(run, write):
     ran = run('capacity', '-f', 'json', '--cloud', cloud)
 
     assert [tuple(row.values()) for row in ran.json()] == [
-        ('new', 'amd-sev', 15, 0, 1, 14, 'enabled', 7),
-        ('old', 'amd-sev', None, 0, 1, None, 'enabled', None),
+        ('new', 'amd-sev', 15, None, 1, 14, 'enabled', 7),
+        ('old', 'amd-sev', None, None, 1, None, 'enabled', None),
     ]
     assert 'num_memory_encrypted_guests' in ran.err
     table = run('capacity', '--cloud', cloud)
-    assert re.search(r'old +\| amd-sev +\| +- \| +0 \| +1 \| +- \|', table.out)
+    assert re.search(r'old +\| amd-sev +\| +- \| - +\| +1 \| +- \|', table.out)
     (total,) = run('capacity', '-f', 'json', '--sum', '--cloud', cloud).json()
     assert (total['Total'], total['Used'], total['In Use']) == (15, 1, 7)
 
@@ -265,7 +279,7 @@ def test_pools_without_a_limit_have_no_sum(run, write):
     (total,) = run('capacity', '-f', 'json', '--sum', '--cloud', cloud).json()
 
     assert list(total.values()) == [
-        *(None, 'amd-sev', None, 0, 1, None, None),
+        *(None, 'amd-sev', None, None, 1, None, None),
         None,
     ]
     table = run('capacity', '--cloud', cloud).out

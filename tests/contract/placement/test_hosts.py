@@ -35,7 +35,7 @@ class TestTheExample:
         return world.client()
 
     def test_hosts_are_what_the_file_says(self, client, cloud):
-        found = client.hosts()
+        found = client.hosts(details=True)
         assert [h.name for h in found] == sorted(h.name for h in cloud.hosts)
         by_name = {h.name: h for h in cloud.hosts}
         for h in found:
@@ -54,9 +54,9 @@ class TestTheExample:
         }
 
     def test_without_details_it_is_two_calls(self, world, client):
-        found = client.hosts(details=False)
+        found = client.hosts()
         assert len(world.calls) == 2
-        detailed = client.hosts()
+        detailed = client.hosts(details=True)
         assert [h.name for h in found] == [h.name for h in detailed]
         for brief, full in zip(found, detailed, strict=True):
             assert brief.pools.keys() == full.pools.keys()
@@ -143,13 +143,13 @@ class TestTrees:
 
 def test_calls_do_not_grow_with_hosts_where_placement_allows_it(world):
     client = world.load(host(count=3), host('plain', pools={}, count=50))
-    few = len(client.hosts(details=False)), len(world.calls)
+    few = len(client.hosts()), len(world.calls)
     client = world.load(host(count=60), host('plain', pools={}, count=50))
-    many = len(client.hosts(details=False)), len(world.calls)
+    many = len(client.hosts()), len(world.calls)
     assert few == (53, 2)
     assert many == (110, 2)
     world.calls.clear()
-    client.hosts()
+    client.hosts(details=True)
     # One for each host with a pool, and one for each nested pool.
     assert len(world.calls) == 2 + 2 * 60
 

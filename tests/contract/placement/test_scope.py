@@ -174,7 +174,7 @@ def test_hosts_count_slots_as_placement_does(world, ratio, layout):
     with pytest.raises(NoCapacity):
         client.schedule(request())
     assert pool.provider_uuid == found.pools['amd-sev'].provider_uuid
-    (host_,) = client.hosts()
+    (host_,) = client.hosts(details=True)
     pool = host_.pools['amd-sev']
     assert (pool.total, pool.reserved, pool.used) == (6, 2, free)
     assert (pool.capacity, pool.allocation_ratio) == (free, ratio)

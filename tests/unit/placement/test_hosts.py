@@ -71,7 +71,7 @@ def test_hosts_with_anything_left_are_one_question():
 
 
 def test_a_host_that_has_nothing_left_is_asked_by_itself():
-    (host,), _ = hosts(FULL)
+    (host,), _ = hosts(FULL, details=True)
     assert host.name == 'host-1'
     assert host.pools == {
         'amd-sev': SlotPool(15, reserved=2, used=13, provider_uuid=POOL)
@@ -94,13 +94,32 @@ def test_details_are_a_call_a_host_with_a_pool_and_a_nested_pool():
                 of(uuid_of(n), 'inventories'): {'inventories': {}}
                 for n in (1, 2, 1001, 1002)
             },
-        }
+        },
+        details=True,
     )
     assert len(transport.calls) == 3 + 2 * 2
 
 
-def test_bare_metal_is_no_host_and_asked_once_each():
-    """Thousands of such nodes cost three calls each."""
+def test_a_bare_metal_node_is_no_host_and_not_asked():
+    """Nova names it by its uuid; thousands of them were a call each."""
+    node = {
+        'uuid': uuid_of(9),
+        'name': uuid_of(9),
+        'root_provider_uuid': uuid_of(9),
+    }
+    providers = providers_answer(1)['resource_providers']
+    found, transport = hosts(
+        {
+            PROVIDERS: {'resource_providers': [node, *providers]},
+            CANDIDATES: candidates_answer(1),
+        }
+    )
+    assert [host.name for host in found] == ['host-1']
+    assert len(transport.calls) == 3
+
+
+def test_what_is_no_host_is_asked_once_each():
+    """Thousands of such providers cost three calls each."""
     _, transport = hosts(
         {
             PROVIDERS: {
@@ -141,7 +160,8 @@ def test_a_pool_that_goes_away_meanwhile_keeps_what_is_known():
             CANDIDATES: candidates_answer(1),
             of(ROOT, 'inventories'): fault(404),
             of(POOL, 'inventories'): fault(404),
-        }
+        },
+        details=True,
     )
     assert host.pools['amd-sev'].total == 15
     assert host.ram_allocation_ratio is None

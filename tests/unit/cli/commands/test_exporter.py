@@ -20,7 +20,8 @@ class Client:
     def __init__(self, *answers):
         self.answers = [*answers]
 
-    def hosts(self, scope):
+    def hosts(self, *, details, scope):
+        assert details
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
