@@ -16,6 +16,7 @@ from cliff.app import App
 from cliff.commandmanager import CommandManager
 
 from sev_scheduling.cli import EXIT_USAGE, NAME
+from sev_scheduling.cli.commands.complete import Complete
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import one_line
 
@@ -53,6 +54,7 @@ class Shell(App):
             deferred_help=True,
         )
         self.command_manager.add_command('help', Help)
+        self.command_manager.add_command('complete', Complete)
 
     @property
     def debug(self) -> bool:
