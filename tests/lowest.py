@@ -1,12 +1,13 @@
-"""Print the lowest version of each requirement, as pip's constraints.
+"""Write the lowest version of each requirement, as pip's constraints.
 
-``python -m tests.lowest`` reads ``requirements.txt`` and every extra of
+``python -m tests.lowest FILE`` reads ``requirements.txt`` and every extra of
 ``pyproject.toml``; ``name>=1.2`` becomes ``name==1.2``. The tox environment
 ``lowest`` installs these, so that each lower bound is one that works.
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,4 +45,5 @@ def lowest(requirement: Requirement) -> str:
 
 
 if __name__ == '__main__':
-    print('\n'.join(sorted({lowest(each) for each in requirements()})))
+    pins = sorted({lowest(each) for each in requirements()})
+    Path(sys.argv[1]).write_text('\n'.join(pins))
