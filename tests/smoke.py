@@ -40,8 +40,8 @@ def smoke(distribution: Path, folder: Path) -> None:
     run(*pip, 'install', '--quiet', f'{distribution}[embedded]')
     run(*pip, 'check')
     command = folder / 'bin' / 'sev-scheduling'
-    assert "amd-sev" in run(command, "demo")
-    examples = next(folder.glob('lib/*/site-packages/sev_scheduling/examples'))
+    assert 'amd-sev' in run(command, 'demo')
+    (examples,) = folder.glob('lib/*/site-packages/sev_scheduling/examples')
     flavor = examples / 'flavors' / 'm1.sev.json'
     rows = run(command, 'check', '-f', 'json', '--flavor', flavor, status=1)
     assert json.loads(rows)[0]['Code'] == 'firmware-not-uefi'
