@@ -405,14 +405,16 @@ class OpenStackCloud:
 
     def _adapter(self, service: _Service) -> Adapter:
         if service not in self._adapters:
+            from keystoneauth1.exceptions import EndpointNotFound
             from openstack import utils
             from openstack.exceptions import ServiceDisabledException
 
-            adapter: Adapter = getattr(self._connection, service.proxy)
             try:
+                adapter: Adapter = getattr(self._connection, service.proxy)
                 endpoint = adapter.get_endpoint()
-            except ServiceDisabledException:
-                # What openstacksdk makes of a catalog without the service.
+            except (EndpointNotFound, ServiceDisabledException):
+                # What openstacksdk makes of a catalog without the service:
+                # the first before 4.6, the second since.
                 endpoint = None
             if not endpoint:
                 raise CloudError(

@@ -1,31 +1,41 @@
 """A person's way through a real cloud, typed with the ``openstack`` command.
 
 From a server that nova refuses or that ends in ERROR, over the fault and
-``sev-scheduling``, to the printed fix and a server that is ACTIVE.
+``openstack memory encryption``, to the printed fix and a server that is
+ACTIVE.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import pathlib
 import shlex
+import uuid
 from collections.abc import Iterator
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
+from sev_scheduling.cli.openstack import OpenStackCloud
+from sev_scheduling.exceptions import CloudError, InputError
+from sev_scheduling.problems import Fix, Target
+from tests.contract.test_docs_commands import commands, matches
 from tests.servers.openstack import SmallCloud
 
 _NAMES = itertools.count(1)
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+SIZE = ('--ram', '64', '--vcpus', '1', '--disk', '1')
+ON = 'hw:mem_encryption=true'
 
 
 @pytest.fixture
 def flavor(openstack: SmallCloud) -> Iterator[str]:
     name = f'm1.sev-{next(_NAMES)}'
-    size = ('--ram', '64', '--vcpus', '1', '--disk', '1')
-    openstack.openstack('flavor', 'create', *size, name)
-    openstack.openstack(
-        *('flavor', 'set', '--property', 'hw:mem_encryption=true', name)
-    )
+    openstack.openstack('flavor', 'create', *SIZE, '--property', ON, name)
     yield name
     for server in openstack.rows('server', 'list'):
         openstack.openstack('server', 'delete', '--wait', server['ID'])
@@ -34,14 +44,19 @@ def flavor(openstack: SmallCloud) -> Iterator[str]:
 def image(openstack: SmallCloud, *properties: str) -> str:
     """Make an image with properties; return its name."""
     name = f'ubuntu-{next(_NAMES)}'
+    make_image(openstack, name, *properties)
+    return name
+
+
+def make_image(openstack: SmallCloud, name: str, *properties: str) -> str:
+    """Make an image; return its id."""
     file = openstack.directory / 'disk'
     file.write_bytes(bytes(1024))
-    openstack.openstack(
+    return openstack.openstack(
         *('image', 'create', '--file', str(file), '--disk-format', 'raw'),
         *(word for p in properties for word in ('--property', p)),
-        name,
-    )
-    return name
+        *('-f', 'value', '-c', 'id', '--', name),
+    ).strip()
 
 
 def boot(openstack: SmallCloud, flavor: str, image: str) -> tuple[str, str]:
@@ -58,21 +73,20 @@ def boot(openstack: SmallCloud, flavor: str, image: str) -> tuple[str, str]:
 
 
 def ask(
-    openstack: SmallCloud, command: str, flavor: str, image: str
-) -> tuple[int, list[dict[str, str]]]:
-    """Run a command about a flavor and an image of the cloud."""
-    files = {}
-    for noun, name in (('flavor', flavor), ('image', image)):
-        files[noun] = openstack.directory / f'{noun}.json'
-        files[noun].write_text(
-            openstack.openstack(noun, 'show', '-f', 'json', name)
-        )
-    done = openstack.run(
-        *('sev-scheduling', command, '-f', 'json'),
-        *('--flavor', str(files['flavor']), '--image', str(files['image'])),
-    )
+    openstack: SmallCloud, *arguments: str, **env: str
+) -> tuple[int, list[dict[str, Any]]]:
+    """Run ``openstack memory encryption …``; return status and rows."""
+    done = memory_encryption(openstack, *arguments, '-f', 'json', **env)
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def memory_encryption(
+    openstack: SmallCloud, *arguments: str, **env: str
+) -> CompletedProcess[str]:
+    return openstack.run(
+        'openstack', 'memory', 'encryption', *arguments, **env
+    )
 
 
 def type_in(openstack: SmallCloud, command: str) -> None:
@@ -87,7 +101,9 @@ def test_the_printed_fixes_lead_from_a_refusal_to_a_running_server(
     disk = image(openstack, 'hw_disk_bus=ide')
     assert boot(openstack, flavor, disk)[0] == 'refused'
 
-    status, problems = ask(openstack, 'check', flavor, disk)
+    status, problems = ask(
+        openstack, 'check', '--flavor', flavor, '--image', disk
+    )
     assert status == 1
     assert {row['Code'] for row in problems} >= {
         'firmware-not-uefi',
@@ -97,7 +113,7 @@ def test_the_printed_fixes_lead_from_a_refusal_to_a_running_server(
         if row['Severity'] == 'error':
             type_in(openstack, row['Fix'])
 
-    assert ask(openstack, 'check', flavor, disk)[0] == 0
+    assert ask(openstack, 'check', '--flavor', flavor, '--image', disk)[0] == 0
     assert boot(openstack, flavor, disk) == ('ACTIVE', '')
 
 
@@ -123,7 +139,9 @@ def test_a_machine_type_and_then_a_free_slot_is_what_the_fault_asks_for(
         ('ACTIVE', '')
     ] * 2
     # The third host has a slot, and a default that will not do.
-    answer, rows = ask(openstack, 'explain', flavor, disk)
+    answer, rows = ask(
+        openstack, 'explain', '--flavor', flavor, '--image', disk
+    )
     assert answer == 1
     assert sorted(str(row['Code']) for row in rows if row['Host']) == [
         'machine-type-not-q35',
@@ -144,9 +162,205 @@ def test_a_machine_type_and_then_a_free_slot_is_what_the_fault_asks_for(
 def test_the_capacity_of_the_cloud_is_what_its_hosts_publish(
     openstack: SmallCloud, flavor: str
 ) -> None:
-    done = openstack.run('sev-scheduling', 'capacity', '-f', 'json')
+    _, rows = ask(openstack, 'capacity', 'list')
 
-    assert [
-        (row['Host'], row['Model'], row['Total'])
-        for row in json.loads(done.stdout)
-    ] == [(host, 'amd-sev', 1) for host in openstack.hosts]
+    assert [(row['Host'], row['Model'], row['Total']) for row in rows] == [
+        (host, 'amd-sev', 1) for host in openstack.hosts
+    ]
+
+
+WALK = ROOT / 'doc/source/user/openstack.rst'
+
+
+@pytest.fixture
+def walkers(openstack: SmallCloud) -> Iterator[None]:
+    """What the walk begins with: flavor, image, and a server in ERROR."""
+    make = openstack.openstack
+    make('flavor', 'create', *SIZE, '--property', ON, 'm1.sev')
+    make_image(
+        openstack, 'ubuntu-24.04', 'hw_firmware_type=uefi', 'hw_disk_bus=ide'
+    )
+    make('image', 'set', '--private', 'ubuntu-24.04')
+    openstack.run(
+        *('openstack', 'server', 'create', '--nic', 'none', '--wait'),
+        *('--flavor', 'm1.sev', '--image', 'ubuntu-24.04', 'guest-1'),
+    )
+    yield
+    make('server', 'delete', '--wait', 'guest-1')
+    make('image', 'delete', 'ubuntu-24.04')
+    make('flavor', 'delete', 'm1.sev')
+
+
+@pytest.mark.usefixtures('walkers')
+def test_the_walk_of_the_documentation_leads_to_a_running_server(
+    openstack: SmallCloud,
+) -> None:
+    walk = commands(WALK)
+    assert len(walk) == 4
+    assert walk[-1].shown == 'ACTIVE'
+
+    for step in walk:
+        program, *arguments = shlex.split(step.line)
+        done = openstack.run(program, *arguments)
+        assert matches(step.shown, done.stdout), (step, done)
+
+
+def test_a_server_is_explained_as_matters_stand(
+    openstack: SmallCloud, flavor: str
+) -> None:
+    disk = image(
+        openstack,
+        *('hw_firmware_type=uefi', 'hw_machine_type=q35', 'hw_disk_bus=ide'),
+    )
+    boot(openstack, flavor, disk)
+    (server,) = openstack.rows('server', 'list')
+    # By its copies, it is the request.
+    status, rows = ask(openstack, 'explain', '--server', server['ID'])
+    assert (status, {row['Matter'] for row in rows}) == (1, {'request'})
+    for row in rows:
+        type_in(openstack, row['Fix'])
+
+    # The one that is created in its place has room, until others have it.
+    name = server['Name']
+    assert ask(openstack, 'explain', '--server', name)[0] == 0
+    for _ in openstack.hosts:
+        assert boot(openstack, flavor, disk) == ('ACTIVE', '')
+    status, rows = ask(openstack, 'explain', '--server', name)
+    assert (status, {row['Matter'] for row in rows}) == (1, {'moment'})
+
+    running = openstack.rows('server', 'list', '--status', 'ACTIVE')[0]
+    done = memory_encryption(openstack, 'explain', '--server', running['ID'])
+    assert 'q35' in done.stdout
+    assert running['Name'] in done.stdout
+
+
+@pytest.fixture
+def tenant(openstack: SmallCloud) -> Iterator[dict[str, str]]:
+    """The ``OS_`` variables of a user who is no administrator."""
+    make = openstack.openstack
+    make('project', 'create', 'tenants')
+    make(
+        *('user', 'create', '--project', 'tenants', '--password', 's', 'tina')
+    )
+    make('role', 'add', '--user', 'tina', '--project', 'tenants', 'member')
+    yield {
+        'OS_USERNAME': 'tina',
+        'OS_PASSWORD': 's',
+        'OS_PROJECT_NAME': 'tenants',
+    }
+    make('user', 'delete', 'tina')
+    make('project', 'delete', 'tenants')
+
+
+def test_a_tenant_gets_what_is_theirs_and_a_line_about_what_is_not(
+    openstack: SmallCloud, flavor: str, tenant: dict[str, str]
+) -> None:
+    disk = image(openstack, 'hw_firmware_type=uefi', 'hw_disk_bus=ide')
+    openstack.openstack('image', 'set', '--public', disk)
+    asked = '--flavor', flavor, '--image', disk
+    assert ask(openstack, 'check', *asked, **tenant)[0] == 1
+    openstack.run(
+        *('openstack', 'server', 'create', '--nic', 'none', '--wait'),
+        *(*asked, 'theirs'),
+        **tenant,
+    )
+    status, rows = ask(openstack, 'explain', '--server', 'theirs', **tenant)
+    assert (status, rows[0]['Code']) == (1, 'disk-bus-unsupported')
+
+    openstack.openstack('image', 'set', '--property', 'hw_disk_bus=sata', disk)
+    for question in (
+        ('explain', '--server', 'theirs'),
+        ('explain', *asked),
+        ('capacity', 'list'),
+        ('capacity', 'list', '--aggregate', 'x'),
+        ('host', 'show', openstack.hosts[0]),
+    ):
+        done = memory_encryption(openstack, *question, **tenant)
+        assert done.returncode == 2, question
+        assert done.stderr.count('\n') == 1, done.stderr
+        assert '403' in done.stderr
+        assert (flavor in done.stdout) is (question[0] == 'explain')
+        assert not [h for h in openstack.hosts if h in done.stdout]
+    openstack.openstack('server', 'delete', '--wait', 'theirs', **tenant)
+
+
+HOSTILE = ['--help', 'two\nlines', "$(id) it's <script> \u05d0"]
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+def test_the_fix_of_a_hostile_name_is_typed_as_it_is_printed(
+    openstack: SmallCloud, flavor: str, name: str
+) -> None:
+    made = make_image(
+        openstack, name, 'hw_firmware_type=uefi', 'hw_disk_bus=ide'
+    )
+    asked = '--flavor', flavor, f'--image={name}'
+    status, rows = ask(openstack, 'check', *asked)
+    assert status == 1
+    (row,) = [row for row in rows if row['Severity'] == 'error']
+
+    type_in(openstack, row['Fix'])
+
+    assert ask(openstack, 'check', *asked)[0] == 0
+    openstack.openstack('image', 'delete', made)
+
+
+def test_aggregates_and_zones_have_names(openstack: SmallCloud) -> None:
+    first, *others = openstack.hosts
+    make = openstack.openstack
+    make('aggregate', 'create', '--zone', 'rome', 'fast')
+    make('aggregate', 'add', 'host', 'fast', first)
+    found = {}
+    for option, name in (
+        ('--aggregate', 'fast'),
+        ('--forbidden-aggregate', 'fast'),
+        ('--availability-zone', 'rome'),
+        ('--availability-zone', 'nova'),
+        ('--host', first),
+    ):
+        _, rows = ask(openstack, 'capacity', 'list', option, name)
+        found[option, name] = [row['Host'] for row in rows]
+    make('aggregate', 'remove', 'host', 'fast', first)
+    make('aggregate', 'delete', 'fast')
+
+    assert [*found.values()] == [[first], others, [first], others, [first]]
+
+
+def test_the_cloud_is_what_the_unit_tests_take_it_for(
+    openstack: SmallCloud, flavor: str
+) -> None:
+    """Hold tests/unit/cli/openstack_services.py to the real services."""
+    disk = image(openstack, 'hw_firmware_type=uefi', 'hw_disk_bus=ide')
+    assert boot(openstack, flavor, disk)[0] == 'ERROR'
+    (listed,) = openstack.rows('server', 'list')
+    sdk = pytest.importorskip('openstack')
+    connection = sdk.connection.Connection(session=openstack.session)
+    cloud = OpenStackCloud(connection)
+
+    assert cloud.flavor(flavor) == cloud.flavor(cloud.flavor(flavor)['id'])
+    assert cloud.flavor(flavor)['extra_specs'] == {'hw:mem_encryption': 'true'}
+    assert [one for one in cloud.flavors() if one['name'] == flavor]
+    assert cloud.image(disk) == cloud.image(cloud.image(disk)['id'])
+    assert cloud.image(disk) in cloud.images()
+    server = cloud.server(listed['Name'])
+    assert server['id'] == cloud.server(listed['ID'])['id'] == listed['ID']
+    assert server['image']['properties']['hw_disk_bus'] == 'ide'
+    assert cloud.server_actions(server['id'])[0]['message'] == 'Error'
+    assert [one['id'] for one in cloud.servers()] == [listed['ID']]
+    assert cloud.servers(host=openstack.hosts[0]) == []
+    for missing in ('nothing', str(uuid.uuid4())):
+        for noun in ('flavor', 'image', 'server'):
+            with pytest.raises(InputError):
+                getattr(cloud, noun)(missing)
+    with pytest.raises(CloudError, match='no Cinder'):
+        cloud.volume('disk')
+
+    for target, name, key in (
+        (Target.FLAVOR, flavor, 'hw:mem_encryption_model'),
+        (Target.IMAGE, disk, 'hw_mem_encryption_model'),
+    ):
+        put = Fix(target=target, name=name, set={key: 'amd-sev'})
+        drop = Fix(target=target, name=name, unset=(key,))
+        for fix in (put, drop):
+            assert cloud.apply(fix) == (key,)
+            assert cloud.apply(fix) == ()

@@ -1,7 +1,7 @@
 """``openstack memory encryption`` on a real Placement.
 
 Nova, Glance and Cinder are in memory. A shell of cliff stands for that of
-``openstack``; tests/e2e/test_openstack_client.py runs that one.
+``openstack``; tests/e2e/test_openstack.py runs that one.
 """
 
 import logging

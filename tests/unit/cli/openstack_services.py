@@ -1,7 +1,7 @@
 """Nova, Glance, Cinder and Keystone in memory, behind openstacksdk.
 
 What a connection sends is answered as the services do, as far as
-:class:`.OpenStackCloud` asks; ``tests/e2e/test_openstack_client.py`` holds it
+:class:`.OpenStackCloud` asks; ``tests/e2e/test_openstack.py`` holds it
 to a real cloud.
 """
 
