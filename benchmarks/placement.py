@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import math
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import Any
 from keystoneauth1.adapter import Adapter
 
 from sev_scheduling import EncryptionRequest, parse, translate
+from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.placement import (
     PlacementClient,
     embedded_placement,
@@ -77,21 +79,33 @@ def cloud(hosts: int) -> dict[str, Any]:
 
 
 class Stopwatch:
-    """Counts the calls of an adapter, and the time spent in them."""
+    """Counts the calls of an adapter, and the time spent in them.
+
+    Where several are under way, their time counts once.
+    """
 
     def __init__(self, adapter: Adapter) -> None:
         self._request = adapter.request
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._since = 0.0
         self.calls = 0
         self.seconds = 0.0
         adapter.request = self.request
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
+        with self._lock:
+            self.calls += 1
+            self._under_way += 1
+            if self._under_way == 1:
+                self._since = time.perf_counter()
         try:
             return self._request(*args, **kwargs)
         finally:
-            self.calls += 1
-            self.seconds += time.perf_counter() - started
+            with self._lock:
+                self._under_way -= 1
+                if not self._under_way:
+                    self.seconds += time.perf_counter() - self._since
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +130,23 @@ def one_by_one(client: PlacementClient, count: int) -> None:
         client.schedule(request())
 
 
+def no_capacity(client: PlacementClient) -> None:
+    with contextlib.suppress(NoCapacity):
+        client.schedule(request(ram=10**7))
+
+
 def operations(
     claims: int, single: int
 ) -> dict[str, Callable[[PlacementClient], object]]:
     return {
         'candidates': lambda c: c.candidates(translate(request())),
         'diagnosis: memory': lambda c: c.diagnose(request(ram=10**7)),
-        'capacity': lambda c: c.hosts(),
-        'capacity, no details': lambda c: c.hosts(details=False),
+        'no capacity: memory': no_capacity,
+        'hosts': lambda c: c.hosts(),
+        'hosts with details': lambda c: c.hosts(details=True),
         f'{claims} claims at once': lambda c: c.schedule(request(), claims),
         f'{single} claims one by one': lambda c: one_by_one(c, single),
+        'claims of all guests': lambda c: c.claims(),
     }
 
 

@@ -30,7 +30,7 @@ MAX_ANSWER = 2 * 2**20
 #: So many calls may each take the time-out: three writes and look-ups each,
 #: three checks, and three times three writes and look-ups to give it back.
 #: A move makes a claim and hands it over.
-MOST_TIMEOUTS = {'schedule': 33, 'move': 66, 'release': 12}
+MOST_TIMEOUTS = {'schedule': 36, 'move': 72, 'release': 12}
 SLACK = 5.0
 
 KINDS = {
@@ -72,40 +72,55 @@ OPERATIONS = {
     'release': lambda client: client.release(GUEST),
 }
 
-#: What is asked of the hosts by a claim, and what of them is checked after.
+WRITE = {'method': 'POST', 'path': '/allocations'}
+#: A write whose answer is lost.
+LOST = (faults.status_after(503), {**WRITE, 'times': 1})
+CHECK = {'path': '/allocation_candidates', 'skip': 1}
+#: A host that the query which checks a claim does not show.
+HIDDEN = (
+    faults.json_instead(b'{"allocation_requests":[],"provider_summaries":{}}'),
+    {**CHECK, 'method': 'GET'},
+)
+
+#: What is asked of the hosts by a claim, and what of them is checked after:
+#: the request that the fault takes, and another fault before it, if any.
 HOSTS = {
-    'versions': {'path': '/', 'end': '/'},
-    'candidates': {'path': '/allocation_candidates'},
-    'overcommitted memory': {
-        'path': '/resource_providers/', 'end': 'inventories'},
-    'check of usages': {'path': '/resource_providers/', 'end': 'usages'},
-    'check of traits': {'path': '/resource_providers/', 'end': 'traits'},
+    'versions': ({'path': '/', 'end': '/'}, None),
+    'candidates': ({'path': '/allocation_candidates'}, None),
+    'overcommitted memory': (
+        {'path': '/resource_providers/', 'end': 'inventories'}, None),
+    'check': (CHECK, None),
+    'check of inventories': (
+        {'path': '/resource_providers/', 'end': 'inventories', 'skip': 2},
+        HIDDEN),
+    'check of usages': (
+        {'path': '/resource_providers/', 'end': 'usages'}, HIDDEN),
+    'check of traits': (
+        {'path': '/resource_providers/', 'end': 'traits'}, HIDDEN),
 }  # fmt: skip
 NAMES = {'path': '/resource_providers', 'end': 'providers'}
 CONSUMER = {'path': '/allocations/'}
-WRITE = {'method': 'POST', 'path': '/allocations'}
 
-#: Operation, stage -> the request that the fault takes, and the write whose
-#: answer is lost before it, if any.
+#: Operation, stage -> the same.
 STAGES = {
-    **{('schedule', name): (rule, None) for name, rule in HOSTS.items()},
+    **{('schedule', name): rules for name, rules in HOSTS.items()},
     ('schedule', 'names'): (NAMES, None),
     ('schedule', 'claim'): (WRITE, None),
-    ('schedule', 'look-up'): (CONSUMER, WRITE),
+    ('schedule', 'look-up'): (CONSUMER, LOST),
     ('move', 'what it holds'): (CONSUMER, None),
     ('move', 'its host'): ({'path': '/resource_providers?uuid='}, None),
-    **{('move', name): (rule, None) for name, rule in HOSTS.items()},
+    **{('move', name): rules for name, rules in HOSTS.items()},
     ('move', 'names'): ({**NAMES, 'skip': 1}, None),
     ('move', 'claim'): (WRITE, None),
-    ('move', 'look-up of the claim'): ({**CONSUMER, 'skip': 1}, WRITE),
+    ('move', 'look-up of the claim'): ({**CONSUMER, 'skip': 1}, LOST),
     ('move', 'the claim before'): ({**CONSUMER, 'skip': 1}, None),
     ('move', 'hand-over'): ({**WRITE, 'skip': 1}, None),
     ('move', 'look-up of the hand-over'): (
-        {**CONSUMER, 'skip': 2}, {**WRITE, 'skip': 1}),
-    ('release', 'versions'): (HOSTS['versions'], None),
+        {**CONSUMER, 'skip': 2}, (LOST[0], {**LOST[1], 'skip': 1})),
+    ('release', 'versions'): HOSTS['versions'],
     ('release', 'what it holds'): (CONSUMER, None),
     ('release', 'write'): (WRITE, None),
-    ('release', 'look-up'): ({**CONSUMER, 'skip': 1}, WRITE),
+    ('release', 'look-up'): ({**CONSUMER, 'skip': 1}, LOST),
 }  # fmt: skip
 
 CASES = [
@@ -169,8 +184,11 @@ def proxy(placement_on_sqlite):
 
 @pytest.fixture
 def reader(placement_on_sqlite):
-    """A client that no fault troubles."""
-    return PlacementClient(placement_on_sqlite.adapter())
+    """Return what makes a client that no fault troubles.
+
+    A new one each time, as a connection that waits may be closed.
+    """
+    return lambda: PlacementClient(placement_on_sqlite.adapter())
 
 
 def places(reader, consumer):
@@ -187,11 +205,11 @@ def places(reader, consumer):
 def test_no_fault_has_a_claim_unreported(proxy, reader, outcomes, case):
     kind, operation, stage, times = case
     if operation != 'schedule':
-        reader.schedule(sev_request(), instances=[GUEST])
-    before = places(reader, GUEST)
-    rule, lost = STAGES[operation, stage]
-    if lost is not None:
-        proxy.add(faults.status_after(503), times=1, **lost)
+        reader().schedule(sev_request(), instances=[GUEST])
+    before = places(reader(), GUEST)
+    rule, before_it = STAGES[operation, stage]
+    if before_it is not None:
+        proxy.add(before_it[0], **before_it[1])
     proxy.add(
         KINDS[kind],
         times=1 if times == 'once' else float('inf'),
@@ -217,8 +235,8 @@ def test_no_fault_has_a_claim_unreported(proxy, reader, outcomes, case):
     assert took < limit
     assert len(text.splitlines()) == 1
     outcomes[case] = outcome
-    held = {claim.instance for claim in reader.claims()}
-    CHECKS[operation](result, reported, held, before, places(reader, GUEST))
+    held = {claim.instance for claim in reader().claims()}
+    CHECKS[operation](result, reported, held, before, places(reader(), GUEST))
 
 
 def check_schedule(placed, reported, held, before, now):
