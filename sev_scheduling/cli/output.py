@@ -120,6 +120,17 @@ class _Answers(_Display, Plain):
         stderr = self.app.stderr
         print(terminal.fold(text, terminal.width(stderr), whole), file=stderr)
 
+    def warn(self, explanation: Explanation) -> None:
+        """Show people the warnings about what can be done, or was."""
+        if explanation.reasons:
+            stderr = self.app.stderr
+            columns = terminal.width(stderr)
+            text = explanation.operator()
+            print(
+                terminal.fold(text, columns, explanation.commands),
+                file=stderr,
+            )
+
     def refuse(self, explanation: Explained, headline: str = '') -> None:
         """Explain to operators why nothing was done.
 

@@ -672,6 +672,11 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
         'No host can run this {guest}:',
     ),
+    'empty': (
+        'Placement lists no compute host to run this {guest}: none has '
+        'reported to it yet, or the options leave all of them out{end}',
+        'No host can run this {guest}:',
+    ),
     'candidates': (
         'Placement has candidates for this {guest}.',
         'This {guest} can be placed.',

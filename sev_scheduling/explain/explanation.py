@@ -205,7 +205,9 @@ def explain(
         return _hosts(finding, fit, reasons)
     if isinstance(finding, Feasibility):
         reasons = feasibility_reasons(finding)
-        return _hosts(finding.result, len(finding.fit), reasons)
+        found = _hosts(finding.result, len(finding.fit), reasons)
+        empty = not finding.result.verdicts
+        return replace(found, kind='empty') if empty else found
     if isinstance(finding, Diagnosis):
         empty = finding.cause is not Cause.NONE
         kind = 'no-candidate' if empty else 'candidates'

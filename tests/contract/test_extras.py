@@ -59,6 +59,8 @@ NEEDS = [
     (('release', GUEST), 'osc'),
     (('capacity', *CLOUD, '--prometheus', '-'), 'embedded metrics'),
     (('exporter', *CLOUD, '--address', '256.0.0.1'), 'embedded metrics'),
+    (('export', *CLOUD), 'embedded'),
+    (('scheduler', 'check', '--config-file', '/dev/null'), 'node'),
     (('node', 'check', *HOST), 'node'),
     (('node', 'detect', *HOST), 'node'),
     (('node', 'provider-config', *HOST), 'node'),

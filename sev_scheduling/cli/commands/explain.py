@@ -40,7 +40,8 @@ class Explain(Words):
     of the hosts or of the moment.
 
     Each group of hosts names the first five, and what else is against them;
-    in the other formats "Faults" has every code of a host.
+    in the other formats "Faults" has every code of a host. Whether a host
+    overcommits memory is asked only where nothing lasting is against it.
 
     With --tenant, the view that a cloud's users may see: no host names, no
     counts, only what they can change. Where Placement shows its hosts to
@@ -132,6 +133,8 @@ class Explain(Words):
             tenant=tenant,
             more=where_it_fits(found) if found and not tenant else '',
         )
+        if found and found.fit and parsed_args.formatter == 'text':
+            self.warn(explain(validation))
 
 
 def _matter(found: Feasibility | None, validation: Validation) -> Matter:

@@ -70,13 +70,13 @@ class Export(Plain):
                     raise InputError(
                         f'--{option} is for --anonymous only; leave it out.'
                     )
-        from sev_scheduling.placement.embedded import (
-            anonymous,
-            document,
-            export_cloud,
-        )
-
         with open_client(parsed_args) as client:
+            from sev_scheduling.placement.embedded import (
+                anonymous,
+                document,
+                export_cloud,
+            )
+
             cloud = export_cloud(client)
         if parsed_args.anonymous:
             cloud, names = anonymous(cloud, parsed_args.keep)

@@ -92,6 +92,8 @@ class Schedule(Rows):
         except NoCapacity as error:
             self.refuse(error.explanation, str(error))
             return []
+        if parsed_args.formatter == 'table':
+            self.warn(explain(validation))
         return [(p.instance, p.host, p.model, p.provider) for p in placed]
 
     def _clock(self, count: int) -> AbstractContextManager[None]:

@@ -264,3 +264,11 @@ def test_an_owner_may_have_a_long_name(schedule, run, state):
     ).json()
 
     assert [claim['Instance'] for claim in claims] == [row['Instance']]
+
+
+def test_warnings_are_shown_to_people_where_guests_are_placed(run, cloud, sev):
+    ran = run('schedule', '--cloud', cloud, *sev)
+
+    assert ran.status == 0
+    assert 'warning  hw_machine_type is not set;' in ran.err
+    assert run('schedule', '--cloud', cloud, *sev, '-f', 'json').err == ''
