@@ -221,10 +221,16 @@ def read_trends(files: Iterable[str]) -> dict[str, list[Moment]]:
             for row in rows:
                 if row['Total'] is None:
                     continue
-                # What was over-used is in use all the same.
+                # What was over-used is in use all the same. Where reserved
+                # slots were not asked for, the total is without them.
+                reserved = row['Reserved']
                 numbers = [
-                    whole_number(row[key])
-                    for key in ('Total', 'Reserved', 'Used')
+                    whole_number(number)
+                    for number in (
+                        row['Total'],
+                        0 if reserved is None else reserved,
+                        row['Used'],
+                    )
                 ]
                 total, reserved, used = (int(n) for n in numbers)  # type: ignore[arg-type]
                 before = sums.get(str(row['Model']), (0, 0))

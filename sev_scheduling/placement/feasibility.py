@@ -54,7 +54,7 @@ def feasibility(
 
     :param hosts: as :meth:`.PlacementClient.hosts` returns them, of the same
         scope; where there are none, they are asked for, with
-        ``ram_allocation_ratio`` where it may decide
+        ``ram_allocation_ratio`` where it counts
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
     """
@@ -105,16 +105,15 @@ def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:
 def _with_ratios(
     api: Api, validation: Validation, hosts: list[Host]
 ) -> list[Host]:
-    """Add by how much hosts overcommit memory, where that may decide."""
+    """Add by how much hosts overcommit memory, where that counts."""
     if not pins_memory(validation):
         return hosts
-    undecided = {
+    with_pool = {
         verdict.host.uuid
         for verdict in filter_hosts(validation, hosts).verdicts
-        # The one verdict that is judged after it.
-        if verdict.code in (None, VerdictCode.NO_FREE_SLOT)
+        if verdict.code is not VerdictCode.NO_POOL
     }
-    ratios = ram_allocation_ratios(api, filter(None, undecided))
+    ratios = ram_allocation_ratios(api, filter(None, with_pool))
     return [
         replace(host, ram_allocation_ratio=ratios.get(host.uuid or ''))
         for host in hosts

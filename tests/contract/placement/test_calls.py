@@ -160,13 +160,14 @@ def test_details_are_two_calls_a_host_more(world):
         assert len(world.calls) == 2 + 2 * size
 
 
-def test_explaining_asks_for_memory_where_that_decides(world):
-    """Only of hosts that nothing else keeps off."""
+def test_explaining_asks_for_memory_where_that_counts(world):
+    """Only of hosts with a pool, as all their faults are told."""
     for size in SIZES:
         client = world.load(
             host(count=size),
             host('pc', count=size, machine_types={'x86_64': 'pc'}),
             host('over', count=size, ram_allocation_ratio=1.5),
+            host('plain', count=size, pools={}, ram_allocation_ratio=1.5),
         )
         image = {'hw_firmware_type': 'uefi'}
         found = client.feasibility(request(image=image))
@@ -177,7 +178,7 @@ def test_explaining_asks_for_memory_where_that_decides(world):
         assert codes['over'] == 'memory-overcommitted'
         assert len(found.fit) == size
         inventories = [u for _, u in world.calls if u.endswith('inventories')]
-        assert len(inventories) == 2 * size
+        assert len(inventories) == 3 * size
 
 
 def test_a_full_host_that_overcommits_memory_is_refused_for_good(world):

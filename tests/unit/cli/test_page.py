@@ -186,7 +186,8 @@ def test_a_trend_ends_with_the_present():
 
 ROWS = [
     {'Host': 'a', 'Model': 'amd-sev', 'Total': 15, 'Reserved': 1, 'Used': 3},
-    {'Host': 'b', 'Model': 'amd-sev', 'Total': 15, 'Reserved': 0, 'Used': 3},
+    {'Host': 'b', 'Model': 'amd-sev', 'Total': 15, 'Reserved': None,
+     'Used': 3},
     {'Host': 'c', 'Model': 'amd-sev', 'Total': None, 'Reserved': 0,
      'Used': 3},
 ]  # fmt: skip
