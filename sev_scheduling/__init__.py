@@ -32,14 +32,20 @@ from sev_scheduling.exceptions import (
     SpecError,
 )
 from sev_scheduling.explain.explanation import Explanation, explain
-from sev_scheduling.explain.fixes import merge
 from sev_scheduling.explain.reason import Reason
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import filter_hosts, judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.prefilter import PlacementRequest, Scope, translate
-from sev_scheduling.problems import Code, Field, Fix, Problem, Severity
+from sev_scheduling.problems import (
+    Code,
+    Field,
+    Fix,
+    Problem,
+    Severity,
+    merge,
+)
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.rules.actions import check_action

@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import functools
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 
 @functools.singledispatch
@@ -248,6 +248,34 @@ class Fix:
 
     def __str__(self) -> str:
         return message(self)
+
+
+def merge(fixes: Iterable[Fix]) -> list[Fix]:
+    """Join the fixes of one target that one command can do.
+
+    Alternatives are left out, and so is the same advice again.
+
+    :returns: in the order in which each target first appears
+    """
+    merged: dict[object, Fix] = {}
+    for fix in fixes:
+        fix = replace(fix, alternatives=())
+        key: object = fix.advice, fix.values
+        if fix.target is not None:
+            key = fix.target, fix.name, bool(fix.set)
+        known = merged.get(key)
+        merged[key] = (
+            fix
+            if known is None
+            else replace(
+                known,
+                set={**known.set, **fix.set},
+                unset=tuple(dict.fromkeys(known.unset + fix.unset)),
+                values=known.values or fix.values,
+                caveats=tuple(dict.fromkeys(known.caveats + fix.caveats)),
+            )
+        )
+    return list(merged.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

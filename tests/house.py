@@ -20,9 +20,9 @@ Graph = Mapping[str, frozenset[str]]
 ORDER = {
     'sev_scheduling': [
         *('text', 'problems', 'exceptions', 'models', 'opts'),
-        *('request', 'rules', 'prefilter', 'hosts', 'diagnosis', 'explain'),
-        *('documents', 'configuration', 'placement', 'compute', 'scheduler'),
-        *('nova', 'testing', 'cli'),
+        *('request', 'rules', 'audit', 'prefilter', 'hosts', 'diagnosis'),
+        *('explain', 'documents', 'configuration', 'placement', 'compute'),
+        *('scheduler', 'nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
         *('sources', 'spelling', 'features', 'groups', 'request', 'server'),
@@ -31,6 +31,7 @@ ORDER = {
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
+    'sev_scheduling.audit': ['results', 'classes', 'audit'],
     'sev_scheduling.hosts': [
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
         'capacity',

@@ -1,7 +1,6 @@
 """The only words: facts become text here."""
 
 from sev_scheduling.explain.explanation import Explanation, explain
-from sev_scheduling.explain.fixes import merge
 from sev_scheduling.explain.reason import Reason
 
-__all__ = ['Explanation', 'Reason', 'explain', 'merge']
+__all__ = ['Explanation', 'Reason', 'explain']

@@ -16,7 +16,7 @@ from sev_scheduling.diagnosis import (
     Feasibility,
 )
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import brief, merge
+from sev_scheduling.explain.fixes import brief
 from sev_scheduling.explain.reason import (
     Reason,
     codes_for_tenants,
@@ -33,7 +33,7 @@ from sev_scheduling.explain.values import (
     verdict_values,
 )
 from sev_scheduling.hosts.verdict import FilterResult
-from sev_scheduling.problems import Problem
+from sev_scheduling.problems import Problem, merge
 from sev_scheduling.rules.validation import Validation
 
 #: Nova keeps so many bytes of a fault's message.

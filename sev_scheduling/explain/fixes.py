@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values import fix_values, sentence
@@ -67,31 +66,3 @@ def fix_text(fix: Fix) -> str:
 def _conditional(fix: Fix) -> str:
     only_if = condition(fix)
     return f'{only_if}: {phrase(fix)}' if only_if else phrase(fix)
-
-
-def merge(fixes: Iterable[Fix]) -> list[Fix]:
-    """Join the fixes of one target that one command can do.
-
-    Alternatives are left out, and so is the same advice again.
-
-    :returns: in the order in which each target first appears
-    """
-    merged: dict[object, Fix] = {}
-    for fix in fixes:
-        fix = replace(fix, alternatives=())
-        key: object = fix.advice, fix.values
-        if fix.target is not None:
-            key = fix.target, fix.name, bool(fix.set)
-        known = merged.get(key)
-        merged[key] = (
-            fix
-            if known is None
-            else replace(
-                known,
-                set={**known.set, **fix.set},
-                unset=tuple(dict.fromkeys(known.unset + fix.unset)),
-                values=known.values or fix.values,
-                caveats=tuple(dict.fromkeys(known.caveats + fix.caveats)),
-            )
-        )
-    return list(merged.values())

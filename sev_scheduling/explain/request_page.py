@@ -10,14 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import condition, merge, phrase
+from sev_scheduling.explain.fixes import condition, phrase
 from sev_scheduling.explain.values import (
     Count,
     owner,
     problem_values,
     sentence,
 )
-from sev_scheduling.problems import Field, Fix, Problem, Source, Target
+from sev_scheduling.problems import (
+    Field,
+    Fix,
+    Problem,
+    Source,
+    Target,
+    merge,
+)
 from sev_scheduling.request.request import EncryptionRequest
 
 _INDENT = '  '

@@ -186,8 +186,27 @@ def parse(
     :raises SpecError: where an input has no flavor's or image's shape, or
         ``models`` names one that is not registered
     """
-    flavor_facts = flavor_view(flavor)
-    image_facts = ImageView() if image is None else image_view(image)
+    return combine(
+        flavor_view(flavor),
+        ImageView() if image is None else image_view(image),
+        boot_from_volume=boot_from_volume,
+        host_devices=host_devices,
+        models=models,
+    )
+
+
+def combine(
+    flavor_facts: FlavorView,
+    image_facts: ImageView,
+    *,
+    boot_from_volume: bool = False,
+    host_devices: Iterable[str] = (),
+    models: Iterable[str] = (),
+) -> EncryptionRequest:
+    """Do what :func:`parse` does, of what has been read before.
+
+    :raises SpecError: where ``models`` names one that is not registered
+    """
     specs = flavor_facts.extra_specs
     properties = image_facts.properties
     requesters = _requesters(flavor_facts, image_facts)

@@ -176,6 +176,8 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 #: Module, or package for all modules in it -> the test that has its cases: of
 #: what is its only user, or of the real thing that it works on.
 TESTED_ELSEWHERE = {
+    'audit.classes': 'unit/audit/test_audit.py',
+    'audit.results': 'unit/audit/test_audit.py',
     'cli.app': 'unit/cli/test_main.py',
     'cli.checks': 'unit/cli/commands/test_node.py',
     'cli.commands.capacity': 'contract/cli_placement/test_capacity.py',
