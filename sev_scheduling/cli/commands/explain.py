@@ -40,8 +40,7 @@ class Explain(Words):
     of the hosts or of the moment.
 
     Each group of hosts names the first five, and what else is against them;
-    in the other formats "Faults" has every code of a host. Whether a host
-    overcommits memory is asked only where nothing lasting is against it.
+    in the other formats "Faults" has every code of a host.
 
     With --tenant, the view that a cloud's users may see: no host names, no
     counts, only what they can change. Where Placement shows its hosts to
