@@ -154,9 +154,13 @@ def release(
 
     def attempt() -> bool:
         held = api.allocations(instance)
-        # The generation of a consumer grows: of one that is smaller, the
-        # former consumer has been freed.
-        if not held or (seen and _generation(held) <= _generation(seen[-1])):
+        # The generation of a consumer grows: of one that has changed and is
+        # no younger, the former consumer has been freed.
+        if not held or (
+            seen
+            and held != seen[-1]
+            and _generation(held) <= _generation(seen[-1])
+        ):
             return bool(seen)
         if owner not in (None, held.user_id):
             return False

@@ -660,6 +660,15 @@ class TestRelease:
         with pytest.raises(InputError, match="'web-1' is no uuid"):
             client_of(cloud()).release('web-1')
 
+    def test_one_that_a_conflict_left_unchanged_is_not_freed(self, clock):
+        """As of a provider's generation: it was said to be freed."""
+        transport = cloud(**{HELD: holding(1), POST: [CONFLICT, {}]})
+        assert client_of(transport).release(GUEST)
+        assert transport.calls.count(POST) == 2
+        transport = cloud(**{HELD: holding(1), POST: CONFLICT})
+        with pytest.raises(PlacementConflict):
+            client_of(transport).release(GUEST)
+
     @pytest.mark.parametrize(
         'answer', [CONFLICT, LOST, fault(503), fault(400, own=False)]
     )
