@@ -43,3 +43,13 @@ autodoc_mock_imports = ['nova', 'oslo_log']
 
 autoprogram_cliff_application = 'sev-scheduling'
 nitpicky = False
+
+man_pages = [
+    (
+        'reference/cli',
+        'sev-scheduling',
+        'place memory-encrypted guests on OpenStack hosts',
+        'the sev_scheduling authors',
+        1,
+    )
+]

@@ -125,7 +125,7 @@ def _loaders() -> Mapping[str, Any]:
 
     As keystoneauth does it, but for its messages about those that cannot.
     """
-    found = ExtensionManager[Any](
+    found: ExtensionManager[Any] = ExtensionManager(
         'keystoneauth1.plugin',
         invoke_on_load=True,
         on_load_failure_callback=lambda *_: None,

@@ -16,7 +16,7 @@ def test_a_nested_host_has_its_slots_in_a_child() -> None:
     placement = FakePlacement()
     pool = hosts.SlotPool(15, reserved=1, used=2)
     root = add_host(placement, 'epyc', pools={'amd-sev': pool})
-    [host] = placement.client().hosts()
+    [host] = placement.client().hosts(details=True)
     assert host.uuid == root
     found = host.pools['amd-sev']
     assert (found.total, found.reserved, found.used) == (15, 1, 2)
