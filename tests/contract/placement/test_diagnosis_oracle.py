@@ -362,7 +362,8 @@ def draw_asked(rng: random.Random, kind: str, roots: list[str]) -> Asked:
         resources={
             'DISK_GB': rng.choice([1, 6, 10, 15]),
             'MEMORY_MB': rng.choice([1024, 2048, 4096]),
-            'VCPU': rng.choice([1, 2, 3, 5]),
+            # A group that asks for CPUs has all of them.
+            **({} if 'VCPU' in group else {'VCPU': rng.choice([1, 2, 3, 5])}),
         },
         group=group,
         required=frozenset(t for t, n in traits.items() if n < 0.6),
@@ -380,7 +381,7 @@ def diagnose(world, asked: Asked):
             specs,
             models=asked.models,
             encrypted=bool(asked.models),
-            vcpus=asked.resources['VCPU'],
+            vcpus=asked.resources.get('VCPU', 1),
             ram=asked.resources['MEMORY_MB'],
             disk=asked.resources['DISK_GB'],
         ),
