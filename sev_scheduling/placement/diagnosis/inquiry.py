@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 import os_resource_classes as orc
 import os_traits
@@ -66,6 +67,7 @@ class _Inquiry:
     :ivar every: its constraints; the slot last
     :ivar answers: what Placement answered with these relaxed; None where it
         cannot be asked
+    :ivar free: roots of the trees with a free slot
     :ivar met: constraint -> roots that meet it by themselves, as far as asked
     """
 
@@ -83,6 +85,7 @@ class _Inquiry:
         self.every = [c for c in constraints(query) if c != self.slot]
         self.answers: dict[Unit, Candidates | None] = {}
         self.met: dict[Constraint, frozenset[str]] = {}
+        self.free: frozenset[str] = frozenset()
 
     def diagnosis(self) -> Diagnosis:
         if self.probe.any(self.query):
@@ -92,6 +95,7 @@ class _Inquiry:
             self.trees.ask_sharing()
             return self._named(self._least(range(1, len(self.every) + 1)))
         if self.trees.observe([slot_alone(self.query)]):
+            self.free = frozenset(self.trees.roots)
             self.trees.ask_sharing()
             found = self._least([1])
             if found is None or found:
@@ -101,7 +105,7 @@ class _Inquiry:
     def _with_slots(self) -> Diagnosis:
         """Go on with hosts whose slots are all used, and the slot relaxed."""
         slots = find_slots(self.probe, self.query)
-        any_free = bool(self.trees.roots)
+        any_free = bool(self.free)
         if not any_free:
             if slots.none:
                 return self._concluded(Cause.NO_MODEL, [self.slot])
@@ -109,6 +113,9 @@ class _Inquiry:
                 # One was freed this moment, or is not given out one at a time.
                 return self._concluded(Cause.UNCLEAR)
         self.trees.add_summaries(slots.summaries)
+        new = self.trees.roots.keys() - self.free
+        for constraint in self.met:
+            self.met[constraint] |= new
         if slots.hosts is None or slots.hosts > len(self.trees.roots):
             self.trees.complete = False
         if not any_free:
@@ -182,10 +189,19 @@ class _Inquiry:
         ):
             return None
         asked = anything_left(self.query, name, amount)
+        others: set[str] = set()
+        if self.trees.shared is None or name in self.trees.shared:
+            # Of what a sharing provider gives alone, Placement finds no tree
+            # that gives nothing: the tree must give the slot.
+            if not self.free:
+                return None
+            alone = slot_alone(self.query)
+            asked = replace(alone, groups=(asked.groups[0], *alone.groups))
+            others = self.trees.roots.keys() - self.free
         answer = self.probe.candidates(asked)
         if answer is None or len(answer.allocation_requests) >= MAX_CANDIDATES:
             return None
-        return frozenset(self._roots(answer))
+        return frozenset(self._roots(answer) | others)
 
     def _answer(self, unit: Unit) -> Candidates | None:
         """Return the candidates with these relaxed; None where unknown."""
