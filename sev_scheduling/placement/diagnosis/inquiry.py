@@ -52,13 +52,15 @@ def diagnose(
     api: Api,
     request: EncryptionRequest,
     query: PlacementRequest,
+    ignored: frozenset[str] = frozenset(),
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
 
     :param query: what Placement was asked for it
+    :param ignored: root uuids of hosts that will not do for other reasons
     :raises PlacementError: one of its children
     """
-    return _Inquiry(Probe(api), request, query).diagnosis()
+    return _Inquiry(Probe(api, ignored), request, query).diagnosis()
 
 
 class _Inquiry:
@@ -290,7 +292,9 @@ class _Inquiry:
             return self._concluded(Cause.UNCLEAR, slots=slots)
         if len(found) > 1:
             return self._concluded(
-                Cause.COMBINATION, itertools.chain.from_iterable(found)
+                Cause.COMBINATION,
+                itertools.chain.from_iterable(found),
+                but_for=frozenset[str]().union(*map(self._but_for, found)),
             )
         (unit,) = found
         causes = {constraint.cause for constraint in unit}
@@ -302,15 +306,16 @@ class _Inquiry:
             slots=slots if self.slot in unit else None,
         )
 
-    def _but_for(self, unit: Unit) -> int | None:
+    def _but_for(self, unit: Unit) -> frozenset[str]:
+        """Return the hosts with candidates; none where there may be more."""
         answer = self.answers.get(unit)
         if (
             answer is None
             or self.slot in unit
             or len(answer.allocation_requests) >= MAX_CANDIDATES
         ):
-            return None
-        return len(self._roots(answer))
+            return frozenset()
+        return frozenset(self._roots(answer))
 
     def _concluded(
         self,
@@ -318,7 +323,7 @@ class _Inquiry:
         named: Iterable[Constraint] = (),
         *,
         shortfalls: tuple[Shortfall, ...] = (),
-        but_for: int | None = None,
+        but_for: frozenset[str] = frozenset(),
         slots: Slots | None = None,
     ) -> Diagnosis:
         return Diagnosis(
@@ -327,7 +332,8 @@ class _Inquiry:
             constraints=tuple(sorted(named)),
             shortfalls=shortfalls,
             hosts_with_free_slot=self.trees.hosts,
-            hosts_but_for=but_for,
+            hosts_but_for=len(but_for) or None,
+            roots_but_for=but_for,
             hosts_with_model=slots.hosts if slots else None,
             slots_total=slots.total if slots else None,
             slots_used=slots.used if slots else None,
