@@ -34,15 +34,15 @@ ORDER = {
     'sev_scheduling.audit': ['results', 'classes', 'audit'],
     'sev_scheduling.hosts': [
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
-        'capacity',
+        *('capacity', 'drain'),
     ],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
-        *('explanation', 'capacity', 'server', 'checks'),
+        *('explanation', 'capacity', 'server', 'checks', 'drain'),
     ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),
-        *('feasibility', 'claims', 'client', 'embedded'),
+        *('feasibility', 'claims', 'guests', 'client', 'embedded'),
     ],
     'sev_scheduling.placement.claims': [
         *('selection', 'capacity', 'consumers', 'writes', 'verification'),

@@ -199,6 +199,36 @@ class OpenStackCloud:
             raise _unusable(_NOVA)
         return found
 
+    def hypervisors(self) -> list[Facts]:
+        """Return the hypervisors, with ``service`` and its ``host``."""
+        path = _NOVA, 'hypervisors', '/os-hypervisors/detail'
+        found = list(self._list(*path))
+        for one in found:
+            service = one.get('service')
+            if not isinstance(service, dict) or not (
+                _text(service, 'host') and _text(one, 'hypervisor_hostname')
+            ):
+                raise _unusable(_NOVA)
+        return found
+
+    def compute_services(self) -> list[Facts]:
+        """Return the compute services: host, zone, state, status."""
+        params = {'binary': 'nova-compute'}
+        found = self._json(
+            *(_NOVA, 'GET', '/os-services', 'list the compute services'),
+            params=params,
+        ).get('services')
+        if not isinstance(found, list) or not all(
+            isinstance(one, dict) and _text(one, 'host') for one in found
+        ):
+            raise _unusable(_NOVA)
+        return found
+
+    def server_groups(self) -> list[Facts]:
+        """Return the server groups of all projects."""
+        path = _NOVA, 'server_groups', '/os-server-groups'
+        return list(self._list(*path, {'all_projects': 'true'}))
+
     def apply(self, fix: Fix) -> tuple[str, ...]:
         """Make a change that a fix asks for, where it is not made yet.
 

@@ -289,12 +289,27 @@ class Words(Rows):
         headline = (
             explanation.tenant_headline if tenant else explanation.headline
         )
-        self._text.text = f'{text}\n{more}' if more else text
-        self._text.whole = explanation.commands
+        self.say(
+            f'{text}\n{more}' if more else text,
+            headline,
+            no=no,
+            whole=explanation.commands,
+        )
+
+    def say(
+        self, text: str, headline: str, *, no: bool, whole: Iterable[str] = ()
+    ) -> None:
+        """Say a yes or a no in words, as :meth:`report` does.
+
+        :param headline: the text's first line
+        :param whole: parts of the text that are not folded
+        """
+        self._text.text = text
+        self._text.whole = tuple(whole)
         if not no:
             return
         if not self._as_text:
-            self.say_no(self._text.text, explanation.commands)
+            self.say_no(text, whole)
         elif self.app.stdout.isatty():
             self.status = EXIT_NO
         else:

@@ -6,7 +6,13 @@ signed in to.
 
 from __future__ import annotations
 
-from sev_scheduling.cli.commands import capacity, check, explain, host
+from sev_scheduling.cli.commands import (
+    capacity,
+    check,
+    explain,
+    host,
+    host_drain,
+)
 
 
 class Check(check.Check):
@@ -26,4 +32,8 @@ class ListHosts(host.ListHosts):
 
 
 class ShowHost(host.ShowHost):
+    in_openstack = True
+
+
+class PlanDrain(host_drain.DrainPlan):
     in_openstack = True

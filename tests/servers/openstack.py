@@ -274,6 +274,16 @@ class SmallCloud:
             )
             self._add_traits(child['uuid'], (trait,))
 
+    def resize_pool(self, name: str, total: int) -> None:
+        """Give a provider of slots another number of them."""
+        (pool,) = self._call('GET', f'/resource_providers?name={name}')[
+            'resource_providers'
+        ]
+        path = f'/resource_providers/{pool["uuid"]}/inventories'
+        held = self._call('GET', path)
+        held['inventories']['MEM_ENCRYPTION_CONTEXT']['total'] = total
+        self._call('PUT', path, held)
+
     def _add_traits(self, provider: str, traits: Sequence[str]) -> None:
         for trait in traits:
             if trait.startswith('CUSTOM_'):

@@ -51,6 +51,9 @@ class Services:
         self.volumes: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.aggregates: list[dict[str, Any]] = []
+        self.hypervisors: list[dict[str, Any]] = []
+        self.compute_services: list[dict[str, Any]] = []
+        self.server_groups: list[dict[str, Any]] = []
         self.actions: dict[str, list[dict[str, Any]]] = {}
         self.catalog = dict(SERVICES)
         self.microversion = '2.104'
@@ -196,6 +199,12 @@ class Services:
         _, noun, *rest = path.split('/')
         if noun == 'os-aggregates':
             return {'aggregates': self.aggregates}
+        if noun == 'os-services':
+            return {'services': self.compute_services}
+        if noun == 'os-hypervisors':
+            return self._paged(request, 'hypervisors', self.hypervisors)
+        if noun == 'os-server-groups':
+            return self._paged(request, 'server_groups', self.server_groups)
         rest = [unquote(part) for part in rest]
         if rest == ['detail']:
             things = getattr(self, noun)

@@ -340,3 +340,43 @@ def test_a_fix_that_no_call_makes_is_refused(cloud, seen, fix):
         seen.apply(fix)
 
     assert cloud.asked == []
+
+
+HYPERVISOR = {'id': 'h', 'hypervisor_hostname': 'n', 'service': {'host': 's'}}
+COMPUTE = {'host': 's', 'zone': 'nova', 'state': 'up', 'status': 'enabled'}
+GROUP = {'id': 'g', 'policy': 'affinity', 'members': []}
+
+
+@pytest.mark.parametrize(
+    ('what', 'things'),
+    [
+        ('hypervisors', [HYPERVISOR, {**HYPERVISOR, 'id': 'i'}]),
+        ('compute_services', [COMPUTE]),
+        ('server_groups', [GROUP]),
+    ],
+)
+def test_what_an_administrator_sees_of_hosts_is_listed(
+    cloud, seen, what, things
+):
+    cloud.page = 1
+    setattr(cloud, what, things)
+
+    assert getattr(seen, what)() == things
+
+
+@pytest.mark.parametrize(
+    ('what', 'things'),
+    [
+        ('hypervisors', [{**HYPERVISOR, 'service': None}]),
+        ('hypervisors', [{**HYPERVISOR, 'hypervisor_hostname': ''}]),
+        ('compute_services', [{}]),
+        ('compute_services', None),
+    ],
+)
+def test_an_answer_about_hosts_of_another_shape_is_an_error(
+    cloud, seen, what, things
+):
+    setattr(cloud, what, things)
+
+    with pytest.raises(CloudError):
+        getattr(seen, what)()

@@ -1,0 +1,263 @@
+"""The command ``host drain plan``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sev_scheduling.cli.options.clouds import (
+    add_host_options,
+    open_client,
+    open_cloud,
+)
+from sev_scheduling.cli.options.inputs import positive
+from sev_scheduling.cli.options.node import known, lines
+from sev_scheduling.cli.output import Words
+from sev_scheduling.documents import read_document
+from sev_scheduling.exceptions import CloudError, InputError
+from sev_scheduling.explain.drain import words
+from sev_scheduling.hosts.drain import MAX_STEPS, DrainCode, Outcome
+from sev_scheduling.text import quoted
+
+if TYPE_CHECKING:
+    from sev_scheduling.cli.openstack import OpenStackCloud
+    from sev_scheduling.placement.guests import NovaFacts, Server
+
+_FILES = ('flavors', 'images')
+
+
+class DrainPlan(Words):
+    """Plan how to empty hosts of their encrypted guests
+
+    They can be neither live-migrated nor suspended, so each is migrated cold,
+    to a host that has a slot, memory, CPUs and disk for it while it still
+    holds its old place. Shows where each can go, in an order in which all
+    fit if there is one, what binds where none does, and the commands to type.
+    Changes nothing. None of the hosts takes a guest of another. Exit status 1
+    where not all guests can move.
+
+    Servers are read from the OpenStack cloud; with --cloud or
+    --placement-url, from files. Without these, what a guest holds in
+    Placement stands for its flavor, and what is not known is said.
+
+    Example::
+
+        $ sev-scheduling host drain plan --os-cloud mycloud epyc-01 epyc-02
+    """
+
+    columns = (
+        *('Order', 'Server', 'Name', 'From', 'To', 'Code', 'Short'),
+        *('Unknown', 'Commands'),
+    )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            'hosts',
+            metavar='HOST',
+            nargs='+',
+            help='a host to empty, by the name of its compute service or '
+            'hypervisor, or the uuid of its root resource provider; several '
+            'are emptied one after the other',
+        )
+        if not parser.get_default('connect'):
+            for name, what in (
+                ('servers', 'server list --long -f json" or "server show'),
+                ('flavors', 'flavor list --long -f json" or "flavor show'),
+                ('images', 'image show'),
+            ):
+                parser.add_argument(
+                    f'--{name}',
+                    metavar='FILE',
+                    action='append',
+                    default=[],
+                    help=f'what "openstack {what} -f json" printed, for '
+                    '--cloud and --placement-url; may be repeated',
+                )
+        parser.add_argument(
+            '--steps',
+            metavar='N',
+            type=positive,
+            default=MAX_STEPS,
+            help='how many placements the search tries at most (default: '
+            f'{MAX_STEPS})',
+        )
+        add_host_options(parser)
+
+    def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        with open_client(parsed_args) as client:
+            from sev_scheduling.placement.guests import drain_plan
+
+            plan = drain_plan(
+                client,
+                parsed_args.hosts,
+                _nova_facts(parsed_args),
+                steps=parsed_args.steps,
+            )
+        self.say(
+            words.describe(plan),
+            words.headline(plan),
+            no=plan.outcome is not Outcome.ALL,
+            whole=[c for s in plan.steps for c in words.commands(plan, s)],
+        )
+        order = iter(range(1, len(plan.steps) + 1))
+        return [
+            (
+                known(next(order) if s.code is DrainCode.MOVE else None),
+                s.guest.instance,
+                s.guest.name,
+                plan.names.get(s.guest.host, s.guest.host),
+                known(plan.service(s.target) if s.target else None),
+                str(s.code),
+                lines([*s.short]),
+                lines([str(one) for one in s.unknown]),
+                lines([*words.commands(plan, s)]),
+            )
+            for s in plan.steps
+        ]
+
+
+def _nova_facts(parsed_args: argparse.Namespace) -> NovaFacts:
+    """Return what nova says, of the cloud or of files."""
+    if parsed_args.connect or not (
+        parsed_args.cloud or parsed_args.state or parsed_args.placement_url
+    ):
+        if any(getattr(parsed_args, n, ()) for n in ('servers', *_FILES)):
+            raise InputError(
+                '--servers, --flavors and --images are for --cloud and '
+                '--placement-url; leave them out.'
+            )
+        return _of_cloud(open_cloud(parsed_args))
+    return _of_files(parsed_args)
+
+
+def _of_files(parsed_args: argparse.Namespace) -> NovaFacts:
+    from sev_scheduling.placement.guests import NovaFacts, read_server
+
+    flavors, images = (
+        {
+            word: one
+            for one in _documents(parsed_args, name)
+            for word in _words(one)
+        }
+        for name in _FILES
+    )
+    servers = {}
+    for row in _documents(parsed_args, 'servers'):
+        bare = read_server(row)
+        server = read_server(
+            row,
+            _found(flavors, bare.view.flavor_name),
+            _found(images, bare.view.image_id),
+        )
+        servers[server.view.id] = server
+    return NovaFacts(servers=servers)
+
+
+def _documents(
+    parsed_args: argparse.Namespace, name: str
+) -> list[Mapping[str, Any]]:
+    """Return the objects of the files that an option names."""
+    found: list[Mapping[str, Any]] = []
+    for path in getattr(parsed_args, name):
+        document = read_document(path)
+        rows = document if isinstance(document, list) else [document]
+        if not rows or not all(isinstance(row, Mapping) for row in rows):
+            raise InputError(
+                f'--{name} {quoted(path)} has no {name} in it; give what '
+                f'"openstack {name[:-1]} show -f json" prints.'
+            )
+        found += rows
+    return found
+
+
+def _words(one: Mapping[str, Any]) -> set[str]:
+    """Return the names by which a server may refer to something."""
+    keys = ('id', 'ID', 'name', 'Name')
+    return {one[key] for key in keys if isinstance(one.get(key), str)}
+
+
+def _found(
+    things: Mapping[str, Mapping[str, Any]], word: str | None
+) -> Mapping[str, Any] | None:
+    one = things.get(word or '')
+    if one is None:
+        return None
+    return {key.lower().replace(' ', '_'): one[key] for key in one}
+
+
+def _of_cloud(cloud: OpenStackCloud) -> NovaFacts:
+    from sev_scheduling.hosts.aggregates import Aggregate
+    from sev_scheduling.placement.guests import (
+        NovaFacts,
+        ServerGroup,
+        Service,
+        read_server,
+    )
+
+    images = _Asked(cloud.image)
+    volumes = _Asked(cloud.volume)
+    flavors = _Asked(cloud.flavor)
+
+    def server(facts: Mapping[str, Any]) -> Server:
+        view = read_server(facts).view
+        booted = images(view.image_id) if view.image_id else None
+        for volume in () if view.image_id else view.volumes:
+            booted = booted or volumes(volume)
+        return read_server(
+            facts,
+            None if view.flavor else flavors(view.flavor_name),
+            booted,
+        )
+
+    services = {one['host']: one for one in cloud.compute_services()}
+    return NovaFacts(
+        servers={facts['id']: server(facts) for facts in cloud.servers()},
+        complete=True,
+        services={
+            one['hypervisor_hostname']: Service(
+                name=name,
+                node=one['hypervisor_hostname'],
+                zone=str(services[name].get('zone') or ''),
+                up=services[name].get('state') == 'up'
+                and services[name].get('status') == 'enabled',
+            )
+            for one in cloud.hypervisors()
+            if (name := one['service']['host']) in services
+        },
+        groups=tuple(
+            ServerGroup(
+                one['id'],
+                str(one.get('policy') or ''),
+                frozenset(one.get('members') or ()),
+            )
+            for one in cloud.server_groups()
+        ),
+        aggregates=tuple(
+            Aggregate(
+                one['name'],
+                frozenset(one.get('hosts') or ()),
+                one['metadata'],
+            )
+            for one in cloud.aggregates()
+        ),
+    )
+
+
+class _Asked:
+    """Asks for each thing once; None of what the cloud does not show."""
+
+    def __init__(self, ask: Callable[[str], Any]) -> None:
+        self._ask = ask
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        if name not in self._known:
+            try:
+                self._known[name] = self._ask(name)
+            except (InputError, CloudError):
+                # What is unknown of a server is part of the plan.
+                self._known[name] = None
+        return self._known[name]

@@ -1,0 +1,1 @@
+"""The words of plans to empty hosts."""

@@ -1,0 +1,170 @@
+"""The words of a plan to empty hosts."""
+
+import pytest
+
+from sev_scheduling.explain.drain import words as drain
+from sev_scheduling.hosts.drain import (
+    DrainCode,
+    DrainPlan,
+    Guest,
+    Outcome,
+    Step,
+    Unknown,
+)
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.hostfilter import filter_hosts
+from sev_scheduling.models import registered_models
+from sev_scheduling.request.request import EncryptionRequest
+
+UUID = '11111111-2222-3333-4444-555555555555'
+NAMES = {'1': 'old', '2': 'new'}
+
+
+def step(code=DrainCode.MOVE, target='2', *, short=(), **fields):
+    moves = code is DrainCode.MOVE
+    return Step(
+        Guest(**{'instance': UUID, 'host': '1', 'name': 'web', **fields}),
+        code,
+        target if moves else None,
+        dict.fromkeys(short, 1),
+    )
+
+
+def plan(*steps, outcome=Outcome.ALL, **facts):
+    return DrainPlan(
+        ('1',), steps, outcome, **{'names': NAMES, 'tried': 7, **facts}
+    )
+
+
+def test_every_code_has_its_words():
+    assert set(drain.CODES) == set(DrainCode)
+    assert set(drain.OUTCOMES) == set(Outcome)
+    assert set(drain.UNKNOWNS) == set(Unknown)
+
+
+@pytest.mark.parametrize(
+    ('plan', 'text'),
+    [
+        (plan(), 'No guest holds a slot of old.'),
+        (plan(step()), 'All 1 encrypted guest of old can move.'),
+        (
+            plan(step(), step()),
+            'All 2 encrypted guests of old can move.',
+        ),
+        (
+            plan(step(unknown=(Unknown.IMAGE,))),
+            'All 1 encrypted guest of old can move, as far as is known.',
+        ),
+        (
+            plan(step(), step(DrainCode.NO_HOST), outcome=Outcome.NONE),
+            '1 of 2 encrypted guests of old can move, and there is no order '
+            'in which all do.',
+        ),
+        (
+            plan(step(), step(DrainCode.TAKEN), outcome=Outcome.NOT_FOUND),
+            '1 of 2 encrypted guests of old can move; no order in which all '
+            'do was found within 7 steps.',
+        ),
+    ],
+)
+def test_the_headline(plan, text):
+    assert drain.headline(plan) == text
+
+
+def test_a_move_has_the_commands_that_nova_needs():
+    found = plan(step(), services={'2': 'new service'})
+
+    assert drain.describe(found).splitlines() == [
+        'All 1 encrypted guest of old can move.',
+        'old:',
+        f'  1. web ({UUID}) to new',
+        '     openstack --os-compute-api-version 2.56 server migrate --wait '
+        f"--host 'new service' {UUID}",
+        f'     openstack server migration confirm {UUID}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('step', 'text'),
+    [
+        (
+            step(DrainCode.TAKEN, short=['MEMORY_MB', 'VCPU']),
+            'stays: guests before it take what hosts have of MEMORY_MB, VCPU',
+        ),
+        (
+            step(DrainCode.STATE, state='ERROR'),
+            'stays: nova migrates no server that is ERROR',
+        ),
+        (
+            step(DrainCode.GROUP),
+            'stays: its server group keeps it from the hosts left',
+        ),
+    ],
+)
+def test_a_guest_that_stays_says_why(step, text):
+    found = plan(step, outcome=Outcome.NONE)
+
+    assert f'  - web ({UUID}) {text}' in drain.describe(found).splitlines()
+
+
+@pytest.mark.parametrize(
+    ('code', 'commands'),
+    [
+        (DrainCode.NO_HOST, ['stop', 'start']),
+        (DrainCode.TAKEN, ['stop', 'start']),
+        (DrainCode.GROUP, ['stop', 'start']),
+        (DrainCode.STATE, []),
+        (DrainCode.NOT_A_SERVER, []),
+        (DrainCode.UNKNOWN, []),
+    ],
+)
+def test_a_guest_that_stays_is_stopped_where_that_helps(code, commands):
+    one = step(code)
+
+    assert list(drain.commands(plan(one), one)) == [
+        f'openstack server {command} {UUID}' for command in commands
+    ]
+
+
+def test_what_is_unknown_is_named_with_the_target():
+    one = step(
+        unknown=(Unknown.FLAVOR_COPY,), doubtful=frozenset({'2'}), name=''
+    )
+
+    assert drain.unknowns(plan(one), one) == (
+        "its flavor at boot (today's stands for it)",
+        'the default machine type of new',
+    )
+    assert f'  1. {UUID} to new' in drain.describe(plan(one)).splitlines()
+
+
+def test_a_guest_without_a_host_has_every_hosts_answer():
+    model = registered_models()['amd-sev']
+    request = EncryptionRequest(encrypted=True, models=(model,))
+    result = filter_hosts(request, [Host(name='new')])
+    one = step(DrainCode.NO_HOST, verdicts=result)
+
+    text = drain.describe(plan(one, outcome=Outcome.NONE))
+
+    assert '     0 of 1 host' in text
+
+
+@pytest.mark.parametrize(
+    ('count', 'text'),
+    [
+        (0, ''),
+        (1, '1 guest without a slot on old not planned'),
+        (3, '3 guests without a slot on old not planned'),
+    ],
+)
+def test_guests_without_a_slot_are_named(count, text):
+    told = drain.describe(plan(step(), others={'1': count}))
+
+    assert text in told
+    assert ('not planned' in told) is bool(count)
+
+
+def test_hostile_names_stay_on_their_line():
+    told = drain.describe(plan(step(name='a\n$(id)\u202e')))
+
+    assert f'  1. a?$(id)? ({UUID}) to new' in told.splitlines()
