@@ -92,9 +92,13 @@ def test_the_commands_of_a_page_do_what_it_shows(
             command.line.startswith('sev-scheduling ')
             and command.line not in NEEDS_A_CLOUD
         ):
-            status = main(shlex.split(command.line)[1:])
+            line, _, written = command.line.partition(' > ')
+            status = main(shlex.split(line)[1:])
             printed = capsys.readouterr()
             got = f'{printed.out}{printed.err}'
+            if written:
+                pathlib.Path(written).write_text(printed.out)
+                got = printed.err
             assert status in (0, 1), (command.line, got)
             if command.shown:
                 assert matches(command.shown, got), (command.line, got)
