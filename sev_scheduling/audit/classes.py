@@ -340,9 +340,7 @@ class Side(Generic[View, Other]):
         the problems.
         """
         other, context = self.other, self.context_of[number]
-        erring = other._with(
-            other._erring, context, lambda problem: problem.is_error
-        )
+        erring = self._erring_others(context)
         pairs = 0
         errors, problems = other._totals(context)
         for c in other.used_contexts:
@@ -434,12 +432,34 @@ class Side(Generic[View, Other]):
                     touched.get(key, value) == value
                     for key, value in change.items()
                 ):
-                    touched |= change
-                    found.append(fix)
+                    after = self.add(_changed(self.views[number], [fix]))
+                    if not self._harms(number, after):
+                        touched |= change
+                        found.append(fix)
+                        number = after
             if not found:
                 return chosen, number
             chosen += found
-            number = self.add(_changed(self.views[number], found))
+
+    def _harms(self, before: int, after: int) -> bool:
+        """Whether a change of class brings an error to a pair without."""
+        other = self.other
+        old, new = self.context_of[before], self.context_of[after]
+        for c in other.used_contexts:
+            if self.worst(before, c) < 2 <= self.worst(after, c):
+                erring = self._erring_others(old)
+                if erring[c] < other.sizes[c]:
+                    return True
+        return old != new and any(
+            other.worst(m, old) < 2 <= other.worst(m, new)
+            and self.worst(before, other.context_of[m]) < 2
+            for m in other.used_classes
+        )
+
+    def _erring_others(self, context: int) -> Counter[int]:
+        return self.other._with(
+            self.other._erring, context, lambda problem: problem.is_error
+        )
 
 
 def _key(view: FlavorView | ImageView) -> Key:

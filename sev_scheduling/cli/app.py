@@ -43,6 +43,7 @@ class Shell(App):
     """Finds the command and runs it (see :func:`.main.main`)."""
 
     NAME = NAME
+    usage_status = EXIT_USAGE
     CONSOLE_MESSAGE_FORMAT = '%(levelname)s: %(message)s'
 
     def __init__(self) -> None:
@@ -152,7 +153,8 @@ class Shell(App):
             raise InputError(self.not_a_command(argv)) from None
         command = factory(self, self.options, cmd_name=name)
         parser = command.get_parser(f'{NAME} {name}')
-        report_in_one_line(parser)
+        self.usage_status = getattr(command, 'usage_status', EXIT_USAGE)
+        report_in_one_line(parser, self.usage_status)
         return command.run(parser.parse_args(rest))
 
     def not_a_command(self, argv: list[str]) -> str:
@@ -185,14 +187,16 @@ def _command_words(argv: list[str]) -> list[str]:
     return [*itertools.takewhile(lambda word: word[:1] != '-', argv)]
 
 
-def report_in_one_line(parser: argparse.ArgumentParser) -> None:
+def report_in_one_line(
+    parser: argparse.ArgumentParser, status: int = EXIT_USAGE
+) -> None:
     """Have a parser report bad usage in one line."""
 
     def error(message: str) -> NoReturn:
         sys.stderr.write(
             f'{parser.prog}: {one_line(message)}; see {parser.prog} --help\n'
         )
-        sys.exit(EXIT_USAGE)
+        sys.exit(status)
 
     parser.error = error  # type: ignore[method-assign]
 

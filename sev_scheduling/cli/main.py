@@ -73,7 +73,10 @@ def _run(argv: list[str]) -> int:
     except Exception as error:
         if shell.debug:
             traceback.print_exc()
-        status = _say(*_outcome(error))
+        what, status = _outcome(error)
+        if status == EXIT_USAGE:
+            status = shell.usage_status
+        _say(what)
     finally:
         shell.close()
     return status

@@ -122,6 +122,14 @@ class OpenStackCloud:
         found = self._volumes_named(name_or_id)
         return _only(_one('volume', name_or_id, found), found)
 
+    def has_volumes(self) -> bool:
+        """Whether the cloud has Cinder in its catalog."""
+        try:
+            self._adapter(_CINDER)
+        except CloudError:
+            return False
+        return True
+
     def bootable_volumes(self) -> list[Facts]:
         """Return bootable volumes, for administrators of all projects."""
         path = _CINDER, 'volumes', '/volumes/detail'

@@ -49,6 +49,9 @@ class Plain(command.Command):
 
     in_openstack = False
 
+    #: Exit status of bad usage, and of what cannot be read.
+    usage_status = EXIT_USAGE
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.formatter_class = _HelpFormatter
@@ -268,6 +271,13 @@ class Words(Rows):
             parsed_args.formatter = 'table'
             self._as_text = False
         return super().run(parsed_args)
+
+    def answer(self, text: str, whole: Iterable[str] = ()) -> None:
+        """Set what is said in words.
+
+        :param whole: parts of the text that are not folded
+        """
+        self._text.text, self._text.whole = text, tuple(whole)
 
     def report(
         self,

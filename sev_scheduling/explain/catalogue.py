@@ -289,6 +289,29 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
 #: The lines before and after a command.
 IF = 'if {clauses}'
 CHANGE = 'To fix it'
+
+#: About all flavors with all images.
+AUDIT: Mapping[str, str] = {
+    'headline': (
+        'Flavors: {flavors}; images and volumes: {images}. {never} of {pairs} '
+        'pairs can never run.'
+    ),
+    'plain': 'not encrypted',
+    'no-model': 'no known model',
+    'ready': 'ready',
+    'warnings': 'with warnings',
+    'errors': 'can never run',
+    'left-out': '{n} not active or not bootable, and not looked at',
+    'and-more': 'and {more} more',
+    'problems': 'What is wrong, and for how many pairs:',
+    'where': 'flavors {flavors}; images {images}',
+    'values': '(also {values})',
+    'more-problems': 'and {n} more {n:problem|problems}: see -f json',
+    'fixes': 'What mends most:',
+    'mends': 'to mend {number} {n:pair|pairs}',
+    'helps': 'to help {number} {n:pair|pairs}',
+    'more-fixes': 'and {n} more {n:change|changes}: see --fix',
+}
 OTHERWISE = 'Else use another image.'
 #: Who makes a change to what others use as well.
 PUBLIC: Mapping[Target, str] = {

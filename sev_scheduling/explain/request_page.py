@@ -1,7 +1,8 @@
 """The problems of a request on one page.
 
 Who asks for what is said once, each problem takes a line, and each flavor,
-image or volume has one command that solves what it can.
+image or volume has one command that solves what it can. An audit of all
+flavors with all images takes one page too, however many there are.
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sev_scheduling.audit.results import (
+    Audit,
+    AuditFix,
+    AuditProblem,
+    Item,
+)
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import condition, phrase
 from sev_scheduling.explain.values import (
@@ -21,11 +28,13 @@ from sev_scheduling.problems import (
     Field,
     Fix,
     Problem,
+    Severity,
     Source,
     Target,
     merge,
 )
 from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.text import quoted
 
 _INDENT = '  '
 
@@ -124,9 +133,13 @@ class RequestPage:
 
 
 def _line(problem: Problem) -> str:
+    return f'{problem.severity:9}{_text(problem)}'
+
+
+def _text(problem: Problem) -> str:
+    """Return what is, and what is needed, without the owner."""
     row = catalogue.PROBLEMS[problem.code, problem.case]
-    text = (row.line or row.text).format_map(problem_values(problem))
-    return f'{problem.severity:9}{text}'
+    return (row.line or row.text).format_map(problem_values(problem))
 
 
 def _change_lines(
@@ -182,3 +195,153 @@ def commands(problems: Iterable[Problem]) -> Iterator[str]:
     for fix in (*merge(fixes), *merge(others), *fixes):
         if command := fix.command():
             yield command
+
+
+#: So many problems, commands and names are shown, and the number of others.
+_MOST_PROBLEMS = 12
+_MOST_FIXES = 5
+_MOST_NAMES = 3
+
+
+def names(items: Sequence[Item]) -> str:
+    """Return such as ``m1, m2, m3 and 4 more``."""
+    return _few([item.label for item in items])
+
+
+def _few(words: Sequence[str]) -> str:
+    shown = ', '.join(words[:_MOST_NAMES])
+    more = len(words) - _MOST_NAMES
+    if more <= 0:
+        return shown
+    return f'{shown} {catalogue.AUDIT["and-more"].format(more=more)}'
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """What there is to say about an audit.
+
+    :ivar left_out: how many flavors, images and volumes cannot be used as
+        they are, and were not looked at
+    """
+
+    audit: Audit
+    left_out: int = 0
+
+    @property
+    def headline(self) -> str:
+        """How much was looked at, and whether all is well."""
+        found = self.audit
+        return catalogue.AUDIT['headline'].format(
+            flavors=f'{found.flavors:,}',
+            images=f'{found.images:,}',
+            pairs=f'{found.pairs:,}',
+            never=f'{found.count(severity=Severity.ERROR):,}',
+        )
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands in it, to be copied: none may be folded."""
+        return tuple(
+            change.command()
+            for fix in self.audit.fixes[:_MOST_FIXES]
+            for change in fix.changes
+        )
+
+    def operator(self) -> str:
+        """Return all of it, in lines."""
+        return '\n'.join(
+            [
+                self.headline,
+                *self._models(),
+                *self._problems(),
+                *self._fixes(),
+            ]
+        )
+
+    def _models(self) -> Iterator[str]:
+        """Yield a line for each model that is asked for, and for none."""
+        found = self.audit
+        pairs: dict[str, tuple[bool, str | None]] = {}
+        for group in found.groups:
+            name = catalogue.AUDIT['plain']
+            if group.encrypted:
+                name = group.model or catalogue.AUDIT['no-model']
+            pairs.setdefault(name, (group.encrypted, group.model))
+        width = max(map(len, pairs), default=0)
+        digits = len(f'{found.pairs:,}')
+        for name in sorted(pairs, key=lambda n: (not pairs[n][0], n)):
+            encrypted, model = pairs[name]
+            asked = {'encrypted': encrypted, 'model': model}
+            counts = [
+                f'{number:,} {catalogue.AUDIT[word]}'
+                for word, severity in (
+                    ('ready', None),
+                    ('warnings', Severity.WARNING),
+                    ('errors', Severity.ERROR),
+                )
+                if (number := found.count(severity=severity, **asked))
+            ]
+            total = f'{found.count(**asked):,}'
+            yield (
+                f'{_INDENT}{name:{width}}  {total:>{digits}}  '
+                f'{", ".join(counts)}'
+            )
+        if self.left_out:
+            yield _INDENT + catalogue.AUDIT['left-out'].format(
+                n=Count(self.left_out)
+            )
+
+    def _problems(self) -> Iterator[str]:
+        problems = self.audit.problems
+        if not problems:
+            return
+        yield catalogue.AUDIT['problems']
+        digits = max(len(f'{p.pairs:,}') for p in problems)
+        for problem in problems[:_MOST_PROBLEMS]:
+            count = f'{problem.pairs:>{digits},}'
+            severity = problem.problem.severity
+            yield f'{_INDENT}{count}  {severity:9}{said(problem)}'
+            yield (
+                f'{_INDENT}{"":{digits}}  '
+                + catalogue.AUDIT['where'].format(
+                    flavors=names(problem.flavors),
+                    images=names(problem.images),
+                )
+            )
+        more = len(problems) - _MOST_PROBLEMS
+        if more > 0:
+            yield _INDENT + catalogue.AUDIT['more-problems'].format(
+                n=Count(more)
+            )
+
+    def _fixes(self) -> Iterator[str]:
+        fixes = self.audit.fixes
+        if not fixes:
+            return
+        yield catalogue.AUDIT['fixes']
+        for fix in fixes[:_MOST_FIXES]:
+            yield from command_lines(fix)
+        more = len(fixes) - _MOST_FIXES
+        if more > 0:
+            yield _INDENT + catalogue.AUDIT['more-fixes'].format(n=Count(more))
+
+
+def said(problem: AuditProblem) -> str:
+    """Return what is, with all its values, and what is needed."""
+    text = _text(problem.problem)
+    others = [quoted(v) for v in problem.values[1:] if v is not None]
+    if others:
+        text += ' ' + catalogue.AUDIT['values'].format(values=_few(others))
+    return text
+
+
+def command_lines(fix: AuditFix) -> Iterator[str]:
+    """Yield what a fix does for how many pairs, and its commands."""
+    kind = 'mends' if fix.mends else 'helps'
+    what = catalogue.AUDIT[kind].format(
+        n=Count(fix.mends or fix.pairs), number=f'{fix.mends or fix.pairs:,}'
+    )
+    for change in fix.changes:
+        only_if = condition(change)
+        yield f'{_INDENT}{sentence(only_if) + ", " if only_if else ""}{what}:'
+        yield f'{_INDENT * 2}{change.command()}'
