@@ -7,12 +7,17 @@ signed in to.
 from __future__ import annotations
 
 from sev_scheduling.cli.commands import (
+    audit,
     capacity,
     check,
     explain,
     host,
     host_drain,
 )
+
+
+class Audit(audit.Audit):
+    in_openstack = True
 
 
 class Check(check.Check):

@@ -307,8 +307,8 @@ AUDIT: Mapping[str, str] = {
     'where': 'flavors {flavors}; images {images}',
     'values': '(also {values})',
     'more-problems': 'and {n} more {n:problem|problems}: see -f json',
-    'fixes': 'What mends most:',
-    'mends': 'to mend {number} {n:pair|pairs}',
+    'fixes': 'What fixes most:',
+    'mends': 'to fix {number} {n:pair|pairs}',
     'helps': 'to help {number} {n:pair|pairs}',
     'more-fixes': 'and {n} more {n:change|changes}: see --fix',
 }

@@ -34,7 +34,7 @@ class Audit(Words):
     """Validate every flavor with every image, of a cloud or of files
 
     Says which pairs are encrypted and which can never run, each reason once
-    with how many pairs it spoils, and the commands that mend the most. Exit
+    with how many pairs it spoils, and the commands that fix the most. Exit
     status as nova-status: 0 success, 1 warnings, 2 failures; 255 for bad
     usage and what cannot be read.
 
@@ -69,14 +69,14 @@ class Audit(Words):
         parser.add_argument(
             '--fix',
             action='store_true',
-            help='print all commands that mend something, those that mend '
+            help='print all commands that fix something, those that fix '
             'the most pairs first',
         )
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.fix:
             self.columns = (
-                *('Target', 'Name', 'ID', 'Pairs', 'Mends', 'Caveats'),
+                *('Target', 'Name', 'ID', 'Pairs', 'Fixed', 'Caveats'),
                 'Command',
             )
         return super().run(parsed_args)
