@@ -79,7 +79,7 @@ def slots(found: list[Host]) -> list[tuple[str, str, int, int, int, int]]:
 
 
 def test_every_host_is_listed_with_all_its_slots(placement):
-    found = PlacementClient(placement.adapter()).hosts()
+    found = PlacementClient(placement.adapter()).hosts(details=True)
     assert [host.name for host in found] == [
         'both-1',
         'flat-1',
@@ -107,15 +107,17 @@ def test_claims_show_in_the_slots_at_once(placement):
 def test_the_command_shows_the_same(placement):
     shown = subprocess.run(
         [
-            *(sys.executable, '-c', RUN, 'capacity', '-f', 'json'),
+            *(sys.executable, '-c', RUN, 'capacity', '--long', '-f', 'json'),
             *('--placement-url', placement.url),
         ],
         capture_output=True,
         check=True,
         timeout=60,
     ).stdout
-    rows = [tuple(row.values()) for row in json.loads(shown)]
-    assert sorted(rows) == [(*slots, 'enabled') for slots in SLOTS]
+    columns = ('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free')
+    rows = json.loads(shown)
+    assert sorted(tuple(row[c] for c in columns) for row in rows) == SLOTS
+    assert {row['Status'] for row in rows} == {'enabled'}
 
 
 @pytest.mark.parametrize('count', [2, 40])
@@ -140,7 +142,7 @@ class TestLogins:
 
     def check(self, adapter: Adapter | Session) -> None:
         client = PlacementClient(adapter)
-        assert slots(client.hosts()) == SLOTS
+        assert slots(client.hosts(details=True)) == SLOTS
         (placed,) = client.schedule(sev_request())
         assert client.release(placed.instance)
 
@@ -212,7 +214,7 @@ class TestPassword:
 
     def test_the_right_one_finds_placement(self, keystone_url):
         client = PlacementClient(self.session(keystone_url, PASSWORD))
-        assert slots(client.hosts()) == SLOTS
+        assert slots(client.hosts(details=True)) == SLOTS
         (placed,) = client.schedule(sev_request())
         assert client.release(placed.instance)
 
