@@ -374,8 +374,7 @@ def _allocation_request(found: Match) -> AllocationRequest:
     for (uuid, name), amount in found.amounts.items():
         allocations.setdefault(uuid, {})[name] = amount
     return AllocationRequest(
-        {uuid: Resources(amounts) for uuid, amounts in allocations.items()},
-        {suffix: tuple(uuids) for suffix, uuids in found.mappings.items()},
+        {uuid: Resources(amounts) for uuid, amounts in allocations.items()}
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import os_traits
+from msgspec.structs import replace
 
 from sev_scheduling.placement.answers import Inventory, ProviderSummary
 from sev_scheduling.placement.diagnosis.matching import Provider
@@ -13,8 +14,8 @@ from sev_scheduling.placement.diagnosis.relaxation import aggregate_marks
 from sev_scheduling.placement.hosts import host_roots
 from sev_scheduling.prefilter import PlacementRequest
 
-#: Sharing providers whose inventories are asked for, a call each.
-MAX_INVENTORIES = 1
+#: Hosts whose inventories are asked for, a call each.
+MAX_INVENTORIES = 3
 
 Summaries = Mapping[str, ProviderSummary]
 #: Provider uuid -> provider, of one tree.
@@ -26,14 +27,13 @@ class ObservedTrees:
 
     Clouds have thousands of hosts, and few kinds of them: a tree is built
     only where it is needed. Summaries hold capacity and usage; the limits of
-    one allocation (``min_unit``, ``max_unit``, ``step_size``) are not known,
-    and the aggregates are asked for beside them.
+    one allocation (``min_unit``, ``max_unit``, ``step_size``) and the
+    aggregates are asked for beside them.
 
     :ivar roots: root uuid -> uuids of the tree's providers
     :ivar hosts: how many of the trees are hosts; None where there may be
         more
-    :ivar complete: all trees that may serve are here
-    :ivar shared: classes that trees may get from others; None where unknown
+    :ivar complete: no other tree serves the query, limits apart
     """
 
     def __init__(self, probe: Probe, query: PlacementRequest) -> None:
@@ -41,10 +41,10 @@ class ObservedTrees:
         self._query = query
         self._summaries: Summaries = {}
         self._aggregates: dict[str, frozenset[str]] = {}
+        self._inventories: dict[str, Mapping[str, Inventory]] = {}
         self.roots: dict[str, list[str]] = {}
         self.hosts: int | None = None
         self.complete = True
-        self.shared: frozenset[str] | None = frozenset()
 
     def observe(self, queries: Iterable[PlacementRequest]) -> bool:
         """Ask for the trees that have candidates; return whether any has."""
@@ -57,20 +57,18 @@ class ObservedTrees:
             if len(answer.allocation_requests) >= MAX_CANDIDATES:
                 self.complete = False
             summaries.update(answer.provider_summaries)
-        self.add_summaries(summaries)
+        self.set_summaries(summaries)
         if self.complete:
             self.hosts = len(host_roots(summaries))
         return bool(summaries)
 
-    def add_summaries(self, summaries: Summaries) -> None:
-        """Add these trees; ask for the aggregates, once."""
-        first = not self._summaries
-        self._summaries = {**self._summaries, **summaries}
-        summaries = self._summaries
+    def set_summaries(self, summaries: Summaries) -> None:
+        """Replace the trees by these, and ask for their aggregates."""
+        self._summaries = summaries
         self.roots = {}
         for uuid, summary in summaries.items():
             self.roots.setdefault(summary.root_provider_uuid, []).append(uuid)
-        if not (summaries and first):
+        if not summaries:
             return
         for mark, member_of in aggregate_marks(self._query).items():
             members = self._probe.providers(member_of=member_of)
@@ -80,21 +78,25 @@ class ObservedTrees:
                 known = self._aggregates.get(member.uuid, frozenset())
                 self._aggregates[member.uuid] = known | {mark}
 
-    def ask_sharing(self) -> None:
-        """Ask which classes sharing providers give to other trees."""
-        shares = frozenset({os_traits.MISC_SHARES_VIA_AGGREGATE})
-        found = self._probe.providers(required=[shares])
-        if found is None or len(found) > MAX_INVENTORIES:
-            self.shared = None
-            return
-        self.shared = frozenset(
-            name
-            for provider in found
-            for name in self._probe.inventories(provider.uuid)
-        )
+    def ask_inventories(self, roots: Iterable[str]) -> bool:
+        """Ask for the inventories of hosts that should have served.
 
-    def summary(self, provider: str) -> ProviderSummary | None:
-        return self._summaries.get(provider)
+        Their ``max_unit`` and the like, which summaries lack, keep the guest
+        off.
+
+        :returns: False where there are too many of them, and none was asked
+        """
+        wanted = set(roots)
+        if len(wanted) > MAX_INVENTORIES:
+            return False
+        for root in wanted:
+            self._inventories[root] = self._probe.inventories(root)
+        return True
+
+    def storage_is_shared(self) -> bool:
+        """Whether hosts may have what their trees do not show."""
+        shares = frozenset({os_traits.MISC_SHARES_VIA_AGGREGATE})
+        return bool(self._probe.providers(required=[shares]))
 
     def tree(self, root: str) -> Tree:
         """Return a tree for :func:`.match`.
@@ -105,12 +107,18 @@ class ObservedTrees:
 
     def _provider(self, uuid: str) -> Provider:
         summary = self._summaries[uuid]
+        known = self._inventories.get(uuid, {})
         return Provider(
             uuid=uuid,
             root=summary.root_provider_uuid,
             parent=summary.parent_provider_uuid,
             inventories={
-                name: Inventory(usage.capacity)
+                name: replace(
+                    known.get(name, Inventory(0)),
+                    total=usage.capacity,
+                    reserved=0,
+                    allocation_ratio=1.0,
+                )
                 for name, usage in summary.resources.items()
             },
             used={
@@ -144,6 +152,9 @@ class ObservedTrees:
         ]
         numbers: dict[object, int] = {}
         for root, tree in self.roots.items():
+            if root in self._inventories:
+                yield root, root  # Its limits are its own.
+                continue
             kind = []
             for uuid in tree:
                 summary = self._summaries[uuid]

@@ -261,10 +261,8 @@ def slot_alone(query: PlacementRequest) -> PlacementRequest:
     )
 
 
-def anything_left(
-    query: PlacementRequest, name: str, amount: int = 1
-) -> PlacementRequest:
-    """Return the query for hosts with so much of a class, slots full or not.
+def anything_left(query: PlacementRequest, name: str) -> PlacementRequest:
+    """Return the query for hosts with one of a class left, slots full or not.
 
     One of their providers has the trait of a model.
     """
@@ -272,7 +270,7 @@ def anything_left(
     return replace(
         alone,
         groups=(
-            RequestGroup(resources={name: amount}),
+            RequestGroup(resources={name: 1}),
             replace(alone.groups[0], resources={}),
         ),
         slot_relaxed=True,

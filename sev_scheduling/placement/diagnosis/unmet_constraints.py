@@ -1,10 +1,10 @@
-"""What may be relaxed for hosts, by what Placement showed of them."""
+"""The constraints that each host fails, by what Placement showed of it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import os_resource_classes as orc
 
@@ -20,70 +20,55 @@ from sev_scheduling.prefilter import PlacementRequest, takes_root
 #: Ways in which one tree serves a query that are looked at.
 MAX_MATCHES = 1000
 
-#: Constraint -> uuids of the roots that meet it by itself.
-Met = Mapping[Constraint, frozenset[str]]
 
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Constraints that some hosts fail, while they meet all others.
 
-class UnmetConstraints:
-    """Which constraints must be relaxed at least, host by host.
-
-    What summaries do not show counts as met: amounts that others may share,
-    limits of one allocation. So this only rules sets out; Placement decides.
-
-    :param every: all constraints of the query
+    :ivar roots: uuids of these hosts
     """
 
-    def __init__(
-        self,
-        query: PlacementRequest,
-        trees: ObservedTrees,
-        every: Collection[Constraint],
-        met: Met,
-    ) -> None:
-        self._query = query
-        self._trees = trees
-        self._every = frozenset(every)
-        self._met = met
-        kinds: dict[object, str] = {}
-        for root, kind in trees.kinds():
-            known = frozenset(c for c in met if root in met[c])
-            kinds.setdefault((kind, known), root)
-        self._hosts = [(root, self._needed(root)) for root in kinds.values()]
-
-    def may_do(self, relaxed: frozenset[Constraint]) -> bool:
-        """Whether there may be candidates with these relaxed."""
-        return not self._trees.complete or any(
-            needed <= relaxed and self._serves(root, relaxed)
-            for root, needed in self._hosts
-        )
-
-    def _needed(self, root: str) -> frozenset[Constraint]:
-        return frozenset(
-            c for c in self._every if not self._serves(root, self._every - {c})
-        )
-
-    def _serves(self, root: str, relaxed: frozenset[Constraint]) -> bool:
-        if any(
-            root not in roots and constraint not in relaxed
-            for constraint, roots in self._met.items()
-        ):
-            return False
-        hidden = {c for c in self._every - relaxed if self._may_be_shared(c)}
-        return _serves(self._query, self._trees.tree(root), relaxed | hidden)
-
-    def _may_be_shared(self, constraint: Constraint) -> bool:
-        shared = self._trees.shared
-        if shared is None:
-            return constraint.cause in _SHAREABLE
-        if constraint.cause is Cause.RESOURCES_SHORT:
-            return constraint.name in shared
-        return bool(shared) and constraint.cause in _SHAREABLE
+    constraints: frozenset[Constraint]
+    roots: tuple[str, ...]
 
 
-#: Required traits may be those of a sharing provider.
-_SHAREABLE = frozenset(
-    {Cause.RESOURCES_SHORT, Cause.GROUP, Cause.PORT, Cause.DEVICE, Cause.TRAIT}
-)
+def unmet_constraints(
+    query: PlacementRequest,
+    trees: ObservedTrees,
+    relaxable: Iterable[Constraint],
+) -> list[Unmet]:
+    """Return the least that must be relaxed for each host.
+
+    A host may stand in several, where relaxing any of them would do.
+    """
+    by_kind: dict[object, list[frozenset[Constraint]]] = {}
+    roots: dict[frozenset[Constraint], list[str]] = {}
+    may_go = tuple(relaxable)
+    for root, kind in trees.kinds():
+        if kind not in by_kind:
+            by_kind[kind] = _least(query, trees.tree(root), may_go)
+        for unmet in by_kind[kind]:
+            roots.setdefault(unmet, []).append(root)
+    return [Unmet(unmet, tuple(found)) for unmet, found in roots.items()]
+
+
+def _least(
+    query: PlacementRequest, tree: Tree, relaxable: tuple[Constraint, ...]
+) -> list[frozenset[Constraint]]:
+    if _serves(query, tree, ()):
+        return [frozenset()]
+    single = [
+        frozenset((constraint,))
+        for constraint in relaxable
+        if _serves(query, tree, (constraint,))
+    ]
+    if single or not _serves(query, tree, relaxable):
+        return single
+    relaxed = set(relaxable)
+    for constraint in relaxable:
+        if _serves(query, tree, relaxed - {constraint}):
+            relaxed.remove(constraint)
+    return [frozenset(relaxed)]
 
 
 def _serves(
@@ -119,3 +104,70 @@ def _matches(
     )
     marked = with_marks(replace(less, groups=groups))
     return itertools.islice(match(tree, marked), MAX_MATCHES)
+
+
+def least_short(
+    query: PlacementRequest, trees: ObservedTrees, unmet: Unmet
+) -> tuple[str, dict[str, int]]:
+    """Return the host that has most of the amounts it lacks, and how much.
+
+    It is worked out only for hosts whose upper bound, which is cheap, is
+    high enough.
+
+    :returns: the host's root uuid, resource class -> amount
+    """
+    amounts = _amounts(unmet.constraints)
+    bounds = sorted(
+        (
+            (_share({n: trees.most(root, n) for n in amounts}, amounts), root)
+            for root in unmet.roots
+        ),
+        key=lambda item: item[0],
+        reverse=True,
+    )
+    best = bounds[0][1]
+    found = _left(query, trees.tree(best), unmet.constraints)
+    for bound, root in bounds[1:]:
+        if bound <= _share(found, amounts):
+            break
+        other = _left(query, trees.tree(root), unmet.constraints)
+        if _share(other, amounts) > _share(found, amounts):
+            best, found = root, other
+    return best, found
+
+
+def _left(
+    query: PlacementRequest, tree: Tree, relaxed: Collection[Constraint]
+) -> dict[str, int]:
+    """Return how much a tree has left of the amounts that are relaxed.
+
+    Of several ways to serve the rest, the one that leaves most.
+    """
+    amounts = _amounts(relaxed)
+    best = dict.fromkeys(amounts, 0)
+    for found in _matches(query, tree, relaxed):
+        left = {
+            name: max(
+                (
+                    tree[uuid].most(name) - found.amounts.get((uuid, name), 0)
+                    for uuid in found.mappings.get('', ())
+                ),
+                default=0,
+            )
+            for name in amounts
+        }
+        best = max(best, left, key=lambda f: _share(f, amounts))
+    return best
+
+
+def _amounts(relaxed: Iterable[Constraint]) -> dict[str, int]:
+    return {
+        c.name: c.requested
+        for c in relaxed
+        if c.cause is Cause.RESOURCES_SHORT
+    }
+
+
+def _share(found: Mapping[str, int], amounts: Mapping[str, int]) -> float:
+    """Return how near what is found comes to what is asked for."""
+    return sum(found[name] / amount for name, amount in amounts.items())

@@ -16,15 +16,6 @@ from sev_scheduling.placement import (
 from sev_scheduling.placement.embedded import parse_cloud
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        '--clouds',
-        type=int,
-        default=100,
-        help='how many clouds the diagnosis is held against brute force on',
-    )
-
-
 class World:
     """The real Placement, and what is asked of it.
 

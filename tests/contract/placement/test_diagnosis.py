@@ -104,8 +104,7 @@ class TestSlots:
         world.use('epyc', VCPU=16)
         world.use('epyc', VCPU=16)
         found = ask(client, request())
-        # A free slot would not help, and what would is not shown.
-        assert found.cause is Cause.UNCLEAR
+        assert found.cause is Cause.SLOTS_USED
         assert found.hosts_with_model == 1
         assert (found.slots_used, found.slots_total) == (4, 4)
 
@@ -121,7 +120,7 @@ class TestSlots:
             for _ in range(3):
                 world.use(f'h{n}', VCPU=1)
         found = ask(client, request())
-        assert found.cause is Cause.UNCLEAR
+        assert found.cause is Cause.SLOTS_USED
         assert found.hosts_with_model is None
 
     def test_a_slot_and_something_else(self, world, ask):

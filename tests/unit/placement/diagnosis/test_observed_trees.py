@@ -95,42 +95,25 @@ def test_trees_of_one_kind_have_equal_answers(placement):
     assert kinds[small] == kinds[other] != kinds[large]
     assert trees.most(other, 'MEMORY_MB') == 200
     assert trees.most(other, 'CUSTOM_NIC') == 0
+    # The limits of a host that was asked are its own.
+    assert trees.ask_inventories([small])
+    assert dict(trees.kinds())[small] != kinds[other]
 
 
-def test_trees_are_added(placement):
-    first = add_host(placement, 'a')
+def test_few_hosts_are_asked_for_their_inventories(placement):
+    roots = [add_host(placement, f'host-{n}') for n in range(4)]
     trees = observed(placement)
-    second = add_host(placement, 'b')
-    trees.observe([SLOT])
-    assert trees.roots.keys() == {first, second}
-    assert trees.summary(second).root_provider_uuid == second
-    assert trees.summary(AGGREGATE) is None
+    placement.calls.clear()
+    assert not trees.ask_inventories(roots)
+    assert placement.calls == []
+    assert trees.ask_inventories(roots[:3])
+    assert len(placement.calls) == 3
+    memory = trees.tree(roots[0])[roots[0]].inventories['MEMORY_MB']
+    assert memory.max_unit == 262144
 
 
-@pytest.mark.parametrize(
-    ('sharing', 'shared'),
-    [
-        (0, frozenset()),
-        (1, frozenset({'VCPU', 'MEMORY_MB', 'DISK_GB'})),
-        (2, None),
-    ],
-)
-def test_classes_that_are_shared(placement, sharing, shared):
-    for number in range(sharing):
-        add_host(
-            placement,
-            f'storage-{number}',
-            traits=['MISC_SHARES_VIA_AGGREGATE'],
-            pools={},
-        )
-    trees = ObservedTrees(Probe(placement), QUERY)
-    trees.ask_sharing()
-    assert trees.shared == shared
-
-
-def test_without_calls_anything_may_be_shared(placement):
-    probe = Probe(placement)
-    probe.calls = MAX_CALLS
-    trees = ObservedTrees(probe, QUERY)
-    trees.ask_sharing()
-    assert trees.shared is None
+@pytest.mark.parametrize('shares', [True, False])
+def test_storage_may_be_shared(placement, shares):
+    traits = ['MISC_SHARES_VIA_AGGREGATE'] * shares
+    add_host(placement, 'storage', traits=traits)
+    assert observed(placement).storage_is_shared() is shares

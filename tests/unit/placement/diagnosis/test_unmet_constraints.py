@@ -14,7 +14,9 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     slot_constraint,
 )
 from sev_scheduling.placement.diagnosis.unmet_constraints import (
-    UnmetConstraints,
+    Unmet,
+    least_short,
+    unmet_constraints,
 )
 from sev_scheduling.testing import (
     FakePlacement,
@@ -30,12 +32,12 @@ DISK = Constraint(Cause.RESOURCES_SHORT, 'DISK_GB', 100)
 
 @pytest.fixture
 def unmet():
-    """Return a function: hosts -> what may be relaxed for them."""
+    """Return name of host -> constraints, and the trees."""
 
-    def unmet(met=None, shared=frozenset(), complete=True, **hosts):
+    def unmet(**hosts):
         placement = FakePlacement()
         names = {
-            name: add_host(placement, name, **facts)
+            add_host(placement, name, **facts): name
             for name, facts in hosts.items()
         }
         flavor = make_flavor(
@@ -49,57 +51,63 @@ def unmet():
         query = translate(parse(flavor, make_image()))
         trees = ObservedTrees(Probe(placement), query)
         trees.observe([slot_alone(query)])
-        trees.shared = shared
-        trees.complete = complete
         relaxable = [
             c for c in constraints(query) if c != slot_constraint(query)
         ]
-        known = {
-            constraint: frozenset(names[name] for name in by)
-            for constraint, by in (met or {}).items()
-        }
-        return UnmetConstraints(query, trees, relaxable, known)
+        found = unmet_constraints(query, trees, relaxable)
+        return query, trees, names, found
 
     return unmet
 
 
-ALL_GOLD = {'traits': ['CUSTOM_GOLD']}
+def test_each_host_fails_what_it_lacks(unmet):
+    gold = {'traits': ['CUSTOM_GOLD']}
+    _, _, names, found = unmet(
+        fits=gold,
+        plain={},
+        other={},
+        small={**gold, 'memory_mb': 8191},
+        both={'memory_mb': 1, 'disk_gb': 99},
+    )
+    by_host = {
+        one.constraints: sorted(names[root] for root in one.roots)
+        for one in found
+    }
+    assert by_host == {
+        frozenset(): ['fits'],
+        frozenset({GOLD}): ['other', 'plain'],
+        frozenset({MEMORY}): ['small'],
+        frozenset({GOLD, MEMORY, DISK}): ['both'],
+    }
 
 
-@pytest.mark.parametrize(
-    ('hosts', 'relaxed', 'expected'),
-    [
-        ({'a': ALL_GOLD}, (), True),
-        ({'a': {}}, (), False),
-        ({'a': {}}, [GOLD], True),
-        ({'a': {}}, [MEMORY], False),
-        ({'a': {**ALL_GOLD, 'memory_mb': 8191}}, (), False),
-        ({'a': {**ALL_GOLD, 'memory_mb': 8191}}, [MEMORY], True),
-        ({'a': {**ALL_GOLD, 'memory_mb': 8192}}, (), True),
-        ({'a': {'memory_mb': 1, 'disk_gb': 99}}, [GOLD, MEMORY], False),
-        ({'a': {'memory_mb': 1, 'disk_gb': 99}}, [GOLD, MEMORY, DISK], True),
-        ({'a': {**ALL_GOLD, 'disk_gb': 0}, 'b': {}}, [GOLD], True),
-        ({}, [GOLD, MEMORY, DISK], False),
-    ],
-)
-def test_what_a_host_fails_must_be_relaxed(unmet, hosts, relaxed, expected):
-    assert unmet(**hosts).may_do(frozenset(relaxed)) is expected
+def test_the_host_that_is_least_short_is_found(unmet):
+    sizes = {'a': 1000, 'b': 8191, 'c': 4000}
+    query, trees, names, found = unmet(
+        **{
+            name: {'memory_mb': memory, 'traits': ['CUSTOM_GOLD']}
+            for name, memory in sizes.items()
+        }
+    )
+    (one,) = found
+    root, amounts = least_short(query, trees, one)
+    assert (names[root], amounts) == ('b', {'MEMORY_MB': 8191})
 
 
-def test_of_more_hosts_than_are_shown_anything_may_do(unmet):
-    assert unmet(complete=False).may_do(frozenset())
+def test_the_limit_of_one_allocation_counts(unmet):
+    """Overcommitted memory seems enough, until inventories are asked for."""
+    query, trees, names, found = unmet(
+        a={'memory_mb': 5000, 'ram_allocation_ratio': 2.0,
+           'traits': ['CUSTOM_GOLD']},
+    )  # fmt: skip
+    assert [one.constraints for one in found] == [frozenset()]
+    assert trees.ask_inventories(names)
+    (one,) = unmet_constraints(query, trees, constraints(query))
+    assert one.constraints == {MEMORY}
+    assert least_short(query, trees, one)[1] == {'MEMORY_MB': 5000}
 
 
-@pytest.mark.parametrize('shared', [frozenset({'DISK_GB'}), None])
-def test_what_may_be_shared_counts_as_met(unmet, shared):
-    small = {**ALL_GOLD, 'disk_gb': 0}
-    assert unmet(shared=shared, a=small).may_do(frozenset())
-    assert not unmet(shared=frozenset(), a=small).may_do(frozenset())
-
-
-def test_an_amount_that_placement_was_asked_about_is_known(unmet):
-    """Limits of one allocation no summary shows."""
-    found = unmet(met={MEMORY: ['b']}, a=ALL_GOLD, b={})
-    assert not found.may_do(frozenset())
-    assert found.may_do(frozenset([MEMORY]))
-    assert found.may_do(frozenset([GOLD]))
+def test_a_host_that_serves_nothing_else_has_nothing_left(unmet):
+    query, trees, names, _ = unmet(a={'disk_gb': 0})
+    only = Unmet(frozenset({MEMORY}), tuple(names))
+    assert least_short(query, trees, only)[1] == {'MEMORY_MB': 0}
