@@ -51,7 +51,8 @@ def test_a_command_that_is_ended_leaves_nothing_behind(
     tmp_path, number, status
 ):
     with subprocess.Popen(
-        [SCRIPT, 'demo'],
+        # Whoever started the tests may ignore Ctrl-C.
+        ['env', '--default-signal=INT', SCRIPT, 'demo'],
         env={**os.environ, 'TMPDIR': tmp_path, 'PYTHONUNBUFFERED': '1'},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
