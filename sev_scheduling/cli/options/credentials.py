@@ -176,7 +176,9 @@ def configured(parsed_args: argparse.Namespace) -> Connection:
 
     :raises InputError: where it cannot be used, or has no use for an option
     """
-    with needed('osc', 'An OpenStack cloud', _ELSEWHERE):
+    # Not every command can do without an OpenStack cloud.
+    elsewhere = _ELSEWHERE if hasattr(parsed_args, 'placement_url') else ''
+    with needed('osc', 'An OpenStack cloud', elsewhere):
         from openstack import config, connection
     options = given(parsed_args)
     timeout = options.pop('timeout', None)
