@@ -103,18 +103,25 @@ def serve():
 @pytest.fixture
 def placement_conf(configured):
     """Configure ``[placement]`` as nova.conf does."""
+    registered, changed = [], []
 
     def configure(**options):
         # The options of a plug-in are known once it is loaded.
         configured('placement', auth_type=options.pop('auth_type'))
         plugin = loading.get_plugin_loader(CONF.placement.auth_type)
-        with contextlib.suppress(cfg.DuplicateOptError):
-            CONF.register_opts(
-                loading.get_auth_plugin_conf_options(plugin), 'placement'
-            )
-        configured('placement', **options)
+        for option in loading.get_auth_plugin_conf_options(plugin):
+            if option.dest not in CONF.placement:
+                CONF.register_opt(option, 'placement')
+                registered.append(option)
+        for name, value in options.items():
+            CONF.set_override(name, value, 'placement')
+            changed.append(name)
 
-    return configure
+    yield configure
+    for name in changed:
+        CONF.clear_override(name, 'placement')
+    # Some are required: whoever reads a nova.conf next would miss them.
+    CONF.unregister_opts(registered, 'placement')
 
 
 def with_token(server):
