@@ -329,6 +329,11 @@ class Cloud(base.ServersTestBase):
         )
         return self.settled(server)
 
+    def reboot(self, server: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a guest made anew from what nova keeps of its server."""
+        found: dict[str, Any] = self._reboot_server(server, hard=True)
+        return found
+
     def migrate(self, server: Mapping[str, Any]) -> None:
         """Have its administrator move a server; it is then to confirm."""
         self.admin_api.post_server_action(server['id'], {'migrate': None})

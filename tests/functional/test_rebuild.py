@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import types
 import unittest
+from unittest import mock
 
+from keystoneauth1 import exceptions as ks_exceptions
 from nova import context as nova_context
 
 from sev_scheduling.nova.servers.check import check_servers, repair
@@ -24,9 +26,6 @@ class TestRefusedRebuild(Cloud):
             for key, value in self.system_metadata_of(server).items()
             if 'mem_encryption' in key
         }
-
-    def reboot(self, server):
-        return self._reboot_server(server, hard=True)
 
     @unittest.skipUnless(NESTED, 'nova 31 knows one model')
     def test_a_rebuild_that_changes_nothing_passes_with_another_model_s_slot(
@@ -82,6 +81,32 @@ class TestRefusedRebuild(Cloud):
         self.assert_active(self.reboot(server))
         assert self.is_encrypted(server)
 
+    def test_a_full_pool_leaves_nothing_behind(self):
+        self.add_host('alpha', {SEV: 1})
+        self.enable_plugin()
+        self.assert_active(self.boot(ENCRYPTED))
+        plain = self.boot()
+        refused = self.rebuild(plain, self.image(BY_IMAGE))
+        assert 'mem_encryption' in self.fault_of(refused)
+        assert self.encryption_of(plain) == {}
+        self.assert_active(self.reboot(plain))
+        assert not self.is_encrypted(plain)
+        self.assert_slots('alpha', 1)
+
+    def test_an_outage_of_placement_leaves_nothing_behind(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin(cache_seconds=0.0)
+        for choice in ('protected', 'refuse'):
+            self.restart_scheduler(on_placement_failure=choice)
+            plain = self.boot()
+            with placement_fails():
+                refused = self.rebuild(plain, self.image(BY_IMAGE))
+            assert 'Try again later.' in self.fault_of(refused)
+            assert self.encryption_of(plain) == {}
+            self.assert_active(self.reboot(plain))
+            assert not self.is_encrypted(plain)
+            self.assert_slots('alpha', 0)
+
     def test_with_the_option_off_nothing_is_written_and_the_fault_says_so(
         self,
     ):
@@ -91,6 +116,14 @@ class TestRefusedRebuild(Cloud):
         refused = self.rebuild(plain, self.image(BY_IMAGE))
         assert 'before a hard reboot' in self.fault_of(refused)
         assert self.encryption_of(plain)
+
+
+def placement_fails():
+    """Have nova and the plug-in reach no Placement."""
+    return mock.patch(
+        'nova.scheduler.client.report.SchedulerReportClient.get',
+        side_effect=ks_exceptions.ConnectFailure('gone'),
+    )
 
 
 class Onto:
@@ -146,9 +179,47 @@ class TestServers(Cloud):
             assert self.codes() == [('encrypted-without-slot', 'undo-rebuild')]
             assert self.repair_all() == [True]
             assert self.codes() == []
-            self.assert_active(self._reboot_server(plain, hard=True))
+            self.assert_active(self.reboot(plain))
             assert not self.is_encrypted(plain)
             self.assert_slots('alpha', 0)
+
+    def test_an_outage_that_the_conductor_meets_leaves_the_new_image(self):
+        self.add_host('alpha', {SEV: 5})
+        self.enable_plugin()
+        plain = self.boot()
+        # Nova asks Placement about the traits that an image requires. Where
+        # it gets no answer, server and image stay as if the rebuild went on.
+        image = {**BY_IMAGE, 'trait:HW_CPU_X86_AMD_SEV': 'required'}
+        with placement_fails() as get:
+            self.api.post_server_action(
+                plain['id'], {'rebuild': {'imageRef': self.image(image)}}
+            )
+
+            def asked():
+                assert any('/allocations' in str(c) for c in get.mock_calls)
+
+            self._wait_for_assert(asked, max_retries=100, sleep=0.1)
+        assert self.codes() == []
+        self.admin_api.post_server_action(
+            plain['id'], {'os-resetState': {'state': 'active'}}
+        )
+        assert self.codes() == [('encrypted-without-slot', 'claim-slot')]
+        assert self.repair_all() == [True]
+        assert self.codes() == []
+        self.assert_active(self.reboot(plain))
+        assert self.is_encrypted(plain)
+        self.assert_slots('alpha', 1)
+
+    def test_a_slot_that_no_pool_has_left_is_not_claimed(self):
+        self.add_host('alpha', {SEV: 1})
+        self.boot({}, BY_IMAGE)
+        plain = self.boot()
+        # Nova alone: one encrypted guest more than the host has slots.
+        self.assert_active(self.rebuild(plain, self.image(BY_IMAGE)))
+        assert self.codes() == [('encrypted-without-slot', 'claim-slot')]
+        assert self.repair_all() == [False]
+        assert self.slots_of(plain) == 0
+        self.assert_slots('alpha', 1)
 
     def test_a_refusal_by_another_filter_is_taken_back(self):
         self.add_host('alpha', {SEV: 5})
