@@ -274,6 +274,12 @@ ROWS: Mapping[NoteCode, Row] = {
         'Move or delete them (see "virsh dumpxml", <policy>), or set '
         '{parameters} until then.',
     ),
+    NoteCode.EXCLUSION_GUESTS_UNKNOWN: Row(
+        _EXCLUSION + 'hides {model}: nova-compute does not start while '
+        'guests have it. Whether any has is unknown: {folder} cannot be read.',
+        'Run this as root on the host, or look for <policy> in "virsh '
+        'dumpxml" of its guests.',
+    ),
     NoteCode.EXCLUSION_NO_GUESTS: Row(
         _EXCLUSION + 'hides {model}. No guest of libvirt has it.'
     ),

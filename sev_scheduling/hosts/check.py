@@ -128,6 +128,7 @@ class NoteCode(enum.StrEnum):
     EXCLUSION_HIDDEN = 'exclusion-hidden'
     EXCLUSION_OFFERED = 'exclusion-offered'
     EXCLUSION_GUESTS = 'exclusion-guests'
+    EXCLUSION_GUESTS_UNKNOWN = 'exclusion-guests-unknown'
     EXCLUSION_NO_GUESTS = 'exclusion-no-guests'
     # One file among the firmware descriptors.
     DESCRIPTOR_DANGLING = 'descriptor-dangling'

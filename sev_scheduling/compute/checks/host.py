@@ -18,6 +18,7 @@ from sev_scheduling.compute.sources.nova_conf import (
     REFUSES_RESERVED,
     NovaSettings,
 )
+from sev_scheduling.compute.sources.system import DOMAINS
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import (
     CheckKind,
@@ -185,8 +186,12 @@ def exclusion(
     values = {'source': model.exclusion_source, 'release': release}
     if release >= HIDES_EXCLUDED:
         guests = report.system.es_guests
-        if guests is None or model.capacity_key != 'sev_es':
+        if model.capacity_key != 'sev_es':
             return success(NoteCode.EXCLUSION_HIDDEN, **values)
+        if guests is None:
+            return warning(
+                NoteCode.EXCLUSION_GUESTS_UNKNOWN, **values, folder=DOMAINS
+            )
         if not guests:
             return success(NoteCode.EXCLUSION_NO_GUESTS, **values)
         return warning(

@@ -37,7 +37,8 @@ class SystemFacts:
     :ivar quote_socket: whether the quote generation service listens
     :ivar swap_mb: size of swap
     :ivar huge_mb: memory in huge pages
-    :ivar es_guests: names of libvirt's guests with SEV-ES
+    :ivar es_guests: names of libvirt's guests with SEV-ES, those at least
+        whose definition can be read
     """
 
     command_line: tuple[str, ...] | None = None
@@ -97,10 +98,14 @@ def _es_guests(root: HostFilesystem) -> tuple[str, ...] | None:
         names = [n for n in root.names(DOMAINS) if n.endswith('.xml')]
     except InputError:
         return None
-    found = []
-    for name in names:
-        text = _text(root, f'{DOMAINS}/{name}') or ''
-        policy = _POLICY.search(text)
-        if policy and _SEV.search(text) and int(policy[1], 16) & _POLICY_ES:
-            found.append(name.removesuffix('.xml'))
-    return tuple(found)
+    texts = {n: _text(root, f'{DOMAINS}/{n}') for n in names}
+    found = tuple(
+        name.removesuffix('.xml')
+        for name, text in texts.items()
+        if text is not None
+        and _SEV.search(text)
+        and (policy := _POLICY.search(text))
+        and int(policy[1], 16) & _POLICY_ES
+    )
+    # Those that cannot be read may have it.
+    return None if not found and None in texts.values() else found

@@ -345,7 +345,11 @@ def test_libvirt_is_not_asked_about_what_this_nova_does_not_know():
             {'sev_snp': True}, 34, SUCCESS, 'exclusion-absent', id='SNP alone'
         ),
         pytest.param(
-            BOTH, 34, SUCCESS, 'exclusion-hidden', id='both, and nova 34'
+            BOTH,
+            34,
+            WARNING,
+            'exclusion-guests-unknown',
+            id='both, and nova 34',
         ),
         pytest.param(
             BOTH, 33, FAILURE, 'exclusion-offered', id='both, and nova 33'

@@ -119,7 +119,7 @@ def test_an_early_nova_has_vmcoreinfo(release, version, status, code):
 @pytest.mark.parametrize(
     ('guests', 'status', 'code'),
     [
-        (None, SUCCESS, 'exclusion-hidden'),
+        (None, WARNING, 'exclusion-guests-unknown'),
         ((), SUCCESS, 'exclusion-no-guests'),
         (('instance-1',), WARNING, 'exclusion-guests'),
     ],

@@ -81,6 +81,20 @@ def test_what_is_missing_is_not_unknown(tmp_path):
     assert (found.device, found.quote_socket) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ('beside', 'guests'),
+    [('', None), (SEV, None), (ES, ('beside',))],
+)
+def test_a_guest_whose_definition_cannot_be_read_may_have_sev_es(
+    tmp_path, beside, guests
+):
+    put(tmp_path, 'etc/libvirt/qemu/odd.xml').write_bytes(b'\xff')
+    if beside:
+        put(tmp_path, 'etc/libvirt/qemu/beside.xml', beside)
+
+    assert read_system(HostFilesystem(tmp_path)).es_guests == guests
+
+
 def test_too_many_definitions_and_circles_are_unknown(tmp_path, monkeypatch):
     put(tmp_path, 'etc/libvirt/qemu/a.xml', ES)
     os.symlink('dev', tmp_path / 'dev')
