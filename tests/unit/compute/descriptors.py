@@ -8,6 +8,9 @@ import json
 
 from hypothesis import strategies as st
 
+from sev_scheduling.compute.sources.files import HostFilesystem
+from sev_scheduling.compute.sources.firmware import search
+
 SHARE = 'usr/share/qemu/firmware'
 ETC = 'etc/qemu/firmware'
 
@@ -346,3 +349,14 @@ ANY_FOLDERS = st.dictionaries(
     _FILE,
     max_size=4,
 )
+
+
+def found_in(root, files):
+    """Return what is found on a host with these files."""
+    lay(root, files)
+    return search(HostFilesystem(root))
+
+
+def chosen(choice):
+    """Return the path of the descriptor that was chosen, if any."""
+    return choice.descriptor and choice.descriptor.path
