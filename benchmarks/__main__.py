@@ -1,0 +1,235 @@
+"""Measure everything, beside nova's own parts or Placement's.
+
+Run it from the top of the repository::
+
+    python -m benchmarks
+    python -m benchmarks --only request start --compare HEAD~1
+
+Each subject runs in processes of its own, one after the other: what nova
+configures is global to a process, and a process that happens to be slow is
+seen as one of several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pyperf
+from nova import monkey_patch
+
+from benchmarks.rows import Result, measure, results
+from tests.servers.process import ServerMissing
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+#: In the order of the table.
+SUBJECTS = ('start', 'request', 'hosts', 'client', 'selection')
+#: Needs servers, which take longer to start than all else.
+LONG = frozenset({'selection'})
+PROCESSES = 3
+ROUNDS = 15
+QUICK = ('--quick', '--rounds', '1')
+
+Suites = Mapping[str, pyperf.BenchmarkSuite]
+
+
+def work(
+    subjects: Iterable[str], rounds: int, quick: bool, file: pathlib.Path
+) -> None:
+    """Measure subjects in this process; write what pyperf keeps of them."""
+    # Before anything of nova, as its own programs have it.
+    monkey_patch.patch(backend='threading')
+    found: list[pyperf.Benchmark] = []
+    for subject in subjects:
+        module = importlib.import_module(f'benchmarks.{subject}')
+        try:
+            for row in module.rows(quick):
+                result = measure(subject, row, rounds)
+                found += (result.ours, result.theirs)
+        except ServerMissing as missing:
+            print(f'{subject}: {missing}', file=sys.stderr)
+    if found:
+        pyperf.BenchmarkSuite(found).dump(str(file), replace=True)
+
+
+def in_process(
+    checkout: pathlib.Path, arguments: Sequence[str]
+) -> list[Result]:
+    """Measure in a process of its own, with the package of a checkout."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory, 'rows.json')
+        subprocess.run(
+            [
+                *(sys.executable, '-m', 'benchmarks', *arguments),
+                *('--worker', str(file)),
+            ],
+            cwd=checkout,
+            check=True,
+        )
+        if not file.exists():
+            return []
+        return list(results(pyperf.BenchmarkSuite.load(str(file))))
+
+
+@contextlib.contextmanager
+def checkout_of(revision: str) -> Iterator[pathlib.Path]:
+    """Check out a revision, with the benchmarks of this checkout.
+
+    A row must mean the same on both sides.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        tree = pathlib.Path(directory, 'tree')
+        git = ('git', '-C', str(ROOT), 'worktree')
+        subprocess.run(
+            [*git, 'add', '-q', '--detach', str(tree), revision], check=True
+        )
+        try:
+            for ours in ('benchmarks', 'tests'):
+                shutil.rmtree(tree / ours, ignore_errors=True)
+                shutil.copytree(ROOT / ours, tree / ours)
+            yield tree
+        finally:
+            subprocess.run([*git, 'remove', '--force', str(tree)], check=True)
+
+
+def run(
+    subjects: Iterable[str], checkouts: Sequence[pathlib.Path], rounds: int
+) -> list[dict[str, Result]]:
+    """Return the rows of each checkout, which take turns, by their names."""
+    found: list[dict[str, Result]] = [{} for _ in checkouts]
+    for subject in subjects:
+        for _ in range(1 if subject in LONG else PROCESSES):
+            for checkout, rows in zip(checkouts, found, strict=True):
+                arguments = ('--only', subject, '--rounds', str(rounds))
+                for result in in_process(checkout, arguments):
+                    if result.name in rows:
+                        rows[result.name].add(result)
+                    else:
+                        rows[result.name] = result
+    return found
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the median distance from the median."""
+    median = statistics.median(values)
+    return statistics.median(abs(value - median) for value in values)
+
+
+def cells(result: Result, other: Result | None) -> Iterator[str]:
+    """Yield a line of the table."""
+    metadata = result.ours.get_metadata()
+    ratios = result.ratios
+    ratio, goal = statistics.median(ratios), metadata.get('goal')
+    yield result.name
+    for one in (result.ours, result.theirs):
+        # pyperf's own format of a median and its spread.
+        yield one.format_value(one.median())
+    yield metadata['beside']
+    yield f'{ratio:.3g} ± {spread(ratios):.2g}'
+    yield '' if goal is None else f'{goal:g}'
+    yield '' if goal is None else 'yes' if ratio <= goal else 'no'
+    if other is not None:
+        yield f'{statistics.median(other.ratios):.3g}'
+
+
+def table(
+    rows: Mapping[str, Result],
+    revision: str | None = None,
+    others: Mapping[str, Result] | None = None,
+) -> str:
+    """Return the rows as a simple table of reStructuredText."""
+    head = ['Row', 'Ours', 'Other', 'Compared with', 'Ratio', 'Goal', 'Met']
+    lines = [head if revision is None else [*head, f'Ratio of {revision}']]
+    for name, result in rows.items():
+        line = list(cells(result, (others or {}).get(name)))
+        line += [''] * (len(lines[0]) - len(line))
+        # An empty cell would join a line to the one above.
+        lines.append([cell or '\\' for cell in line])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [
+        '  '.join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    rule = '  '.join('=' * width for width in widths)
+    return '\n'.join([rule, texts[0], rule, *texts[1:], rule])
+
+
+def versions() -> str:
+    """Return what was measured with, for the page that has the table."""
+    found = [f'Python {platform.python_version()}']
+    for name in ('nova', 'openstack-placement'):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f'{name} {importlib.metadata.version(name)}')
+    return ', '.join(found)
+
+
+def write(rows: Mapping[str, Result], file: pathlib.Path) -> None:
+    """Write what pyperf reads: ``python -m pyperf compare_to A B``."""
+    suite = pyperf.BenchmarkSuite(
+        [one for r in rows.values() for one in (r.ours, r.theirs)]
+    )
+    suite.dump(str(file), replace=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks',
+        description=__doc__.splitlines()[0],
+    )
+    parser.add_argument('--only', nargs='+', choices=SUBJECTS, metavar='NAME')
+    parser.add_argument(
+        '--rounds', type=int, default=ROUNDS, help='of each row, a process'
+    )
+    parser.add_argument(
+        '--json',
+        type=pathlib.Path,
+        default=pathlib.Path('benchmarks.json'),
+        help='what is written for pyperf; default: %(default)s',
+    )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='each row once, on small clouds: only to see that it runs',
+    )
+    parser.add_argument(
+        '--compare', metavar='REV', help='measure this revision, too'
+    )
+    parser.add_argument('--worker', type=pathlib.Path, help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    subjects = args.only or SUBJECTS
+    if args.worker:
+        work(subjects, args.rounds, args.quick, args.worker)
+        return 0
+    if args.quick:
+        short = [one for one in subjects if args.only or one not in LONG]
+        found = in_process(ROOT, [*QUICK, '--only', *short])
+        rows = {result.name: result for result in found}
+        print(table(rows))
+    elif args.compare:
+        with checkout_of(args.compare) as tree:
+            rows, others = run(subjects, (ROOT, tree), args.rounds)
+        print(table(rows, args.compare, others), versions(), sep='\n\n')
+    else:
+        (rows,) = run(subjects, (ROOT,), args.rounds)
+        print(table(rows), versions(), sep='\n\n')
+    if not rows:
+        parser.error('nothing could be measured')
+    write(rows, args.json)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""What the client's operations take beside Placement itself.
+
+The share that is ours is measured in the same run as Placement's: all the
+time that is not spent in keystoneauth's adapter, beside the time that is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyperf
+from keystoneauth1.adapter import Adapter
+
+from benchmarks.rows import Round, Row, once
+from sev_scheduling import EncryptionRequest, parse, translate
+from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.placement import (
+    PlacementClient,
+    embedded_placement,
+    load_cloud,
+)
+from sev_scheduling.placement.embedded import parse_cloud
+from tests.servers import databases
+from tests.servers.placement import placement_server
+
+#: Far more than any operation of the largest cloud takes.
+TIMEOUT = 600.0
+
+#: More memory than any host has.
+TOO_MUCH = 10**7
+
+
+def request(ram: int = 4096) -> EncryptionRequest:
+    flavor = {
+        'name': 'm1.sev',
+        'vcpus': 2,
+        'ram': ram,
+        'disk': 20,
+        'extra_specs': {'hw:mem_encryption': 'true'},
+    }
+    return parse(
+        flavor, {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'}
+    )
+
+
+def cloud(hosts: int) -> dict[str, Any]:
+    """Return a cloud file: of ten hosts six nested, two flat, two plain.
+
+    Of each pool of 15 slots five are in use.
+    """
+    pools = {'amd-sev': {'total': 15, 'used': 5}}
+    kinds = {
+        'nested': (6, {'pools': pools}),
+        'flat': (2, {'pools': pools, 'layout': 'flat'}),
+        'plain': (2, {}),
+    }
+    return {
+        'hosts': [
+            {
+                'name': name,
+                'count': max(1, hosts * tenths // 10),
+                'vcpus': 128,
+                'memory_mb': 512 * 1024,
+                'disk_gb': 4000,
+                'machine_types': {'x86_64': 'q35'},
+                **more,
+            }
+            for name, (tenths, more) in kinds.items()
+        ]
+    }
+
+
+class Stopwatch:
+    """Counts the calls of an adapter, and the time spent in them.
+
+    Where several are under way, their time counts once.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._request = adapter.request
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._since = 0.0
+        self.calls = 0
+        self.seconds = 0.0
+        adapter.request = self.request
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            self.calls += 1
+            self._under_way += 1
+            if self._under_way == 1:
+                self._since = pyperf.perf_counter()
+        try:
+            return self._request(*args, **kwargs)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                if not self._under_way:
+                    self.seconds += pyperf.perf_counter() - self._since
+
+    def share(self, run: Callable[[], object]) -> Round:
+        """Return the seconds outside of the adapter, and those in it."""
+        inside = self.seconds
+        whole = once(run)
+        return whole - (self.seconds - inside), self.seconds - inside
+
+    def counted(self, run: Callable[[], object], bound: int) -> Round:
+        """Return the calls that it takes, and how many it may take."""
+        calls = self.calls
+        run()
+        return self.calls - calls, bound
+
+
+def no_capacity(client: PlacementClient) -> None:
+    with contextlib.suppress(NoCapacity):
+        client.schedule(request(ram=TOO_MUCH))
+
+
+def novas_query(adapter: Adapter, ram: int) -> object:
+    """Ask as nova does: slot, trait and all in the unsuffixed group."""
+    return adapter.get(
+        '/allocation_candidates?limit=1000&root_required=!COMPUTE_STATUS_'
+        f'DISABLED&resources=DISK_GB:20,MEMORY_MB:{ram},VCPU:2,'
+        'MEM_ENCRYPTION_CONTEXT:1&required=HW_CPU_X86_AMD_SEV',
+        microversion='1.36',
+    ).content
+
+
+@contextlib.contextmanager
+def placement(place: str, hosts: int) -> Iterator[Adapter]:
+    """Run a Placement that holds a cloud; give an adapter onto it.
+
+    :param place: ``embedded``, or the database of a Placement over HTTP
+    """
+    with contextlib.ExitStack() as stack:
+        if place == 'embedded':
+            adapter = stack.enter_context(embedded_placement())
+            load_cloud(adapter, parse_cloud(cloud(hosts), 'Benchmark'))
+            yield adapter
+            return
+        url = None
+        if place != 'sqlite':
+            database = stack.enter_context(getattr(databases, place)())
+            url = database.create('placement')
+        server = stack.enter_context(placement_server(url, workers=2))
+        server.load(cloud(hosts)['hosts'])
+        yield server.adapter()
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    if quick:
+        with placement('embedded', 10) as adapter:
+            yield from _rows(adapter, 'embedded', 10)
+        return
+    for place in ('embedded', 'mariadb'):
+        for hosts in (100, 1000, 5000):
+            with placement(place, hosts) as adapter:
+                yield from _rows(adapter, place, hosts)
+
+
+def _rows(adapter: Adapter, place: str, hosts: int) -> Iterator[Row]:
+    watch = Stopwatch(adapter)
+    client = PlacementClient(adapter, timeout=TIMEOUT)
+    client.supports('1.39')  # The version document is not part of any.
+    where, rounds = f'{place}, {hosts} hosts', 5
+    shares: dict[str, Callable[[], object]] = {
+        'candidates': lambda: client.candidates(translate(request())),
+        'diagnosis': lambda: client.diagnose(request(ram=TOO_MUCH)),
+        'no capacity': lambda: no_capacity(client),
+        'hosts()': lambda: client.hosts(),
+    }
+    if hosts <= 1000:
+        shares |= {
+            'schedule() of one guest': lambda: client.schedule(request()),
+            'schedule() of 20 guests': lambda: client.schedule(request(), 20),
+        }
+    for name, run in shares.items():
+        yield Row(
+            name=f'own share of {name}, {where}',
+            beside='Placement in the same calls',
+            measure=lambda run=run: watch.share(run),  # type: ignore[misc]
+            goal=0.05,
+            rounds=rounds,
+        )
+    yield Row(
+        name=f'diagnosis, {where}',
+        beside="nova's own empty query",
+        measure=lambda: (
+            once(lambda: client.diagnose(request(ram=TOO_MUCH))),
+            once(lambda: novas_query(adapter, TOO_MUCH)),
+        ),
+        goal=1.5,
+        rounds=rounds,
+    )
+    for name, run, bound in (
+        ('hosts()', shares['hosts()'], 6),
+        ('diagnosis', shares['diagnosis'], 12),
+        ('a guest claimed by itself', lambda: client.schedule(request()), 4),
+    ):
+        yield Row(
+            name=f'{name}, {where}: calls',
+            beside='the bound',
+            measure=lambda run=run, bound=bound: watch.counted(  # type: ignore[misc]
+                run, bound
+            ),
+            goal=1.0,
+            unit='integer',
+            rounds=1,
+        )

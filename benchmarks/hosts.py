@@ -1,0 +1,137 @@
+"""What the filter and the weigher take, beside those of nova."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nova.scheduler import filters, weights
+from nova.scheduler.weights.ram import RAMWeigher
+
+from benchmarks.nova_objects import CONF, cloud_of, spec, states_of
+from benchmarks.rows import Row, turns
+from sev_scheduling.nova import (
+    MemoryEncryptionFilter,
+    MemoryEncryptionWeigher,
+)
+from sev_scheduling.nova.lookups import Lookups
+from sev_scheduling.nova.options import Options
+from sev_scheduling.placement import (
+    PlacementClient,
+    embedded_placement,
+    load_cloud,
+)
+
+EMPTY = 'a filter whose host_passes does nothing'
+
+
+class DoesNothing(filters.BaseHostFilter):  # type: ignore[misc]
+    """The cheapest filter that nova's base class makes possible."""
+
+    def host_passes(self, host_state: Any, filter_properties: Any) -> bool:
+        return True
+
+
+class Fixed:
+    """A connection with one client for all requests."""
+
+    def __init__(self, client: PlacementClient) -> None:
+        self._client = client
+
+    def client(self, deadline: object) -> PlacementClient:
+        return self._client
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    for hosts in (3,) if quick else (100, 1000, 10_000):
+        cloud = cloud_of(hosts)
+        with embedded_placement() as adapter:
+            load_cloud(adapter, cloud)
+            lookups = Lookups(
+                Options(cache_seconds=3600.0, placement_timeout=600.0),
+                Fixed(PlacementClient(adapter)),  # type: ignore[arg-type]
+            )
+            yield from _filter(cloud, lookups)
+            yield from _weigher(cloud, lookups)
+
+
+def _filter(cloud: Any, lookups: Lookups) -> Iterator[Row]:
+    hosts, nothing = len(cloud.hosts), DoesNothing()
+    encrypted, plain = spec(), spec(None)
+    states = states_of(cloud)
+
+    def filtering(
+        states: list[Any], asked: Any, **options: Any
+    ) -> Callable[[], list[Any]]:
+        for name, value in options.items():
+            CONF.set_override(name, value, 'sev_scheduling')
+        ours = MemoryEncryptionFilter()
+        for name in options:
+            CONF.clear_override(name, 'sev_scheduling')
+        ours._lookups = lookups
+        # From here on the look-ups are cached, as for every request of
+        # a minute but the first.
+        assert list(ours.filter_all(states, asked)) == states
+        return lambda: list(ours.filter_all(states, asked))
+
+    def empty() -> list[Any]:
+        return list(nothing.filter_all(states, encrypted))
+
+    yield Row(
+        name=f'filter, encrypted, {hosts} hosts',
+        beside=EMPTY,
+        measure=turns(filtering(states, encrypted), empty),
+        goal=0.20,
+    )
+    ours = MemoryEncryptionFilter()
+    yield Row(
+        name=f'filter, not encrypted, {hosts} hosts',
+        beside=EMPTY,
+        # Not made a list: nova makes one after the last filter.
+        measure=turns(lambda: ours.filter_all(states, plain), empty),
+    )
+    overcommitted = states_of(cloud)
+    for state in overcommitted:
+        state.ram_allocation_ratio = 1.5
+    pages = spec(extra_specs={'hw:mem_page_size': 'large'})
+    singly = {
+        'several candidates': filtering(
+            states_of(cloud, candidates=3), encrypted
+        ),
+        'aggregate metadata': filtering(
+            states_of(cloud, **{'sev_scheduling:hw_machine_type': 'q35'}),
+            encrypted,
+        ),
+        'overcommit, huge pages': filtering(overcommitted, pages),
+        'max_guests': filtering(states, encrypted, max_guests=400),
+    }
+    for what, judge in singly.items():
+        yield Row(
+            name=f'filter, {what}, {hosts} hosts',
+            beside=EMPTY,
+            measure=turns(judge, empty),
+            goal=3.0,
+        )
+
+
+def _weigher(cloud: Any, lookups: Lookups) -> Iterator[Row]:
+    hosts = len(cloud.hosts)
+    weighed = [weights.WeighedHost(one, 0.0) for one in states_of(cloud)]
+    ram, ours = RAMWeigher(), MemoryEncryptionWeigher()
+    ours._lookups = lookups
+    for what, asked in (('encrypted', spec()), ('not encrypted', spec(None))):
+        yield Row(
+            name=f'weigher, {what}, {hosts} hosts',
+            beside="nova's RAMWeigher",
+            measure=turns(
+                lambda asked=asked: ours.weigh_objects(  # type: ignore[misc]
+                    weighed, asked
+                ),
+                lambda: ram.weigh_objects(weighed, encrypted_or_not),
+            ),
+            goal=1.0,
+        )
+
+
+#: The RAMWeigher does not look at the request.
+encrypted_or_not = spec()

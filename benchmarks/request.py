@@ -1,0 +1,121 @@
+"""What it takes to read, check and translate one request."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nova import context
+from nova.scheduler import request_filter
+from nova.scheduler.utils import ResourceRequest
+from nova.virt import hardware
+
+from benchmarks.nova_objects import CONF, MODEL, spec
+from benchmarks.rows import Row, turns
+from sev_scheduling import parse, translate, validate
+from sev_scheduling.nova import MemoryEncryptionFilter
+
+FLAVOR = {
+    'id': 'b3f7a3c1',
+    'name': 'm1.sev',
+    'vcpus': 1,
+    'ram': 1024,
+    'disk': 1,
+    'OS-FLV-EXT-DATA:ephemeral': 0,
+    'swap': '',
+    'os-flavor-access:is_public': True,
+    'extra_specs': {
+        'hw:mem_encryption': 'true',
+        'hw:mem_encryption_model': MODEL,
+    },
+}
+IMAGE = {
+    'id': '00000000-0000-0000-0000-000000000001',
+    'name': 'image',
+    'visibility': 'public',
+    'status': 'active',
+    'disk_format': 'qcow2',
+    'container_format': 'bare',
+    'min_disk': 0,
+    'min_ram': 0,
+    'hw_firmware_type': 'uefi',
+    'hw_machine_type': 'q35',
+}
+
+
+def translated(flavor: Any, image: Any) -> object:
+    return translate(validate(parse(flavor, image)))
+
+
+def endless(specs: list[Any]) -> tuple[Callable[[], Any], Callable[[], None]]:
+    """Return what gives one spec after the other, and what renews them.
+
+    No request comes twice to nova-scheduler as the same object.
+    """
+    fields = [set(vars(one)) for one in specs]
+    cycle = itertools.cycle(specs)
+
+    def renew() -> None:
+        for one, before in zip(specs, fields, strict=True):
+            for added in set(vars(one)) - before:
+                delattr(one, added)
+
+    return lambda: next(cycle), renew
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    number = 3 if quick else 500
+    asked = spec()
+    resource_request = 'ResourceRequest.from_request_spec'
+    yield Row(
+        name='parse, validate, translate, from JSON',
+        beside=resource_request,
+        measure=turns(
+            lambda: translated(FLAVOR, IMAGE),
+            lambda: ResourceRequest.from_request_spec(asked),
+        ),
+        goal=0.10,
+    )
+    yield Row(
+        name='the same, from nova objects',
+        beside=resource_request,
+        measure=turns(
+            lambda: translated(asked.flavor, asked.image),
+            lambda: ResourceRequest.from_request_spec(asked),
+        ),
+        goal=0.20,
+    )
+    CONF.set_override('explain_no_candidates', False, 'sev_scheduling')
+    MemoryEncryptionFilter()
+    ours = request_filter.ALL_REQUEST_FILTERS[-1]
+    assert hasattr(ours, 'of_sev_scheduling')
+    admin = context.get_admin_context()
+    for name, specs, goal in (
+        # More pairs of flavor and image than anything caches.
+        ('never seen', [_named(n) for n in range(number)], 1.0),
+        ('seen before', [spec() for _ in range(number)], 0.3),
+        ('not encrypted', [spec(None) for _ in range(number)], 0.1),
+    ):
+        some, renew = endless(specs)
+        yield Row(
+            name=f'request filter, {name}',
+            beside='get_mem_encryption_constraint',
+            measure=turns(
+                lambda some=some: ours(admin, some()),  # type: ignore[misc]
+                lambda: hardware.get_mem_encryption_constraint(
+                    asked.flavor, asked.image
+                ),
+                before=renew,
+                limit=number,
+            ),
+            goal=goal,
+        )
+
+
+def _named(number: int) -> Any:
+    """Return a request with a flavor and an image of its own."""
+    made = spec()
+    made.flavor.flavorid = made.flavor.name = f'flavor-{number}'
+    made.image.name = f'image-{number}'
+    return made
