@@ -40,7 +40,7 @@ def answers(client: PlacementClient, request: Any) -> Any:
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

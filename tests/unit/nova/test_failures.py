@@ -333,7 +333,7 @@ def real_world(world):
 
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
