@@ -12,7 +12,7 @@ from sev_scheduling import translate
 from sev_scheduling.exceptions import NoCapacity
 from tests.contract.placement.requests import host, request
 
-SIZES = (1, 5, 40)
+SIZES = (1, 4, 16)
 #: More memory than any host has.
 HUGE = request(ram=10**7)
 
@@ -121,11 +121,11 @@ def test_bare_metal_nodes_are_no_calls(world):
 
 @pytest.mark.parametrize('layout', ['nested', 'flat'])
 def test_guests_one_by_one_are_four_calls_each_at_most(world, layout):
-    client = world.load(host(count=30, layout=layout))
-    for _ in range(40):
+    client = world.load(host(count=15, layout=layout))
+    for _ in range(20):
         client.schedule(request())
-    assert world.usages() == 40
-    assert len(world.calls) <= 4 * 40
+    assert world.usages() == 20
+    assert len(world.calls) <= 4 * 20
     asked = [url for _, url in world.calls
              if url.startswith('/allocation_candidates')
              and 'in_tree' not in url]  # fmt: skip
