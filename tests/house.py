@@ -62,7 +62,9 @@ ORDER = {
         *('evaluation', 'servers', 'rebuild', 'request_filter', 'weigher'),
         'filter',
     ],
-    'sev_scheduling.scheduler': ['settings', 'checks'],
+    'sev_scheduling.scheduler': [
+        *('settings', 'report', 'conf', 'cloud', 'checks'),
+    ],
     'sev_scheduling.cli': [
         *('terminal', 'output', 'checks', 'metrics', 'page', 'openstack'),
         *('options', 'commands', 'plugin', 'app', 'main'),

@@ -191,6 +191,9 @@ TESTED_ELSEWHERE = {
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',
     'placement.embedded': 'contract/test_embedded_placement.py',
+    'scheduler.cloud': 'unit/scheduler/test_checks.py',
+    'scheduler.conf': 'unit/scheduler/test_checks.py',
+    'scheduler.report': 'unit/scheduler/test_checks.py',
 }
 
 

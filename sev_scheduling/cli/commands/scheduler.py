@@ -55,7 +55,9 @@ class Check(Checks):
     def results(self, parsed_args: argparse.Namespace) -> Sequence[Result]:
         # Registers the words of notes and checks.
         import sev_scheduling.explain.checks  # noqa: F401
-        from sev_scheduling.scheduler import checks, settings
+        from sev_scheduling.scheduler import settings
+        from sev_scheduling.scheduler.checks import check
+        from sev_scheduling.scheduler.report import SchedulerReport
 
         facts: dict[str, Any] = {}
         for name, read, sources in (
@@ -77,7 +79,7 @@ class Check(Checks):
         facts |= _from_nova(parsed_args, facts.get('conf'))
         if _names_hosts(parsed_args):
             facts |= _from_placement(parsed_args)
-        return checks.check(checks.SchedulerReport(**facts))
+        return check(SchedulerReport(**facts))
 
 
 def _names_hosts(parsed_args: argparse.Namespace) -> bool:

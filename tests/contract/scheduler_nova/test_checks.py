@@ -13,13 +13,13 @@ from nova.scheduler import filters, weights
 
 from sev_scheduling.hosts.check import CheckKind, Status
 from sev_scheduling.nova.options import Options
-from sev_scheduling.scheduler.checks import (
+from sev_scheduling.scheduler.checks import check
+from sev_scheduling.scheduler.conf import (
     ALL_FILTERS,
     NOVAS_FILTERS,
     REBUILD_FILTERS,
-    SchedulerReport,
-    check,
 )
+from sev_scheduling.scheduler.report import SchedulerReport
 from sev_scheduling.scheduler.settings import _NOVAS, read_scheduler_conf
 
 

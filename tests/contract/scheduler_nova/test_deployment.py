@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from sev_scheduling.hosts.check import CheckKind, Status
-from sev_scheduling.scheduler.checks import SchedulerReport, check
+from sev_scheduling.scheduler.checks import check
+from sev_scheduling.scheduler.report import SchedulerReport
 from sev_scheduling.scheduler.settings import read_scheduler_conf
 
 ROOT = pathlib.Path(__file__).parents[3]

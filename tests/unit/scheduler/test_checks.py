@@ -10,7 +10,8 @@ from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.problems import Code
 from sev_scheduling.request.request import parse
 from sev_scheduling.rules.validation import validate
-from sev_scheduling.scheduler.checks import SchedulerReport, check
+from sev_scheduling.scheduler.checks import check
+from sev_scheduling.scheduler.report import SchedulerReport
 from sev_scheduling.scheduler.settings import (
     read_placement_conf,
     read_scheduler_conf,
