@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 #: Uuids that a message names; an exception has all of them.
@@ -62,7 +63,10 @@ class InvalidRequest(SevSchedulingError):
         super().__init__(problems)
 
     def __str__(self) -> str:
-        return ' '.join(p.message for p in self.problems if p.is_error)
+        errors = [p for p in self.problems if p.is_error]
+        # Who asked for encryption is said once.
+        others = [replace(p, requesters=()) for p in errors[1:]]
+        return ' '.join(p.message for p in (*errors[:1], *others))
 
 
 class ModelError(SevSchedulingError):

@@ -128,6 +128,17 @@ class EncryptionModel:
     def __str__(self) -> str:
         return self.name
 
+    def demands(self, key: str, value: str) -> bool:
+        """Whether an extra spec or property must be what it is.
+
+        Of those, that is, by which a request asks a trait of the hosts.
+        """
+        return {
+            'hw_firmware_stateless': self.stateless_firmware,
+            'hw_video_model': value == self.video_model,
+            'os_secure_boot': self.secure_boot_firmware,
+        }.get(key.replace(':', '_'), False)
+
 
 BUILTIN_MODELS = (
     EncryptionModel(

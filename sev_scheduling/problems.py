@@ -158,6 +158,8 @@ class Advice(enum.StrEnum):
     ANOTHER_FLAVOR = 'another-flavor'
     ENCRYPTED_RESCUE_IMAGE = 'encrypted-rescue-image'
     BEFORE_HARD_REBOOT = 'before-hard-reboot'
+    #: the values are traits and resource classes
+    USE_HOSTS_WITH = 'use-hosts-with'
 
 
 class Caveat(enum.StrEnum):
@@ -173,6 +175,8 @@ class Caveat(enum.StrEnum):
     HAS_VIRTIO_DRIVER = 'has-virtio-driver'
     HAS_SATA_DRIVER = 'has-sata-driver'
     NEEDS_NO_DISPLAY = 'needs-no-display'
+    #: what the fix removes is not needed
+    NOT_NEEDED = 'not-needed'
 
     @property
     def of_image(self) -> bool:
@@ -181,7 +185,12 @@ class Caveat(enum.StrEnum):
 
 
 _CAVEATS_OF_REQUEST = frozenset(
-    {Caveat.ENCRYPTED, Caveat.UNENCRYPTED, Caveat.MODEL_WANTED}
+    {
+        Caveat.ENCRYPTED,
+        Caveat.UNENCRYPTED,
+        Caveat.MODEL_WANTED,
+        Caveat.NOT_NEEDED,
+    }
 )
 
 #: What stands before ``set`` or ``unset`` in a command, and the option.
@@ -250,16 +259,18 @@ class Fix:
         return message(self)
 
 
-def merge(fixes: Iterable[Fix]) -> list[Fix]:
+def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
     """Join the fixes of one target that one command can do.
 
-    Alternatives are left out, and so is the same advice again.
+    The same advice again is left out.
 
+    :param alternatives: keep those of the first fix of each target
     :returns: in the order in which each target first appears
     """
     merged: dict[object, Fix] = {}
     for fix in fixes:
-        fix = replace(fix, alternatives=())
+        if not alternatives:
+            fix = replace(fix, alternatives=())
         key: object = fix.advice, fix.values
         if fix.target is not None:
             key = fix.target, fix.name, bool(fix.set)

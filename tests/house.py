@@ -36,6 +36,7 @@ ORDER = {
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
         *('capacity', 'drain'),
     ],
+    'sev_scheduling.diagnosis': ['facts', 'remedies'],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
         *('explanation', 'capacity', 'server', 'checks', 'drain'),

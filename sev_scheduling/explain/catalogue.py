@@ -16,6 +16,7 @@ from sev_scheduling.request.server import Unknown
 
 ASK_OPERATOR = "Ask the cloud's operator."
 TRY_LATER = 'Try again later, or delete an encrypted server.'
+_SWTPM = 'swtpm, and [libvirt] swtpm_enabled = true in nova.conf'
 _ASK_FOR_LESS = 'Use a smaller flavor, or try again later.'
 
 #: Begins a sentence about a guest for which encryption is asked.
@@ -268,6 +269,20 @@ ADVICE: Mapping[Advice, str] = {
     Advice.BEFORE_HARD_REBOOT: (
         "ask the cloud's operator before a hard reboot"
     ),
+    Advice.USE_HOSTS_WITH: 'use hosts with {provided}',
+}
+
+#: What gives a host a trait or a resource class; others go by their name.
+PROVIDED: Mapping[str, str] = {
+    'COMPUTE_ADDRESS_SPACE_EMULATED': 'libvirt 8.7 or later',
+    'COMPUTE_ADDRESS_SPACE_PASSTHROUGH': 'libvirt 8.7 or later',
+    'COMPUTE_SECURITY_STATELESS_FIRMWARE': 'libvirt 8.6 or later',
+    'COMPUTE_SECURITY_TPM_1_2': _SWTPM,
+    'COMPUTE_SECURITY_TPM_2_0': _SWTPM,
+    'COMPUTE_SECURITY_TPM_CRB': _SWTPM,
+    'COMPUTE_SECURITY_TPM_TIS': _SWTPM,
+    'COMPUTE_SECURITY_UEFI_SECURE_BOOT': 'UEFI firmware for Secure Boot',
+    'PCPU': 'free CPUs in [compute] cpu_dedicated_set of nova.conf',
 }
 
 #: What must be true for a fix to be the right one: of what, and what.
@@ -284,6 +299,7 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
     Caveat.HAS_VIRTIO_DRIVER: ('the image', 'has drivers for virtio'),
     Caveat.HAS_SATA_DRIVER: ('the image', 'has drivers for SATA'),
     Caveat.NEEDS_NO_DISPLAY: ('the image', 'needs no display'),
+    Caveat.NOT_NEEDED: ('the guest', 'can do without {keys}'),
 }
 
 #: The lines before and after a command.
@@ -366,12 +382,24 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         tenant_advice=ASK_OPERATOR,
         host_advice='Use hosts that offer {model}.',
     ),
+    (VerdictCode.NO_POOL, 'offered'): Row(
+        '{n:offers|offer} no {model} slots, but {offers}',
+        tenant='No host offers {model} memory encryption; hosts offer '
+        '{offers}.',
+        host_advice='Use hosts that offer {model}.',
+    ),
+    (VerdictCode.NO_POOL, 'excluded'): Row(
+        '{n:offers|offer} {excluded_by} in place of {model}, as the two must '
+        'not share a host{source}',
+        tenant='Hosts offer {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}.',
+        host_advice='Use hosts that offer {model} without {excluded_by}.',
+    ),
     (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
         '{n:offers|offer} {excluded_by} too, which {model} must not share a '
         'host with{source}',
         tenant='Hosts that offer {model} also offer {excluded_by}, and the '
         'two must not share a host{source}.',
-        tenant_advice=ASK_OPERATOR,
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
     (VerdictCode.HOST_DISABLED, ''): Row(
@@ -450,10 +478,16 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     ),
 }
 
+#: A model that is offered, where another is asked for.
+WEAKER = '{name} (protects less)'
+
 #: One host that fits.
 FITS = '{host} can take it: {free} of {usable} {model} slots free.'
 FITS_UNLIMITED = '{host} can take it: it reports no limit of {model} slots.'
 FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
+
+#: Of several guests.
+GUESTS_FIT = '{fit} of {count} guests fit.'
 
 #: Beside - for the slots of such a host.
 NO_LIMIT = (
@@ -492,6 +526,17 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No host offers {model} memory encryption.',
         tenant_advice=ASK_OPERATOR,
     ),
+    (Cause.NO_MODEL, 'offered'): Row(
+        'no host offers {model} slots; hosts offer {offers}',
+        tenant='No host offers {model} memory encryption; hosts offer '
+        '{offers}.',
+    ),
+    (Cause.NO_MODEL, 'excluded'): Row(
+        'hosts offer {excluded_by} in place of {model}, as the two must not '
+        'share a host{source}',
+        tenant='Hosts offer {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}.',
+    ),
     (Cause.SLOTS_USED, ''): Row(
         '{n:host offers|hosts offer} {model}, and {n:its|all their} slots '
         'are taken ({slots_used} of {slots_total} in use)',
@@ -511,7 +556,8 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     (Cause.GUESTS, ''): Row(
         'Placement has room for no more than {fit} of the {count} guests',
         advice='ask for {fit} or fewer, or add hosts',
-        tenant='No more than {fit} of {count} fit now, so none was built.',
+        tenant='No more than {fit} of {count} fit now, and a request gets '
+        'all or none.',
         tenant_advice='Ask for fewer, or try again later.',
     ),
     (Cause.RESOURCES_SHORT, ''): Row(
@@ -527,6 +573,10 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} has enough {classes} left.',
         tenant_advice=_ASK_FOR_LESS,
     ),
+    (Cause.RESOURCES_SHORT, 'property'): Row(
+        '{figures}',
+        tenant='No {such_host} has enough {classes} left for {properties}.',
+    ),
     (Cause.TRAIT, ''): Row(
         'the traits asked for: {names}',
         advice='change the traits of the flavor or image, or those of the '
@@ -537,9 +587,12 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.TRAIT, 'property'): Row(
         'support of {properties} ({names})',
-        advice='change what asks for it, or the traits of the hosts',
         tenant='No {such_host} supports {properties}.',
-        tenant_advice='Change or remove it there.',
+    ),
+    (Cause.TRAIT, 'demanded'): Row(
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        tenant_advice=ASK_OPERATOR,
     ),
     (Cause.HOST_TRAIT, ''): Row(
         'what the cloud asks of hosts: {names}',
@@ -556,9 +609,12 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.HOST_TRAIT, 'property'): Row(
         'support of {properties} ({names})',
-        advice='change what asks for it, or the traits of the hosts',
         tenant='No {such_host} supports {properties}.',
-        tenant_advice='Change or remove it there.',
+    ),
+    (Cause.HOST_TRAIT, 'demanded'): Row(
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        tenant_advice=ASK_OPERATOR,
     ),
     (Cause.MACHINE_TYPE, ''): Row(
         'their default machine type',
@@ -614,11 +670,25 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No host meets these: {tenant_names}.',
         tenant_advice='Relax all of them, or try again later.',
     ),
+    (Cause.SEVERAL, 'property'): Row(
+        'all of: {figures}',
+        tenant='No host meets these: {tenant_names}.',
+    ),
+    (Cause.SEVERAL, 'demanded'): Row(
+        'all of: {figures}; {model} needs {demanded}',
+        tenant='No host meets these: {tenant_names}; {model} itself needs '
+        '{demanded}.',
+        tenant_advice=ASK_OPERATOR,
+    ),
     (Cause.COMBINATION, ''): Row(
         'one of: {figures}',
         advice='relax one of them, or add hosts',
         tenant='No host meets all of these at once: {tenant_names}.',
         tenant_advice='Relax one of them, or try again later.',
+    ),
+    (Cause.COMBINATION, 'property'): Row(
+        'one of: {figures}',
+        tenant='No host meets all of these at once: {tenant_names}.',
     ),
     (Cause.UNKNOWN, ''): Row(
         'Placement does not answer',
@@ -677,6 +747,11 @@ AMOUNTS: Mapping[str, str] = {
 AMOUNT = '{amount} {name}'
 #: A property that hosts must support.
 PROPERTY = '{what}={value} of {owner}'
+PROPERTY_ALONE = '{what} of {owner}'
+#: The properties behind a constraint, after it.
+ASKED_BY = '(for {properties})'
+#: What operators can do in place of a change to flavor or image.
+ON_HOSTS = '{change}, or {hosts}'
 
 #: Whether anything but encryption and slots is asked of the hosts.
 SUCH_HOSTS = {
@@ -707,6 +782,11 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     'no-candidate': (
         'Placement has no candidate for this {guest}:',
         'No host can run this {guest}:',
+    ),
+    'some-guests': (
+        '{guests_fit} of {guests} {guest}s fit, on {fit} of {total} '
+        '{n:host|hosts}{end}',
+        '{guests_fit} of {guests} {guest}s fit:',
     ),
     'guests': (
         'Placement has no room for all {count} {guest}s:',
@@ -792,8 +872,8 @@ UNKNOWN: Mapping[Unknown, str] = {
 #: What a claim of guests found: how many there were to be, and fit.
 NO_CAPACITY: Mapping[str, str] = {
     'some': (
-        'Only {fit} of {count} guests fit, so none was placed; ask for {fit}, '
-        'or free slots.'
+        '{fit} of {count} guests fit, so none was placed; ask for {fit}, or '
+        'free slots.'
     ),
     'moving': 'No other host can take the guest.',
     'one': 'No host can take the guest.',

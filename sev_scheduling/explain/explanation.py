@@ -83,13 +83,13 @@ class Explanation:
         """The commands in its views, to be copied: none may be folded."""
         if self.page is not None:
             return tuple(dict.fromkeys(commands(self.page.problems)))
-        fixes = [reason.change for reason in self.reasons if reason.change]
+        fixes = [fix for reason in self.reasons for fix in reason.changes]
         fixes += [other for fix in fixes for other in fix.alternatives]
         return tuple(filter(None, (fix.command() for fix in fixes)))
 
     def adding(self, problem: Problem) -> Explanation:
         """Return the same with one more problem, as the last reason."""
-        reason = Reason(problem.code, problem, change=problem.fix)
+        reason = Reason(problem.code, problem, changes=(problem.fix,))
         page = self.page and self.page.adding(problem)
         return replace(self, reasons=(*self.reasons, reason), page=page)
 
@@ -164,11 +164,11 @@ def _sentences(*parts: str) -> str:
 def _changes(reasons: Iterable[Reason]) -> list[str]:
     """Return the changes to each target in a sentence, then all advice."""
     reasons = list(reasons)
-    changes = merge(r.change for r in reasons if r.change and r.change.target)
+    changes = merge(c for r in reasons for c in r.changes if c.target)
     others = (
         r.tenant_fix or r.tenant_text
         for r in reasons
-        if not (r.change and r.change.target)
+        if not any(change.target for change in r.changes)
     )
     return [
         *(f'{sentence(brief(change))}.' for change in changes),
@@ -201,13 +201,22 @@ def explain(
     if isinstance(finding, FilterResult):
         fit = len(finding.accepted)
         told = frozenset() if fit else codes_for_tenants(finding)
-        reasons = host_reasons(finding.request, finding.rejected, told)
+        reasons = host_reasons(finding.rejected, told)
         return _hosts(finding, fit, reasons)
     if isinstance(finding, Feasibility):
-        reasons = feasibility_reasons(finding)
-        found = _hosts(finding.result, len(finding.fit), reasons)
-        empty = not finding.result.verdicts
-        return replace(found, kind='empty') if empty else found
+        found = _hosts(
+            finding.result, len(finding.fit), feasibility_reasons(finding)
+        )
+        if not finding.result.verdicts:
+            return replace(found, kind='empty')
+        if finding.too_many is None:
+            return found
+        values = {
+            **found.values,
+            'guests': finding.guests,
+            'guests_fit': finding.guests_fit,
+        }
+        return replace(found, kind='some-guests', values=values)
     if isinstance(finding, Diagnosis):
         empty = finding.cause is not Cause.NONE
         kind = 'no-candidate' if empty else 'candidates'
@@ -223,7 +232,7 @@ def explain(
         'errors' if errors else 'warnings' if problems else 'valid',
         {},
         tuple(
-            Reason(problem.code, problem, change=problem.fix)
+            Reason(problem.code, problem, changes=(problem.fix,))
             for problem in problems
         ),
         RequestPage(request, problems),
@@ -243,11 +252,17 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
     A host that fits and that Placement does not offer has a reason for it.
     """
     why, text, fix = None, '', ''
-    if found.diagnosis is not None and found.diagnosis.cause is not Cause.NONE:
-        why = diagnosis_reason(found.diagnosis)
+    diagnosis = found.too_many or found.diagnosis
+    if diagnosis is not None and diagnosis.cause is not Cause.NONE:
+        why = diagnosis_reason(diagnosis)
         text = f'{sentence(replace(why, hosts=0).text)}.'
         fix = why.fix
         yield None, False, why.code, why.permanent, (why.code,), text, fix
+    elif found.guests_fit is not None:
+        text = catalogue.GUESTS_FIT.format(
+            fit=found.guests_fit, count=found.guests
+        )
+        yield None, found.yes, None, None, (), text, ''
     but_for = frozenset(map(id, found.but_for))
     unavailable = frozenset(map(id, found.unavailable))
     row = catalogue.VERDICTS[NO_CANDIDATE, '']

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values import fix_values, sentence
-from sev_scheduling.problems import Fix, Target, message
+from sev_scheduling.problems import Fix, Target, merge, message
 
 
 def phrase(fix: Fix) -> str:
@@ -23,8 +23,10 @@ def condition(fix: Fix) -> str:
     """Return such as ``if the image boots with UEFI and runs on q35``."""
     by_subject: dict[str, list[str]] = {}
     for caveat in fix.caveats:
-        subject, text = catalogue.CAVEATS[caveat]
-        subject = subject.format_map(fix_values(fix))
+        subject, text = (
+            template.format_map(fix_values(fix))
+            for template in catalogue.CAVEATS[caveat]
+        )
         by_subject.setdefault(subject, []).append(text)
     clauses = ' and '.join(
         f'{subject} {_listed(texts)}' for subject, texts in by_subject.items()
@@ -61,6 +63,22 @@ def fix_text(fix: Fix) -> str:
     if text and fix.target in (None, Target.HOST):
         return f'{sentence(text)}.'
     return text
+
+
+def how_to(fixes: Iterable[Fix]) -> str:
+    """Return what to change; it ends with the commands."""
+    changes = merge(fixes, alternatives=True)
+    notes = dict.fromkeys(
+        catalogue.PUBLIC[fix.target].format(name=fix.name)
+        for fix in changes
+        if fix.public and fix.target is not None
+    )
+    ways = [
+        ' or '.join(map(_conditional, (fix, *fix.alternatives)))
+        for fix in changes
+    ]
+    text = '; '.join(ways)
+    return ' '.join((*notes, sentence(text) if notes else text))
 
 
 def _conditional(fix: Fix) -> str:

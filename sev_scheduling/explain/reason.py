@@ -14,12 +14,17 @@ from sev_scheduling.diagnosis import (
     Diagnosis,
     Feasibility,
 )
+from sev_scheduling.diagnosis.remedies import (
+    Remedies,
+    of_diagnosis,
+    of_verdicts,
+)
 from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.fixes import brief, how_to
 from sev_scheduling.explain.values import (
     Values,
     cause_case,
     cause_values,
-    machine_type_fix,
     problem_values,
     sentence,
     verdict_case,
@@ -27,7 +32,6 @@ from sev_scheduling.explain.values import (
 )
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.problems import Fix, Problem, advice, message
-from sev_scheduling.request.request import EncryptionRequest
 
 #: Bytes that a name may take in a fault where room is short.
 _SHORT_NAME = 40
@@ -66,7 +70,9 @@ class Reason:
         that give it, or a diagnosis
     :ivar hosts: how many hosts it keeps out; 0 where it is not about hosts
     :ivar for_tenant: whether it helps a tenant
-    :ivar change: what a tenant can change; None where nothing
+    :ivar changes: what a tenant can change, all of it together
+    :ivar of_hosts: what operators can do in their place
+    :ivar of_all: every host gives it
     :ivar beside_others: it is about hosts beside others, which have been
         counted: those that would do but for what a diagnosis names
     :ivar verdicts: of the hosts that have been counted
@@ -76,7 +82,9 @@ class Reason:
     finding: Problem | Diagnosis | tuple[Verdict, ...]
     hosts: int = 0
     for_tenant: bool = True
-    change: Fix | None = None
+    changes: tuple[Fix, ...] = ()
+    of_hosts: tuple[Fix, ...] = ()
+    of_all: bool = False
     beside_others: bool = False
     verdicts: tuple[Verdict, ...] = ()
 
@@ -86,6 +94,13 @@ class Reason:
         return self.code not in _PASSING
 
     @property
+    def guests_fit(self) -> int | None:
+        """How many of several guests fit; None where it is not about that."""
+        if isinstance(self.finding, Diagnosis):
+            return self.finding.guests_fit
+        return None
+
+    @property
     def _row(self) -> tuple[catalogue.Row, Values]:
         if isinstance(self.finding, Diagnosis):
             row = catalogue.CAUSES[
@@ -93,7 +108,10 @@ class Reason:
             ]
             return row, cause_values(self.finding)
         assert not isinstance(self.finding, Problem)
-        case = verdict_case(self.finding[0])
+        case = verdict_case(self.finding)
+        if self.code == VerdictCode.NO_POOL and not self.of_all:
+            # Others offer the model that is asked for.
+            case = ''
         row = catalogue.VERDICTS[self.code, case]
         return row, verdict_values(self.finding)
 
@@ -116,7 +134,13 @@ class Reason:
         if isinstance(self.finding, Problem):
             return str(self.finding.fix)
         row, values = self._row
-        return row.advice.format_map(values)
+        if row.advice:
+            return row.advice.format_map(values)
+        change = how_to(self.changes)
+        hosts = ' and '.join(map(brief, self.of_hosts))
+        if change and hosts:
+            return catalogue.ON_HOSTS.format(change=change, hosts=hosts)
+        return change or hosts
 
     @property
     def names(self) -> str:
@@ -170,7 +194,9 @@ class Reason:
         if isinstance(self.finding, Problem):
             return str(self.finding.fix)
         row, values = self._row
-        return row.tenant_advice.format_map(values)
+        if row.tenant_advice:
+            return row.tenant_advice.format_map(values)
+        return sentence(how_to(self.changes)) or catalogue.ASK_OPERATOR
 
     def without_asker(self) -> str:
         if isinstance(self.finding, Problem):
@@ -183,10 +209,11 @@ class Reason:
             owner = _shortened(finding.field.owner)
             field = replace(finding.field, owner=owner)
             finding = replace(finding, field=field)
-        change = self.change
-        if change is not None:
-            change = replace(change, name=_shortened(change.name))
-        return replace(self, finding=finding, change=change)
+        changes = tuple(
+            replace(change, name=_shortened(change.name))
+            for change in self.changes
+        )
+        return replace(self, finding=finding, changes=changes)
 
 
 def _shortened(name: str | None) -> str | None:
@@ -197,9 +224,7 @@ def _shortened(name: str | None) -> str | None:
 
 
 def host_reasons(
-    request: EncryptionRequest,
-    verdicts: Iterable[Verdict],
-    told: Collection[str],
+    verdicts: Iterable[Verdict], told: Collection[str]
 ) -> tuple[Reason, ...]:
     """Group hosts by why they will not do, the largest group first.
 
@@ -207,13 +232,7 @@ def host_reasons(
     :param told: the codes that help a tenant
     """
     return tuple(
-        replace(
-            reason,
-            for_tenant=reason.code in told,
-            change=machine_type_fix(request)
-            if reason.code is VerdictCode.MACHINE_TYPE_NOT_Q35
-            else None,
-        )
+        replace(reason, for_tenant=reason.code in told)
         for reason in _grouped(verdicts)
     )
 
@@ -224,15 +243,25 @@ def _grouped(verdicts: Iterable[Verdict]) -> tuple[Reason, ...]:
     for verdict in verdicts:
         groups[_group(verdict)].append(verdict)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    return tuple(
-        Reason(
-            group[0].code or NO_CANDIDATE,
-            tuple(group),
-            len(group),
-            verdicts=tuple(group),
+    of_all = len(groups) == 1
+    reasons = []
+    for _, group in ordered:
+        code = group[0].code or NO_CANDIDATE
+        found = of_verdicts(group)
+        if code == VerdictCode.NO_POOL and not of_all:
+            found = Remedies()
+        reasons.append(
+            Reason(
+                code,
+                tuple(group),
+                len(group),
+                changes=found.changes,
+                of_hosts=found.of_hosts,
+                of_all=of_all,
+                verdicts=tuple(group),
+            )
         )
-        for _, group in ordered
-    )
+    return tuple(reasons)
 
 
 def codes_for_tenants(result: FilterResult) -> frozenset[str]:
@@ -263,7 +292,6 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         told = helping
     counted = frozenset(map(id, found.but_for))
     others = host_reasons(
-        result.request,
         [
             verdict
             for verdict in (*result.rejected, *found.unavailable)
@@ -271,6 +299,8 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         ],
         told,
     )
+    if found.too_many is not None:
+        return (diagnosis_reason(found.too_many), *others)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
         return others
     reason = replace(
@@ -287,21 +317,20 @@ def _group(verdict: Verdict) -> tuple[Any, ...]:
     position = _CODES.index(verdict.code or NO_CANDIDATE)
     if verdict.code in (None, VerdictCode.NO_POOL) or verdict.model is None:
         return position, '', '', ''
-    case = verdict_case(verdict)
+    case = verdict_case([verdict])
     machine_type = verdict.machine_type if case == 'default' else None
     return position, verdict.model.name, case, machine_type or ''
 
 
 def diagnosis_reason(diagnosis: Diagnosis) -> Reason:
     """Return the reason that a diagnosis gives."""
-    change = None
-    if diagnosis.cause is Cause.MACHINE_TYPE:
-        change = machine_type_fix(diagnosis.request)
+    found = of_diagnosis(diagnosis)
     return Reason(
         diagnosis.cause,
         diagnosis,
         _hosts_of(diagnosis) or 0,
-        change=change,
+        changes=found.changes,
+        of_hosts=found.of_hosts,
     )
 
 
@@ -363,7 +392,7 @@ def _(verdict: Verdict) -> str:
         if verdict.unlimited:
             fits = catalogue.FITS_UNLIMITED
         return fits.format_map(values)
-    row = catalogue.VERDICTS[verdict.code, verdict_case(verdict)]
+    row = catalogue.VERDICTS[verdict.code, verdict_case([verdict])]
     return f'{verdict.host.name} {row.hosts.format_map(values)}.'
 
 
@@ -371,5 +400,5 @@ def _(verdict: Verdict) -> str:
 def _(verdict: Verdict) -> str:
     if verdict.code is None:
         return ''
-    row = catalogue.VERDICTS[verdict.code, verdict_case(verdict)]
+    row = catalogue.VERDICTS[verdict.code, verdict_case([verdict])]
     return row.host_advice.format_map(verdict_values((verdict,)))

@@ -8,8 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
+from sev_scheduling.diagnosis.remedies import (
+    askers,
+    is_demanded,
+    of_diagnosis,
+    offered_models,
+    protects_less,
+)
 from sev_scheduling.explain import catalogue
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
+from sev_scheduling.models import excluding_models
 from sev_scheduling.problems import Field, Fix, Problem, Source, Target
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.rule import set_image
@@ -90,6 +98,15 @@ def problem_values(problem: Problem) -> Values:
     }
 
 
+def _provided(fix: Fix) -> str:
+    """Return what gives hosts the traits and resources of a fix."""
+    return ' and '.join(
+        dict.fromkeys(
+            catalogue.PROVIDED.get(name, name) for name in fix.values
+        )
+    )
+
+
 def fix_values(fix: Fix) -> Values:
     equals = ' = ' if fix.target is Target.HOST else '='
     pairs = [f'{name}{equals}{value}' for name, value in fix.set.items()]
@@ -101,19 +118,15 @@ def fix_values(fix: Fix) -> Values:
         'hosts': fix.name or 'every such host',
         'values': ' or '.join(fix.values),
         'listed': ', '.join(fix.values),
+        'provided': _provided(fix),
         'first': fix.values[0] if fix.values else '',
         'last': fix.values[-1] if fix.values else '',
     }
 
 
-def machine_type_fix(request: EncryptionRequest) -> Fix:
-    """Return what makes the host's default machine type matter no more."""
-    wanted = request.model.machine_type if request.model else ''
-    return set_image(request, {'hw_machine_type': wanted})
-
-
 def _machine_type_values(request: EncryptionRequest) -> Values:
-    fix = machine_type_fix(request)
+    wanted = request.model.machine_type if request.model else ''
+    fix = set_image(request, {'hw_machine_type': wanted})
     return {
         'command': fix.command(),
         'image': 'volume' if request.image_of_volume else 'image',
@@ -122,7 +135,10 @@ def _machine_type_values(request: EncryptionRequest) -> Values:
     }
 
 
-def verdict_case(verdict: Verdict) -> str:
+def verdict_case(verdicts: Sequence[Verdict]) -> str:
+    verdict = verdicts[0]
+    if verdict.code is VerdictCode.NO_POOL:
+        return _offer(verdict.request, offered_models(verdicts))
     if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
         if verdict.request.machine_type is not None:
             return 'image'
@@ -143,7 +159,7 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
     request, model, host = first.request, first.model, first.host
     ratios = sorted({v.ram_allocation_ratio or 0.0 for v in verdicts})
     reserved = sum(v.reserved for v in verdicts)
-    source = model.exclusion_source if model else ''
+    offered = offered_models(verdicts)
     no_pool = first.code is VerdictCode.NO_POOL
     # A host without any of several models counts once for all of them.
     name = request.model_name if no_pool or model is None else model.name
@@ -159,8 +175,8 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
         'machine_type': first.machine_type or "''",
         'needs': model.machine_type if model else '',
         **_machine_type_values(request),
-        'excluded_by': first.excluded_by,
-        'source': f' ({source})' if source else '',
+        **_offers(request, offered),
+        **({'excluded_by': first.excluded_by} if first.excluded_by else {}),
         'hypervisors': ' or '.join(
             sorted({v.host.hypervisor_type or '' for v in verdicts})
         ),
@@ -173,20 +189,56 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
     }
 
 
+def _offer(request: EncryptionRequest, offered: Sequence[str]) -> str:
+    """Return which case it is that other models are offered."""
+    if request.model and excluding_models(request.model, offered):
+        return 'excluded'
+    return 'offered' if offered else ''
+
+
+def _offers(request: EncryptionRequest, offered: Sequence[str]) -> Values:
+    model = request.model
+    source = model.exclusion_source if model else ''
+    return {
+        'offers': ', '.join(
+            catalogue.WEAKER.format(name=name)
+            if protects_less(request, name)
+            else name
+            for name in offered
+        ),
+        'excluded_by': ' or '.join(
+            excluding_models(model, offered) if model else ()
+        ),
+        'source': f' ({source})' if source else '',
+    }
+
+
 def cause_case(diagnosis: Diagnosis) -> str:
+    request = diagnosis.request
+    if diagnosis.cause is Cause.NO_MODEL:
+        return _offer(request, diagnosis.offered)
     if diagnosis.cause is Cause.SLOTS_USED:
         if diagnosis.hosts_with_model is None:
             return 'uncounted'
         return '' if diagnosis.slots_total else 'reserved'
-    if diagnosis.cause is Cause.RESOURCES_SHORT:
-        return '' if diagnosis.shortfalls else 'units'
-    if diagnosis.cause in (Cause.HOST_TRAIT, Cause.TRAIT):
+    if diagnosis.cause is Cause.RESOURCES_SHORT and not diagnosis.shortfalls:
+        return 'units'
+    if diagnosis.cause is Cause.COMBINATION:
+        return 'property' if of_diagnosis(diagnosis).changes else ''
+    if diagnosis.cause in _OF_PROPERTIES:
         if all(map(_is_service, diagnosis.constraints)):
             return 'service'
-        sources = diagnosis.request.trait_sources
-        if all(c.name in sources for c in diagnosis.constraints):
+        if any(is_demanded(request, c) for c in diagnosis.constraints):
+            return 'demanded'
+        if of_diagnosis(diagnosis).changes:
             return 'property'
     return ''
+
+
+#: Causes that extra specs and properties may be behind.
+_OF_PROPERTIES = frozenset(
+    {Cause.HOST_TRAIT, Cause.TRAIT, Cause.RESOURCES_SHORT, Cause.SEVERAL}
+)
 
 
 def _is_service(constraint: Constraint) -> bool:
@@ -195,19 +247,16 @@ def _is_service(constraint: Constraint) -> bool:
     )
 
 
-def _properties(diagnosis: Diagnosis) -> str:
-    """Return what nova made the traits of."""
-    sources = diagnosis.request.trait_sources
-    entries = dict.fromkeys(
-        entry
-        for constraint in diagnosis.constraints
-        for entry in sources.get(constraint.name, ())
+def _properties(request: EncryptionRequest, *constraints: Constraint) -> str:
+    """Return the extra specs and properties that make constraints."""
+    found = dict.fromkeys(
+        asker for c in constraints for asker in askers(request, c)
     )
     return ' and '.join(
-        catalogue.PROPERTY.format(
+        (catalogue.PROPERTY if value else catalogue.PROPERTY_ALONE).format(
             what=what(field), value=value, owner=owner(field)
         )
-        for field, value in entries
+        for field, value in found
     )
 
 
@@ -251,7 +300,11 @@ def cause_values(diagnosis: Diagnosis) -> Values:
     names = [c.name for c in diagnosis.constraints]
     if diagnosis.cause is Cause.PORT:
         names = list(map(_label, diagnosis.constraints))
-    tenant_names = dict.fromkeys(map(_tenant_name, diagnosis.constraints))
+    told = list(diagnosis.constraints)
+    if diagnosis.cause is Cause.COMBINATION:
+        # What a tenant cannot do without is not to be relaxed.
+        told = [c for c in told if not is_demanded(request, c)] or told
+    tenant_names = dict.fromkeys(_tenant_name(request, c) for c in told)
     return {
         'n': Count(diagnosis.hosts_with_model or 0),
         'fit': diagnosis.guests_fit,
@@ -269,7 +322,12 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'classes': ' and '.join(names),
         'names': ', '.join(names),
         'tenant_names': ', '.join(tenant_names),
-        'properties': _properties(diagnosis),
+        'properties': _properties(request, *diagnosis.constraints),
+        'demanded': _properties(
+            request,
+            *(c for c in diagnosis.constraints if is_demanded(request, c)),
+        ),
+        **_offers(request, diagnosis.offered),
         **_asked_beside(diagnosis),
         'needs': request.model.machine_type if request.model else '',
         **_machine_type_values(request),
@@ -284,9 +342,12 @@ def _label(constraint: Constraint) -> str:
     )
 
 
-def _tenant_name(constraint: Constraint) -> str:
+def _tenant_name(request: EncryptionRequest, constraint: Constraint) -> str:
     if _is_service(constraint):
         return catalogue.TENANT_SERVICE
+    properties = _properties(request, constraint)
+    if properties:
+        return properties
     template = catalogue.TENANT_CONSTRAINTS.get(constraint.cause)
     if template is None:
         return _label(constraint)
@@ -316,5 +377,8 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
                 'best_host': best.best_host,
                 'missing': str(best.missing),
             }
+        values['properties'] = _properties(diagnosis.request, constraint)
+        if values['properties']:
+            template = f'{template} {catalogue.ASKED_BY}'
         figures.append(template.format(**values))
     return figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
@@ -227,12 +228,19 @@ class PlacementClient(Api):
         hosts: Iterable[Host] | None = None,
         *,
         scope: Scope = ANYWHERE,
+        count: int = 1,
     ) -> Feasibility:
         """Return what every host says, and whether Placement offers it.
 
         :param hosts: all of the scope where they are not given
         :param scope: the hosts that may answer
+        :param count: how many guests: how many of them fit is counted where
+            there are several
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        return feasibility(self, request, hosts, scope)
+        found = feasibility(self, request, hosts, scope)
+        if count > 1:
+            room = claims.room(self, request, count, scope=scope)
+            found = replace(found, guests=count, guests_fit=room)
+        return found

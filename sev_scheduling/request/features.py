@@ -106,30 +106,68 @@ _EITHER_TRAITS = {
 }
 
 
-def trait_sources(
-    extra_specs: Mapping[str, str], properties: Mapping[str, str]
-) -> Iterator[tuple[str, Source, str, str]]:
-    """Yield trait, source, key and value of all that nova makes traits of.
+#: A trait or a resource class, and the source, key and value that ask for it.
+AskedBy = tuple[str, Source, str, str]
 
-    Whether nova asks for the trait depends on its options and on the value;
+
+def asked_by(
+    extra_specs: Mapping[str, str], properties: Mapping[str, str]
+) -> Iterator[AskedBy]:
+    """Yield what extra specs and properties may ask of hosts.
+
+    Whether nova asks for a trait depends on its options and on the value;
     where it does, this is why.
     """
+    yield from _trait_sources(extra_specs, properties)
+    for source, key, value in _either(extra_specs, properties, 'cpu_policy'):
+        if value in ('dedicated', 'mixed'):
+            yield orc.PCPU, source, key, value
+    for name in _namespaces(extra_specs):
+        yield name, Source.FLAVOR, 'hw:pmem', extra_specs['hw:pmem']
+
+
+def _either(
+    extra_specs: Mapping[str, str],
+    properties: Mapping[str, str],
+    name: str,
+    prefix: str = 'hw',
+) -> Iterator[tuple[Source, str, str]]:
+    """Yield source, key and value, the flavor's first."""
+    for source, separator, held in (
+        (Source.FLAVOR, ':', extra_specs),
+        (Source.IMAGE, '_', properties),
+    ):
+        key = f'{prefix}{separator}{name}'
+        if key in held:
+            yield source, key, held[key]
+
+
+def _trait_sources(
+    extra_specs: Mapping[str, str], properties: Mapping[str, str]
+) -> Iterator[AskedBy]:
     keys = [
-        (Source.IMAGE, key, properties.get(key), trait)
+        (trait, Source.IMAGE, key, properties[key])
         for key, trait in _IMAGE_TRAITS.items()
+        if key in properties
     ]
     for (prefix, name), trait in _EITHER_TRAITS.items():
-        for source, separator, held in (
-            (Source.FLAVOR, ':', extra_specs),
-            (Source.IMAGE, '_', properties),
-        ):
-            key = f'{prefix}{separator}{name}'
-            keys.append((source, key, held.get(key), trait))
-    for source, key, value, trait in keys:
-        if value is not None:
-            yield trait, source, key, value
-            suffix = re.sub('[^A-Z0-9]', '_', value.upper())
-            yield f'{trait}_{suffix}', source, key, value
+        keys.extend(
+            (trait, *asker)
+            for asker in _either(extra_specs, properties, name, prefix)
+        )
+    for trait, source, key, value in keys:
+        yield trait, source, key, value
+        suffix = re.sub('[^A-Z0-9]', '_', value.upper())
+        yield f'{trait}_{suffix}', source, key, value
+    for source, key, value in _either(
+        extra_specs, properties, 'maxphysaddr_mode'
+    ):
+        if value in _ADDRESS_BITS:
+            yield _ADDRESS_BITS[value], source, key, value
+    if not either(extra_specs, properties, 'tpm_model'):
+        # It has a default.
+        for asker in _either(extra_specs, properties, 'tpm_version'):
+            yield os_traits.COMPUTE_SECURITY_TPM_TIS, *asker
 
 
 def feature_resources(
@@ -147,11 +185,16 @@ def feature_resources(
     if policy in ('dedicated', 'mixed'):
         isolate = specs.get('hw:emulator_threads_policy') == 'isolate'
         amounts[orc.PCPU] = pinned + isolate
-    for label in specs.get('hw:pmem', '').split(','):
-        if label.strip():
-            name = orc.normalize_name(f'PMEM_NAMESPACE_{label.strip()}')
-            amounts[name] = amounts.get(name, 0) + 1
+    for name in _namespaces(specs):
+        amounts[name] = amounts.get(name, 0) + 1
     return amounts
+
+
+def _namespaces(extra_specs: Mapping[str, str]) -> Iterator[str]:
+    """Yield the resource classes of persistent memory, one each."""
+    for label in extra_specs.get('hw:pmem', '').split(','):
+        if label.strip():
+            yield str(orc.normalize_name(f'PMEM_NAMESPACE_{label.strip()}'))
 
 
 def _pinned(flavor: FlavorView, properties: Mapping[str, str]) -> int:

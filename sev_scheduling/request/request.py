@@ -23,6 +23,7 @@ from sev_scheduling.request import features
 from sev_scheduling.request.groups import (
     Entry,
     ExtraSpecResource,
+    InvalidExtraSpec,
     RequestGroup,
     build_groups,
     read_entries,
@@ -125,9 +126,10 @@ class EncryptionRequest:
     groups: tuple[RequestGroup, ...] = ()
     group_policy: str | None = None
     boot_from_volume: bool = False
-    #: Trait -> the fields that nova makes it of, with their values.
-    trait_sources: Mapping[str, tuple[tuple[Field, str], ...]] = (
-        dataclass_field(default_factory=dict, compare=False, repr=False)
+    #: Trait or resource class -> the fields that may ask for it, with their
+    #: values; of request groups with a suffix, see the entries.
+    asked_by: Mapping[str, tuple[tuple[Field, str], ...]] = dataclass_field(
+        default_factory=dict, compare=False, repr=False
     )
     #: Fixes to the image go to a volume's metadata instead.
     image_of_volume: bool = dataclass_field(default=False, compare=False)
@@ -253,7 +255,7 @@ def combine(
         ),
         group_policy=policy if policy in ('none', 'isolate') else None,
         boot_from_volume=boot_from_volume,
-        trait_sources=_trait_sources(flavor_facts, image_facts),
+        asked_by=_asked_by(flavor_facts, image_facts, entries),
         # Nova reads the image's facts of the volume, which have no name.
         image_of_volume=image_facts.of_volume
         or (boot_from_volume and image_facts.name is None),
@@ -279,16 +281,28 @@ def _secure_boot_fields(
     return tuple((field, value) for field, value in asked if value)
 
 
-def _trait_sources(
-    flavor: FlavorView, image: ImageView
+def _asked_by(
+    flavor: FlavorView, image: ImageView, entries: Iterable[Entry]
 ) -> Mapping[str, tuple[tuple[Field, str], ...]]:
     found: dict[str, tuple[tuple[Field, str], ...]] = {}
-    for trait, source, key, value in features.trait_sources(
+
+    def add(name: str, field: Field, value: str) -> None:
+        if (field, value) not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), (field, value))
+
+    for name, source, key, value in features.asked_by(
         flavor.extra_specs, image.properties
     ):
         owner = flavor.name if source is Source.FLAVOR else image.name
-        entry = (Field(source, key, owner), printable(value))
-        found[trait] = (*found.get(trait, ()), entry)
+        add(name, Field(source, key, owner), printable(value))
+    for entry in entries:
+        if isinstance(entry, InvalidExtraSpec) or entry.suffix:
+            continue
+        if isinstance(entry, ExtraSpecResource):
+            add(entry.resource_class, entry.field, str(entry.amount))
+        else:
+            value = 'required' if entry.required else 'forbidden'
+            add(entry.trait, entry.field, value)
     return found
 
 

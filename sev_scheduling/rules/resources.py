@@ -27,8 +27,6 @@ from sev_scheduling.request.groups import (
     InvalidExtraSpec,
 )
 from sev_scheduling.request.request import (
-    FLAVOR_MODEL,
-    IMAGE_MODEL,
     EncryptionRequest,
 )
 from sev_scheduling.rules.rule import (
@@ -36,8 +34,7 @@ from sev_scheduling.rules.rule import (
     Rule,
     error,
     problem,
-    set_flavor,
-    set_image,
+    set_model,
     unset,
     warning,
 )
@@ -154,23 +151,10 @@ def _trait_fix(
     without = unset(request, entry.field)
     if not entry.required or weaker_model(model.name, wanted) != model.name:
         return without
-    of_image = request.image_model and not request.flavor_model
-    change, key = (
-        (set_image, IMAGE_MODEL) if of_image else (set_flavor, FLAVOR_MODEL)
+    without = replace(
+        without, values=(model.name,), caveats=(Caveat.MODEL_WANTED,)
     )
-    return change(
-        request,
-        {key: wanted},
-        values=(wanted,),
-        caveats=(Caveat.MODEL_WANTED,),
-        alternatives=(
-            replace(
-                without,
-                values=(model.name,),
-                caveats=(Caveat.MODEL_WANTED,),
-            ),
-        ),
-    )
+    return set_model(request, wanted, alternatives=(without,))
 
 
 def _host_device(

@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec
 
 from sev_scheduling.problems import (
     Advice,
+    Caveat,
     Code,
     Field,
     Fix,
@@ -15,7 +16,11 @@ from sev_scheduling.problems import (
     Severity,
     Target,
 )
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.request.request import (
+    FLAVOR_MODEL,
+    IMAGE_MODEL,
+    EncryptionRequest,
+)
 
 P = ParamSpec('P')
 
@@ -105,7 +110,15 @@ def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
     }
     if field.source != 'flavor':
         owner = _image(request)
-    return Fix(unset=(field.key,), **owner, **more)
+    return _for_server(request, Fix(unset=(field.key,), **owner, **more))
+
+
+def set_model(request: EncryptionRequest, name: str, **more: Any) -> Fix:
+    """Return the fix that names a model where one is named, or could be."""
+    more |= {'values': (name,), 'caveats': (Caveat.MODEL_WANTED,)}
+    if request.image_model and not request.flavor_model:
+        return set_image(request, {IMAGE_MODEL: name}, **more)
+    return set_flavor(request, {FLAVOR_MODEL: name}, **more)
 
 
 def _for_server(request: EncryptionRequest, fix: Fix) -> Fix:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sev_scheduling.cli import EXIT_USAGE
+from sev_scheduling.cli.commands.schedule import guests
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
@@ -24,6 +25,7 @@ from sev_scheduling.explain.explanation import (
     where_it_fits,
 )
 from sev_scheduling.explain.server import ServerExplanation
+from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import Validation, validate
 
 Row = Sequence[Any]
@@ -56,12 +58,20 @@ class Explain(Words):
 
     columns = (
         *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-        *('Matter', 'Faults'),
+        *('Matter', 'Faults', 'Guests'),
     )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser, required=False)
         add_server_option(parser)
+        parser.add_argument(
+            '--count',
+            metavar='N',
+            type=guests,
+            default=1,
+            help='how many guests (default: 1); the column Guests says how '
+            'many of them fit',
+        )
         parser.add_argument(
             '--tenant',
             action='store_true',
@@ -112,7 +122,9 @@ class Explain(Words):
         with open_client(parsed_args) as client:
             try:
                 scope = read_scope(parsed_args, client)
-                return client.feasibility(validation, scope=scope)
+                return client.feasibility(
+                    validation, scope=scope, count=parsed_args.count
+                )
             except PlacementDenied as error:
                 self.say_no(str(error))
                 self.status = EXIT_USAGE
@@ -128,7 +140,7 @@ class Explain(Words):
         tenant = parsed_args.tenant
         self.report(
             explanation,
-            no=bool(validation.errors) or bool(found and not found.fit),
+            no=bool(validation.errors) or bool(found and not found.yes),
             tenant=tenant,
             more=where_it_fits(found) if found and not tenant else '',
         )
@@ -146,39 +158,36 @@ def _rows(
     found: Feasibility | None, validation: Validation, *, tenant: bool
 ) -> list[Row]:
     if found is None:
-        return [
-            (
-                *(None, False, str(p.code), True, p.message, str(p.fix)),
-                str(Matter.REQUEST),
-                _faults(p.code),
-            )
-            for p in validation.errors
-        ]
-    if tenant:
-        return [
-            (
-                None,
-                False,
-                str(reason.code),
-                reason.permanent,
-                reason.tenant_text,
-                reason.tenant_fix or None,
+        return list(map(_problem_row, validation.errors))
+    return list(_tenant_rows(found) if tenant else _host_rows(found))
+
+
+def _problem_row(problem: Problem) -> Row:
+    return (
+        *(None, False, str(problem.code), True, problem.message),
+        *(str(problem.fix), str(Matter.REQUEST), _faults(problem.code), None),
+    )
+
+
+def _tenant_rows(found: Feasibility) -> Iterator[Row]:
+    for reason in explain(found).reasons:
+        if reason.for_tenant:
+            yield (
+                *(None, False, str(reason.code), reason.permanent),
+                *(reason.tenant_text, reason.tenant_fix or None),
                 _matter_of_host(reason.permanent),
-                _faults(reason.code),
+                *(_faults(reason.code), reason.guests_fit),
             )
-            for reason in explain(found).reasons
-            if reason.for_tenant
-        ]
-    return [
-        (
-            *(name, fits, code, permanent, message, fix or None),
-            None if permanent is None else _matter_of_host(permanent),
-            _faults(*codes),
+
+
+def _host_rows(found: Feasibility) -> Iterator[Row]:
+    for name, fits, code, permanent, codes, text, fix in host_rows(found):
+        matter = None if permanent is None else _matter_of_host(permanent)
+        fit = found.guests_fit if name is None else None
+        yield (
+            *(name, fits, code, permanent, text, fix or None, matter),
+            *(_faults(*codes), fit),
         )
-        for name, fits, code, permanent, codes, message, fix in host_rows(
-            found
-        )
-    ]
 
 
 def _faults(*codes: str) -> Cell:

@@ -13,6 +13,7 @@ import tenacity
 
 from sev_scheduling.exceptions import (
     InputError,
+    NoCapacity,
     NotOwned,
     PlacementConflict,
     PlacementError,
@@ -104,6 +105,21 @@ def schedule(
         _placement(instance, candidate, selection.names)
         for instance, candidate in zip(claim.instances, chosen, strict=True)
     )
+
+
+def room(
+    api: Api,
+    request: EncryptionRequest | Validation,
+    count: int,
+    *,
+    scope: Scope,
+) -> int:
+    """Return how many of so many equal guests fit; claims nothing."""
+    try:
+        CandidateSelection(api, validated(request), scope).choose(count)
+    except NoCapacity as error:
+        return error.fit
+    return count
 
 
 def _selection(

@@ -268,6 +268,8 @@ class CandidateSelection:
             for h in list_hosts(self._api, details=False, scope=self._scope)
         ]
         found = feasibility(self._api, self._validation, hosts, self._scope)
+        if not moving:
+            found = replace(found, guests=count, guests_fit=fit)
         return NoCapacity(
             explain(found),
             count=count,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
 from sev_scheduling.placement.api import Api
@@ -29,7 +30,11 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     slot_constraint,
     without,
 )
-from sev_scheduling.placement.diagnosis.slots import Slots, find_slots
+from sev_scheduling.placement.diagnosis.slots import (
+    Slots,
+    find_slots,
+    other_models,
+)
 from sev_scheduling.placement.diagnosis.unmet_constraints import (
     Unmet,
     least_short,
@@ -175,7 +180,9 @@ class _Inquiry:
         slot = slot_constraint(self.query)
         slots = find_slots(self.probe, self.query)
         if slots.none:
-            return self._concluded(Cause.NO_MODEL, [slot])
+            offered = other_models(self.probe, self.query)
+            found = self._concluded(Cause.NO_MODEL, [slot])
+            return replace(found, offered=offered)
         if slots.free:
             # One was freed this moment, or is not given out one at a time.
             return self._concluded(Cause.UNCLEAR)

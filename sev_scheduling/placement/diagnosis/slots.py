@@ -6,16 +6,18 @@ Placement is asked for hosts that have anything else left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import os_resource_classes as orc
 
+from sev_scheduling.models import registered_models
 from sev_scheduling.placement.answers import ProviderSummary, Usage
 from sev_scheduling.placement.diagnosis.observed_trees import Summaries
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     anything_left,
     probe_classes,
+    slot_alone,
 )
 from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.prefilter import MICROVERSION_ANY_TRAIT, PlacementRequest
@@ -76,6 +78,32 @@ def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
         used=sum(slots.used for slots in pools.values()),
         summaries=trees,
     )
+
+
+def other_models(probe: Probe, query: PlacementRequest) -> tuple[str, ...]:
+    """Return the models, other than a query's, of which slots are free."""
+    others = tuple(
+        model
+        for model in registered_models().values()
+        if model not in query.models
+    )
+    alone = slot_alone(query)
+    slot = replace(
+        alone.groups[0],
+        required=(frozenset(model.trait for model in others),),
+        forbidden=frozenset(),
+    )
+    found = others and probe.candidates(
+        replace(
+            alone,
+            groups=(slot,),
+            models=others,
+            root_required=query.root_required,
+            root_forbidden=query.root_forbidden,
+        )
+    )
+    free = {c.model for c in found.candidates(others)} if found else set()
+    return tuple(model.name for model in others if model in free)
 
 
 def _roots_by_provider(

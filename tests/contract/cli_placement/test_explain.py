@@ -6,7 +6,7 @@ from tests.contract.cli_placement.conftest import CLOUD
 
 COLUMNS = [
     *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-    *('Matter', 'Faults'),
+    *('Matter', 'Faults', 'Guests'),
 ]
 NAMES = ['epyc', 'default', 'full', 'genoa', 'plain']
 
@@ -141,10 +141,14 @@ def test_tenants_read_neither_names_nor_counts(explain, flavor, write):
             'Fits': False,
             'Code': 'no-pool',
             'Permanent': True,
-            'Message': 'No host offers intel-tdx memory encryption.',
-            'Fix': "Ask the cloud's operator.",
+            'Message': 'No host offers intel-tdx memory encryption; hosts '
+            'offer amd-sev (protects less), amd-sev-snp.',
+            'Fix': "Flavor m1.tdx is public: ask the cloud's operator, or "
+            'choose another flavor. If amd-sev-snp is wanted: openstack '
+            'flavor set --property hw:mem_encryption_model=amd-sev-snp m1.tdx',
             'Matter': 'hosts',
             'Faults': ['no-pool'],
+            'Guests': None,
         }
     ]
 

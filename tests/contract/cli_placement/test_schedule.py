@@ -47,7 +47,7 @@ def test_one_guest_too_many_places_none_of_them(run, schedule, cloud, state):
     ran = schedule('--count', 5, '--state', state)
 
     assert (ran.status, ran.out) == (1, '[]\n')
-    assert ran.err.startswith('Only 4 of 5 guests fit, so none was placed')
+    assert ran.err.startswith('4 of 5 guests fit, so none was placed')
     assert '  1  defaults to machine type pc' in ran.err
     assert used(run, '--state', state) == before
 

@@ -90,7 +90,7 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.GUESTS, guests=4, guests_fit=3),
             (0, 'Placement has room for no more than 3 of the 4 guests',
              'ask for 3 or fewer, or add hosts',
-             'No more than 3 of 4 fit now, so none was built.',
+             'No more than 3 of 4 fit now, and a request gets all or none.',
              'Ask for fewer, or try again later.'),
             id='room for some of them',
         ),
@@ -172,10 +172,13 @@ def figures(free=4, but_for=2, **more):
             (2, 'of 4 hosts with a free amd-sev slot would do but for '
                 'support of property hw_video_model=xen of image ubuntu '
                 '(COMPUTE_GRAPHICS_MODEL_XEN)',
-             'change what asks for it, or the traits of the hosts',
+             'if the guest can do without hw_video_model: openstack image '
+             'unset --property hw_video_model ubuntu, or use hosts with '
+             'COMPUTE_GRAPHICS_MODEL_XEN',
              'No host with a free amd-sev slot supports property '
              'hw_video_model=xen of image ubuntu.',
-             'Change or remove it there.'),
+             'If the guest can do without hw_video_model: openstack image '
+             'unset --property hw_video_model ubuntu'),
             id='host trait that nova makes of a property',
         ),
         pytest.param(
@@ -184,10 +187,13 @@ def figures(free=4, but_for=2, **more):
             (2, 'of 4 hosts with a free amd-sev slot would do but for '
                 'support of property hw_firmware_stateless=true of image '
                 'ubuntu (COMPUTE_SECURITY_STATELESS_FIRMWARE)',
-             'change what asks for it, or the traits of the hosts',
+             'if the guest can do without hw_firmware_stateless: openstack '
+             'image unset --property hw_firmware_stateless ubuntu, or use '
+             'hosts with libvirt 8.6 or later',
              'No host with a free amd-sev slot supports property '
              'hw_firmware_stateless=true of image ubuntu.',
-             'Change or remove it there.'),
+             'If the guest can do without hw_firmware_stateless: openstack '
+             'image unset --property hw_firmware_stateless ubuntu'),
             id='trait that nova makes of a property',
         ),
         pytest.param(

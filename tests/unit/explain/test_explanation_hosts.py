@@ -52,9 +52,13 @@ SNP = SlotPool(3)
             'amd-sev-es', {},
             [host(pools={'amd-sev-es': ES, 'amd-sev-snp': SNP})] * 2, {},
             ('offer amd-sev-snp too, which amd-sev-es must not share a host '
-             'with (CVE-2025-48514)', '',
+             'with (CVE-2025-48514)',
+             'if amd-sev-snp is wanted: openstack flavor set --property '
+             'hw:mem_encryption_model=amd-sev-snp m1',
              'Hosts that offer amd-sev-es also offer amd-sev-snp, and the '
-             'two must not share a host (CVE-2025-48514).', ASK_OPERATOR),
+             'two must not share a host (CVE-2025-48514).',
+             'If amd-sev-snp is wanted: openstack flavor set --property '
+             'hw:mem_encryption_model=amd-sev-snp m1'),
             ('a offers amd-sev-snp too, which amd-sev-es must not share a '
              'host with (CVE-2025-48514).',
              'Use hosts that offer amd-sev-es without amd-sev-snp.'),

@@ -350,8 +350,9 @@ def test_a_trait_deleted_since_is_not_forbidden(world):
         pytest.param(
             {'pools': {ES: 5}},
             lambda: spec(),
-            "No host offers amd-sev memory encryption. Ask the cloud's "
-            'operator.',
+            'No host offers amd-sev memory encryption; hosts offer '
+            'amd-sev-es. If amd-sev-es is wanted: openstack flavor set '
+            '--property hw:mem_encryption_model=amd-sev-es m1.sev',
             id='no host has the model',
         ),
         pytest.param(
@@ -580,7 +581,7 @@ def test_traits_that_nova_makes_of_properties_are_named_by_these(
     )
     run_nova_s_own(request)
     validation = SpecReading.of(request).validation(request, Options())
-    sources = validation.request.trait_sources
+    sources = validation.request.asked_by
     for trait in request.root_required:
         assert trait in sources
     assert key in {
@@ -634,9 +635,9 @@ def test_nova_s_second_query_for_pinned_cpus_counts(
     assert world.hosts_for(request(vcpus), pinned=False)
     assert ask(request(vcpus))
     assert not world.hosts_for(request(vcpus + 1), pinned=False)
-    assert 'PCPU' in refusal(request(vcpus + 1))
+    assert 'cpu_policy' in refusal(request(vcpus + 1))
     configured('workarounds', disable_fallback_pcpu_query=True)
-    assert 'PCPU' in refusal(request(vcpus))
+    assert 'cpu_policy' in refusal(request(vcpus))
 
 
 @pytest.mark.parametrize(
@@ -654,14 +655,15 @@ def test_nova_s_second_query_for_pinned_cpus_counts(
 )
 def test_what_the_second_query_does_not_help(world, extra_specs):
     world.host('alpha', vcpus=4)
-    assert 'PCPU' in refusal(spec(extra_specs))
+    assert 'hw:cpu_policy' in refusal(spec(extra_specs))
 
 
 def test_groups_beside_pinned_cpus_are_kept(world):
     world.host('alpha', vcpus=4)
     world.placement.known_classes.add('CUSTOM_NIC')
     assert ask(spec(PINNED))
-    assert 'PCPU' in refusal(spec({**PINNED, 'resources1:CUSTOM_NIC': '1'}))
+    found = refusal(spec({**PINNED, 'resources1:CUSTOM_NIC': '1'}))
+    assert 'hw:cpu_policy' in found
 
 
 def test_the_explanation_can_be_turned_off(world, configured):

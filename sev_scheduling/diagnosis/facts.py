@@ -143,6 +143,7 @@ class Diagnosis:
     :ivar hosts_with_model: for ``slots-used``, hosts that offer the model
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
+    :ivar offered: for ``no-model``, other models of which slots are free
     :ivar guests: for ``guests``, how many there are to be
     :ivar guests_fit: of these, how many fit at the most
     :ivar calls: calls to Placement that it took
@@ -158,6 +159,7 @@ class Diagnosis:
     hosts_with_model: int | None = None
     slots_total: int | None = None
     slots_used: int | None = None
+    offered: tuple[str, ...] = ()
     guests: int = 1
     guests_fit: int | None = None
     calls: int = 0
@@ -177,6 +179,8 @@ class Feasibility:
         no host fits, and Placement was not asked
     :ivar diagnosis: what keeps hosts that fit, or would with a free slot,
         from being offered, where none is offered
+    :ivar guests: how many guests there are to be
+    :ivar guests_fit: of these, how many fit; None where it was not counted
     :ivar suitable: root uuids of hosts that meet all that Placement knows of
         but a free slot, where none is offered; None where it is not known
     """
@@ -185,6 +189,25 @@ class Feasibility:
     offered: frozenset[str] = frozenset()
     diagnosis: Diagnosis | None = None
     suitable: frozenset[str] | None = None
+    guests: int = 1
+    guests_fit: int | None = None
+
+    @property
+    def too_many(self) -> Diagnosis | None:
+        """What says that some of the guests fit, and not all."""
+        if not self.guests_fit or self.guests_fit >= self.guests:
+            return None
+        return Diagnosis(
+            request=self.result.request,
+            cause=Cause.GUESTS,
+            guests=self.guests,
+            guests_fit=self.guests_fit,
+        )
+
+    @property
+    def yes(self) -> bool:
+        """Whether there is a host for every guest."""
+        return bool(self.fit) and self.too_many is None
 
     @property
     def fit(self) -> tuple[Verdict, ...]:

@@ -1,0 +1,23 @@
+"""The answers of Placement and of hosts to a request, as data."""
+
+from sev_scheduling.diagnosis.facts import (
+    NO_CANDIDATE,
+    PASSING,
+    Cause,
+    Constraint,
+    Diagnosis,
+    Feasibility,
+    Matter,
+    Shortfall,
+)
+
+__all__ = [
+    'NO_CANDIDATE',
+    'PASSING',
+    'Cause',
+    'Constraint',
+    'Diagnosis',
+    'Feasibility',
+    'Matter',
+    'Shortfall',
+]

@@ -1,0 +1,191 @@
+"""What would help against hosts that will not do, as fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sev_scheduling.diagnosis.facts import Cause, Constraint, Diagnosis
+from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.verdict import Verdict, VerdictCode
+from sev_scheduling.models import (
+    EncryptionModel,
+    excluding_models,
+    find_model,
+    weaker_model,
+)
+from sev_scheduling.problems import Advice, Caveat, Field, Fix, Target
+from sev_scheduling.request.groups import InvalidExtraSpec
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.rules.image import host_machine_type
+from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset
+
+#: Extra specs and properties, with their values.
+Askers = tuple[tuple[Field, str], ...]
+
+#: Kinds of constraint that extra specs and properties make.
+_OF_PROPERTIES = frozenset(
+    {Cause.TRAIT, Cause.HOST_TRAIT, Cause.RESOURCES_SHORT}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What would help.
+
+    :ivar changes: of flavor and image, all of them together
+    :ivar of_hosts: what operators can do in their place
+    """
+
+    changes: tuple[Fix, ...] = ()
+    of_hosts: tuple[Fix, ...] = ()
+
+
+_NONE = Remedies()
+
+
+def of_verdicts(verdicts: Sequence[Verdict]) -> Remedies:
+    """Return what helps against hosts that are rejected for one reason."""
+    first = verdicts[0]
+    request, model = first.request, first.model
+    if first.code is VerdictCode.MACHINE_TYPE_NOT_Q35 and model:
+        return _machine_type(request, model)
+    if first.code is VerdictCode.MEMORY_OVERCOMMITTED:
+        name = first.host.name if len(verdicts) == 1 else None
+        ratio = {'ram_allocation_ratio': '1.0'}
+        fix = Fix(target=Target.HOST, name=name, set=ratio)
+        return Remedies(of_hosts=(fix,))
+    if first.code is VerdictCode.EXCLUDED_BY_MODEL:
+        return _another_model(request, (first.excluded_by,))
+    if first.code is VerdictCode.NO_POOL:
+        return _another_model(request, offered_models(verdicts))
+    return _NONE
+
+
+def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
+    """Return what helps against the cause of a diagnosis."""
+    request, cause = diagnosis.request, diagnosis.cause
+    if cause is Cause.NO_MODEL:
+        return _another_model(request, diagnosis.offered)
+    if cause is Cause.MACHINE_TYPE and request.model:
+        return _machine_type(request, request.model)
+    if cause is Cause.GROUP_POLICY:
+        return Remedies((set_flavor(request, {'group_policy': 'none'}),))
+    found = [_removing(request, c) for c in diagnosis.constraints]
+    hosts = _hosts_with(request, diagnosis.constraints)
+    if cause is Cause.COMBINATION:
+        # Any one will do.
+        return Remedies(_either([fix for one in found for fix in one[:1]]))
+    if not all(found):
+        return Remedies(of_hosts=hosts)
+    changes = dict.fromkeys(fix for one in found for fix in one)
+    return Remedies(tuple(changes), hosts)
+
+
+def _either(ways: Sequence[Fix]) -> tuple[Fix, ...]:
+    if not ways:
+        return ()
+    return (replace(ways[0], alternatives=tuple(ways[1:])),)
+
+
+def _removing(
+    request: EncryptionRequest, constraint: Constraint
+) -> tuple[Fix, ...]:
+    """Return what takes a constraint away; () where the model needs it."""
+    if constraint.cause not in _OF_PROPERTIES or is_demanded(
+        request, constraint
+    ):
+        return ()
+    return tuple(
+        unset(request, field, caveats=(Caveat.NOT_NEEDED,))
+        for field, _ in askers(request, constraint)
+    )
+
+
+def _hosts_with(
+    request: EncryptionRequest, constraints: Iterable[Constraint]
+) -> tuple[Fix, ...]:
+    """Return the advice to use other hosts, where properties ask for them."""
+    names = tuple(
+        constraint.name
+        for constraint in constraints
+        if constraint.cause in _OF_PROPERTIES
+        and not constraint.name.startswith('!')
+        and askers(request, constraint)
+    )
+    if not names:
+        return ()
+    return (Fix(advice=Advice.USE_HOSTS_WITH, values=names),)
+
+
+def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
+    """Return the extra specs and properties that make a constraint."""
+    if constraint.cause is Cause.GROUP:
+        return tuple(
+            (entry.field, '')
+            for entry in request.entries
+            if not isinstance(entry, InvalidExtraSpec)
+            and entry.suffix == constraint.name
+        )
+    if constraint.cause not in _OF_PROPERTIES:
+        return ()
+    return request.asked_by.get(constraint.name.removeprefix('!'), ())
+
+
+def is_demanded(request: EncryptionRequest, constraint: Constraint) -> bool:
+    """Whether the model itself needs what makes a constraint."""
+    return any(
+        model.demands(field.key, value)
+        for model in request.models
+        for field, value in askers(request, constraint)
+    )
+
+
+def offered_models(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return the models of which hosts without the one wanted have slots."""
+    return tuple(
+        dict.fromkeys(
+            name
+            for verdict in verdicts
+            if verdict.request.model and not verdict.host.disabled
+            for name, pool in verdict.host.pools.items()
+            if pool.free > 0 and not _is_excluded(name, verdict.host)
+        )
+    )
+
+
+def _is_excluded(name: str, host: Host) -> bool:
+    model = find_model(name)
+    offered = (other for other, pool in host.pools.items() if pool.total > 0)
+    return model is not None and bool(excluding_models(model, offered))
+
+
+def protects_less(request: EncryptionRequest, name: str) -> bool:
+    """Whether a model protects less than the one that is asked for."""
+    return any(
+        weaker_model(model.name, name) == name for model in request.models
+    )
+
+
+def _another_model(
+    request: EncryptionRequest, names: Sequence[str]
+) -> Remedies:
+    """Return the ways to ask for another model that protects as much."""
+    if request.server is not None:
+        return _NONE
+    return Remedies(
+        _either(
+            [
+                set_model(request, name)
+                for name in names
+                if not protects_less(request, name)
+            ]
+        )
+    )
+
+
+def _machine_type(
+    request: EncryptionRequest, model: EncryptionModel
+) -> Remedies:
+    change = set_image(request, {'hw_machine_type': model.machine_type})
+    return Remedies((change,), (host_machine_type(model),))

@@ -1,0 +1,1077 @@
+"""Situations: a flavor, an image, a cloud, and what is told of them.
+
+On the real Placement. Each fix is applied to what it is about and the same is
+asked again: the problem is gone, and no other has come in its place.
+"""
+
+# ruff: noqa: E501 (a fix is one command)
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pytest
+
+from sev_scheduling import Explanation, explain, parse, validate
+from sev_scheduling.explain.reason import Reason
+from sev_scheduling.placement import embedded_placement
+from sev_scheduling.problems import Caveat, Fix, Target
+from sev_scheduling.rules.validation import Validation
+from tests.contract.placement.conftest import World
+from tests.contract.placement.requests import host
+from tests.unit.factories import ON, READY
+
+SWITCH, MODEL = 'hw:mem_encryption', 'hw:mem_encryption_model'
+STATELESS = 'COMPUTE_SECURITY_STATELESS_FIRMWARE'
+SECURE_BOOT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
+UEFI = {'hw_firmware_type': 'uefi'}
+Q35 = {**UEFI, 'hw_machine_type': 'q35'}
+TDX = {**READY, 'os_secure_boot': 'required'}
+SLOTS = {'total': 15}
+FULL = {'total': 15, 'used': 15}
+PC = {'x86_64': 'pc-i440fx-8.2'}
+
+
+class Told(NamedTuple):
+    """What is told.
+
+    :ivar first: the first line, for operators
+    :ivar codes: of all reasons and warnings, the first one first
+    :ivar tenant: what a tenant can change, of the first one that has it
+    :ivar operator: what operators can do in place of that
+    """
+
+    first: str
+    codes: tuple[str, ...]
+    tenant: tuple[str, ...] = ()
+    operator: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A flavor, an image and a cloud.
+
+    :ivar more: traits and amounts that hosts get beside their entries
+    """
+
+    extra_specs: dict[str, str]
+    properties: dict[str, str]
+    hosts: list[dict[str, Any]]
+    models: tuple[str, ...] = ()
+    ram: int = 1024
+    disk: int = 10
+    count: int = 1
+    more: tuple[tuple[str, int], ...] = ()
+
+    def validation(self) -> Validation:
+        request = parse(
+            {
+                'name': 'm1',
+                'vcpus': 2,
+                'ram': self.ram,
+                'disk': self.disk,
+                'extra_specs': self.extra_specs,
+            },
+            {'name': 'u', **self.properties},
+            models=self.models,
+        )
+        return validate(request)
+
+
+class Cloud:
+    """The real Placement; what it says of a situation is found once."""
+
+    def __init__(self, adapter: Any) -> None:
+        self.world = World(adapter)
+        self.client: Any = None
+        self.held = ''
+        self.found: dict[str, list[Explanation]] = {}
+
+    def load(self, situation: Situation) -> None:
+        """Hold a situation's hosts."""
+        hosts = repr((situation.hosts, situation.more))
+        if hosts == self.held:
+            return
+        self.client = self.world.load(*copy.deepcopy(situation.hosts))
+        for entry in situation.hosts:
+            for name, amount in situation.more:
+                if name.startswith('CUSTOM_'):
+                    self.world.ask('PUT', f'/resource_classes/{name}')
+                self.world.inventory(entry['name'], name, total=amount)
+        self.held = hosts
+
+    def explanations(self, situation: Situation) -> list[Explanation]:
+        """Return all that there is to say, an error of the request first."""
+        name = repr(situation)
+        if name not in self.found:
+            validation = situation.validation()
+            found = [explain(validation)]
+            if not validation.errors:
+                self.load(situation)
+                answer = self.client.feasibility(
+                    validation, count=situation.count
+                )
+                found.insert(0, explain(answer))
+            self.found[name] = found
+        return self.found[name]
+
+    def ask(self, situation: Situation) -> Told:
+        found = self.explanations(situation)
+        reasons = [reason for one in found for reason in one.reasons]
+        first = found[0] if found[0].reasons else found[-1]
+        changes = first.reasons[0].changes if first.reasons else ()
+        of_hosts = first.reasons[0].of_hosts if first.reasons else ()
+        return Told(
+            first.headline,
+            tuple(str(reason.code) for reason in reasons),
+            tuple(map(told, changes)),
+            tuple(map(told, of_hosts)),
+        )
+
+    def first_reason(self, situation: Situation) -> Reason | None:
+        for one in self.explanations(situation):
+            if one.reasons:
+                return one.reasons[0]
+        return None
+
+
+@pytest.fixture(scope='module')
+def cloud():
+    with embedded_placement() as adapter:
+        yield Cloud(adapter)
+
+
+def told(fix: Fix) -> str:
+    """Return a fix as data on one line."""
+    one = replace(fix, alternatives=())
+    if one.target is Target.HOST:
+        text = ', '.join(f'{k}={v}' for k, v in one.set.items())
+    else:
+        text = one.command() or ' '.join((str(one.advice), *one.values))
+    return ' | '.join((text, *map(told, fix.alternatives)))
+
+
+#: What is asked -> the situation, and what is told.
+SITUATIONS = {
+    'nobody asks for encryption': (
+        Situation({}, {}, [host()]),
+        Told(
+            first='The guest will not be encrypted: neither flavor m1 nor image u asks for it.',
+            codes=(),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'a key is misspelt': (
+        Situation({'hw:mem_encrypton': 'true'}, {}, [host()]),
+        Told(
+            first='The guest will not be encrypted: neither flavor m1 nor image u asks for it. Flavor m1 has a warning:',
+            codes=('misspelt-key',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption=true m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the image is a plain one': (
+        Situation(ON, {}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('firmware-not-uefi', 'machine-type-unset'),
+            tenant=('openstack image set --property hw_firmware_type=uefi u',),
+            operator=(),
+        ),
+    ),
+    'the image boots with BIOS': (
+        Situation(ON, {**Q35, 'hw_firmware_type': 'bios'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('firmware-not-uefi',),
+            tenant=('openstack image set --property hw_firmware_type=uefi u',),
+            operator=(),
+        ),
+    ),
+    'the machine type is pc': (
+        Situation(ON, {**Q35, 'hw_machine_type': 'pc'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('machine-type-not-q35',),
+            tenant=('openstack image set --property hw_machine_type=q35 u',),
+            operator=(),
+        ),
+    ),
+    'the architecture is another': (
+        Situation(ON, {**Q35, 'hw_architecture': 'aarch64'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('architecture-unsupported',),
+            tenant=('another-architecture x86_64',),
+            operator=(),
+        ),
+    ),
+    'the disk is on IDE': (
+        Situation(ON, {**Q35, 'hw_disk_bus': 'ide'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('disk-bus-unsupported',),
+            tenant=('openstack image set --property hw_disk_bus=virtio u',),
+            operator=(),
+        ),
+    ),
+    'the SCSI controller is another': (
+        Situation(
+            ON,
+            {**Q35, 'hw_disk_bus': 'scsi', 'hw_scsi_model': 'lsilogic'},
+            [host()],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('disk-bus-unsupported',),
+            tenant=(
+                'openstack image set --property hw_scsi_model=virtio-scsi u',
+            ),
+            operator=(),
+        ),
+    ),
+    'the CD-ROM is on IDE': (
+        Situation(ON, {**Q35, 'hw_cdrom_bus': 'ide'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('cdrom-bus-unsupported',),
+            tenant=('openstack image set --property hw_cdrom_bus=sata u',),
+            operator=(),
+        ),
+    ),
+    'neither yes nor no': (
+        Situation({SWITCH: 'maybe'}, Q35, [host()]),
+        Told(
+            first='Flavor m1 cannot be used as it is:',
+            codes=('invalid-boolean',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption=true m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'disabled is no boolean': (
+        Situation({SWITCH: 'disabled'}, Q35, [host()]),
+        Told(
+            first='Flavor m1 cannot be used as it is:',
+            codes=('invalid-boolean',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption=false m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'flavor and image say the opposite': (
+        Situation(ON, {**Q35, 'hw_mem_encryption': 'false'}, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('encryption-conflict',),
+            tenant=(
+                'openstack image set --property hw_mem_encryption=true u | openstack flavor set --property hw:mem_encryption=false m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a model by its short name': (
+        Situation(
+            {**ON, MODEL: 'sev-snp'},
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='m1 asks for sev-snp. Flavor m1 is not ready for it:',
+            codes=('unknown-model',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1 | another-model amd-sev amd-sev-es amd-sev-snp intel-tdx',
+            ),
+            operator=(),
+        ),
+    ),
+    'a model that nobody knows': (
+        Situation({**ON, MODEL: 'zebra'}, READY, [host()]),
+        Told(
+            first='m1 asks for zebra. Flavor m1 is not ready for it:',
+            codes=('unknown-model',),
+            tenant=('another-model amd-sev amd-sev-es amd-sev-snp intel-tdx',),
+            operator=(),
+        ),
+    ),
+    'flavor and image name two models': (
+        Situation(
+            {**ON, MODEL: 'amd-sev'},
+            {**READY, 'hw_mem_encryption_model': 'amd-sev-snp'},
+            [host()],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=('model-conflict',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1 | openstack image set --property hw_mem_encryption_model=amd-sev u',
+            ),
+            operator=(),
+        ),
+    ),
+    'a model, and no encryption': (
+        Situation({MODEL: 'amd-sev'}, {}, [host()]),
+        Told(
+            first='The guest will not be encrypted: neither flavor m1 nor image u asks for it. Flavor m1 has a warning:',
+            codes=('model-without-encryption',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption=true m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the caller would take a model, and nobody asks': (
+        Situation({}, {}, [host()], models=('amd-sev-snp',)),
+        Told(
+            first='The guest will not be encrypted: neither flavor m1 nor image u asks for it. The request has a warning:',
+            codes=('model-without-encryption',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption=true m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'SEV-SNP without stateless firmware': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-snp'},
+            Q35,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='m1 asks for amd-sev-snp. Image u is not ready for it:',
+            codes=('firmware-not-stateless',),
+            tenant=(
+                'openstack image set --property hw_firmware_stateless=true u',
+            ),
+            operator=(),
+        ),
+    ),
+    'TDX with a video device': (
+        Situation(
+            {**ON, MODEL: 'intel-tdx'},
+            {**TDX, 'hw_video_model': 'vga'},
+            [
+                host(
+                    pools={'intel-tdx': SLOTS}, traits=[STATELESS, SECURE_BOOT]
+                )
+            ],
+        ),
+        Told(
+            first='m1 asks for intel-tdx. Image u is not ready for it:',
+            codes=('video-device-present',),
+            tenant=('openstack image set --property hw_video_model=none u',),
+            operator=(),
+        ),
+    ),
+    'SEV with Secure Boot': (
+        Situation(
+            ON,
+            {**Q35, 'os_secure_boot': 'required'},
+            [host(traits=[SECURE_BOOT])],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption.',
+            codes=(),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'a trait of a stronger model': (
+        Situation(
+            {**ON, 'trait:HW_CPU_X86_AMD_SEV_SNP': 'required'},
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('trait-conflict',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1 | openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV_SNP m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a trait of a weaker model': (
+        Situation(
+            {
+                **ON,
+                MODEL: 'amd-sev-snp',
+                'trait:HW_CPU_X86_AMD_SEV': 'required',
+            },
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='m1 asks for amd-sev-snp. Flavor m1 is not ready for it:',
+            codes=('trait-conflict',),
+            tenant=(
+                'openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV m1',
+            ),
+            operator=(),
+        ),
+    ),
+    "the model's own trait is forbidden": (
+        Situation(
+            {**ON, 'trait:HW_CPU_X86_AMD_SEV': 'forbidden'}, Q35, [host()]
+        ),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('trait-conflict',),
+            tenant=(
+                'openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV m1',
+            ),
+            operator=(),
+        ),
+    ),
+    "a model's trait without encryption": (
+        Situation({'trait:HW_CPU_X86_AMD_SEV': 'required'}, {}, [host()]),
+        Told(
+            first='0 of 1 host can run this unencrypted guest:',
+            codes=('trait', 'trait-without-encryption'),
+            tenant=(
+                'openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV m1',
+            ),
+            operator=('use-hosts-with HW_CPU_X86_AMD_SEV',),
+        ),
+    ),
+    'a slot is counted twice': (
+        Situation(
+            {**ON, 'resources:MEM_ENCRYPTION_CONTEXT': '1'}, Q35, [host()]
+        ),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('explicit-slot',),
+            tenant=(
+                'openstack flavor unset --property resources:MEM_ENCRYPTION_CONTEXT m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a PCI device': (
+        Situation({**ON, 'pci_passthrough:alias': 'gpu:1'}, Q35, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('host-device',),
+            tenant=(
+                'openstack flavor unset --property pci_passthrough:alias m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a virtual GPU': (
+        Situation({**ON, 'resources:VGPU': '1'}, Q35, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('host-device',),
+            tenant=('openstack flavor unset --property resources:VGPU m1',),
+            operator=(),
+        ),
+    ),
+    'a trait that does not exist': (
+        Situation({**ON, 'trait:NOBODY': 'required'}, Q35, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('invalid-resource-request',),
+            tenant=(
+                'openstack flavor unset --property trait:NOBODY m1 | correct-trait',
+            ),
+            operator=(),
+        ),
+    ),
+    'an amount that is none': (
+        Situation({**ON, 'resources:CUSTOM_A': 'many'}, Q35, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption. Flavor m1 has a warning:',
+            codes=('invalid-resource-request',),
+            tenant=(
+                'openstack flavor unset --property resources:CUSTOM_A m1 | correct-amount 0 2147483647',
+            ),
+            operator=(),
+        ),
+    ),
+    'several things at once': (
+        Situation(
+            {**ON, 'pci_passthrough:alias': 'gpu:1'},
+            {'hw_firmware_type': 'bios', 'hw_disk_bus': 'ide'},
+            [host()],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Image u is not ready for it:',
+            codes=(
+                'firmware-not-uefi',
+                'disk-bus-unsupported',
+                'host-device',
+                'machine-type-unset',
+            ),
+            tenant=('openstack image set --property hw_firmware_type=uefi u',),
+            operator=(),
+        ),
+    ),
+    'every host will do': (
+        Situation(ON, Q35, [host('a'), host('b')]),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption.',
+            codes=(),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'one host will do': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host('a'),
+                host('b', pools={}),
+                host('c', pools={'amd-sev': FULL}),
+            ],
+        ),
+        Told(
+            first='1 of 3 hosts can run this amd-sev guest:',
+            codes=('no-pool', 'no-free-slot'),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'the hosts default to q35': (
+        Situation(ON, UEFI, [host(machine_types={'x86_64': 'q35'})]),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption. Image u has a warning:',
+            codes=('machine-type-unset',),
+            tenant=(
+                'openstack image set --property hw_machine_type=q35 u | [libvirt] hw_machine_type=x86_64=q35',
+            ),
+            operator=(),
+        ),
+    ),
+    'the hosts default to pc': (
+        Situation(ON, UEFI, [host(machine_types=PC)]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('machine-type-not-q35', 'machine-type-unset'),
+            tenant=('openstack image set --property hw_machine_type=q35 u',),
+            operator=('[libvirt] hw_machine_type=x86_64=q35',),
+        ),
+    ),
+    'the hosts do not tell their default': (
+        Situation(ON, UEFI, [host()]),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption. Image u has a warning:',
+            codes=('machine-type-unset',),
+            tenant=(
+                'openstack image set --property hw_machine_type=q35 u | [libvirt] hw_machine_type=x86_64=q35',
+            ),
+            operator=(),
+        ),
+    ),
+    'all slots are taken': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host('a', pools={'amd-sev': FULL}),
+                host('b', pools={'amd-sev': FULL}),
+            ],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('no-free-slot',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'all slots are reserved': (
+        Situation(
+            ON, Q35, [host(pools={'amd-sev': {'total': 4, 'reserved': 4}})]
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'no host has any slots': (
+        Situation(ON, Q35, [host(pools={})]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'the cloud offers TDX alone': (
+        Situation(
+            ON,
+            TDX,
+            [
+                host(
+                    pools={'intel-tdx': SLOTS}, traits=[STATELESS, SECURE_BOOT]
+                )
+            ],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=intel-tdx m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the cloud offers two other models': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-es'},
+            {**TDX, 'os_secure_boot': 'optional'},
+            [
+                host('a', pools={'intel-tdx': SLOTS}),
+                host('b', pools={'amd-sev': SLOTS}),
+            ],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev-es guest:',
+            codes=('no-pool', 'secure-boot-unsupported'),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=intel-tdx m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the cloud offers a weaker model': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-snp'}, READY, [host(traits=[STATELESS])]
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-snp guest:',
+            codes=('no-pool',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'nova removed the SEV-ES pools of SEV-SNP hosts': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-es'},
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-es guest:',
+            codes=('no-pool',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'SEV-ES beside SEV-SNP': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-es'},
+            READY,
+            [
+                host(
+                    pools={'amd-sev-snp': SLOTS, 'amd-sev-es': SLOTS},
+                    traits=[STATELESS],
+                )
+            ],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-es guest:',
+            codes=('excluded-by-model',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the hosts are disabled': (
+        Situation(ON, Q35, [host(traits=['COMPUTE_STATUS_DISABLED'])]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('host-disabled',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'memory is overcommitted': (
+        Situation(ON, Q35, [host(ram_allocation_ratio=1.5)]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('memory-overcommitted',),
+            tenant=(),
+            operator=('ram_allocation_ratio=1.0',),
+        ),
+    ),
+    'memory is short, and elsewhere overcommitted': (
+        Situation(
+            ON,
+            Q35,
+            [host('a'), host('b', ram_allocation_ratio=1.5)],
+            ram=99999,
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('resources-short', 'memory-overcommitted'),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'no host with a free slot has pinned CPUs, nor has any other': (
+        Situation(
+            {**ON, 'hw:cpu_policy': 'dedicated'},
+            Q35,
+            [host('a'), host('b', pools={'amd-sev': FULL})],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('resources-short', 'no-free-slot'),
+            tenant=('openstack flavor unset --property hw:cpu_policy m1',),
+            operator=('use-hosts-with PCPU',),
+        ),
+    ),
+    'all slots are taken, and no host has pinned CPUs': (
+        Situation(
+            {**ON, 'hw:cpu_policy': 'dedicated'},
+            Q35,
+            [host(pools={'amd-sev': FULL})],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('several',),
+            tenant=(),
+            operator=('use-hosts-with PCPU',),
+        ),
+    ),
+    'a TPM that no host has': (
+        Situation(ON, {**Q35, 'hw_tpm_version': '2.0'}, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=('openstack image unset --property hw_tpm_version u',),
+            operator=(
+                'use-hosts-with COMPUTE_SECURITY_TPM_2_0 COMPUTE_SECURITY_TPM_TIS',
+            ),
+        ),
+    ),
+    'a TPM by flavor and model': (
+        Situation(
+            {**ON, 'hw:tpm_version': '2.0', 'hw:tpm_model': 'tpm-crb'},
+            Q35,
+            [host()],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=(
+                'openstack flavor unset --property hw:tpm_version m1',
+                'openstack flavor unset --property hw:tpm_model m1',
+            ),
+            operator=(
+                'use-hosts-with COMPUTE_SECURITY_TPM_2_0 COMPUTE_SECURITY_TPM_CRB',
+            ),
+        ),
+    ),
+    'Secure Boot for TDX that no host has': (
+        Situation(
+            {**ON, MODEL: 'intel-tdx'},
+            TDX,
+            [host(pools={'intel-tdx': SLOTS}, traits=[STATELESS])],
+        ),
+        Told(
+            first='0 of 1 host can run this intel-tdx guest:',
+            codes=('trait',),
+            tenant=(),
+            operator=('use-hosts-with COMPUTE_SECURITY_UEFI_SECURE_BOOT',),
+        ),
+    ),
+    'stateless firmware for SEV-SNP that no host has': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-snp'},
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS})],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-snp guest:',
+            codes=('trait',),
+            tenant=(),
+            operator=('use-hosts-with COMPUTE_SECURITY_STATELESS_FIRMWARE',),
+        ),
+    ),
+    'stateless firmware that SEV could do without': (
+        Situation(ON, {**Q35, 'hw_firmware_stateless': 'true'}, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=(
+                'openstack image unset --property hw_firmware_stateless u',
+            ),
+            operator=('use-hosts-with COMPUTE_SECURITY_STATELESS_FIRMWARE',),
+        ),
+    ),
+    'a trait that no host has': (
+        Situation({**ON, 'trait:CUSTOM_GOLD': 'required'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=('openstack flavor unset --property trait:CUSTOM_GOLD m1',),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
+    'a trait of the image that no host has': (
+        Situation(ON, {**Q35, 'trait:CUSTOM_GOLD': 'required'}, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=('openstack image unset --property trait:CUSTOM_GOLD u',),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
+    'a trait that every host has, forbidden': (
+        Situation(
+            {**ON, 'trait:CUSTOM_OLD': 'forbidden'},
+            Q35,
+            [host(traits=['CUSTOM_OLD'])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=('openstack flavor unset --property trait:CUSTOM_OLD m1',),
+            operator=(),
+        ),
+    ),
+    'threads of their own, where hosts have siblings': (
+        Situation(
+            {**ON, 'hw:cpu_thread_policy': 'isolate'},
+            Q35,
+            [host(traits=['HW_CPU_HYPERTHREADING'])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=(
+                'openstack flavor unset --property hw:cpu_thread_policy m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'wide addresses': (
+        Situation({**ON, 'hw:maxphysaddr_mode': 'emulate'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=(
+                'openstack flavor unset --property hw:maxphysaddr_mode m1',
+            ),
+            operator=('use-hosts-with COMPUTE_ADDRESS_SPACE_EMULATED',),
+        ),
+    ),
+    'persistent memory': (
+        Situation({**ON, 'hw:pmem': '6GB'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+            tenant=('openstack flavor unset --property hw:pmem m1',),
+            operator=('use-hosts-with CUSTOM_PMEM_NAMESPACE_6GB',),
+        ),
+    ),
+    'a resource class that no host has': (
+        Situation({**ON, 'resources:CUSTOM_FPGA': '1'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+            tenant=(
+                'openstack flavor unset --property resources:CUSTOM_FPGA m1',
+            ),
+            operator=('use-hosts-with CUSTOM_FPGA',),
+        ),
+    ),
+    'a request group that no host serves': (
+        Situation(
+            {
+                **ON,
+                'resources1:CUSTOM_FPGA': '1',
+                'trait1:CUSTOM_GOLD': 'required',
+            },
+            Q35,
+            [host()],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('group',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'more memory than any host has': (
+        Situation(ON, Q35, [host()], ram=99999),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'a disk larger than any': (
+        Situation(ON, Q35, [host()], disk=5000),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'more memory and a trait': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'required'}, Q35, [host()], ram=99999
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('several',),
+            tenant=(),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
+    'one host lacks a trait, and one memory': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'required'},
+            Q35,
+            [host('a', memory_mb=100), host('b')],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('trait', 'no-candidate'),
+            tenant=('openstack flavor unset --property trait:CUSTOM_GOLD m1',),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
+    'three of four guests fit': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host('a', pools={'amd-sev': {'total': 2}}),
+                host('b', pools={'amd-sev': {'total': 1}}),
+            ],
+            count=4,
+        ),
+        Told(
+            first='3 of 4 amd-sev guests fit, on 2 of 2 hosts:',
+            codes=('guests',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'a guest without encryption that is too large': (
+        Situation({}, {}, [host()], ram=99999),
+        Told(
+            first='0 of 1 host can run this unencrypted guest:',
+            codes=('resources-short',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+}
+NAMES = pytest.mark.parametrize('name', SITUATIONS)
+#: More fixes than any situation has: they go in a circle.
+MOST_ROUNDS = 8
+
+
+def test_there_are_enough_of_them():
+    assert len(SITUATIONS) >= 60
+
+
+@NAMES
+def test_what_is_told(cloud, name):
+    situation, expected = SITUATIONS[name]
+    assert cloud.ask(situation) == expected
+
+
+def applied(situation: Situation, fix: Fix) -> Situation | None:
+    """Return the situation once a fix was made; None where none makes it."""
+    changed = copy.deepcopy(situation)
+    if fix.target in (Target.FLAVOR, Target.IMAGE):
+        owner = (
+            changed.extra_specs
+            if fix.target is Target.FLAVOR
+            else changed.properties
+        )
+        owner.update(fix.set)
+        for key in fix.unset:
+            owner.pop(key, None)
+        return changed
+    if fix.target is Target.HOST:
+        for entry in changed.hosts:
+            if 'ram_allocation_ratio' in fix.set:
+                entry['ram_allocation_ratio'] = 1.0
+            else:
+                entry['machine_types'] = {'x86_64': 'q35'}
+        return changed
+    names = fix.values if fix.advice == 'use-hosts-with' else ()
+    traits = [n for n in names if n.startswith(('COMPUTE_', 'HW_'))]
+    traits += [n for n in names if n == 'CUSTOM_GOLD']
+    amounts = [n for n in names if n not in traits]
+    if not names:
+        return None
+    for entry in changed.hosts:
+        entry['traits'] = [*entry.get('traits', ()), *traits]
+    more = (*changed.more, *((name, 8) for name in amounts))
+    return replace(changed, more=more)
+
+
+def model_of(situation):
+    return {
+        key: value
+        for key, value in (
+            *situation.extra_specs.items(),
+            *situation.properties.items(),
+        )
+        if 'mem_encryption' in key
+    }
+
+
+@NAMES
+def test_a_fix_solves_its_problem_and_makes_no_other(cloud, name):
+    situation, before = SITUATIONS[name]
+    reason = cloud.first_reason(situation)
+    if reason is None:
+        return
+    together = situation
+    for fix in reason.changes:
+        together = applied(together, fix) or together
+    ways = [together] if together != situation else []
+    # What hosts get solves no warning about the image, nor one of several.
+    others = () if reason.code == 'several' else reason.of_hosts
+    others += tuple(
+        way
+        for fix in reason.changes
+        for way in fix.alternatives
+        if way.target is not Target.HOST
+    )
+    ways += filter(None, (applied(situation, fix) for fix in others))
+    wanted = any(Caveat.MODEL_WANTED in fix.caveats for fix in reason.changes)
+    for changed in ways:
+        after = cloud.ask(changed)
+        assert after.codes[:1] != (reason.code,)
+        if model_of(changed) == model_of(situation) and not wanted:
+            # What asks for another model has other things to be ready for.
+            assert set(after.codes) <= set(before.codes)
+
+
+@NAMES
+def test_to_do_as_is_told_comes_to_an_end(cloud, name):
+    situation, _ = SITUATIONS[name]
+    for _ in range(MOST_ROUNDS):
+        reason = cloud.first_reason(situation)
+        changed = situation
+        for fix in reason.changes if reason else ():
+            changed = applied(changed, fix) or changed
+        if changed == situation:
+            return
+        situation = changed
+    raise AssertionError(f'in a circle: {situation}')
