@@ -41,6 +41,10 @@ ORDER = {
         *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
         *('explanation', 'capacity', 'server', 'checks', 'drain'),
     ],
+    'sev_scheduling.explain.catalogue': [
+        *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),
+        *('compute', 'nova_conf', 'scheduler'),
+    ],
     'sev_scheduling.placement': [
         *('answers', 'transport', 'api', 'hosts', 'diagnosis'),
         *('feasibility', 'claims', 'guests', 'client', 'embedded'),

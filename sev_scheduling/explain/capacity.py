@@ -46,9 +46,9 @@ def why_no_more(host: HostCapacity) -> str:
     if host.code is None:
         return _SPREAD
     if host.verdict.code is not None and host.code == host.verdict.code:
-        row = catalogue.VERDICTS[host.code, verdict_case([host.verdict])]
+        row = catalogue.hosts.VERDICTS[host.code, verdict_case([host.verdict])]
     else:
-        row = catalogue.VERDICTS[host.code, '']
+        row = catalogue.hosts.VERDICTS[host.code, '']
     return row.hosts.format_map(verdict_values((host.verdict,)))
 
 

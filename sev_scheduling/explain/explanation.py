@@ -50,7 +50,7 @@ class Explanation:
     """Why a request can or cannot be placed.
 
     :ivar kind: ``errors``, ``warnings`` or ``valid`` of a request, or a key
-        of :data:`.catalogue.HEADLINES`
+        of :data:`.catalogue.hosts.HEADLINES`
     :ivar values: what the headline is made of: ``guest``, ``fit``, ``total``
     :ivar reasons: why not; for hosts, the largest group first
     :ivar page: what there is to say about the request itself; None where
@@ -68,7 +68,7 @@ class Explanation:
         if self.page is not None:
             return self.page.headline
         end = ':' if self.reasons else '.'
-        template, _ = catalogue.HEADLINES[self.kind]
+        template, _ = catalogue.hosts.HEADLINES[self.kind]
         return template.format_map({**self.values, 'end': end})
 
     @property
@@ -76,7 +76,7 @@ class Explanation:
         """One line for tenants."""
         if self.page is not None:
             return self.page.headline
-        return catalogue.HEADLINES[self.kind][1].format_map(self.values)
+        return catalogue.hosts.HEADLINES[self.kind][1].format_map(self.values)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ class Explanation:
         :param moving: whether it was a guest that was to move
         """
         case = 'moving' if moving else 'one' if count == 1 else 'many'
-        template = catalogue.NO_CAPACITY['some' if fit else case]
+        template = catalogue.hosts.NO_CAPACITY['some' if fit else case]
         return template.format(fit=fit, count=count)
 
 
@@ -259,13 +259,13 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         fix = why.fix
         yield None, False, why.code, why.permanent, (why.code,), text, fix
     elif found.guests_fit is not None:
-        text = catalogue.GUESTS_FIT.format(
+        text = catalogue.hosts.GUESTS_FIT.format(
             fit=found.guests_fit, count=found.guests
         )
         yield None, found.yes, None, None, (), text, ''
     but_for = frozenset(map(id, found.but_for))
     unavailable = frozenset(map(id, found.unavailable))
-    row = catalogue.VERDICTS[NO_CANDIDATE, '']
+    row = catalogue.hosts.VERDICTS[NO_CANDIDATE, '']
     for verdict in found.result.verdicts:
         name = verdict.host.name
         if why is not None and id(verdict) in but_for:
@@ -301,7 +301,9 @@ def where_it_fits(feasibility: Feasibility) -> str:
         for v in fit[:_MOST_NAMES]
     )
     more = len(fit) - _MOST_NAMES
-    template = catalogue.FITS_ON_MORE if more > 0 else catalogue.FITS_ON
+    template = (
+        catalogue.hosts.FITS_ON_MORE if more > 0 else catalogue.hosts.FITS_ON
+    )
     return template.format(names=names, more=more)
 
 

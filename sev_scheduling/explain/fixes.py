@@ -25,13 +25,13 @@ def condition(fix: Fix) -> str:
     for caveat in fix.caveats:
         subject, text = (
             template.format_map(fix_values(fix))
-            for template in catalogue.CAVEATS[caveat]
+            for template in catalogue.fixes.CAVEATS[caveat]
         )
         by_subject.setdefault(subject, []).append(text)
     clauses = ' and '.join(
         f'{subject} {_listed(texts)}' for subject, texts in by_subject.items()
     )
-    return catalogue.IF.format(clauses=clauses) if clauses else ''
+    return catalogue.fixes.IF.format(clauses=clauses) if clauses else ''
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -43,14 +43,14 @@ def brief(fix: Fix) -> str:
     """Return such as ``set hw_disk_bus=virtio on image u``."""
     if fix.target is None:
         return _advice(fix)
-    template = catalogue.CHANGES[fix.target, bool(fix.set)]
+    template = catalogue.fixes.CHANGES[fix.target, bool(fix.set)]
     return template.format_map(fix_values(fix))
 
 
 def _advice(fix: Fix) -> str:
     if fix.advice is None:
         return ''
-    return catalogue.ADVICE[fix.advice].format_map(fix_values(fix))
+    return catalogue.fixes.ADVICE[fix.advice].format_map(fix_values(fix))
 
 
 @message.register
@@ -69,7 +69,7 @@ def how_to(fixes: Iterable[Fix]) -> str:
     """Return what to change; it ends with the commands."""
     changes = merge(fixes, alternatives=True)
     notes = dict.fromkeys(
-        catalogue.PUBLIC[fix.target].format(name=fix.name)
+        catalogue.fixes.PUBLIC[fix.target].format(name=fix.name)
         for fix in changes
         if fix.public and fix.target is not None
     )

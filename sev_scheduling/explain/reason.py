@@ -101,9 +101,9 @@ class Reason:
         return None
 
     @property
-    def _row(self) -> tuple[catalogue.Row, Values]:
+    def _row(self) -> tuple[catalogue.rows.Row, Values]:
         if isinstance(self.finding, Diagnosis):
-            row = catalogue.CAUSES[
+            row = catalogue.placement.CAUSES[
                 self.finding.cause, cause_case(self.finding)
             ]
             return row, cause_values(self.finding)
@@ -112,7 +112,7 @@ class Reason:
         if self.code == VerdictCode.NO_POOL and not self.of_all:
             # Others offer the model that is asked for.
             case = ''
-        row = catalogue.VERDICTS[self.code, case]
+        row = catalogue.hosts.VERDICTS[self.code, case]
         return row, verdict_values(self.finding)
 
     @property
@@ -139,7 +139,7 @@ class Reason:
         change = how_to(self.changes)
         hosts = ' and '.join(map(brief, self.of_hosts))
         if change and hosts:
-            return catalogue.ON_HOSTS.format(change=change, hosts=hosts)
+            return catalogue.fixes.ON_HOSTS.format(change=change, hosts=hosts)
         return change or hosts
 
     @property
@@ -149,7 +149,9 @@ class Reason:
             return ''
         names = [verdict.host.name for verdict in self.verdicts]
         more = len(names) - _FIRST_NAMES
-        template = catalogue.NAMES_MORE if more > 0 else catalogue.NAMES
+        template = (
+            catalogue.hosts.NAMES_MORE if more > 0 else catalogue.hosts.NAMES
+        )
         return template.format(
             names=', '.join(names[:_FIRST_NAMES]), more=more
         )
@@ -170,7 +172,9 @@ class Reason:
             yield self.names
         for other in self.further:
             some = other.hosts < self.hosts
-            template = catalogue.SOME_ALSO if some else catalogue.ALL_ALSO
+            template = (
+                catalogue.hosts.SOME_ALSO if some else catalogue.hosts.ALL_ALSO
+            )
             yield template.format(count=other.hosts, text=other.text)
         fixes = [self.fix, *(other.fix for other in self.further)]
         for fix in dict.fromkeys(filter(None, fixes)):
@@ -196,7 +200,7 @@ class Reason:
         row, values = self._row
         if row.tenant_advice:
             return row.tenant_advice.format_map(values)
-        return sentence(how_to(self.changes)) or catalogue.ASK_OPERATOR
+        return sentence(how_to(self.changes)) or catalogue.rows.ASK_OPERATOR
 
     def without_asker(self) -> str:
         if isinstance(self.finding, Problem):
@@ -364,18 +368,22 @@ def _but_for(
     if diagnosis.cause in _WHOLE:
         return what
     if beside_others:
-        return catalogue.THESE_BUT_FOR.format(what=what)
+        return catalogue.placement.THESE_BUT_FOR.format(what=what)
     known = diagnosis.hosts_but_for is not None and values['total']
-    template = catalogue.BUT_FOR if known else catalogue.SOME_BUT_FOR
+    template = (
+        catalogue.placement.BUT_FOR
+        if known
+        else catalogue.placement.SOME_BUT_FOR
+    )
     return template.format_map({**values, 'what': what})
 
 
 def problem_text(problem: Problem) -> str:
-    row = catalogue.PROBLEMS[problem.code, problem.case]
+    row = catalogue.request.PROBLEMS[problem.code, problem.case]
     values = problem_values(problem)
     template = row.text
     if row.asked and problem.requesters:
-        template = f'{catalogue.ASKED}{row.text}'
+        template = f'{catalogue.request.ASKED}{row.text}'
     return f'{sentence(template.format_map(values))}.'
 
 
@@ -388,11 +396,15 @@ def _(problem: Problem) -> str:
 def _(verdict: Verdict) -> str:
     values = verdict_values((verdict,))
     if verdict.code is None:
-        fits = catalogue.FITS if verdict.model else catalogue.FITS_UNENCRYPTED
+        fits = (
+            catalogue.hosts.FITS
+            if verdict.model
+            else catalogue.hosts.FITS_UNENCRYPTED
+        )
         if verdict.unlimited:
-            fits = catalogue.FITS_UNLIMITED
+            fits = catalogue.hosts.FITS_UNLIMITED
         return fits.format_map(values)
-    row = catalogue.VERDICTS[verdict.code, verdict_case([verdict])]
+    row = catalogue.hosts.VERDICTS[verdict.code, verdict_case([verdict])]
     return f'{verdict.host.name} {row.hosts.format_map(values)}.'
 
 
@@ -400,5 +412,5 @@ def _(verdict: Verdict) -> str:
 def _(verdict: Verdict) -> str:
     if verdict.code is None:
         return ''
-    row = catalogue.VERDICTS[verdict.code, verdict_case([verdict])]
+    row = catalogue.hosts.VERDICTS[verdict.code, verdict_case([verdict])]
     return row.host_advice.format_map(verdict_values((verdict,)))

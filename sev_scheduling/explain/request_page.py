@@ -83,20 +83,22 @@ class RequestPage:
             models = [p.model for p in self.problems if p.model]
             model = request.model_name if request else next(iter(models), '')
             askers = ' and '.join(names)
-            return catalogue.ASKS[errors].format(
+            return catalogue.request.ASKS[errors].format(
                 # A name is left as it is.
                 askers=askers if requesters[0].owner else sentence(askers),
                 n=Count(len(names)),
                 model=model or 'memory encryption',
             )
         if request is None:
-            return '' if self.problems else catalogue.NO_PROBLEMS
+            return '' if self.problems else catalogue.request.NO_PROBLEMS
         flavor = request.field(Source.FLAVOR, '')
         image = request.field(Source.IMAGE, '')
         nobody = (
-            catalogue.NOBODY_OF_TWO if image.owner else catalogue.NOBODY_OF_ONE
+            catalogue.request.NOBODY_OF_TWO
+            if image.owner
+            else catalogue.request.NOBODY_OF_ONE
         ).format(owner=owner(flavor), other=owner(image))
-        return catalogue.NOT_ASKED[errors].format(nobody=nobody)
+        return catalogue.request.NOT_ASKED[errors].format(nobody=nobody)
 
     def _requesters(self) -> tuple[Field, ...]:
         if self.request is not None:
@@ -114,18 +116,18 @@ class RequestPage:
             kind = 'warnings'
             if errors:
                 kind = 'not-ready' if self._requesters() else 'unusable'
-            header = catalogue.OWNERS[kind].format(owner=name)
+            header = catalogue.request.OWNERS[kind].format(owner=name)
             lines = [f'{_INDENT}{_line(problem)}' for problem in problems]
             sections.append([sentence(header), *dict.fromkeys(lines)])
         return sections or [[]]
 
     def _owner(self, field: Field) -> str:
         if field.source in (Source.REQUEST, Source.ACTION):
-            return catalogue.OWNER_OF[field.source]
+            return catalogue.request.OWNER_OF[field.source]
         request = self.request
         if field.source is Source.IMAGE and request is not None:
             if request.server is not None:
-                return catalogue.OWNER_OF[Source.ACTION]
+                return catalogue.request.OWNER_OF[Source.ACTION]
             if request.image_of_volume:
                 name = request.volume_name
                 return f'volume {name}' if name else 'the volume'
@@ -138,7 +140,7 @@ def _line(problem: Problem) -> str:
 
 def _text(problem: Problem) -> str:
     """Return what is, and what is needed, without the owner."""
-    row = catalogue.PROBLEMS[problem.code, problem.case]
+    row = catalogue.request.PROBLEMS[problem.code, problem.case]
     return (row.line or row.text).format_map(problem_values(problem))
 
 
@@ -154,9 +156,9 @@ def _change_lines(
     else:
         yield from _command_lines(change)
         if any(caveat.of_image for caveat in change.caveats):
-            yield catalogue.OTHERWISE
+            yield catalogue.fixes.OTHERWISE
         if change.public and change.target is not None:
-            template = catalogue.PUBLIC[change.target]
+            template = catalogue.fixes.PUBLIC[change.target]
             yield template.format(name=change.name)
     others = [other for fix in of_target for other in fix.alternatives]
     for other in merge(o for o in others if o.command()):
@@ -170,7 +172,7 @@ def _change_lines(
         and (of_hosts or other.target is not Target.HOST)
     )
     if prose:
-        yield catalogue.OR.format(others=', or '.join(prose))
+        yield catalogue.fixes.OR.format(others=', or '.join(prose))
 
 
 def _same_target(fix: Fix, change: Fix) -> bool:
@@ -184,7 +186,7 @@ def _same_target(fix: Fix, change: Fix) -> bool:
 
 
 def _command_lines(change: Fix) -> Iterator[str]:
-    yield f'{sentence(condition(change)) or catalogue.CHANGE}:'
+    yield f'{sentence(condition(change)) or catalogue.fixes.CHANGE}:'
     yield f'{_INDENT}{change.command()}'
 
 
@@ -213,7 +215,7 @@ def _few(words: Sequence[str]) -> str:
     more = len(words) - _MOST_NAMES
     if more <= 0:
         return shown
-    return f'{shown} {catalogue.AUDIT["and-more"].format(more=more)}'
+    return f'{shown} {catalogue.request.AUDIT["and-more"].format(more=more)}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ class AuditPage:
     def headline(self) -> str:
         """How much was looked at, and whether all is well."""
         found = self.audit
-        return catalogue.AUDIT['headline'].format(
+        return catalogue.request.AUDIT['headline'].format(
             flavors=f'{found.flavors:,}',
             images=f'{found.images:,}',
             pairs=f'{found.pairs:,}',
@@ -263,9 +265,9 @@ class AuditPage:
         found = self.audit
         pairs: dict[str, tuple[bool, str | None]] = {}
         for group in found.groups:
-            name = catalogue.AUDIT['plain']
+            name = catalogue.request.AUDIT['plain']
             if group.encrypted:
-                name = group.model or catalogue.AUDIT['no-model']
+                name = group.model or catalogue.request.AUDIT['no-model']
             pairs.setdefault(name, (group.encrypted, group.model))
         width = max(map(len, pairs), default=0)
         digits = len(f'{found.pairs:,}')
@@ -273,7 +275,7 @@ class AuditPage:
             encrypted, model = pairs[name]
             asked = {'encrypted': encrypted, 'model': model}
             counts = [
-                f'{number:,} {catalogue.AUDIT[word]}'
+                f'{number:,} {catalogue.request.AUDIT[word]}'
                 for word, severity in (
                     ('ready', None),
                     ('warnings', Severity.WARNING),
@@ -287,7 +289,7 @@ class AuditPage:
                 f'{", ".join(counts)}'
             )
         if self.left_out:
-            yield _INDENT + catalogue.AUDIT['left-out'].format(
+            yield _INDENT + catalogue.request.AUDIT['left-out'].format(
                 n=Count(self.left_out)
             )
 
@@ -295,7 +297,7 @@ class AuditPage:
         problems = self.audit.problems
         if not problems:
             return
-        yield catalogue.AUDIT['problems']
+        yield catalogue.request.AUDIT['problems']
         digits = max(len(f'{p.pairs:,}') for p in problems)
         for problem in problems[:_MOST_PROBLEMS]:
             count = f'{problem.pairs:>{digits},}'
@@ -303,14 +305,14 @@ class AuditPage:
             yield f'{_INDENT}{count}  {severity:9}{said(problem)}'
             yield (
                 f'{_INDENT}{"":{digits}}  '
-                + catalogue.AUDIT['where'].format(
+                + catalogue.request.AUDIT['where'].format(
                     flavors=names(problem.flavors),
                     images=names(problem.images),
                 )
             )
         more = len(problems) - _MOST_PROBLEMS
         if more > 0:
-            yield _INDENT + catalogue.AUDIT['more-problems'].format(
+            yield _INDENT + catalogue.request.AUDIT['more-problems'].format(
                 n=Count(more)
             )
 
@@ -318,12 +320,14 @@ class AuditPage:
         fixes = self.audit.fixes
         if not fixes:
             return
-        yield catalogue.AUDIT['fixes']
+        yield catalogue.request.AUDIT['fixes']
         for fix in fixes[:_MOST_FIXES]:
             yield from command_lines(fix)
         more = len(fixes) - _MOST_FIXES
         if more > 0:
-            yield _INDENT + catalogue.AUDIT['more-fixes'].format(n=Count(more))
+            yield _INDENT + catalogue.request.AUDIT['more-fixes'].format(
+                n=Count(more)
+            )
 
 
 def said(problem: AuditProblem) -> str:
@@ -331,14 +335,16 @@ def said(problem: AuditProblem) -> str:
     text = _text(problem.problem)
     others = [quoted(v) for v in problem.values[1:] if v is not None]
     if others:
-        text += ' ' + catalogue.AUDIT['values'].format(values=_few(others))
+        text += ' ' + catalogue.request.AUDIT['values'].format(
+            values=_few(others)
+        )
     return text
 
 
 def command_lines(fix: AuditFix) -> Iterator[str]:
     """Yield what a fix does for how many pairs, and its commands."""
     kind = 'mends' if fix.mends else 'helps'
-    what = catalogue.AUDIT[kind].format(
+    what = catalogue.request.AUDIT[kind].format(
         n=Count(fix.mends or fix.pairs), number=f'{fix.mends or fix.pairs:,}'
     )
     for change in fix.changes:

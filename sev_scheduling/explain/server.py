@@ -44,7 +44,7 @@ class ServerExplanation:
     def headline(self) -> str:
         """One line for operators and for tenants."""
         fault = self.server.fault
-        return catalogue.SERVER[fault is not None].format(
+        return catalogue.server.SERVER[fault is not None].format(
             name=self.server.name or self.server.id,
             status=self.server.status,
             fault=one_line(fault or ''),
@@ -70,19 +70,19 @@ class ServerExplanation:
     def _lines(self, about: str) -> Iterator[str]:
         yield self.headline
         if self.failed is not None and self.server.fault is None:
-            yield catalogue.LAST_ACTION.format(
+            yield catalogue.server.LAST_ACTION.format(
                 action=one_line(self.failed.action),
                 time=one_line(self.failed.time),
             )
         if self.server.machine_type:
-            yield catalogue.MACHINE_TYPE.format(
+            yield catalogue.server.MACHINE_TYPE.format(
                 machine_type=one_line(self.server.machine_type)
             )
         if self.changed:
-            yield catalogue.SERVER_CHANGED
-        yield catalogue.MATTERS[self.matter]
+            yield catalogue.server.SERVER_CHANGED
+        yield catalogue.server.MATTERS[self.matter]
         for one in self.unknown:
-            yield catalogue.UNKNOWN[one]
+            yield catalogue.server.UNKNOWN[one]
         yield about
         if self.matter is Matter.REQUEST and not self.changed:
-            yield catalogue.SERVER_COPIES
+            yield catalogue.server.SERVER_COPIES

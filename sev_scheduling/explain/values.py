@@ -102,7 +102,7 @@ def _provided(fix: Fix) -> str:
     """Return what gives hosts the traits and resources of a fix."""
     return ' and '.join(
         dict.fromkeys(
-            catalogue.PROVIDED.get(name, name) for name in fix.values
+            catalogue.fixes.PROVIDED.get(name, name) for name in fix.values
         )
     )
 
@@ -130,8 +130,8 @@ def _machine_type_values(request: EncryptionRequest) -> Values:
     return {
         'command': fix.command(),
         'image': 'volume' if request.image_of_volume else 'image',
-        'target': catalogue.PROPERTY_OF[fix.target],
-        'it': catalogue.PROPERTY_OF_IT[fix.target],
+        'target': catalogue.fixes.PROPERTY_OF[fix.target],
+        'it': catalogue.fixes.PROPERTY_OF_IT[fix.target],
     }
 
 
@@ -201,7 +201,7 @@ def _offers(request: EncryptionRequest, offered: Sequence[str]) -> Values:
     source = model.exclusion_source if model else ''
     return {
         'offers': ', '.join(
-            catalogue.WEAKER.format(name=name)
+            catalogue.hosts.WEAKER.format(name=name)
             if protects_less(request, name)
             else name
             for name in offered
@@ -253,9 +253,11 @@ def _properties(request: EncryptionRequest, *constraints: Constraint) -> str:
         asker for c in constraints for asker in askers(request, c)
     )
     return ' and '.join(
-        (catalogue.PROPERTY if value else catalogue.PROPERTY_ALONE).format(
-            what=what(field), value=value, owner=owner(field)
-        )
+        (
+            catalogue.placement.PROPERTY
+            if value
+            else catalogue.placement.PROPERTY_ALONE
+        ).format(what=what(field), value=value, owner=owner(field))
         for field, value in found
     )
 
@@ -270,9 +272,9 @@ def _asked_beside(diagnosis: Diagnosis) -> Values:
             traits.update(*group.required)
     return {
         'amounts': ', '.join(
-            catalogue.AMOUNTS.get(name, catalogue.AMOUNT).format(
-                amount=amount, name=name
-            )
+            catalogue.placement.AMOUNTS.get(
+                name, catalogue.placement.AMOUNT
+            ).format(amount=amount, name=name)
             for name, amount in sorted(sums.items())
         ),
         'traits': f'({", ".join(sorted(traits)) or "no traits"})',
@@ -285,7 +287,7 @@ def cause_values(diagnosis: Diagnosis) -> Values:
     lacks_slots = any(
         c.cause is Cause.SLOTS_USED for c in diagnosis.constraints
     )
-    such = catalogue.SUCH_HOSTS[
+    such = catalogue.placement.SUCH_HOSTS[
         'any'
         if not request.encrypted
         else 'offering'
@@ -336,19 +338,19 @@ def cause_values(diagnosis: Diagnosis) -> Values:
 
 def _label(constraint: Constraint) -> str:
     if constraint.cause is Cause.PORT and not constraint.name:
-        return catalogue.SOME_PORT
-    return catalogue.CONSTRAINTS[constraint.cause].format(
+        return catalogue.placement.SOME_PORT
+    return catalogue.placement.CONSTRAINTS[constraint.cause].format(
         name=constraint.name, constraint=constraint
     )
 
 
 def _tenant_name(request: EncryptionRequest, constraint: Constraint) -> str:
     if _is_service(constraint):
-        return catalogue.TENANT_SERVICE
+        return catalogue.placement.TENANT_SERVICE
     properties = _properties(request, constraint)
     if properties:
         return properties
-    template = catalogue.TENANT_CONSTRAINTS.get(constraint.cause)
+    template = catalogue.placement.TENANT_CONSTRAINTS.get(constraint.cause)
     if template is None:
         return _label(constraint)
     return template.format(name=constraint.name)
@@ -363,13 +365,13 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
         values = {'label': _label(constraint)}
         best = short.get(constraint.name)
         if constraint.cause is Cause.SLOTS_USED and diagnosis.slots_total:
-            template = catalogue.SLOTS_IN_USE
+            template = catalogue.placement.SLOTS_IN_USE
             values |= {
                 'slots_used': str(diagnosis.slots_used),
                 'slots_total': str(diagnosis.slots_total),
             }
         elif constraint.cause is Cause.RESOURCES_SHORT and best is not None:
-            template = catalogue.SHORTFALL
+            template = catalogue.placement.SHORTFALL
             values |= {
                 'name': constraint.name,
                 'requested': str(best.requested),
@@ -379,6 +381,6 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
             }
         values['properties'] = _properties(diagnosis.request, constraint)
         if values['properties']:
-            template = f'{template} {catalogue.ASKED_BY}'
+            template = f'{template} {catalogue.placement.ASKED_BY}'
         figures.append(template.format(**values))
     return figures

@@ -187,6 +187,7 @@ TESTED_ELSEWHERE = {
     'cli.commands.node_check': 'unit/cli/commands/test_node.py',
     'cli.commands.node_reserve': 'unit/cli/commands/test_node.py',
     'cli.options.node': 'unit/cli/commands/test_node.py',
+    'explain.catalogue': 'unit/explain/test_catalogue.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',

@@ -6,7 +6,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 from sev_scheduling import rules
-from sev_scheduling.explain import checks
+from sev_scheduling.explain import catalogue
 from sev_scheduling.hosts.check import NoteCode
 
 _WHEN = {
@@ -66,7 +66,7 @@ class NoteCodes(SphinxDirective):
     def run(self):
         listed = nodes.definition_list()
         for code in NoteCode:
-            row = checks.ROWS[code]
+            row = catalogue.NOTES[code]
             item = nodes.definition_list_item()
             term = nodes.term(ids=[f'check-{code}'])
             term += nodes.literal(text=str(code))

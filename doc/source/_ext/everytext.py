@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from sev_scheduling import Diagnosis, Problem
-from sev_scheduling.explain import capacity, catalogue, checks
+from sev_scheduling.explain import capacity, catalogue
 from sev_scheduling.explain.values import (
     Count,
     cause_values,
@@ -18,8 +18,11 @@ from sev_scheduling.explain.values import (
 )
 
 MODULES = {
-    'catalogue': catalogue,
-    'checks': checks,
+    **{
+        name: getattr(catalogue, name)
+        for name in catalogue.__all__
+        if name.islower()
+    },
     'capacity': capacity,
 }
 
@@ -153,7 +156,7 @@ _BY_CODE = ('PROBLEMS', 'VERDICTS', 'CAUSES')
 def texts(module: Any) -> Iterator[tuple[str, str, str]]:
     """Yield table, key and template of every text of a module."""
     for table, value in vars(module).items():
-        if not table.strip('_').isupper():
+        if not table.strip('_').isupper() or _is_imported(module, table):
             continue
         if isinstance(value, str):
             yield table, '', value
@@ -163,6 +166,13 @@ def texts(module: Any) -> Iterator[tuple[str, str, str]]:
                 name = ' '.join(str(part) for part in parts if str(part))
                 for text in _of(row):
                     yield table, name, text
+
+
+def _is_imported(module: Any, table: str) -> bool:
+    return any(
+        module is not shared and hasattr(shared, table)
+        for shared in (catalogue.rows, catalogue.fixes)
+    )
 
 
 def _of(row: Any) -> Iterator[str]:
@@ -219,19 +229,22 @@ def rendered(template: str, code: str = '') -> list[str]:
 
 
 class EveryText(SphinxDirective):
-    """``.. every-text:: catalogue``: the texts of a module, by table."""
+    """``.. every-text:: hosts``: the texts of a module, by table."""
 
     required_arguments = 1
 
     def run(self):
         found: dict[str, dict[str, list[str]]] = {}
-        for table, key, template in texts(MODULES[self.arguments[0]]):
+        subject = self.arguments[0]
+        for table, key, template in texts(MODULES[subject]):
             row = found.setdefault(table, {}).setdefault(key, [])
             code = key.partition(' ')[0]
             row += rendered(template, code if table in _BY_CODE else '')
         sections = []
         for table, rows in found.items():
-            section = nodes.section(names=[table], ids=[f'text-{table}'])
+            section = nodes.section(
+                names=[table], ids=[f'text-{subject}-{table}']
+            )
             section += nodes.title(text=table.strip('_'))
             listed = nodes.definition_list()
             for key, lines in rows.items():

@@ -16,7 +16,7 @@ from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Cell, Rows
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.explain.capacity import amounts, in_all, resources
-from sev_scheduling.explain.catalogue import NO_HOSTS, NO_LIMIT
+from sev_scheduling.explain.catalogue.hosts import NO_HOSTS, NO_LIMIT
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.capacity import Capacity as GuestCapacity
 from sev_scheduling.hosts.host import Host, SlotPool

@@ -181,8 +181,8 @@ class _Inquiry:
         slots = find_slots(self.probe, self.query)
         if slots.none:
             offered = other_models(self.probe, self.query)
-            found = self._concluded(Cause.NO_MODEL, [slot])
-            return replace(found, offered=offered)
+            none = self._concluded(Cause.NO_MODEL, [slot])
+            return replace(none, offered=offered)
         if slots.free:
             # One was freed this moment, or is not given out one at a time.
             return self._concluded(Cause.UNCLEAR)

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from sev_scheduling.explain.catalogue import NO_HOSTS
+from sev_scheduling.explain.catalogue.hosts import NO_HOSTS
 
 COLUMNS = [
     *('Host', 'Model', 'Total', 'Reserved', 'Used', 'Free', 'Status'),

@@ -1,5 +1,6 @@
 """Every code has a row, and every row can be rendered in every view."""
 
+import inspect
 import re
 import string
 
@@ -11,6 +12,8 @@ from sev_scheduling.explain.values import Count
 from sev_scheduling.hosts.verdict import VerdictCode
 from sev_scheduling.problems import Advice, Code, Target
 
+SUBJECTS = [*filter(inspect.ismodule, vars(catalogue).values())]
+
 
 class _Anything(dict):
     """Has a value of every name; numbers choose words."""
@@ -19,13 +22,34 @@ class _Anything(dict):
         return Count(2) if name == 'n' else f'<{name}>'
 
 
+def test_a_row_stands_in_one_module():
+    notes = [vars(module).get('NOTES', {}) for module in SUBJECTS]
+    names = [
+        name
+        for module in SUBJECTS
+        for name, value in vars(module).items()
+        if isinstance(value, dict) and name.isupper() and name != 'NOTES'
+    ]
+
+    assert sum(map(len, notes)) == len(catalogue.NOTES)
+    assert len(names) == len({*names})
+
+
 def templates():
     """Yield every text of the catalogue, with the name of its table."""
-    for name, table in vars(catalogue).items():
-        if name.isupper() and isinstance(table, dict):
+    tables = {
+        name: table
+        for module in SUBJECTS
+        for name, table in vars(module).items()
+        if name[0].isupper() and name.isupper() and name != 'NOTES'
+    }
+    for name, table in tables.items():
+        if isinstance(table, dict):
             for key, row in table.items():
                 texts = row
-                if isinstance(row, (catalogue.Row, catalogue.ProblemRow)):
+                if isinstance(
+                    row, (catalogue.rows.Row, catalogue.rows.ProblemRow)
+                ):
                     texts = [
                         getattr(row, slot)
                         for slot in row.__slots__
@@ -33,16 +57,16 @@ def templates():
                     ]
                 for text in [texts] if isinstance(texts, str) else texts:
                     yield pytest.param(text, id=f'{name} {key} {text[:20]}')
-        elif name.isupper() and isinstance(table, str):
+        else:
             yield pytest.param(table, id=name)
 
 
 @pytest.mark.parametrize(
     ('table', 'codes'),
     [
-        (catalogue.PROBLEMS, Code),
-        (catalogue.VERDICTS, {*VerdictCode, NO_CANDIDATE}),
-        (catalogue.CAUSES, {*Cause} - {Cause.NONE}),
+        (catalogue.request.PROBLEMS, Code),
+        (catalogue.hosts.VERDICTS, {*VerdictCode, NO_CANDIDATE}),
+        (catalogue.placement.CAUSES, {*Cause} - {Cause.NONE}),
     ],
     ids=['problems', 'verdicts', 'causes'],
 )
@@ -51,14 +75,14 @@ def test_every_code_has_a_row(table, codes):
 
 
 def test_all_advice_and_every_change_has_words():
-    assert catalogue.ADVICE.keys() == {*Advice}
-    assert catalogue.CHANGES.keys() == {
+    assert catalogue.fixes.ADVICE.keys() == {*Advice}
+    assert catalogue.fixes.CHANGES.keys() == {
         (target, sets) for target in Target for sets in (True, False)
     }
 
 
 def test_every_kind_of_constraint_has_a_name():
-    assert catalogue.CONSTRAINTS.keys() == {*Cause} - {
+    assert catalogue.placement.CONSTRAINTS.keys() == {*Cause} - {
         Cause.NONE,
         Cause.NO_MODEL,
         Cause.GUESTS,
@@ -73,7 +97,9 @@ def test_every_kind_of_constraint_has_a_name():
 def test_a_template_makes_one_clean_line(template):
     text = template.format_map(_Anything())
 
-    assert text == ' '.join(text.split()) or template is catalogue.ASKED
+    assert (
+        text == ' '.join(text.split()) or template is catalogue.request.ASKED
+    )
     assert '{' not in text
     assert not re.search(r'\.\.|;\.|,\.', text)
 
@@ -88,7 +114,7 @@ def test_what_chooses_words_by_number_has_both(template):
 
 TENANT = [
     pytest.param(row, id=f'{code} {case}')
-    for table in (catalogue.VERDICTS, catalogue.CAUSES)
+    for table in (catalogue.hosts.VERDICTS, catalogue.placement.CAUSES)
     for (code, case), row in table.items()
 ]
 

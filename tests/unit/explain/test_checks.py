@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import sev_scheduling
-from sev_scheduling.explain.checks import NAMES, ROWS
+import sev_scheduling.explain.checks
+from sev_scheduling.explain.catalogue import NOTES, compute
 from sev_scheduling.hosts.check import (
     Check,
     CheckKind,
@@ -23,13 +24,13 @@ SEV_ES = {'model': 'amd-sev-es', 'other': 'amd-sev-snp'}
 
 
 def test_every_code_and_kind_has_its_row():
-    assert set(ROWS) == set(NoteCode)
-    assert set(NAMES) == set(CheckKind)
+    assert set(NOTES) == set(NoteCode)
+    assert set(compute.CHECKS) == set(CheckKind)
 
 
 @pytest.mark.parametrize('code', NoteCode)
 def test_every_row_is_rendered(code):
-    row = ROWS[code]
+    row = NOTES[code]
     fields = {
         field
         for text in row

@@ -11,7 +11,7 @@ from sev_scheduling import (
     explain,
     parse,
 )
-from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
+from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.request.groups import RequestGroup
 from tests.unit.factories import ON, encrypted, flavor, plain
 

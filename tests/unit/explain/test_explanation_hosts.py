@@ -11,7 +11,7 @@ from sev_scheduling import (
     judge,
 )
 from sev_scheduling.diagnosis import Feasibility
-from sev_scheduling.explain.catalogue import ASK_OPERATOR, TRY_LATER
+from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.explain.explanation import where_it_fits
 from sev_scheduling.hosts.verdict import FilterResult
 from tests.unit.factories import encrypted, plain

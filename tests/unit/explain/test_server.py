@@ -21,8 +21,8 @@ def explained(server=SERVER, request=IDE, matter=Matter.REQUEST, **kwargs):
 
 
 def test_every_matter_and_all_that_may_be_unknown_has_words():
-    assert catalogue.MATTERS.keys() == {*Matter}
-    assert catalogue.UNKNOWN.keys() == {*Unknown}
+    assert catalogue.server.MATTERS.keys() == {*Matter}
+    assert catalogue.server.UNKNOWN.keys() == {*Unknown}
 
 
 def test_fault_and_request_of_a_server_are_told_together():
@@ -35,9 +35,9 @@ def test_fault_and_request_of_a_server_are_told_together():
     assert lines[0] == (
         'Server guest is in status ERROR: No valid host was found. Try again.'
     )
-    assert lines[1] == catalogue.MATTERS[Matter.REQUEST]
+    assert lines[1] == catalogue.server.MATTERS[Matter.REQUEST]
     assert lines[2] == found.about.headline
-    assert lines[-1] == catalogue.SERVER_COPIES
+    assert lines[-1] == catalogue.server.SERVER_COPIES
     assert found.commands == found.about.commands != ()
     assert found.tenant().splitlines()[0] == lines[0]
 
@@ -63,8 +63,8 @@ def test_a_failed_action_is_told_where_no_fault_does(fault, said):
 def test_what_is_right_by_now_is_no_more_to_be_changed():
     text = explained(changed=True, matter=Matter.NONE).operator()
 
-    assert catalogue.SERVER_CHANGED in text
-    assert catalogue.SERVER_COPIES not in text
+    assert catalogue.server.SERVER_CHANGED in text
+    assert catalogue.server.SERVER_COPIES not in text
 
 
 def test_recorded_machine_type_and_what_is_unknown_are_told():
@@ -74,4 +74,4 @@ def test_recorded_machine_type_and_what_is_unknown_are_told():
     text = explained(server, unknown=(Unknown.IMAGE_TRAITS,)).tenant()
 
     assert 'Its recorded machine type is pc-q35-8.2.' in text
-    assert catalogue.UNKNOWN[Unknown.IMAGE_TRAITS] in text
+    assert catalogue.server.UNKNOWN[Unknown.IMAGE_TRAITS] in text

@@ -1,0 +1,194 @@
+"""The words about hosts, and about guests that fit on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sev_scheduling.diagnosis import NO_CANDIDATE
+from sev_scheduling.explain.catalogue.fixes import SET_IT, SET_MACHINE_TYPE
+from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER, Row
+from sev_scheduling.hosts.verdict import VerdictCode
+
+#: Code, and the case of it: what is known of the machine type.
+VERDICTS: Mapping[tuple[str, str], Row] = {
+    (VerdictCode.NO_POOL, ''): Row(
+        '{n:offers|offer} no {model} slots',
+        tenant='No host offers {model} memory encryption.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Use hosts that offer {model}.',
+    ),
+    (VerdictCode.NO_POOL, 'offered'): Row(
+        '{n:offers|offer} no {model} slots, but {offers}',
+        tenant='No host offers {model} memory encryption; hosts offer '
+        '{offers}.',
+        host_advice='Use hosts that offer {model}.',
+    ),
+    (VerdictCode.NO_POOL, 'excluded'): Row(
+        '{n:offers|offer} {excluded_by} in place of {model}, as the two must '
+        'not share a host{source}',
+        tenant='Hosts offer {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}.',
+        host_advice='Use hosts that offer {model} without {excluded_by}.',
+    ),
+    (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
+        '{n:offers|offer} {excluded_by} too, which {model} must not share a '
+        'host with{source}',
+        tenant='Hosts that offer {model} also offer {excluded_by}, and the '
+        'two must not share a host{source}.',
+        host_advice='Use hosts that offer {model} without {excluded_by}.',
+    ),
+    (VerdictCode.HOST_DISABLED, ''): Row(
+        '{n:is|are} disabled',
+        advice='enable {these}: openstack compute service set --enable',
+        tenant='No host with {model} slots is in service.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Enable {these}, or use another host.',
+    ),
+    (VerdictCode.HOST_DISABLED, 'unencrypted'): Row(
+        '{n:is|are} disabled',
+        advice='enable {these}: openstack compute service set --enable',
+        tenant='No host is in service.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Enable {these}, or use another host.',
+    ),
+    (VerdictCode.HYPERVISOR_UNSUPPORTED, ''): Row(
+        '{n:runs|run} {hypervisors}; {model} needs {needs_hypervisors}',
+        tenant='Hosts with {model} slots cannot run encrypted guests.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Use hosts with libvirt and KVM.',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'default'): Row(
+        '{n:defaults|default} to machine type {machine_type}; {model} needs '
+        '{needs}',
+        advice=SET_MACHINE_TYPE,
+        tenant='The {image} names no machine type, and hosts give it '
+        '{machine_type}; {model} needs {needs}.',
+        tenant_advice=SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'unknown'): Row(
+        '{n:does not publish its|do not publish their} default machine type; '
+        '{model} needs {needs}',
+        advice=SET_MACHINE_TYPE,
+        tenant='The {image} names no machine type; {model} needs {needs}.',
+        tenant_advice=SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MACHINE_TYPE_NOT_Q35, 'image'): Row(
+        '{n:was|were} asked for {machine_type}; {model} needs {needs}',
+        advice=SET_MACHINE_TYPE,
+        tenant='The {image} asks for machine type {machine_type}; {model} '
+        'needs {needs}.',
+        tenant_advice=SET_IT,
+        host_advice='{command}',
+    ),
+    (VerdictCode.MEMORY_OVERCOMMITTED, ''): Row(
+        '{n:overcommits|overcommit} memory (ram_allocation_ratio {ratios}); '
+        '{model} pins it',
+        advice='set ram_allocation_ratio = 1.0 in nova.conf of {these}',
+        tenant='Hosts with {model} slots are not set up for encrypted guests.',
+        tenant_advice=ASK_OPERATOR,
+        host_advice='Set ram_allocation_ratio = 1.0 in nova.conf of {these}.',
+    ),
+    (VerdictCode.NO_FREE_SLOT, ''): Row(
+        '{n:has|have} no free {model} slot ({used} of {usable} in use'
+        '{reserved})',
+        tenant='All {model} slots that it could use are taken now.',
+        tenant_advice=TRY_LATER,
+        host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+    ),
+    (VerdictCode.NO_FREE_SLOT, 'uncounted'): Row(
+        '{n:has|have} no free {model} slot',
+        tenant='All {model} slots that it could use are taken now.',
+        tenant_advice=TRY_LATER,
+        host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+    ),
+    (NO_CANDIDATE, ''): Row(
+        '{n:lacks|lack} something else that is asked for (resources, traits, '
+        'aggregates)',
+        tenant='Hosts that could run it are too small or too full, or lack '
+        'something else that is asked for.',
+        tenant_advice='Use a flavor that asks for less.',
+        host_advice='Use a flavor that asks for less.',
+    ),
+}
+
+#: A model that is offered, where another is asked for.
+WEAKER = '{name} (protects less)'
+
+#: The first line: for operators, for tenants.
+HEADLINES: Mapping[str, tuple[str, str]] = {
+    'hosts': (
+        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        'This {guest} can be placed.',
+    ),
+    'no-host': (
+        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        'No host can run this {guest}:',
+    ),
+    'empty': (
+        'Placement lists no compute host to run this {guest}: none has '
+        'reported to it yet, or the options leave all of them out{end}',
+        'No host can run this {guest}:',
+    ),
+    'candidates': (
+        'Placement has candidates for this {guest}.',
+        'This {guest} can be placed.',
+    ),
+    'no-candidate': (
+        'Placement has no candidate for this {guest}:',
+        'No host can run this {guest}:',
+    ),
+    'some-guests': (
+        '{guests_fit} of {guests} {guest}s fit, on {fit} of {total} '
+        '{n:host|hosts}{end}',
+        '{guests_fit} of {guests} {guest}s fit:',
+    ),
+    'guests': (
+        'Placement has no room for all {count} {guest}s:',
+        'Not all of these {guest}s can be placed:',
+    ),
+}
+
+#: One host that fits.
+FITS = '{host} can take it: {free} of {usable} {model} slots free.'
+FITS_UNLIMITED = '{host} can take it: it reports no limit of {model} slots.'
+FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
+
+#: Of several guests.
+GUESTS_FIT = '{fit} of {count} guests fit.'
+
+#: The hosts that Placement offers, and that fit.
+FITS_ON = 'It fits on {names}.'
+FITS_ON_MORE = 'It fits on {names} and {more} more.'
+
+#: What a claim of guests found: how many there were to be, and fit.
+NO_CAPACITY: Mapping[str, str] = {
+    'some': (
+        '{fit} of {count} guests fit, so none was placed; ask for {fit}, or '
+        'free slots.'
+    ),
+    'moving': 'No other host can take the guest.',
+    'one': 'No host can take the guest.',
+    'many': 'No host can take any of the {count} guests.',
+}
+
+#: Beside - for the slots of such a host.
+NO_LIMIT = (
+    'A host that reports no limit of slots has - for total and free: set '
+    '[libvirt] num_memory_encrypted_guests in its nova.conf.'
+)
+
+#: In place of a list of hosts.
+NO_HOSTS = (
+    'Placement lists no compute host: none has reported to it yet, or the '
+    'options leave all of them out.'
+)
+
+#: The hosts of a group, below what keeps them out.
+NAMES = '{names}'
+NAMES_MORE = '{names} and {more} more'
+
+#: What else keeps out hosts of a group: some of them, all of them.
+SOME_ALSO = '{count} of them also {text}'
+ALL_ALSO = 'also {text}'

@@ -1,0 +1,265 @@
+"""The words about what emptied Placement's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sev_scheduling.diagnosis import Cause
+from sev_scheduling.explain.catalogue.fixes import SET_IT, SET_MACHINE_TYPE
+from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER, Row
+
+#: Whether anything but encryption and slots is asked of the hosts.
+SUCH_HOSTS = {
+    'any': '{n:host|hosts}',
+    'offering': '{n:host|hosts} with {model} slots',
+    'free': '{n:host|hosts} with a free {model} slot',
+}
+
+#: Hosts that lack one thing alone; ``{what}`` is the row's own text.
+BUT_FOR = 'of {total} {such} would do but for {what}'
+
+#: The same, of hosts whose number stands before it.
+THESE_BUT_FOR = 'would do but for {what}'
+SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
+_ASK_FOR_LESS = 'Use a smaller flavor, or try again later.'
+
+#: Cause, and the case of it: what is known of hosts and amounts.
+CAUSES: Mapping[tuple[Cause, str], Row] = {
+    (Cause.NO_MODEL, ''): Row(
+        'no host offers {model} slots',
+        tenant='No host offers {model} memory encryption.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.NO_MODEL, 'offered'): Row(
+        'no host offers {model} slots; hosts offer {offers}',
+        tenant='No host offers {model} memory encryption; hosts offer '
+        '{offers}.',
+    ),
+    (Cause.NO_MODEL, 'excluded'): Row(
+        'hosts offer {excluded_by} in place of {model}, as the two must not '
+        'share a host{source}',
+        tenant='Hosts offer {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}.',
+    ),
+    (Cause.SLOTS_USED, ''): Row(
+        '{n:host offers|hosts offer} {model}, and {n:its|all their} slots '
+        'are taken ({slots_used} of {slots_total} in use)',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.SLOTS_USED, 'reserved'): Row(
+        '{n:host offers|hosts offer} {model}, with all slots reserved',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.SLOTS_USED, 'uncounted'): Row(
+        'no host has a free {model} slot',
+        tenant='All {model} slots are taken now.',
+        tenant_advice=TRY_LATER,
+    ),
+    (Cause.GUESTS, ''): Row(
+        'Placement has room for no more than {fit} of the {count} guests',
+        advice='ask for {fit} or fewer, or add hosts',
+        tenant='No more than {fit} of {count} fit now, and a request gets '
+        'all or none.',
+        tenant_advice='Ask for fewer, or try again later.',
+    ),
+    (Cause.RESOURCES_SHORT, ''): Row(
+        '{figures}',
+        advice='use a flavor with less {classes}, or add hosts',
+        tenant='No {such_host} has enough {classes} left.',
+        tenant_advice=_ASK_FOR_LESS,
+    ),
+    (Cause.RESOURCES_SHORT, 'units'): Row(
+        '{figures} (too much at once, or an amount that is not given out)',
+        advice='see max_unit, min_unit and step_size of the inventories; use '
+        'a flavor with another amount of {classes}',
+        tenant='No {such_host} has enough {classes} left.',
+        tenant_advice=_ASK_FOR_LESS,
+    ),
+    (Cause.RESOURCES_SHORT, 'property'): Row(
+        '{figures}',
+        tenant='No {such_host} has enough {classes} left for {properties}.',
+    ),
+    (Cause.TRAIT, ''): Row(
+        'the traits asked for: {names}',
+        advice='change the traits of the flavor or image, or those of the '
+        'hosts',
+        tenant='No {such_host} meets the traits asked for: {names}.',
+        tenant_advice='Remove or change what asks for them in the flavor or '
+        'the {image}.',
+    ),
+    (Cause.TRAIT, 'property'): Row(
+        'support of {properties} ({names})',
+        tenant='No {such_host} supports {properties}.',
+    ),
+    (Cause.TRAIT, 'demanded'): Row(
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, ''): Row(
+        'what the cloud asks of hosts: {names}',
+        advice='see which request filter of the cloud asks for it, or change '
+        'the traits of these hosts',
+        tenant='No {such_host} meets what the cloud asks of hosts.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'service'): Row(
+        'being in service: {names}',
+        advice='enable these hosts',
+        tenant='No {such_host} is in service.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'property'): Row(
+        'support of {properties} ({names})',
+        tenant='No {such_host} supports {properties}.',
+    ),
+    (Cause.HOST_TRAIT, 'demanded'): Row(
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.MACHINE_TYPE, ''): Row(
+        'their default machine type',
+        advice=SET_MACHINE_TYPE,
+        tenant='The {image} names no machine type, and hosts that could run '
+        'it default to another than {needs}.',
+        tenant_advice=SET_IT,
+    ),
+    (Cause.AGGREGATE, ''): Row(
+        'the aggregates asked for: {names}',
+        advice='add hosts to these aggregates',
+        tenant='No {such_host} is available to this project or zone.',
+        tenant_advice="Choose another availability zone, or ask the cloud's "
+        'operator.',
+    ),
+    (Cause.HOST, ''): Row(
+        'the host asked for: {names}',
+        advice='ask for another host, or for none',
+        tenant='The host asked for cannot take it.',
+        tenant_advice='Ask for no particular host.',
+    ),
+    (Cause.GROUP, ''): Row(
+        'the request groups {names}',
+        advice='change these groups of the flavor, or add hosts that serve '
+        'them',
+        tenant='No {such_host} can serve the request groups {names}.',
+        tenant_advice='Use another flavor.',
+    ),
+    (Cause.PORT, ''): Row(
+        '{names}, for {amounts} {traits}',
+        advice='use a port that asks for less (its QoS policy), or add hosts '
+        'that serve it',
+        tenant='No {such_host} can serve {names}, which asks for {amounts}.',
+        tenant_advice='Use another port, or one with another QoS policy.',
+    ),
+    (Cause.DEVICE, ''): Row(
+        'the devices of {names}: {amounts} {traits}',
+        advice='use another flavor, or add hosts with these devices',
+        tenant='No {such_host} has the devices that {names} of the flavor '
+        'asks for: {amounts}.',
+        tenant_advice='Use another flavor.',
+    ),
+    (Cause.GROUP_POLICY, ''): Row(
+        'group_policy=isolate',
+        advice='set group_policy=none on the flavor, or use hosts with nested '
+        'pools',
+        tenant="The flavor's group_policy=isolate cannot be met.",
+        tenant_advice='Use a flavor with group_policy=none.',
+    ),
+    (Cause.SEVERAL, ''): Row(
+        'all of: {figures}',
+        advice='relax all of them, or add hosts',
+        tenant='No host meets these: {tenant_names}.',
+        tenant_advice='Relax all of them, or try again later.',
+    ),
+    (Cause.SEVERAL, 'property'): Row(
+        'all of: {figures}',
+        tenant='No host meets these: {tenant_names}.',
+    ),
+    (Cause.SEVERAL, 'demanded'): Row(
+        'all of: {figures}; {model} needs {demanded}',
+        tenant='No host meets these: {tenant_names}; {model} itself needs '
+        '{demanded}.',
+        tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.COMBINATION, ''): Row(
+        'one of: {figures}',
+        advice='relax one of them, or add hosts',
+        tenant='No host meets all of these at once: {tenant_names}.',
+        tenant_advice='Relax one of them, or try again later.',
+    ),
+    (Cause.COMBINATION, 'property'): Row(
+        'one of: {figures}',
+        tenant='No host meets all of these at once: {tenant_names}.',
+    ),
+    (Cause.UNKNOWN, ''): Row(
+        'Placement does not answer',
+        advice='check that Placement runs, and see its log',
+        tenant='Whether a host can run this encrypted server cannot be found '
+        'out now.',
+        tenant_advice='Try again later.',
+    ),
+    (Cause.UNCLEAR, ''): Row(
+        '{such}, and no single thing asked for keeps the guest off',
+        advice='ask for less, one thing after the other',
+        tenant='No host meets all that is asked for at once.',
+        tenant_advice='Use a smaller flavor with fewer traits, or try again '
+        'later.',
+    ),
+}
+
+#: A constraint, as an operator reads it.
+CONSTRAINTS: Mapping[Cause, str] = {
+    Cause.SLOTS_USED: 'a free {name} slot',
+    Cause.RESOURCES_SHORT: '{constraint}',
+    Cause.TRAIT: 'trait {name}',
+    Cause.HOST_TRAIT: 'host trait {name}',
+    Cause.MACHINE_TYPE: 'default machine type',
+    Cause.AGGREGATE: 'aggregate {name}',
+    Cause.HOST: 'host {name}',
+    Cause.GROUP: 'request group {name}',
+    Cause.PORT: 'port {name}',
+    Cause.DEVICE: '{name}',
+    Cause.GROUP_POLICY: 'group_policy={name}',
+}
+
+SLOTS_IN_USE = '{label} ({slots_used} of {slots_total} in use)'
+
+SHORTFALL = (
+    '{name}: {requested} asked for, {best} left on the best ({best_host}), '
+    '{missing} short'
+)
+
+#: A constraint without what only operators may know.
+TENANT_CONSTRAINTS: Mapping[Cause, str] = {
+    Cause.AGGREGATE: 'the availability zone or project',
+    Cause.HOST: 'the host asked for',
+    Cause.HOST_TRAIT: 'what the cloud asks of hosts',
+    Cause.MACHINE_TYPE: 'the default machine type',
+    Cause.RESOURCES_SHORT: '{name}',
+}
+
+TENANT_SERVICE = 'hosts in service'
+
+#: A port that is not known by its uuid.
+SOME_PORT = 'a port'
+
+#: What ports ask for; other classes go by their own name.
+AMOUNTS: Mapping[str, str] = {
+    'NET_BW_EGR_KILOBIT_PER_SEC': '{amount} kbit/s egress',
+    'NET_BW_IGR_KILOBIT_PER_SEC': '{amount} kbit/s ingress',
+    'NET_PACKET_RATE_KILOPACKET_PER_SEC': '{amount} kpacket/s',
+    'NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC': '{amount} kpacket/s egress',
+    'NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC': '{amount} kpacket/s ingress',
+}
+
+AMOUNT = '{amount} {name}'
+
+#: A property that hosts must support.
+PROPERTY = '{what}={value} of {owner}'
+PROPERTY_ALONE = '{what} of {owner}'
+
+#: The properties behind a constraint, after it.
+ASKED_BY = '(for {properties})'
