@@ -41,6 +41,10 @@ FAULT_BYTES = 255
 
 _MORE = ' …'
 
+#: Code, whether it stays until somebody changes something, what is, and what
+#: an operator can do.
+ReasonRow = tuple[str, bool, str, str | None]
+
 #: Hosts that a sentence names.
 _MOST_NAMES = 8
 
@@ -115,6 +119,12 @@ class Explanation:
             if reason.for_tenant:
                 lines.append(f'- {reason.tenant_text} {reason.tenant_fix}')
         return '\n'.join(line.rstrip() for line in lines)
+
+    def rows(self) -> Iterator[ReasonRow]:
+        """Yield code, permanence, sentence and fix of each reason."""
+        for reason in self.reasons:
+            fix = reason.fix or None
+            yield str(reason.code), reason.permanent, reason.sentence, fix
 
     def fault(self, limit: int = FAULT_BYTES) -> str:
         """Return the tenant's view on one line of at most so many bytes.
@@ -255,7 +265,7 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
     diagnosis = found.too_many or found.diagnosis
     if diagnosis is not None and diagnosis.cause is not Cause.NONE:
         why = diagnosis_reason(diagnosis)
-        text = f'{sentence(replace(why, hosts=0).text)}.'
+        text = why.sentence
         fix = why.fix
         yield None, False, why.code, why.permanent, (why.code,), text, fix
     elif found.guests_fit is not None:

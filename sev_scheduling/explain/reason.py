@@ -22,6 +22,7 @@ from sev_scheduling.diagnosis.remedies import (
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import brief, how_to
 from sev_scheduling.explain.values import (
+    Count,
     Values,
     cause_case,
     cause_values,
@@ -54,6 +55,8 @@ _PASSING = frozenset(
 #: Of hosts that are rejected so, a tenant is told only where there are no
 #: others.
 _OF_OPERATORS = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
+
+
 #: What a tenant can change, or wait for, beside a cause that is confirmed.
 _OF_TENANTS = frozenset(
     {VerdictCode.MACHINE_TYPE_NOT_Q35, VerdictCode.NO_FREE_SLOT}
@@ -127,6 +130,17 @@ class Reason:
         text = _but_for(self.finding, values, text, self.beside_others)
         count = _hosts_of(self.finding)
         return f'{count} {text}' if count and not self.hosts else text
+
+    @property
+    def sentence(self) -> str:
+        """The same in a sentence that says how many hosts."""
+        if isinstance(self.finding, Problem):
+            return self.finding.message
+        if isinstance(self.finding, Diagnosis):
+            return f'{sentence(replace(self, hosts=0).text)}.'
+        return catalogue.hosts.GROUP.format(
+            count=self.hosts, n=Count(self.hosts), text=self.text
+        )
 
     @property
     def fix(self) -> str:
@@ -289,8 +303,17 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         if diagnosis is None or diagnosis.cause is Cause.NONE:
             told |= {NO_CANDIDATE}
     confirmed = diagnosis is not None and diagnosis.confirmed
-    helping = told & {str(v.code) for v in result.rejected if found.suits(v)}
-    if confirmed:
+    suiting = [v for v in result.rejected if found.suits(v)]
+    helping = told & {str(v.code) for v in suiting}
+    # To set the machine type is all that it takes.
+    needs_no_more = found.suitable is not None and any(
+        v.faults == (VerdictCode.MACHINE_TYPE_NOT_Q35,) for v in suiting
+    )
+    if confirmed and needs_no_more:
+        told = frozenset({VerdictCode.MACHINE_TYPE_NOT_Q35})
+    elif confirmed and found.suitable is not None:
+        told = helping & {VerdictCode.NO_FREE_SLOT}
+    elif confirmed:
         told = helping & _OF_TENANTS
     elif helping:
         told = helping
@@ -310,6 +333,7 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
     reason = replace(
         diagnosis_reason(diagnosis),
         hosts=len(counted),
+        for_tenant=not needs_no_more,
         beside_others=bool(counted),
         verdicts=tuple(found.but_for),
     )

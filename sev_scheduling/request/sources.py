@@ -148,7 +148,8 @@ IMAGE_PROPERTIES = frozenset(
 TRAIT_PREFIX = 'trait:'
 _NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
 _PUBLIC_FLAVOR = ('os-flavor-access:is_public', 'is_public')
-_PUBLIC_IMAGE = ('public', 'community', 'shared')
+#: Glance makes an image ``shared``, with nobody at first, unless told.
+_PUBLIC_IMAGE = ('public', 'community')
 _EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
 _MAX_NAME = 255
 _MAX_TEXT = 65535
@@ -187,7 +188,7 @@ class ImageView:
     :ivar unread: key -> text, for properties that are none of those
     :ivar of_volume: the facts come from a volume, and so do the fixes go
     :ivar volume_name: its name, else its id, else None
-    :ivar public: others can use it as well; False where that is not known
+    :ivar public: every project can use it; False where that is not known
     """
 
     name: str | None = None

@@ -18,12 +18,15 @@ from sev_scheduling.cli.options.inputs import (
 )
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Rows
-from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.exceptions import Explained, NoCapacity
 from sev_scheduling.explain.explanation import explain
-from sev_scheduling.rules.validation import validate
+from sev_scheduling.rules.validation import Validation, validate
 
 #: From so many guests on, a person at a terminal sees for how long it goes on.
 MANY = 20
+
+#: Formats that name their columns.
+_SELF_DESCRIBING = frozenset({'json', 'yaml', 'csv'})
 
 #: One claim; Placement takes a minute or two for it.
 MOST = 10_000
@@ -39,12 +42,29 @@ def guests(text: str) -> int:
     return number
 
 
+def _why(
+    parsed_args: argparse.Namespace,
+    validation: Validation,
+    explanation: Explained,
+    fit: int | None,
+) -> list[Sequence[Any]]:
+    """Return a row for each reason, where programs can tell it from others.
+
+    :param fit: how many of the guests fit; None where it was not asked
+    """
+    if parsed_args.formatter not in _SELF_DESCRIBING:
+        return []
+    model = validation.request.model_name
+    return [(None, None, model, None, *row, fit) for row in explanation.rows()]
+
+
 class Schedule(Rows):
     """Place guests and claim their slots in Placement, all or none
 
     Prints where each guest has its slot; "release" gives it back. Exit
     status 1 where the request is invalid or the guests do not all fit: then
-    nothing is claimed.
+    nothing is claimed, and json, yaml and csv have the reasons in rows
+    without an instance.
 
     Example::
 
@@ -52,7 +72,8 @@ class Schedule(Rows):
             --flavor flavor.json --image image.json --state placement.db
     """
 
-    columns = ('Instance', 'Host', 'Model', 'Provider')
+    placed = ('Instance', 'Host', 'Model', 'Provider')
+    columns = (*placed, 'Code', 'Permanent', 'Message', 'Fix', 'Guests')
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser)
@@ -74,12 +95,21 @@ class Schedule(Rows):
         add_host_options(parser)
         add_scope_options(parser)
 
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], list[Sequence[Any]]]:
+        columns, rows = super().take_action(parsed_args)
+        if self.status or parsed_args.columns:
+            return columns, rows
+        return self.placed, [row[: len(self.placed)] for row in rows]
+
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         validation = validate(read_request(parsed_args))
         if validation.errors:
             # Before a Placement is started for nothing.
             self.refuse(explain(validation))
-            return []
+            found = explain(validation.errors)
+            return _why(parsed_args, validation, found, None)
         count = parsed_args.count
         try:
             with open_client(parsed_args) as client, self._clock(count):
@@ -91,10 +121,13 @@ class Schedule(Rows):
                 )
         except NoCapacity as error:
             self.refuse(error.explanation, str(error))
-            return []
+            return _why(parsed_args, validation, error.explanation, error.fit)
         if parsed_args.formatter == 'table':
             self.warn(explain(validation))
-        return [(p.instance, p.host, p.model, p.provider) for p in placed]
+        nothing = (None,) * (len(self.columns) - len(self.placed))
+        return [
+            (p.instance, p.host, p.model, p.provider, *nothing) for p in placed
+        ]
 
     def _clock(self, count: int) -> AbstractContextManager[None]:
         # Placement takes all guests in one step and reports nothing before

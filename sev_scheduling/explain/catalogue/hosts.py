@@ -189,6 +189,9 @@ NO_HOSTS = (
 NAMES = '{names}'
 NAMES_MORE = '{names} and {more} more'
 
+#: A group in a sentence of its own.
+GROUP = '{count} {n:host|hosts} {text}.'
+
 #: What else keeps out hosts of a group: some of them, all of them.
 SOME_ALSO = '{count} of them also {text}'
 ALL_ALSO = 'also {text}'

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 COLUMNS = ['Instance', 'Host', 'Model', 'Provider']
+WHY = ['Code', 'Permanent', 'Message', 'Fix', 'Guests']
 
 
 @pytest.fixture
@@ -46,10 +47,48 @@ def test_one_guest_too_many_places_none_of_them(run, schedule, cloud, state):
     before = used(run, '--cloud', cloud, '--state', state)
     ran = schedule('--count', 5, '--state', state)
 
-    assert (ran.status, ran.out) == (1, '[]\n')
+    assert ran.status == 1
     assert ran.err.startswith('4 of 5 guests fit, so none was placed')
+    first, *others = ran.json()
+    assert [*first] == COLUMNS + WHY
+    assert [first[name] for name in COLUMNS] == [None, None, 'amd-sev', None]
+    assert (first['Code'], first['Guests']) == ('guests', 4)
+    assert {row['Code']: row['Permanent'] for row in others} == {
+        'no-pool': True, 'machine-type-not-q35': True, 'no-free-slot': False,
+    }  # fmt: skip
     assert '  1  defaults to machine type pc' in ran.err
     assert used(run, '--state', state) == before
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'printed'),
+    [
+        pytest.param(('-f', 'value'), '', id='value'),
+        pytest.param(('-f', 'table'), '', id='table'),
+        pytest.param(
+            ('-f', 'csv', '-c', 'Code', '-c', 'Guests', '--quote', 'none'),
+            'Code,Guests\nguests,4\n',
+            id='csv',
+        ),
+        pytest.param(
+            ('-f', 'json', '-c', 'Guests', '--noindent'),
+            '[{"Guests": 4},',
+            id='a column alone',
+        ),
+    ],
+)
+def test_who_reads_columns_by_place_gets_no_reasons(schedule, chosen, printed):
+    ran = schedule('--count', 5, *chosen)
+
+    assert ran.status == 1
+    assert ran.out.startswith(printed)
+    assert bool(ran.out) == bool(printed)
+
+
+def test_a_column_of_the_reasons_can_be_asked_for_at_any_time(schedule):
+    assert schedule('-c', 'Host', '-c', 'Code').json() == [
+        {'Host': 'epyc-1', 'Code': None}
+    ]
 
 
 def test_a_kept_state_holds_the_guests_until_they_are_released(
@@ -147,8 +186,11 @@ def test_an_invalid_request_is_explained_and_no_placement_started(
         *('--flavor', flavor('m1.sev'), '--image', image('ubuntu-24.04')),
     )
 
-    assert (ran.status, ran.out) == (1, '[]\n')
+    assert ran.status == 1
     assert '--property hw_firmware_type=uefi' in ran.err
+    assert [(row['Code'], row['Guests']) for row in ran.json()] == [
+        ('firmware-not-uefi', None)
+    ]
     assert not state.exists()
 
 

@@ -134,7 +134,7 @@ LACKS = dataclasses.replace(SHORT, roots_but_for=frozenset({'1'}))
         pytest.param(set(), ['trait'], id='none'),
         pytest.param({'2', '4'}, ['trait', 'no-free-slot'], id='a full one'),
         pytest.param(
-            {'3'}, ['trait', 'machine-type-not-q35'], id='one of type pc',
+            {'2', '3'}, ['machine-type-not-q35'], id='one of type pc',
         ),
     ],
 )  # fmt: skip
@@ -147,6 +147,17 @@ def test_a_tenant_is_told_only_what_would_help(suitable, told):
 
     assert [str(r.code) for r in reasons if r.for_tenant] == told
     assert sum(r.hosts for r in reasons) == 4
+
+
+def test_a_full_host_of_type_pc_is_no_help_beside_a_cause():
+    pc = Host(name='a', uuid='1', pools=FULL, machine_types={'x86_64': 'pc'})
+    request = encrypted({}, {'hw_machine_type': None})
+    result = filter_hosts(request, [pc, Host(name='b', uuid='2', pools=POOL)])
+    found = Feasibility(result, frozenset(), LACKS, frozenset({'1'}))
+
+    assert [str(r.code) for r in explain(found).reasons if r.for_tenant] == [
+        'trait'
+    ]
 
 
 def test_of_full_hosts_that_lack_more_nobody_is_told_to_wait():

@@ -152,6 +152,24 @@ def test_so_has_one_about_encryption_itself():
     ]
 
 
+@pytest.mark.parametrize(
+    ('visibility', 'public'),
+    [
+        ('public', True),
+        ('community', True),
+        pytest.param('shared', False, id="Glance's default: shared"),
+        ('private', False),
+        (None, False),
+    ],
+)
+def test_an_image_that_every_project_can_use_is_public(visibility, public):
+    request = parse(flavor(ON), image({}, visibility=visibility))
+
+    assert request.image_public is public
+    text = explain(validate(request)).tenant()
+    assert ('Image ubuntu is public' in text) is public
+
+
 def test_what_others_use_is_changed_by_its_owner():
     request = parse(
         flavor(
