@@ -133,7 +133,8 @@ def _unknown_model(request: EncryptionRequest) -> Problems:
             fix = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))
             near = nearest_model(name)
             if near is not None:
-                fix = _set(request, field, near, alternatives=(fix,))
+                # Others are weaker, or were not meant.
+                fix = _set(request, field, near)
             yield error(
                 request,
                 Code.UNKNOWN_MODEL,

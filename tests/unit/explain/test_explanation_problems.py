@@ -39,8 +39,7 @@ def problem(extra_specs, properties):
          'unencrypted: ' + SET_FLAVOR + 'hw:mem_encryption=false m1)'),
         (ON | {MODEL: 'sev'}, {},
          ASKED + "flavor m1 names the model 'sev', which is not known.",
-         SET_FLAVOR + f'{MODEL}=amd-sev m1 (or name another of amd-sev, '
-         'amd-sev-es, amd-sev-snp, intel-tdx)'),
+         SET_FLAVOR + f'{MODEL}=amd-sev m1'),
         (ON | {MODEL: 'amd-sev'}, {'hw_mem_encryption_model': 'intel-tdx'},
          ASKED + "flavor m1 names the model 'amd-sev' and image ubuntu names "
          "'intel-tdx'.", SET_FLAVOR + f'{MODEL}=intel-tdx m1 (or if amd-sev '
