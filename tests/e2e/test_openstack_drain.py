@@ -46,17 +46,17 @@ def cloud(openstack: SmallCloud) -> SmallCloud:
 @pytest.fixture(autouse=True)
 def empty(cloud: SmallCloud) -> Iterator[None]:
     yield
-    for server in cloud.rows('server', 'list'):
-        cloud.openstack('server', 'delete', '--wait', server['ID'])
+    left = [server['ID'] for server in cloud.rows('server', 'list')]
+    if left:
+        cloud.openstack('server', 'delete', '--wait', *left)
 
 
 def boot(cloud: SmallCloud, name: str, host: str, image: str) -> str:
-    cloud.openstack(
+    shown = cloud.shown(
         *('server', 'create', '--nic', 'none', '--wait'),
         *('--os-compute-api-version', '2.74', '--host', host),
         *('--flavor', 'm1.sev', '--image', image, name),
     )
-    shown = cloud.shown('server', 'show', name)
     assert shown['status'] == 'ACTIVE', shown
     ident: str = shown['id']
     return ident
