@@ -102,7 +102,9 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         states = list(filter_obj_list)
         if not states:
             return states
-        first = self._guard.run(lambda: self._is_first(spec_obj), bool)
+        first = self._guard.run(
+            lambda: self._is_first(spec_obj), lambda: False
+        )
         left, reason = self._guard.run(
             lambda: self._decide(states, spec_obj, raw),
             lambda: self._undecided(states, spec_obj),

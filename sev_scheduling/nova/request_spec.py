@@ -9,7 +9,6 @@ from typing import Any
 
 from nova import exception, objects
 from nova.objects.image_meta import ImageMetaProps
-from nova.scheduler import utils
 from oslo_versionedobjects import exception as ovo_exception
 
 from sev_scheduling.models import DEFAULT_MODEL, registered_models
@@ -22,6 +21,11 @@ from sev_scheduling.nova.lookups import (
 from sev_scheduling.nova.options import Options
 from sev_scheduling.problems import Code, Problem, Severity
 from sev_scheduling.request.request import as_boolean, parse
+from sev_scheduling.request.sources import (
+    NOVA_FIELDS,
+    NOVA_PROPERTIES,
+    stored_as,
+)
 from sev_scheduling.rules.validation import Validation, validate
 
 #: Nova keeps the properties of an image under these names of an instance.
@@ -52,18 +56,11 @@ class SpecReading:
         this one
     """
 
-    __slots__ = (
-        '_deadline',
-        '_flavor',
-        '_image',
-        '_raw',
-        '_validation',
-        'asks_for_encryption',
-        'first_guest',
-        'image_encryption',
-        'mentions_encryption',
-        'tolerated',
-    )
+    first_guest: str | None = None
+    tolerated: tuple[Problem, ...] = ()
+    _deadline: Deadline | None = None
+    _validation: Validation | None = None
+    _raw: str | None = None
 
     @classmethod
     def of(cls, spec: Any) -> SpecReading:
@@ -99,11 +96,6 @@ class SpecReading:
         self.asks_for_encryption = bool(
             self.image_encryption or (value is not None and as_boolean(value))
         )
-        self.first_guest: str | None = None
-        self.tolerated: tuple[Problem, ...] = ()
-        self._deadline: Deadline | None = None
-        self._validation: Validation | None = None
-        self._raw: str | None = None
 
     def start_step(self, lookups: Lookups) -> Deadline:
         """Return the request's deadline, for look-ups of one more step."""
@@ -208,9 +200,8 @@ def value_of(thing: Any, name: str) -> Any:
 
     None where it is not set and nova cannot load it either.
     """
-    value = set_value(thing, name)
-    if value is not None:
-        return value
+    if _FIELDS_IN_VARS and '_obj_' + name in vars(thing):
+        return vars(thing)['_obj_' + name]
     try:
         return getattr(thing, name)
     except (
@@ -229,33 +220,38 @@ class _Contents(tuple[Any, ...]):
     image: Any
 
 
-#: What is no value of a nova object: its context, the names of fields that
-#: changed, and the object in an image, whose values are taken by themselves.
-_NO_VALUES = frozenset({'_changed_fields', '_context', '_obj_properties'})
+#: What a validation reads of a flavor and an image; their extra specs and
+#: properties apart.
+_FIELDS = tuple(NOVA_FIELDS.keys() - stored_as('extra_specs', 'properties'))
+_PROPERTIES = tuple(NOVA_PROPERTIES.keys() - stored_as('traits_required'))
 
 
-def _state(thing: Any) -> tuple[Any, ...]:
-    """Return the values of a nova object, hashable.
+def _values(thing: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return fields of a nova object, hashable; None for one not set.
 
-    From ``vars()``: to ask an image for its hundred fields one by one takes
-    ten times as long, and twice as long as to parse and validate anew.
+    From ``vars()``: to ask an object for them one by one takes ten times as
+    long.
     """
     if thing is None:
         return ()
     if not _FIELDS_IN_VARS:
         return (repr(thing.obj_to_primitive()),)
-    return tuple(
-        [
-            (name, value if value.__hash__ else repr(value))
-            for name, value in vars(thing).items()
-            if name not in _NO_VALUES
-        ]
-    )
+    return tuple(map(vars(thing).get, names))
 
 
 def _contents(flavor: Any, image: Any) -> _Contents:
     properties = image and set_value(image, 'properties')
-    contents = _Contents((_state(flavor), _state(image), _state(properties)))
+    extra_specs = set_value(flavor, 'extra_specs') or {}
+    traits = properties and set_value(properties, 'traits_required')
+    contents = _Contents(
+        (
+            _values(flavor, _FIELDS),
+            _values(image, _FIELDS),
+            _values(properties, _PROPERTIES),
+            tuple(traits or ()),
+            tuple(extra_specs.items()),
+        )
+    )
     contents.flavor, contents.image = flavor, image
     return contents
 
@@ -327,8 +323,9 @@ class Operation(enum.Enum):
 
 def is_rebuild(spec: Any) -> bool:
     """Say whether a server gets a new image on the host that it has."""
-    rebuild: bool = utils.request_is_rebuild(spec)
-    return rebuild
+    # As ``nova.scheduler.utils.request_is_rebuild`` of nova 31 to 34.
+    hints = set_value(spec, 'scheduler_hints')
+    return bool(hints) and hints.get('_nova_check_type') == ['rebuild']
 
 
 def operation(spec: Any) -> Operation:

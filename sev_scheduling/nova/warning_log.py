@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from nova import exception
 from nova.virt import hardware
@@ -22,6 +22,7 @@ LOG = logging.getLogger(__name__)
 #: Seconds in which a warning is not logged again.
 INTERVAL = 60.0
 
+P = ParamSpec('P')
 T = TypeVar('T')
 
 
@@ -77,13 +78,19 @@ class Guard:
         self._refuses = options.refuses
         self._warnings = warnings
 
-    def run(self, decide: Callable[[], T], otherwise: Callable[[], T]) -> T:
+    def run(
+        self,
+        decide: Callable[P, T],
+        otherwise: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Return a decision, or what nova does without one."""
         try:
-            return decide()
+            return decide(*args, **kwargs)
         except Exception as error:
             self._warnings.fault(error)
-            return otherwise()
+            return otherwise(*args, **kwargs)
 
     def refuses(self, spec: Any) -> bool:
         """Say whether a guest that cannot be judged is to be refused.

@@ -126,10 +126,11 @@ class EncryptionRequest:
     groups: tuple[RequestGroup, ...] = ()
     group_policy: str | None = None
     boot_from_volume: bool = False
-    #: Trait or resource class -> the fields that may ask for it, with their
-    #: values; of request groups with a suffix, see the entries.
-    asked_by: Mapping[str, tuple[tuple[Field, str], ...]] = dataclass_field(
-        default_factory=dict, compare=False, repr=False
+    #: What it was read from.
+    views: tuple[FlavorView, ImageView] = dataclass_field(
+        default=(FlavorView(None, 0, 0), ImageView()),
+        compare=False,
+        repr=False,
     )
     #: Fixes to the image go to a volume's metadata instead.
     image_of_volume: bool = dataclass_field(default=False, compare=False)
@@ -161,6 +162,34 @@ class EncryptionRequest:
             if not group.suffix:
                 return group.resources
         return {}
+
+    @property
+    def asked_by(self) -> Mapping[str, tuple[tuple[Field, str], ...]]:
+        """Trait or resource class -> the fields that may ask for it.
+
+        With their values; of request groups with a suffix, see the entries.
+        Made when it is asked for: few requests need it.
+        """
+        found: dict[str, tuple[tuple[Field, str], ...]] = {}
+
+        def add(name: str, field: Field, value: str) -> None:
+            if (field, value) not in found.get(name, ()):
+                found[name] = (*found.get(name, ()), (field, value))
+
+        flavor, image = self.views
+        for name, source, key, value in features.asked_by(
+            flavor.extra_specs, image.properties
+        ):
+            add(name, self.field(source, key), printable(value))
+        for entry in self.entries:
+            if isinstance(entry, InvalidExtraSpec) or entry.suffix:
+                continue
+            if isinstance(entry, ExtraSpecResource):
+                add(entry.resource_class, entry.field, str(entry.amount))
+            else:
+                value = 'required' if entry.required else 'forbidden'
+                add(entry.trait, entry.field, value)
+        return found
 
     def field(self, source: Source, key: str) -> Field:
         """Return a field of the flavor or the image, with its owner."""
@@ -255,7 +284,7 @@ def combine(
         ),
         group_policy=policy if policy in ('none', 'isolate') else None,
         boot_from_volume=boot_from_volume,
-        asked_by=_asked_by(flavor_facts, image_facts, entries),
+        views=(flavor_facts, image_facts),
         # Nova reads the image's facts of the volume, which have no name.
         image_of_volume=image_facts.of_volume
         or (boot_from_volume and image_facts.name is None),
@@ -269,41 +298,16 @@ def _secure_boot_fields(
     flavor: FlavorView, image: ImageView
 ) -> tuple[tuple[Field, str], ...]:
     asked = (
-        (
-            Field(Source.FLAVOR, 'os:secure_boot', flavor.name),
-            flavor.extra_specs.get('os:secure_boot'),
-        ),
-        (
-            Field(Source.IMAGE, 'os_secure_boot', image.name),
-            image.properties.get('os_secure_boot'),
-        ),
+        (Source.FLAVOR, 'os:secure_boot', flavor.name, flavor.extra_specs),
+        (Source.IMAGE, 'os_secure_boot', image.name, image.properties),
     )
-    return tuple((field, value) for field, value in asked if value)
-
-
-def _asked_by(
-    flavor: FlavorView, image: ImageView, entries: Iterable[Entry]
-) -> Mapping[str, tuple[tuple[Field, str], ...]]:
-    found: dict[str, tuple[tuple[Field, str], ...]] = {}
-
-    def add(name: str, field: Field, value: str) -> None:
-        if (field, value) not in found.get(name, ()):
-            found[name] = (*found.get(name, ()), (field, value))
-
-    for name, source, key, value in features.asked_by(
-        flavor.extra_specs, image.properties
-    ):
-        owner = flavor.name if source is Source.FLAVOR else image.name
-        add(name, Field(source, key, owner), printable(value))
-    for entry in entries:
-        if isinstance(entry, InvalidExtraSpec) or entry.suffix:
-            continue
-        if isinstance(entry, ExtraSpecResource):
-            add(entry.resource_class, entry.field, str(entry.amount))
-        else:
-            value = 'required' if entry.required else 'forbidden'
-            add(entry.trait, entry.field, value)
-    return found
+    return tuple(
+        [
+            (Field(source, key, owner), facts[key])
+            for source, key, owner, facts in asked
+            if facts.get(key)
+        ]
+    )
 
 
 @functools.lru_cache(maxsize=64)

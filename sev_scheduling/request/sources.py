@@ -31,7 +31,7 @@ def stored_as(*names: str) -> dict[str, str]:
 
 
 #: What is read of a ``nova.objects.Flavor`` or ``ImageMeta``.
-_NOVA_FIELDS = stored_as(
+NOVA_FIELDS = stored_as(
     'disk_format',
     'ephemeral_gb',
     'extra_specs',
@@ -50,7 +50,7 @@ _NOVA_FIELDS = stored_as(
 def facts_of(source: Any) -> Mapping[str, Any] | None:
     """Return the top-level names of any shape; None where it has none."""
     if is_nova_object(source):
-        return nova_facts(source, _NOVA_FIELDS)
+        return nova_facts(source, NOVA_FIELDS)
     if hasattr(source, '_body_mapping'):
         # An openstacksdk resource: a dict whose items are not its facts.
         facts: Mapping[str, Any] = source.to_dict(
@@ -146,7 +146,8 @@ IMAGE_PROPERTIES = frozenset(
     }
 )
 TRAIT_PREFIX = 'trait:'
-_NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
+#: What is read of a ``nova.objects.ImageMetaProps``.
+NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
 _PUBLIC_FLAVOR = ('os-flavor-access:is_public', 'is_public')
 #: Glance makes an image ``shared``, with nobody at first, unless told.
 _PUBLIC_IMAGE = ('public', 'community')
@@ -253,29 +254,22 @@ def image_view(image: Any) -> ImageView:
         raise SpecError(f'{label} is a flavor; give an image here.')
     nested = facts.get('properties')
     if is_nova_object(nested):
-        nested = nova_facts(nested, _NOVA_PROPERTIES)
+        nested = nova_facts(nested, NOVA_PROPERTIES)
     # openstacksdk lifts some properties out of the nested mapping.
     nested = _pairs(nested, label, 'properties')
-    properties = _known(facts, label) | _known(nested, label)
+    properties: dict[str, str] = {}
+    unread: dict[str, str] = {}
+    for source in (facts, nested):
+        _sort_out(source, label, properties, unread)
     return ImageView(
         name=name,
         properties=properties,
-        unread=_unread(facts, nested),
+        unread=unread,
         of_volume=facts is metadata
         or ('image_id' in facts and 'id' not in facts),
         volume_name=volume,
         public=facts.get('visibility') in _PUBLIC_IMAGE,
     )
-
-
-def _unread(*sources: Mapping[str, Any]) -> dict[str, str]:
-    """Return the properties that nothing reads, as text."""
-    return {
-        key: value
-        for source in sources
-        for key, value in source.items()
-        if isinstance(value, str) and key not in IMAGE_PROPERTIES
-    }
 
 
 def _facts(source: Any, kind: str) -> Mapping[str, Any]:
@@ -326,33 +320,43 @@ def _amount(
     return amount
 
 
-def _known(facts: Mapping[str, Any], label: str) -> dict[str, str]:
-    """Pick the properties that matter, by today's or older names (nova)."""
-    properties = {
-        key: _text(value, label, key)
-        for key, value in facts.items()
-        if value is not None
-        and isinstance(key, str)
-        and (key in IMAGE_PROPERTIES or key.startswith(TRAIT_PREFIX))
-    }
+def _sort_out(
+    facts: Mapping[str, Any],
+    label: str,
+    properties: dict[str, str],
+    unread: dict[str, str],
+) -> None:
+    """Add the properties that matter, by today's or older names (nova).
+
+    :param unread: takes those that nothing reads, as text
+    """
+    found = {}
+    for key, value in facts.items():
+        if key in IMAGE_PROPERTIES or (
+            isinstance(key, str) and key.startswith(TRAIT_PREFIX)
+        ):
+            if value is not None:
+                found[key] = _text(value, label, key)
+        elif isinstance(value, str):
+            unread[key] = value
     if facts.get('architecture') is not None:
-        properties.setdefault(
+        found.setdefault(
             'hw_architecture',
             _text(facts['architecture'], label, 'architecture'),
         )
     adapter = facts.get('vmware_adaptertype')
     if adapter == 'ide':
-        properties.setdefault('hw_disk_bus', 'ide')
+        found.setdefault('hw_disk_bus', 'ide')
     elif adapter:
-        properties.setdefault('hw_disk_bus', 'scsi')
-        properties.setdefault(
+        found.setdefault('hw_disk_bus', 'scsi')
+        found.setdefault(
             'hw_scsi_model', _text(adapter, label, 'vmware_adaptertype')
         )
     traits = facts.get('traits_required')
     if isinstance(traits, (list, tuple)):
         for trait in traits:
-            properties[TRAIT_PREFIX + str(trait)] = 'required'
-    return properties
+            found[TRAIT_PREFIX + str(trait)] = 'required'
+    properties |= found
 
 
 def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:

@@ -128,6 +128,9 @@ def _unknown_model(request: EncryptionRequest) -> Problems:
     if not request.encrypted:
         return
     known = registered_models()
+    named = (request.flavor_model, request.image_model)
+    if all(name in known for name in named if name):
+        return
     for field, name in _named_models(request):
         if name not in known:
             fix = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))

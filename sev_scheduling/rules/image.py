@@ -109,10 +109,10 @@ def _secure_boot_unsupported(
                 case=Case.ONLY if required else Case.OPTIONAL,
             )
         return
-    where = request.field(Source.IMAGE, 'os_secure_boot')
-    where = asked[0][0] if asked else where
     own = request.secure_boot
     if model.secure_boot_firmware and own not in ('required', 'optional'):
+        where = request.field(Source.IMAGE, 'os_secure_boot')
+        where = asked[0][0] if asked else where
         change = set_flavor if where.source == 'flavor' else set_image
         yield warning(
             request,

@@ -15,7 +15,7 @@ from nova.scheduler import request_filter
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.nova.lookups import StoredServer
 from sev_scheduling.nova.options import Options
-from sev_scheduling.nova.request_filter import group_askers
+from sev_scheduling.nova.request_filter import RequestFilter, group_askers
 from sev_scheduling.nova.request_spec import SpecReading
 from tests.unit.nova.factories import (
     ES,
@@ -843,7 +843,7 @@ def ours():
     return [
         known
         for known in request_filter.ALL_REQUEST_FILTERS
-        if getattr(known, 'of_sev_scheduling', False)
+        if isinstance(known, RequestFilter)
     ]
 
 
