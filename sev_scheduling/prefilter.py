@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlencode
 
 import os_resource_classes as orc
 import os_traits
 
+from sev_scheduling import arguments
+from sev_scheduling.arguments import Items, Maybe
 from sev_scheduling.exceptions import InputError, InvalidRequest
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.request.groups import RequestGroup, is_trait
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
-from sev_scheduling.text import quoted
 
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
@@ -29,37 +28,19 @@ MICROVERSION_SUBTREE = '1.36'
 MICROVERSION_ANY_TRAIT = '1.39'
 
 
-def _listed(where: str, values: Any) -> Collection[Any]:
-    # A text is a collection, too: of its letters.
-    if isinstance(values, str) or not isinstance(values, Collection):
-        raise InputError(
-            f'scope {where}: {quoted(values)} is no list; give a list.'
-        )
-    return values
-
-
-def _names(
-    where: str, values: Any, read: Callable[[str, Any], str]
-) -> frozenset[str]:
-    return frozenset(read(where, value) for value in _listed(where, values))
-
-
-def _uuid(where: str, value: Any) -> str:
-    try:
-        return str(uuid.UUID(value))
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(
-            f'scope {where}: {quoted(value)} is no uuid; give one.'
-        ) from None
-
-
-def _trait(where: str, value: Any) -> str:
-    if isinstance(value, str) and is_trait(value):
-        return value
-    raise InputError(
-        f'scope {where}: {quoted(value)} is no trait; give a standard one, or '
-        'CUSTOM_ and upper-case letters, digits and underscores.'
-    )
+_TRAIT = arguments.That(
+    lambda value: isinstance(value, str) and is_trait(value),
+    'a standard trait, or CUSTOM_ and upper-case letters, digits and '
+    'underscores',
+)
+_AGGREGATES = Items(arguments.any_uuid, 1, frozenset)
+_SCOPE: Mapping[str, arguments.Kind] = {
+    'member_of': Items(_AGGREGATES),
+    'forbidden_aggregates': Items(arguments.any_uuid, 0, frozenset),
+    'in_tree': Maybe(arguments.any_uuid),
+    'root_required': Items(_TRAIT, 0, frozenset),
+    'root_forbidden': Items(_TRAIT, 0, frozenset),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,31 +70,14 @@ class Scope:
     root_forbidden: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        self._set(
-            'member_of',
-            tuple(
-                _names('member_of', ors, _uuid)
-                for ors in _listed('member_of', self.member_of)
-            ),
-        )
-        if not all(self.member_of):
-            raise InputError('scope member_of has a group without aggregates.')
-        for name, read in (
-            ('forbidden_aggregates', _uuid),
-            ('root_required', _trait),
-            ('root_forbidden', _trait),
-        ):
-            self._set(name, _names(name, getattr(self, name), read))
-        if self.in_tree is not None:
-            self._set('in_tree', _uuid('in_tree', self.in_tree))
+        for name, kind in _SCOPE.items():
+            value = kind(f'scope {name}', getattr(self, name))
+            object.__setattr__(self, name, value)
         both = {*self.root_required} & {*self.root_forbidden}
         if both:
             raise InputError(
                 f'scope: trait {min(both)} is both required and forbidden.'
             )
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
 
     def __bool__(self) -> bool:
         """Whether it leaves out any hosts but those that are disabled."""

@@ -19,7 +19,7 @@ Graph = Mapping[str, frozenset[str]]
 #: Package -> its modules and sub-packages: each may import those before it.
 ORDER = {
     'sev_scheduling': [
-        *('text', 'problems', 'exceptions', 'models', 'opts'),
+        *('text', 'problems', 'exceptions', 'arguments', 'models', 'opts'),
         *('request', 'rules', 'audit', 'prefilter', 'hosts', 'diagnosis'),
         *('explain', 'documents', 'configuration', 'placement', 'compute'),
         *('scheduler', 'nova', 'testing', 'cli'),

@@ -19,8 +19,9 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
+from sev_scheduling import arguments
+from sev_scheduling.arguments import Items, Maybe, Of, checked
 from sev_scheduling.exceptions import (
-    InputError,
     PlacementAnswerError,
     PlacementConflict,
     PlacementDenied,
@@ -96,6 +97,32 @@ _T = TypeVar('_T')
 _A = TypeVar('_A')
 _VERSION = re.compile(r'1\.(\d{1,4})')
 
+_MICROVERSION = arguments.That(
+    lambda value: isinstance(value, str) and bool(_VERSION.fullmatch(value)),
+    'a microversion such as 1.39',
+)
+_METHOD = arguments.That(
+    lambda value: value in ('DELETE', 'GET', 'PATCH', 'POST', 'PUT'),
+    'a method of HTTP such as GET',
+)
+_URL = arguments.That(
+    lambda value: isinstance(value, str) and value.startswith('/'),
+    'a path that begins with /',
+)
+_QUERY = Of(PlacementRequest, 'what translate() returned')
+_PREFIX = arguments.That(
+    lambda value: value == '' or arguments.NAME.test(value),
+    'what names begin with, in upper-case letters, digits and underscores',
+)
+_SEVERAL = arguments.That(
+    lambda value: hasattr(value, '__iter__') and not isinstance(value, str),
+    'a list',
+)
+_ADAPTER = arguments.That(
+    lambda value: callable(getattr(value, 'request', None)),
+    'an adapter or a session of keystoneauth1',
+)
+
 
 class UnknownName(PlacementRefused):
     """Placement does not know a trait or a resource class."""
@@ -116,9 +143,16 @@ class Api:
         and the whole answer included
     :param max_answer: bytes that one answer may have, decompressed
     :param max_microversion: pretend that Placement has no later one
-    :raises InputError: where ``max_microversion`` is not of the form 1.39
+    :raises InputError: here and in every method, before Placement is asked:
+        where an argument cannot be used
     """
 
+    @checked(
+        adapter=_ADAPTER,
+        timeout=arguments.SECONDS,
+        max_answer=arguments.Whole(1, 2**40),
+        max_microversion=Maybe(_MICROVERSION),
+    )
     def __init__(
         self,
         adapter: Adapter | Session,
@@ -144,6 +178,12 @@ class Api:
 
     # -- the wire --
 
+    @checked(
+        method=_METHOD,
+        url=_URL,
+        json=arguments.anything,
+        microversion=_MICROVERSION,
+    )
     def call(
         self,
         method: str,
@@ -272,6 +312,7 @@ class Api:
                 PlacementError(f'{what}: {one_line(error)}')
             ) from error
 
+    @checked(ask=arguments.FUNCTION, about=_SEVERAL)
     def each(self, ask: Callable[[_A], _T], about: Iterable[_A]) -> list[_T]:
         """Ask about each of several, over a few connections at one time.
 
@@ -285,12 +326,14 @@ class Api:
         """Return how long the next call may take."""
         return self._timeout
 
+    @checked(microversion=_MICROVERSION)
     def supports(self, microversion: str) -> bool:
         """Return whether Placement has a microversion; asks once."""
         if self._newest is None:
             self._newest = self._ask_newest()
         return _minor(microversion) <= self._newest
 
+    @checked(microversion=_MICROVERSION)
     def require(self, microversion: str) -> None:
         """:raises PlacementTooOld: where Placement lacks a microversion"""
         if not self.supports(microversion):
@@ -303,7 +346,7 @@ class Api:
         answer = self._ask(answers.Versions, 'GET', '/', microversion=None)
         try:
             newest = max(_minor(v.max_version) for v in answer.versions)
-        except (ValueError, InputError):
+        except ValueError:
             raise PlacementAnswerError(
                 'GET /: the answer names no microversions; check that the '
                 'endpoint is the one of Placement.'
@@ -312,6 +355,7 @@ class Api:
 
     # -- the seam --
 
+    @checked(query=_QUERY, limit=Maybe(arguments.COUNT))
     def allocation_candidates(
         self, query: PlacementRequest, limit: int | None = None
     ) -> Candidates:
@@ -330,6 +374,7 @@ class Api:
             microversion=query.microversion,
         )
 
+    @checked(query=_QUERY, limit=Maybe(arguments.COUNT))
     def candidates_of(
         self, query: PlacementRequest, limit: int | None = None
     ) -> Candidates:
@@ -348,6 +393,7 @@ class Api:
         found = self.allocation_candidates(wider)
         return found.of_roots(query).limited_to(limit)
 
+    @checked(query=_QUERY, limit=Maybe(arguments.COUNT))
     def candidates(
         self, query: PlacementRequest, limit: int | None = None
     ) -> Candidates:
@@ -376,6 +422,13 @@ class Api:
                 found += self.candidates(one, limit)
         return found.limited_to(limit)
 
+    @checked(
+        name=Maybe(arguments.TEXT),
+        uuid=Maybe(arguments.UUID),
+        required=Items(Items(arguments.NAME, 1, frozenset)),
+        member_of=Items(Items(arguments.UUID, 1, frozenset)),
+        in_tree=Maybe(arguments.UUID),
+    )
     def resource_providers(
         self,
         *,
@@ -422,6 +475,7 @@ class Api:
             microversion=microversion,
         ).resource_providers
 
+    @checked(uuids=Items(arguments.UUID))
     def names(self, uuids: Iterable[str]) -> Mapping[str, str]:
         """Return provider uuid -> name, with these if they exist.
 
@@ -435,26 +489,31 @@ class Api:
             self._names = {p.uuid: p.name for p in self.resource_providers()}
         return self._names
 
+    @checked(provider=arguments.UUID)
     def inventories(self, provider: str) -> Mapping[str, Inventory] | None:
         """Return resource class -> inventory; None without the provider."""
         found = self._of(answers.Inventories, provider, 'inventories')
         return found.inventories if found else None
 
+    @checked(provider=arguments.UUID)
     def usages(self, provider: str) -> Mapping[str, int] | None:
         """Return resource class -> amount; None without the provider."""
         found = self._of(answers.Usages, provider, 'usages')
         return found.usages if found else None
 
+    @checked(provider=arguments.UUID)
     def traits(self, provider: str) -> frozenset[str] | None:
         """Return a provider's traits; None without the provider."""
         found = self._of(answers.Traits, provider, 'traits')
         return frozenset(found.traits) if found else None
 
+    @checked(provider=arguments.UUID)
     def aggregates(self, provider: str) -> frozenset[str] | None:
         """Return uuids of a provider's aggregates; None without it."""
         found = self._of(answers.Aggregates, provider, 'aggregates')
         return frozenset(found.aggregates) if found else None
 
+    @checked(provider=arguments.UUID)
     def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
         """Return consumer uuid -> resource class -> amount, of a provider."""
         found = self._of(answers.ProviderAllocations, provider, 'allocations')
@@ -469,6 +528,7 @@ class Api:
         except NotFound:
             return None
 
+    @checked(consumer=arguments.UUID)
     def allocations(self, consumer: str) -> Allocations:
         """Return what a consumer holds; false where it holds nothing.
 
@@ -485,6 +545,7 @@ class Api:
             found.consumer_generation,
         )
 
+    @checked(prefix=_PREFIX)
     def associated_traits(self, prefix: str) -> list[str]:
         """Return the traits of any provider that begin so, in their order.
 
@@ -497,6 +558,9 @@ class Api:
         )
         return sorted(found.traits)
 
+    @checked(
+        claims=arguments.Pairs(arguments.UUID, Of(Allocations, 'Allocations'))
+    )
     def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
         """Set what consumers hold, of all of them or of none.
 
@@ -543,11 +607,10 @@ def per_model(query: PlacementRequest) -> Iterator[PlacementRequest]:
 
 
 def _minor(microversion: str) -> int:
+    """:raises ValueError: where it is none"""
     match = _VERSION.fullmatch(microversion)
     if match is None:
-        raise InputError(
-            f'Microversion {microversion!r} is not of the form 1.39.'
-        )
+        raise ValueError(microversion)
     return int(match[1])
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
+from sev_scheduling import arguments
+from sev_scheduling.arguments import Items, Maybe, Of, checked
 from sev_scheduling.diagnosis import Diagnosis, Feasibility
 from sev_scheduling.hosts.capacity import Capacity
 from sev_scheduling.hosts.host import Host
@@ -16,7 +18,10 @@ from sev_scheduling.placement.api import TIMEOUT, Api
 from sev_scheduling.placement.claims import claims
 from sev_scheduling.placement.claims.capacity import capacity
 from sev_scheduling.placement.claims.claims import PlacedInstance
-from sev_scheduling.placement.claims.consumers import Claim, list_claims
+from sev_scheduling.placement.claims.consumers import (
+    Claim,
+    list_claims,
+)
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import list_hosts
@@ -24,6 +29,13 @@ from sev_scheduling.placement.transport import MAX_ANSWER
 from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
+
+_REQUEST = Of(
+    (EncryptionRequest, Validation), 'what parse() or validate() returned'
+)
+_SCOPE = Of(Scope, 'a Scope')
+#: What Placement takes for a user.
+_OWNER = arguments.Text(1, 255)
 
 
 class PlacementClient(Api):
@@ -33,6 +45,7 @@ class PlacementClient(Api):
         claimers
     """
 
+    @checked(**arguments.kinds_of(Api.__init__), patience=arguments.PATIENCE)
     def __init__(
         self,
         adapter: Adapter | Session,
@@ -51,6 +64,7 @@ class PlacementClient(Api):
         self._patience = patience
         self._selections: claims.Selections = deque(maxlen=1)
 
+    @checked(details=arguments.FLAG, scope=_SCOPE)
     def hosts(
         self, *, details: bool = False, scope: Scope = ANYWHERE
     ) -> list[Host]:
@@ -69,6 +83,14 @@ class PlacementClient(Api):
         """
         return list_hosts(self, details=details, scope=scope)
 
+    @checked(
+        request=_REQUEST,
+        count=arguments.COUNT,
+        scope=_SCOPE,
+        owner=_OWNER,
+        instances=Maybe(Items(arguments.UUID)),
+        on_placed=Maybe(arguments.FUNCTION),
+    )
     def schedule(
         self,
         request: EncryptionRequest | Validation,
@@ -88,9 +110,8 @@ class PlacementClient(Api):
         :param on_placed: called for each guest once all are claimed; where
             it raises, all are released again. Should that fail, the
             exception gets a note with their uuids, which is logged too.
-        :raises InputError: where the instances are not uuids, one a guest,
-            or one of them holds something already; where Placement takes no
-            such owner
+        :raises InputError: where the instances are not one a guest, or one
+            of them holds something already
         :raises InvalidRequest: where a problem is an error
         :raises NoCapacity: where they do not all fit
         :raises PlacementConflict: where others kept claiming the same
@@ -117,6 +138,7 @@ class PlacementClient(Api):
                 raise
         return placed
 
+    @checked(request=_REQUEST, scope=_SCOPE)
     def capacity(
         self,
         request: EncryptionRequest | Validation,
@@ -135,6 +157,7 @@ class PlacementClient(Api):
         """
         return capacity(self, validated(request), scope)
 
+    @checked(owner=Maybe(_OWNER))
     def claims(self, *, owner: str | None = None) -> list[Claim]:
         """Return the claims of guests that hold slots.
 
@@ -143,13 +166,13 @@ class PlacementClient(Api):
         """
         return list_claims(self, owner=owner)
 
+    @checked(instance=arguments.UUID, force=arguments.FLAG)
     def release(self, instance: str, *, force: bool = False) -> bool:
         """Free what a guest holds; return whether it held anything.
 
         :param instance: the guest's uuid
         :param force: also where this library has not claimed it, as nova's
             servers
-        :raises InputError: where it is no uuid
         :raises NotOwned: where it was not claimed by this library
         :raises PlacementError: one of its children; its ``instances`` has
             the guest where it may be freed or not
@@ -158,6 +181,7 @@ class PlacementClient(Api):
             self, instance, patience=self._patience, force=force
         )
 
+    @checked(instance=arguments.UUID, request=_REQUEST, scope=_SCOPE)
     def move(
         self,
         instance: str,
@@ -183,6 +207,7 @@ class PlacementClient(Api):
             self, instance, request, scope=scope, patience=self._patience
         )
 
+    @checked(owner=_OWNER, older_than=arguments.AGE, dry_run=arguments.FLAG)
     def reconcile(
         self, owner: str, *, older_than: float = 0.0, dry_run: bool = True
     ) -> list[Claim]:
@@ -205,6 +230,7 @@ class PlacementClient(Api):
             patience=self._patience,
         )
 
+    @checked(request=_REQUEST, scope=_SCOPE)
     def diagnose(
         self,
         request: EncryptionRequest | Validation,
@@ -222,6 +248,12 @@ class PlacementClient(Api):
         query = translate(validation, scope=scope)
         return diagnose(self, validation.request, query)
 
+    @checked(
+        request=_REQUEST,
+        hosts=Maybe(Items(Of(Host, 'a Host'))),
+        scope=_SCOPE,
+        count=arguments.COUNT,
+    )
     def feasibility(
         self,
         request: EncryptionRequest | Validation,

@@ -6,6 +6,18 @@ import uuid as uuidlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sev_scheduling.arguments import (
+    AMOUNT,
+    NAME,
+    RATIO,
+    TEXT,
+    Items,
+    Maybe,
+    Pairs,
+    Text,
+    That,
+    checked,
+)
 from sev_scheduling.hosts.host import Host, SlotPool
 
 #: A model's slots: their number, or a pool with used and reserved ones.
@@ -14,10 +26,34 @@ Pools = Mapping[str, int | SlotPool]
 DEFAULT_POOLS: Pools = {'amd-sev': 15}
 
 
+POOLS = Pairs(
+    TEXT,
+    That(
+        lambda value: (
+            isinstance(value, SlotPool)
+            or (
+                isinstance(value, int)
+                and not isinstance(value, bool)
+                and value >= 0
+            )
+        ),
+        'a number of slots, or a SlotPool',
+    ),
+)
+
+
 def pool_of(slots: int | SlotPool) -> SlotPool:
     return SlotPool(slots) if isinstance(slots, int) else slots
 
 
+@checked(
+    name=TEXT,
+    pools=POOLS,
+    machine_type=Maybe(TEXT),
+    ram_allocation_ratio=Maybe(RATIO),
+    hypervisor_type=Maybe(TEXT),
+    traits=Items(NAME),
+)
 def make_host(
     name: str = 'host',
     *,
@@ -43,6 +79,13 @@ def make_host(
     )
 
 
+@checked(
+    name=TEXT,
+    vcpus=AMOUNT,
+    memory_mb=AMOUNT,
+    disk_gb=AMOUNT,
+    extra_specs=Maybe(Pairs(TEXT, Text(0))),
+)
 def make_flavor(
     name: str = 'm1.sev',
     *,
@@ -68,6 +111,7 @@ def make_flavor(
     }
 
 
+@checked(name=TEXT, properties=Maybe(Text(0)))
 def make_image(
     name: str = 'ubuntu-24.04', **properties: str | None
 ) -> dict[str, Any]:

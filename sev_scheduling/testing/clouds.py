@@ -9,6 +9,18 @@ import os_resource_classes as orc
 import os_traits
 from keystoneauth1.adapter import Adapter
 
+from sev_scheduling.arguments import (
+    AMOUNT,
+    FLAG,
+    NAME,
+    RATIO,
+    TEXT,
+    UUID,
+    Items,
+    Maybe,
+    Of,
+    checked,
+)
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.models import find_model, registered_models
 from sev_scheduling.placement.answers import Allocations, Inventory
@@ -21,10 +33,30 @@ from sev_scheduling.placement.embedded import (
     parse_cloud,
     providers_of,
 )
-from sev_scheduling.testing.builders import DEFAULT_POOLS, Pools, pool_of
+from sev_scheduling.testing.builders import (
+    DEFAULT_POOLS,
+    POOLS,
+    Pools,
+    pool_of,
+)
 from sev_scheduling.testing.fake import FakePlacement
 
+_PLACEMENT = Of((FakePlacement, Adapter), 'a FakePlacement or an adapter')
 
+
+@checked(
+    placement=_PLACEMENT,
+    name=TEXT,
+    vcpus=AMOUNT,
+    memory_mb=AMOUNT,
+    disk_gb=AMOUNT,
+    ram_allocation_ratio=RATIO,
+    pools=POOLS,
+    nested=FLAG,
+    machine_type=Maybe(TEXT),
+    traits=Items(NAME),
+    aggregates=Items(UUID),
+)
 def add_host(
     placement: FakePlacement | Adapter,
     name: str,
@@ -81,6 +113,10 @@ def add_host(
     return host.uuid
 
 
+@checked(
+    placement=_PLACEMENT,
+    cloud=Of((Cloud, Mapping), 'a Cloud, or what a cloud file holds'),
+)
 def add_cloud(
     placement: FakePlacement | Adapter, cloud: Cloud | Mapping[str, Any]
 ) -> None:

@@ -13,6 +13,8 @@ import os_traits
 from keystoneauth1.session import Session
 from msgspec.structs import replace
 
+from sev_scheduling import arguments
+from sev_scheduling.arguments import Items, Maybe, Of, checked, kinds_of
 from sev_scheduling.exceptions import (
     InputError,
     PlacementConflict,
@@ -30,7 +32,7 @@ from sev_scheduling.placement.answers import (
     Version,
     Versions,
 )
-from sev_scheduling.placement.api import UnknownName
+from sev_scheduling.placement.api import Api, UnknownName
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis.matching import (
     Match,
@@ -67,6 +69,7 @@ class FakePlacement(PlacementClient):
     :ivar known_classes: resource classes, beside those of inventories
     """
 
+    @checked(max_microversion=kinds_of(Api.__init__)['max_microversion'])
     def __init__(self, max_microversion: str = MICROVERSION_ANY_TRAIT) -> None:
         super().__init__(Session(), max_microversion=max_microversion)
         self._lock = threading.RLock()
@@ -80,6 +83,16 @@ class FakePlacement(PlacementClient):
         """Return a client of it: itself."""
         return self
 
+    @checked(
+        name=arguments.TEXT,
+        uuid=Maybe(arguments.UUID),
+        parent=Maybe(arguments.UUID),
+        inventories=Maybe(
+            arguments.Pairs(arguments.NAME, Of(Inventory, 'an Inventory'))
+        ),
+        traits=Items(arguments.NAME),
+        aggregates=Items(arguments.UUID),
+    )
     def add_provider(
         self,
         name: str,
@@ -114,6 +127,7 @@ class FakePlacement(PlacementClient):
 
     # -- what Api asks --
 
+    @checked(**kinds_of(Api.each))
     def each(self, ask: Callable[[_A], _T], about: Iterable[_A]) -> list[_T]:
         return [ask(one) for one in about]
 
@@ -134,6 +148,7 @@ class FakePlacement(PlacementClient):
             self.calls.append((method, what))
             yield
 
+    @checked(**kinds_of(Api.allocation_candidates))
     def allocation_candidates(
         self, query: PlacementRequest, limit: int | None = None
     ) -> Candidates:
@@ -195,6 +210,7 @@ class FakePlacement(PlacementClient):
         if unknown:
             raise UnknownName(f'No such resource class {sorted(unknown)}.')
 
+    @checked(**kinds_of(Api.resource_providers))
     def resource_providers(
         self,
         *,
@@ -204,7 +220,6 @@ class FakePlacement(PlacementClient):
         member_of: Iterable[frozenset[str]] = (),
         in_tree: str | None = None,
     ) -> list[ResourceProvider]:
-        required, member_of = tuple(required), tuple(member_of)
         filters = {
             'name': name,
             'uuid': uuid,
@@ -241,11 +256,13 @@ class FakePlacement(PlacementClient):
                 and all(traits & provider.traits for traits in required)
             ]
 
+    @checked(**kinds_of(Api.inventories))
     def inventories(self, provider: str) -> Mapping[str, Inventory] | None:
         with self._called('inventories', provider):
             found = self.providers.get(provider)
             return None if found is None else dict(found.inventories)
 
+    @checked(**kinds_of(Api.usages))
     def usages(self, provider: str) -> Mapping[str, int] | None:
         with self._called('usages', provider):
             found = self.providers.get(provider)
@@ -255,16 +272,19 @@ class FakePlacement(PlacementClient):
                 name: found.used.get(name, 0) for name in found.inventories
             }
 
+    @checked(**kinds_of(Api.traits))
     def traits(self, provider: str) -> frozenset[str] | None:
         with self._called('traits', provider):
             found = self.providers.get(provider)
             return None if found is None else frozenset(found.traits)
 
+    @checked(**kinds_of(Api.aggregates))
     def aggregates(self, provider: str) -> frozenset[str] | None:
         with self._called('aggregates', provider):
             found = self.providers.get(provider)
             return None if found is None else frozenset(found.aggregates)
 
+    @checked(**kinds_of(Api.consumers))
     def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
         with self._called('consumers', provider):
             return {
@@ -273,15 +293,18 @@ class FakePlacement(PlacementClient):
                 if provider in held.by_provider
             }
 
+    @checked(**kinds_of(Api.allocations))
     def allocations(self, consumer: str) -> Allocations:
         with self._called('allocations', consumer):
             return self._consumers.get(consumer) or Allocations()
 
+    @checked(**kinds_of(Api.associated_traits))
     def associated_traits(self, prefix: str) -> list[str]:
         with self._called('associated_traits', prefix):
             held = {t for p in self.providers.values() for t in p.traits}
             return sorted(t for t in held if t.startswith(prefix))
 
+    @checked(**kinds_of(Api.post_allocations))
     def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
         with self._called('post_allocations', dict(claims)):
             _check_claims(claims)

@@ -16,7 +16,7 @@ MODULES = sorted(HOUSE.trees)
 MOST_FLOORS = 10
 
 #: Modules directly in one package, without its sub-packages.
-MOST_MODULES = 9
+MOST_MODULES = 10
 
 #: Has more: one module a command.
 CROWDS = {'sev_scheduling.cli.commands'}

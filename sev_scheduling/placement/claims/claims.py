@@ -79,18 +79,13 @@ def schedule(
 ) -> tuple[PlacedInstance, ...]:
     """See :meth:`.PlacementClient.schedule`."""
     selection = _selection(api, selections, validated(request), scope)
-    if count < 1:
-        raise InputError(f'count {count} is not 1 or more.')
-    if instances is not None:
-        if len(instances) != count or len(set(instances)) != count:
-            raise InputError(
-                f'{len(instances)} instance uuids ({len(set(instances))} '
-                f'different ones) were given for {count} guests; give one '
-                'each.'
-            )
-        for instance in instances:
-            consumers.check_instance(instance)
-    consumers.check_owner(owner)
+    if instances is not None and not (
+        len(instances) == len(set(instances)) == count
+    ):
+        raise InputError(
+            f'{len(instances)} instance uuids ({len(set(instances))} '
+            f'different ones) were given for {count} guests; give one each.'
+        )
     claim = Transaction(
         api=api,
         selection=selection,
@@ -165,7 +160,6 @@ def release(
 
     :param owner: leave it to anybody else who has it by now
     """
-    consumers.check_instance(instance)
     seen: list[Allocations] = []
 
     def attempt() -> bool:
@@ -227,7 +221,6 @@ def move(
     patience: float,
 ) -> PlacedInstance:
     """See :meth:`.PlacementClient.move`."""
-    consumers.check_instance(instance)
     selection = CandidateSelection(api, validated(request), scope)
     avoid: set[str] = set()
 

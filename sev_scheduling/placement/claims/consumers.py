@@ -16,16 +16,12 @@ from dataclasses import dataclass
 import os_resource_classes as orc
 from oslo_utils import uuidutils
 
-from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.hosts import list_hosts
-from sev_scheduling.text import quoted
 
 #: The project of consumers that this library has made. Nova's have the one
 #: of their server, which is a uuid of keystone.
 PROJECT = 'sev-scheduling'
-
-_LONGEST_OWNER = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +53,6 @@ def _made_at(instance: str) -> float | None:
         return None
     value = uuid.UUID(instance)
     return (value.int >> 80) / 1000 if value.version == 7 else None
-
-
-def check_owner(owner: str) -> None:
-    """:raises InputError: where Placement takes no such user"""
-    if not isinstance(owner, str) or not 0 < len(owner) <= _LONGEST_OWNER:
-        raise InputError(
-            f'Owner {quoted(owner)} is no text of 1 to {_LONGEST_OWNER} '
-            'characters.'
-        )
-
-
-def check_instance(instance: str) -> None:
-    """:raises InputError: where it is no uuid as Placement writes them"""
-    if not (
-        isinstance(instance, str)
-        and uuidutils.is_uuid_like(instance)
-        and str(uuid.UUID(instance)) == instance.lower()
-    ):
-        raise InputError(f'Instance {quoted(instance)} is no uuid.')
 
 
 def list_claims(api: Api, *, owner: str | None) -> list[Claim]:

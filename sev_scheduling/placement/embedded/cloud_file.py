@@ -13,6 +13,7 @@ import os_resource_classes as orc
 import os_traits
 from oslo_utils.uuidutils import is_uuid_like
 
+from sev_scheduling.arguments import PATH, TEXT, Of, anything, checked
 from sev_scheduling.exceptions import CloudFileError
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.models import registered_models
@@ -100,6 +101,10 @@ class Cloud:
     providers: tuple[CloudProvider, ...] = ()
 
 
+CLOUD = Of(Cloud, 'a Cloud')
+
+
+@checked(path=PATH)
 def read_cloud_file(path: str | Path) -> Cloud:
     """Read a cloud file.
 
@@ -113,6 +118,7 @@ def read_cloud_file(path: str | Path) -> Cloud:
     return parse_cloud(document, f'Cloud file {named(path)}')
 
 
+@checked(document=anything, label=TEXT)
 def parse_cloud(document: Any, label: str) -> Cloud:
     """Read what a cloud file holds: ``{'hosts': [{'name': …, …}, …]}``.
 

@@ -14,12 +14,17 @@ from typing import Any
 import msgspec
 import os_traits
 
+from sev_scheduling.arguments import TEXT, Items, Of, checked
 from sev_scheduling.exceptions import PlacementConflict
 from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.models import model_traits, registered_models
 from sev_scheduling.placement.answers import Inventory, ResourceProvider
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.embedded.cloud_file import Cloud, CloudProvider
+from sev_scheduling.placement.embedded.cloud_file import (
+    CLOUD,
+    Cloud,
+    CloudProvider,
+)
 from sev_scheduling.placement.hosts import HOST_CLASSES
 
 #: How often what changed meanwhile is read again.
@@ -28,6 +33,7 @@ _ROUNDS = 5
 _CUSTOM = 'CUSTOM_'
 
 
+@checked(api=Of(Api, 'a PlacementClient'))
 def export_cloud(api: Api) -> Cloud:
     """Read every resource provider of a Placement.
 
@@ -95,6 +101,7 @@ def _read(
     )
 
 
+@checked(cloud=CLOUD)
 def document(cloud: Cloud) -> str:
     """Return a cloud file of its providers: JSON, a provider a line.
 
@@ -122,6 +129,7 @@ def document(cloud: Cloud) -> str:
     return f'{{"providers": [\n{rows}\n]}}\n'
 
 
+@checked(cloud=CLOUD, keep=Items(TEXT))
 def anonymous(
     cloud: Cloud, keep: Collection[str] = ()
 ) -> tuple[Cloud, dict[str, str]]:

@@ -11,10 +11,15 @@ from typing import Any
 import msgspec
 import os_resource_classes as orc
 
+from sev_scheduling.arguments import Of, checked
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.embedded.cloud_file import Cloud, CloudHost
+from sev_scheduling.placement.embedded.cloud_file import (
+    CLOUD,
+    Cloud,
+    CloudHost,
+)
 from sev_scheduling.placement.embedded.service import EmbeddedAdapter
 
 #: Nova's own default (``[DEFAULT] initial_cpu_allocation_ratio``).
@@ -40,6 +45,9 @@ _INVENTORY = {'reserved': 0, 'min_unit': 1, 'step_size': 1}
 _NOBODY = str(uuid.UUID(int=0))
 
 
+@checked(
+    adapter=Of(EmbeddedAdapter, 'what embedded_placement() gives'), cloud=CLOUD
+)
 def load_cloud(adapter: EmbeddedAdapter, cloud: Cloud) -> None:
     """Make the providers, inventories, traits and guests of a cloud.
 
@@ -158,6 +166,7 @@ def _rows(
     return rows
 
 
+@checked(provider=Of(Mapping, 'what providers_of() yields'))
 def guests_of(
     provider: Mapping[str, Any],
 ) -> Iterator[tuple[str, dict[str, int]]]:
@@ -175,6 +184,7 @@ def guests_of(
         yield str(uuid.uuid5(own, 'all else')), used
 
 
+@checked(cloud=CLOUD)
 def cloud_providers(cloud: Cloud) -> Iterator[dict[str, Any]]:
     """Yield the resource providers of a cloud, each after its parent.
 
@@ -201,6 +211,7 @@ def cloud_providers(cloud: Cloud) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+@checked(host=Of(CloudHost, 'a CloudHost'))
 def providers_of(host: CloudHost) -> Iterator[dict[str, Any]]:
     """Yield the root, then the nested pools, in the terms of Placement's API.
 

@@ -18,6 +18,7 @@ from keystoneauth1 import session as ks_session
 from keystoneauth1 import token_endpoint
 from keystoneauth1.adapter import Adapter
 
+from sev_scheduling.arguments import PATH, Maybe, checked
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.text import quoted
 
@@ -41,9 +42,10 @@ class EmbeddedAdapter(Adapter):
             return super().request(url, method, **kwargs)
 
 
+@checked(state=Maybe(PATH))
 @contextlib.contextmanager
 def embedded_placement(
-    state: Path | None = None,
+    state: str | Path | None = None,
 ) -> Iterator[EmbeddedAdapter]:
     """Run openstack-placement in this process; give an adapter onto it.
 
@@ -66,7 +68,7 @@ def embedded_placement(
             path = Path(stack.enter_context(folder)) / 'placement.db'
             new = True
         else:
-            path = state
+            path = Path(state)
             new = stack.enter_context(_kept_file(path))
         yield stack.enter_context(_running(path, new))
 

@@ -124,6 +124,10 @@ def placement_conf(configured):
     CONF.unregister_opts(registered, 'placement')
 
 
+GUEST = '00000000-0000-0000-0000-000000000001'
+OTHER = '00000000-0000-0000-0000-000000000002'
+
+
 def with_token(server):
     return {'auth_type': 'admin_token', 'endpoint': server.url, 'token': 't'}
 
@@ -146,14 +150,14 @@ def ask():
 
     def ask(timeout=10.0, lookups=None):
         asked = lookups or Lookups(Options(placement_timeout=timeout))
-        return asked.held_models(asked.deadline(), 'x')
+        return asked.held_models(asked.deadline(), GUEST)
 
     return ask
 
 
 HOLDS_NOTHING = {
     '/': (200, VERSIONS),
-    '/allocations/x': (200, {'allocations': {}}),
+    f'/allocations/{GUEST}': (200, {'allocations': {}}),
 }
 
 
@@ -164,7 +168,7 @@ def test_it_asks_with_nova_s_own_credentials(serve, placement_conf, ask):
 
     assert ask(lookups=lookups) == ()
     _, path, headers = server.requests[-1]
-    assert path == '/allocations/x'
+    assert path == f'/allocations/{GUEST}'
     assert headers['X-Auth-Token'] == 't'
     assert headers['OpenStack-API-Version'] == 'placement 1.33'
     assert headers['Accept'] == 'application/json'
@@ -173,11 +177,11 @@ def test_it_asks_with_nova_s_own_credentials(serve, placement_conf, ask):
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize('silent', ['/', '/allocations/x'])
+@pytest.mark.parametrize('silent', ['/', f'/allocations/{GUEST}'])
 def test_a_placement_that_does_not_answer_is_waited_for_in_time(
     serve, placement_conf, silent, ask
 ):
-    answers = {'/': (200, VERSIONS), '/allocations/x': (200, {})}
+    answers = {'/': (200, VERSIONS), f'/allocations/{GUEST}': (200, {})}
     server = serve({**answers, silent: (200, None)})
     placement_conf(**with_token(server), connect_retries=9)
 
@@ -193,7 +197,10 @@ def test_a_placement_that_does_not_answer_is_waited_for_in_time(
     'answers',
     [
         {'/': (TRICKLES, VERSIONS)},
-        {'/': (200, VERSIONS), '/allocations/x': (TRICKLES, b' ' * 10_000)},
+        {
+            '/': (200, VERSIONS),
+            f'/allocations/{GUEST}': (TRICKLES, b' ' * 10_000),
+        },
         {'head': 'trickles'},
     ],
     ids=['versions', 'an answer', 'a head'],
@@ -226,7 +233,9 @@ def test_a_keystone_that_trickles_is_waited_for_in_time(
 
 def test_an_answer_that_is_too_large_is_no_answer(serve, placement_conf, ask):
     large = b' ' * 2**20 + json.dumps({'allocations': {}}).encode()
-    server = serve({'/': (200, VERSIONS), '/allocations/x': (200, large)})
+    server = serve(
+        {'/': (200, VERSIONS), f'/allocations/{GUEST}': (200, large)}
+    )
     placement_conf(**with_token(server))
     with pytest.raises(PlacementAnswerError, match='1048576 bytes'):
         ask(lookups=Lookups(Options(placement_answer_limit=1)))
@@ -317,7 +326,7 @@ def test_connecting_and_reading_share_the_time(
     serve, placement_conf, monkeypatch, ask
 ):
     """As a number, it would be for each of them."""
-    server = serve({'/': (200, VERSIONS), '/allocations/x': (200, {})})
+    server = serve({'/': (200, VERSIONS), f'/allocations/{GUEST}': (200, {})})
     placement_conf(**with_token(server))
     seen = []
     send = HTTPAdapter.send
@@ -366,18 +375,18 @@ def test_no_call_is_made_where_the_time_is_over(monkeypatch, clock):
 
 def test_each_request_has_its_own_deadline(serve, placement_conf):
     """Threads share the session, its connections and its token."""
-    server = serve({**HOLDS_NOTHING, '/allocations/y': (200, None)})
+    server = serve({**HOLDS_NOTHING, f'/allocations/{OTHER}': (200, None)})
     placement_conf(**with_token(server))
     lookups = Lookups(Options(placement_timeout=0.5))
     waits = lookups.deadline()
 
     def wait():
         with pytest.raises(PlacementUnavailable):
-            lookups.held_models(waits, 'y')
+            lookups.held_models(waits, OTHER)
 
-    lookups.held_models(lookups.deadline(), 'x')
+    lookups.held_models(lookups.deadline(), GUEST)
     thread = threading.Thread(target=wait)
     thread.start()
-    lookups.held_models(lookups.deadline(), 'x')
+    lookups.held_models(lookups.deadline(), GUEST)
     thread.join(10)
     assert not thread.is_alive()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from keystoneauth1.session import Session
 from oslo_db import exception as db_exception
 
 from sev_scheduling.exceptions import InputError
@@ -35,7 +36,7 @@ def parsed(monkeypatch):
     monkeypatch.setattr(
         'nova.config.parse_args', lambda argv, **_: asked.append(argv)
     )
-    monkeypatch.setattr('nova.utils.get_ksa_adapter', lambda *_: object())
+    monkeypatch.setattr('nova.utils.get_ksa_adapter', lambda *_: Session())
     return asked
 
 

@@ -101,7 +101,7 @@ class TestSchedule:
 
     @pytest.mark.parametrize('count', [0, -1])
     def test_no_guests_are_refused(self, count):
-        with pytest.raises(InputError, match='1 or more'):
+        with pytest.raises(InputError, match=r'^count is '):
             schedule(cloud(1), count)
 
     @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ class TestSchedule:
     )  # fmt: skip
     def test_what_is_no_uuid_is_refused_before_any_call(self, instance):
         transport = cloud(1)
-        with pytest.raises(InputError, match='is no uuid'):
+        with pytest.raises(InputError, match=r'^instances\[0\] is '):
             schedule(transport, instances=[instance])
         assert transport.calls == []
 
     @pytest.mark.parametrize('owner', ['', 'x' * 256, None])
     def test_an_owner_that_placement_would_refuse(self, owner):
         transport = cloud(1)
-        with pytest.raises(InputError, match='1 to 255 characters'):
+        with pytest.raises(InputError, match=r'^owner is '):
             schedule(transport, owner=owner)
         assert transport.calls == []
 
@@ -338,7 +338,7 @@ class TestMove:
             client_of(cloud(1, 2)).move(GUEST, sev_request())
 
     def test_what_is_no_uuid_is_refused(self):
-        with pytest.raises(InputError, match='is no uuid'):
+        with pytest.raises(InputError, match=r'^instance is '):
             client_of(cloud(1)).move('web-1', sev_request())
 
     def test_with_no_other_host_it_keeps_what_it_has(self):
@@ -657,7 +657,7 @@ class TestRelease:
         assert len(clock.slept) == 1
 
     def test_what_is_no_uuid_is_refused(self):
-        with pytest.raises(InputError, match="'web-1' is no uuid"):
+        with pytest.raises(InputError, match=r"^instance is 'web-1'"):
             client_of(cloud()).release('web-1')
 
     def test_one_that_a_conflict_left_unchanged_is_not_freed(self, clock):

@@ -6,7 +6,6 @@ import uuid
 
 import pytest
 
-from sev_scheduling.exceptions import InputError
 from sev_scheduling.placement import Claim, PlacementClient
 from sev_scheduling.placement.claims import consumers as owners
 from tests.unit.placement.fake_transport import (
@@ -89,19 +88,6 @@ class TestInstances:
     def test_no_two_are_the_same_and_their_order_is_times(self, made):
         older, newer = made(10), made(5)
         assert older < newer < owners.new_instance() != owners.new_instance()
-
-    @pytest.mark.parametrize(
-        'instance', [uuid_of(1), '4E6C5DA3-4AB2-4219-8607-A813F11829F1']
-    )
-    def test_any_uuid_will_do(self, instance):
-        owners.check_instance(instance)
-
-    @pytest.mark.parametrize(
-        'instance', ['', 'web', None, 7, uuid_of(1) + '0']
-    )
-    def test_anything_else_will_not(self, instance):
-        with pytest.raises(InputError, match='is no uuid'):
-            owners.check_instance(instance)
 
 
 class TestClaims:
