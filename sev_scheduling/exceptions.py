@@ -158,9 +158,11 @@ class CloudError(SevSchedulingError):
 
     :ivar changed: the keys of a flavor, image or volume that had been changed
         before, of a change that takes several calls
+    :ivar unclear: whether the service may have done it all the same
     """
 
     changed: tuple[str, ...] = ()
+    unclear: bool = False
 
 
 class CloudDenied(CloudError):

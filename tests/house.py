@@ -31,7 +31,7 @@ ORDER = {
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
-    'sev_scheduling.audit': ['results', 'classes', 'audit'],
+    'sev_scheduling.audit': ['results', 'classes', 'side', 'audit', 'plan'],
     'sev_scheduling.hosts': [
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
         *('capacity', 'drain'),
@@ -70,9 +70,10 @@ ORDER = {
     'sev_scheduling.scheduler': [
         *('settings', 'report', 'conf', 'cloud', 'checks'),
     ],
+    'sev_scheduling.cli.openstack': ['services', 'cloud', 'changes'],
     'sev_scheduling.cli': [
         *('terminal', 'output', 'checks', 'metrics', 'page', 'openstack'),
-        *('options', 'commands', 'plugin', 'app', 'main'),
+        *('options', 'fixing', 'commands', 'plugin', 'app', 'main'),
     ],
 }
 

@@ -12,17 +12,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sev_scheduling.audit.classes import (
-    Accept,
     Groups,
-    Key,
-    Other,
-    Side,
-    View,
     flavor_class,
     flavor_context,
     image_class,
@@ -36,7 +31,16 @@ from sev_scheduling.audit.results import (
     Item,
     PairGroup,
 )
-from sev_scheduling.problems import Code, Problem, Source, Target, merge
+from sev_scheduling.audit.side import Key, Other, Side, View
+from sev_scheduling.problems import (
+    Caveat,
+    Code,
+    Problem,
+    Severity,
+    Source,
+    Target,
+    merge,
+)
 from sev_scheduling.request.request import combine
 from sev_scheduling.request.sources import (
     FlavorView,
@@ -50,52 +54,84 @@ from sev_scheduling.rules.validation import Validation, validate
 _ORDER = {code: position for position, code in enumerate(Code)}
 
 
+#: Judges a flavor with an image.
+Judge = Callable[[FlavorView, ImageView], Validation]
+#: What is audited, and what was read of it.
+Entry = tuple[Item, View]
+
+
 def audit(
     flavors: Iterable[Any],
     images: Iterable[Any],
     *,
     machine_type: str | None = None,
-    accept: Accept = lambda _: True,
 ) -> Audit:
     """Validate every flavor with every image.
 
     :param flavors: each in any shape that :func:`.parse` takes
     :param images: images and bootable volumes, in the same way
     :param machine_type: the hosts' default, where the caller knows it
-    :param accept: which fixes of problems may become changes
     :raises SpecError: where one has no flavor's or image's shape
+    """
+    sides = Sides(
+        read_flavors(flavors), read_images(images), judge_with(machine_type)
+    )
+    return Audit(
+        flavors=sides.flavors.count,
+        images=sides.images.count,
+        groups=tuple(_groups(sides.flavors, sides.images)),
+        problems=tuple(_problems(sides.flavors, sides.images)),
+        fixes=tuple(sides.fixes()),
+    )
+
+
+def judge_with(
+    machine_type: str | None,
+    *,
+    boot_from_volume: bool = False,
+    models: Sequence[str] = (),
+) -> Judge:
+    """Return what judges a flavor with an image.
+
+    :param machine_type: the hosts' default, where it is known
+    :param boot_from_volume: as of :func:`.parse`, as ``models``
     """
 
     def judge(flavor: FlavorView, image: ImageView) -> Validation:
-        request = combine(flavor, image, boot_from_volume=image.of_volume)
-        return validate(request, machine_type)
+        request = combine(
+            flavor,
+            image,
+            boot_from_volume=boot_from_volume or image.of_volume,
+            models=models,
+        )
+        found = validate(request, machine_type)
+        return Validation(request, map(_with_care, found), found.models)
 
-    flavor_side = Side(
-        Source.FLAVOR,
-        (Target.FLAVOR,),
-        flavor_context,
-        lambda flavor: [(flavor, None)],
-        judge,
-    )
-    for item, flavor in _items(flavors, flavor_view, lambda _: Target.FLAVOR):
-        flavor_side.add(flavor_class(flavor), item)
-    groups = Groups(flavor_side.views)
-    image_side = Side(
-        Source.IMAGE,
-        (Target.IMAGE, Target.VOLUME),
-        groups.image_context,
-        image_facets,
-        lambda image, flavor: judge(flavor, image),
-    )
-    flavor_side.other, image_side.other = image_side, flavor_side
-    for item, image in _items(images, image_view, _image_target):
-        image_side.add(image_class(image), item)
-    return Audit(
-        flavors=flavor_side.count,
-        images=image_side.count,
-        groups=tuple(_groups(flavor_side, image_side)),
-        problems=tuple(_problems(flavor_side, image_side)),
-        fixes=tuple(_fixes(flavor_side, image_side, accept)),
+    return judge
+
+
+def _with_care(problem: Problem) -> Problem:
+    """Add what an image must be that is given a machine type.
+
+    Without one it may boot on another one today, with other flavors too.
+    """
+    if problem.code is not Code.MACHINE_TYPE_UNSET:
+        return problem
+    caveats = (*problem.fix.caveats, Caveat.RUNS_ON_Q35)
+    return replace(problem, fix=replace(problem.fix, caveats=caveats))
+
+
+def read_flavors(sources: Iterable[Any]) -> list[Entry[FlavorView]]:
+    """Read each once."""
+    return _entries(sources, flavor_view, lambda _: Target.FLAVOR)
+
+
+def read_images(sources: Iterable[Any]) -> list[Entry[ImageView]]:
+    """Read each image or volume once; None is one that is not known."""
+    return _entries(
+        sources,
+        lambda image: ImageView() if image is None else image_view(image),
+        _image_target,
     )
 
 
@@ -103,17 +139,20 @@ def _image_target(image: ImageView) -> Target:
     return Target.VOLUME if image.of_volume else Target.IMAGE
 
 
-def _items(
+def _entries(
     sources: Iterable[Any],
     read: Callable[[Any], View],
     target: Callable[[View], Target],
-) -> list[tuple[Item, View]]:
+) -> list[Entry[View]]:
     """Read each once; tell which have a name of their own."""
     found = []
     taken: Counter[str] = Counter()
     for source in sources:
         view = read(source)
-        name = getattr(view, 'volume_name', None) or view.name
+        name = view.name
+        if isinstance(view, ImageView) and view.of_volume:
+            # Its facts have the name of the image it was made of.
+            name = view.volume_name
         facts = facts_of(source) or {}
         held = facts.get('flavorid') or facts.get('id')
         number = str(held) if held else None
@@ -123,6 +162,58 @@ def _items(
         (replace(item, unique=taken[item.name or ''] == 1), view)
         for item, view in found
     ]
+
+
+class Sides:
+    """Flavors, and images and volumes, each judged with the others."""
+
+    def __init__(
+        self,
+        flavors: Iterable[Entry[FlavorView]],
+        images: Iterable[Entry[ImageView]],
+        judge: Judge,
+    ) -> None:
+        self.flavors: Side[FlavorView, ImageView] = Side(
+            Source.FLAVOR,
+            (Target.FLAVOR,),
+            flavor_context,
+            lambda flavor: [(flavor, None)],
+            judge,
+        )
+        for item, flavor in flavors:
+            self.flavors.add(flavor_class(flavor), item)
+        groups = Groups(self.flavors.views)
+        self.images: Side[ImageView, FlavorView] = Side(
+            Source.IMAGE,
+            (Target.IMAGE, Target.VOLUME),
+            groups.image_context,
+            image_facets,
+            lambda image, flavor: judge(flavor, image),
+        )
+        self.flavors.other, self.images.other = self.images, self.flavors
+        for item, image in images:
+            self.images.add(image_class(image), item)
+
+    @property
+    def severity(self) -> Severity | None:
+        """Of the worst problem of all pairs, None where none has one."""
+        return WORST[max(_worst(self.flavors), _worst(self.images))]
+
+    def fixes(self) -> list[AuditFix]:
+        """Return what each could do alone, those of the most pairs first."""
+        found = [*_fixes_of(self.flavors), *_fixes_of(self.images)]
+        return sorted(found, key=lambda fix: (-fix.mends, -fix.pairs))
+
+
+def _worst(side: Side[View, Other]) -> int:
+    return max(
+        (
+            side.worst(n, c)
+            for n in side.used_classes
+            for c in side.other.used_contexts
+        ),
+        default=0,
+    )
 
 
 def _groups(
@@ -237,25 +328,16 @@ def _same(problem: Problem) -> Key:
     )
 
 
-def _fixes(
-    flavors: Side[FlavorView, ImageView],
-    images: Side[ImageView, FlavorView],
-    accept: Accept,
-) -> list[AuditFix]:
-    found = [*_fixes_of(flavors, accept), *_fixes_of(images, accept)]
-    return sorted(found, key=lambda fix: (-fix.mends, -fix.pairs))
-
-
-def _fixes_of(side: Side[View, Other], accept: Accept) -> Iterator[AuditFix]:
+def _fixes_of(side: Side[View, Other]) -> Iterator[AuditFix]:
     for n in side.used_classes:
-        fixes, after = side.solve(n, accept)
+        fixes, after = side.solve(n)
         if not fixes:
             continue
         before, then = side.score(n), side.score(after)
         # What ends well for some pairs may end badly for more.
         if then >= before:
             continue
-        pairs = side.solvable(n, accept)
+        pairs = side.solvable(n)
         changes = merge(fixes)
         for item in side.members[n]:
             named = (replace(fix, name=item.reference) for fix in changes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from sev_scheduling.problems import Fix, Problem, Severity, Target
+from sev_scheduling.problems import Caveat, Fix, Problem, Severity, Target
 
 #: A name that is one word of a command, reads from left to right, and that
 #: Glance takes for a name (``in:a,b`` is a list to it).
@@ -89,12 +91,30 @@ class AuditFix:
     :ivar changes: a fix that sets, one that removes, or both
     :ivar pairs: how many have a problem that the changes solve
     :ivar mends: how many more have no error, by these changes alone
+    :ivar before: of a :class:`Plan`, key -> value of what is changed; None
+        where it has none
     """
 
     item: Item
     changes: tuple[Fix, ...]
     pairs: int
     mends: int
+    before: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What must be true for all changes to be the right ones."""
+        found = (caveat for fix in self.changes for caveat in fix.caveats)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def after(self) -> dict[str, str | None]:
+        """Key -> value of what is changed; None where it has none then."""
+        after: dict[str, str | None] = {}
+        for change in self.changes:
+            after |= change.set
+            after |= dict.fromkeys(change.unset)
+        return after
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +149,56 @@ class Audit:
             for group in self.groups
             if all(getattr(group, name) == facts[name] for name in facts)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What :func:`plan` would change.
+
+    :ivar fixes: one for each flavor, image or volume, which together leave
+        nothing to fix but what is left out; those of their owner alone first,
+        as others may be refused
+    :ivar left_out: fixes with a caveat that nobody says is true
+    :ivar severity: of the worst problem of all pairs, None where none has one
+    :ivar severity_after: likewise, once the fixes are made
+    """
+
+    fixes: tuple[AuditFix, ...]
+    left_out: tuple[AuditFix, ...]
+    severity: Severity | None
+    severity_after: Severity | None
+
+
+class Outcome(enum.StrEnum):
+    """What became of a change that was to be made."""
+
+    DONE = 'done'
+    #: it was as wanted
+    NOT_NEEDED = 'not-needed'
+    #: a service refused it, or cannot be asked
+    REFUSED = 'refused'
+    #: somebody else has changed the same since it was read
+    CHANGED_MEANWHILE = 'changed-meanwhile'
+    #: the answer was lost
+    UNKNOWN = 'unknown'
+    NOT_TRIED = 'not-tried'
+    #: it has a condition that nobody says is met
+    LEFT_OUT = 'left-out'
+
+    @property
+    def is_well(self) -> bool:
+        return self in (Outcome.DONE, Outcome.NOT_NEEDED)
+
+
+@dataclass(slots=True)
+class Change:
+    """A fix that is made, and what has become of it so far.
+
+    :ivar keys: that were changed, as far as that is known
+    :ivar error: what went wrong, in one sentence
+    """
+
+    fix: AuditFix
+    outcome: Outcome = Outcome.NOT_TRIED
+    keys: tuple[str, ...] = ()
+    error: str = ''

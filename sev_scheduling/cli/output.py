@@ -111,7 +111,8 @@ class _Answers(_Display, Plain):
             if not self.in_openstack:
                 raise
             self.app.LOG.error('%s', error)
-            return status_of(error)
+            status = status_of(error)
+            return self.usage_status if status == EXIT_USAGE else status
         return self.status
 
     def say_no(self, text: str, whole: Iterable[str] = ()) -> None:

@@ -1,12 +1,19 @@
-"""Fixes in words: the exact command where one does it."""
+"""Fixes in words: the exact command where one does it.
+
+So are a plan of changes, and what has become of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from sev_scheduling.audit.results import AuditFix, Change, Outcome, Plan
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values import fix_values, sentence
+from sev_scheduling.explain.values import Count, fix_values, sentence
 from sev_scheduling.problems import Fix, Target, merge, message
+
+_INDENT = '  '
 
 
 def phrase(fix: Fix) -> str:
@@ -84,3 +91,111 @@ def how_to(fixes: Iterable[Fix]) -> str:
 def _conditional(fix: Fix) -> str:
     only_if = condition(fix)
     return f'{only_if}: {phrase(fix)}' if only_if else phrase(fix)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """What there is to say about a plan."""
+
+    plan: Plan
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands in it, to be copied: none may be folded."""
+        plan = self.plan
+        return _commands((*plan.fixes, *plan.left_out))
+
+    def script(self) -> str:
+        """Return the commands, all else as comments of a shell."""
+        plan = self.plan
+        lines = [*_commands(plan.fixes), *_by_condition(plan.left_out)]
+        return '\n'.join(lines or [f'# {catalogue.fixes.PLAN["nothing"]}'])
+
+    def preview(self) -> str:
+        """Return what would be changed, and what is left out."""
+        plan = self.plan
+        lines: list[str] = []
+        if plan.fixes:
+            lines.append(catalogue.fixes.PLAN['changes'])
+        elif plan.left_out:
+            lines.append(catalogue.fixes.PLAN['nothing-unconditional'])
+        else:
+            lines.append(catalogue.fixes.PLAN['nothing'])
+        lines += _indented(_commands(plan.fixes))
+        if plan.left_out:
+            lines.append(catalogue.fixes.PLAN['left-out'])
+            lines += _indented(_by_condition(plan.left_out))
+        return '\n'.join(lines)
+
+    @property
+    def not_made(self) -> str:
+        """What to say where the answer is no."""
+        return catalogue.fixes.PLAN['not-made']
+
+    def question(self) -> str:
+        """Ask whether to make the changes."""
+        return catalogue.fixes.PLAN['question'].format(n=Count(len(self.plan.fixes)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """What there is to say about changes that were to be made."""
+
+    changes: Sequence[Change]
+
+    @property
+    def headline(self) -> str:
+        """How many were made."""
+        done = [c for c in self.changes if c.outcome is Outcome.DONE]
+        stopped = any(not change.outcome.is_well for change in self.changes)
+        return catalogue.fixes.MADE['stopped' if stopped else 'done'].format(
+            n=Count(len(done)), total=Count(len(self.changes))
+        )
+
+    @property
+    def reason(self) -> str:
+        """How many were made, and what stopped the others."""
+        errors = [change.error for change in self.changes if change.error]
+        return ' '.join([self.headline, *errors])
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands in it, to be copied: none may be folded."""
+        return _commands(change.fix for change in self.changes)
+
+    def view(self) -> str:
+        """Return what became of each, in lines."""
+        lines = [self.headline]
+        for change in self.changes:
+            lines.append(f'{_INDENT}{catalogue.fixes.OUTCOMES[change.outcome]}:')
+            lines += (
+                f'{_INDENT * 2}{command}'
+                for command in _commands([change.fix])
+            )
+            if change.keys and not change.outcome.is_well:
+                text = catalogue.fixes.MADE['in-part'].format(keys=', '.join(change.keys))
+                lines.append(f'{_INDENT * 2}{text}')
+            if change.error:
+                lines.append(f'{_INDENT * 2}{change.error}')
+        return '\n'.join(lines)
+
+
+def _commands(fixes: Iterable[AuditFix]) -> tuple[str, ...]:
+    return tuple(change.command() for fix in fixes for change in fix.changes)
+
+
+def _by_condition(fixes: Iterable[AuditFix]) -> Iterator[str]:
+    """Yield all commands, those of one condition together."""
+    by_condition: dict[str, list[str]] = {}
+    for fix in fixes:
+        for change in fix.changes:
+            commands = by_condition.setdefault(condition(change), [])
+            commands.append(change.command())
+    for only_if, commands in by_condition.items():
+        if only_if:
+            yield f'# {sentence(only_if)}:'
+        yield from commands
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f'{_INDENT}{line}' for line in lines)

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from sev_scheduling.cli.openstack import OpenStackCloud
+from sev_scheduling.audit import Change, Outcome, plan
+from sev_scheduling.cli.openstack import OpenStackCloud, make_changes
 from sev_scheduling.exceptions import CloudError, InputError
-from sev_scheduling.problems import Fix, Target
 from tests.contract.test_docs_commands import commands, matches
 from tests.servers.openstack import SmallCloud
 
@@ -355,12 +355,96 @@ def test_the_cloud_is_what_the_unit_tests_take_it_for(
     with pytest.raises(CloudError, match='no Cinder'):
         cloud.volume('disk')
 
-    for target, name, key in (
-        (Target.FLAVOR, flavor, 'hw:mem_encryption_model'),
-        (Target.IMAGE, disk, 'hw_mem_encryption_model'),
-    ):
-        put = Fix(target=target, name=name, set={key: 'amd-sev'})
-        drop = Fix(target=target, name=name, unset=(key,))
-        for fix in (put, drop):
-            assert cloud.apply(fix) == (key,)
-            assert cloud.apply(fix) == ()
+    # Of the image, and of a flavor that is to change first.
+    openstack.openstack(
+        *('flavor', 'set', '--property', 'hw:mem_encryption_model=sev-es'),
+        flavor,
+    )
+    planned = plan(
+        [cloud.flavor(flavor)], [cloud.image(disk)], accept=lambda _: True
+    )
+    assert len(planned.fixes) == 2
+    for outcome in (Outcome.DONE, Outcome.NOT_NEEDED):
+        changes = [Change(fix) for fix in planned.fixes]
+        make_changes(cloud, changes)
+        assert [change.outcome for change in changes] == [outcome] * 2
+    openstack.openstack('image', 'delete', disk)
+    changes = [Change(fix) for fix in planned.fixes]
+    make_changes(cloud, changes)
+    assert changes[0].outcome is Outcome.REFUSED
+
+
+def fixes(
+    openstack: SmallCloud, *arguments: str, **env: str
+) -> list[dict[str, Any]]:
+    """Return the rows of ``audit``, which exits as nova-status does."""
+    done = memory_encryption(
+        openstack, 'audit', *arguments, '-f', 'json', **env
+    )
+    assert done.returncode in (0, 1, 2, 255), done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_all_fixes_are_made_and_a_second_run_finds_none(
+    openstack: SmallCloud, flavor: str
+) -> None:
+    disk = image(openstack, 'hw_disk_bus=ide', 'hw_cdrom_bus=ide')
+    hostile = make_image(openstack, '--help', 'hw_firmware_type=bios')
+    accepted = [
+        f'--accept={ident}'
+        for ident in {row['ID'] for row in fixes(openstack, '--fix')}
+    ]
+    assert len(accepted) >= 2
+
+    rows = fixes(openstack, '--fix', '--apply', '--yes', *accepted)
+
+    assert {row['Outcome'] for row in rows} == {'done'}
+    assert {disk, '--help'} <= {row['Name'] for row in rows}
+    assert fixes(openstack, '--fix', '--apply', '--yes', *accepted) == []
+    found = fixes(openstack)
+    assert not [row for row in found if row['Severity'] == 'error']
+    assert boot(openstack, flavor, disk) == ('ACTIVE', '')
+    openstack.openstack('image', 'delete', hostile)
+
+
+@pytest.fixture
+def misspelt(openstack: SmallCloud) -> Iterator[str]:
+    """A public flavor that can be fixed, by administrators."""
+    name = f'm1.misspelt-{next(_NAMES)}'
+    model = 'hw:mem_encryption_model=sev-es'
+    openstack.openstack(
+        *('flavor', 'create', *SIZE, '--property', ON),
+        *('--property', model, name),
+    )
+    yield name
+    openstack.openstack('flavor', 'delete', name)
+
+
+def test_a_tenant_s_fixes_stop_at_what_is_everybody_s(
+    openstack: SmallCloud, misspelt: str, tenant: dict[str, str]
+) -> None:
+    file = openstack.directory / 'disk'
+    file.write_bytes(bytes(1024))
+    mine = f'mine-{next(_NAMES)}'
+    openstack.openstack(
+        *('image', 'create', '--file', str(file), '--disk-format', 'raw'),
+        *('--private', '--property', 'hw_disk_bus=ide', mine),
+        **tenant,
+    )
+
+    done = memory_encryption(
+        *(openstack, 'audit', '--apply', '--yes', '-f', 'json'),
+        *(f'--accept={mine}', f'--accept={misspelt}'),
+        **tenant,
+    )
+
+    assert done.returncode == 255, done.stderr
+    rows = {row['Name']: row for row in json.loads(done.stdout)}
+    assert rows[mine]['Outcome'] == 'done'
+    assert rows[misspelt]['Outcome'] == 'refused'
+    assert '403' in rows[misspelt]['Error']
+    assert rows[misspelt]['Error'] in done.stderr
+    again = fixes(openstack, '--fix', **tenant)
+    assert mine not in {row['Name'] for row in again}
+    openstack.openstack('image', 'delete', mine, **tenant)

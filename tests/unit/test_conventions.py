@@ -178,6 +178,7 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 TESTED_ELSEWHERE = {
     'audit.classes': 'unit/audit/test_audit.py',
     'audit.results': 'unit/audit/test_audit.py',
+    'audit.side': 'unit/audit/test_audit.py',
     'cli.app': 'unit/cli/test_main.py',
     'cli.checks': 'unit/cli/commands/test_node.py',
     'cli.commands.capacity': 'contract/cli_placement/test_capacity.py',
@@ -186,6 +187,7 @@ TESTED_ELSEWHERE = {
     'cli.commands.schedule': 'contract/cli_placement/test_schedule.py',
     'cli.commands.node_check': 'unit/cli/commands/test_node.py',
     'cli.commands.node_reserve': 'unit/cli/commands/test_node.py',
+    'cli.openstack.services': 'unit/cli/openstack/test_cloud.py',
     'cli.options.node': 'unit/cli/commands/test_node.py',
     'explain.catalogue': 'unit/explain/test_catalogue.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sev_scheduling.audit.audit import audit
 from sev_scheduling.audit.results import Audit as Found
 from sev_scheduling.audit.results import Item
+from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
 from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
-from sev_scheduling.cli.output import Cell, Words
+from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, SpecError
-from sev_scheduling.explain.fixes import condition
 from sev_scheduling.explain.request_page import AuditPage, names, said
-from sev_scheduling.explain.values import sentence
 from sev_scheduling.problems import Severity
 from sev_scheduling.request.sources import flavor_view, image_view
 from sev_scheduling.text import quoted
-
-#: As nova-status: success, warnings, failures.
-_STATUS = {None: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 #: Bytes that a file with many flavors or images may have.
 _MOST_BYTES = 256 * 1024 * 1024
@@ -30,18 +26,20 @@ _MOST_BYTES = 256 * 1024 * 1024
 _SUFFIXES = ('.json', '.yaml', '.yml')
 
 
-class Audit(Words):
+class Audit(Fixing):
     """Validate every flavor with every image, of a cloud or of files
 
     Says which pairs are encrypted and which can never run, each reason once
     with how many pairs it spoils, and the commands that fix the most. Exit
     status as nova-status: 0 success, 1 warnings, 2 failures; 255 for bad
-    usage and what cannot be read.
+    usage, and what cannot be read or changed. With --apply it is about what
+    is left once all changes are made.
 
     Example::
 
         $ sev-scheduling audit --os-cloud mycloud
         $ sev-scheduling audit --flavors flavors --images images
+        $ openstack memory encryption audit --apply --accept ubuntu-24.04
     """
 
     columns: tuple[str, ...] = (
@@ -49,6 +47,12 @@ class Audit(Words):
         'Message',
     )
     usage_status = 255
+    #: As nova-status: success, warnings, failures.
+    statuses: Mapping[Severity | None, int] = {
+        None: 0,
+        Severity.WARNING: 1,
+        Severity.ERROR: 2,
+    }
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         if not self.in_openstack:
@@ -66,37 +70,29 @@ class Audit(Words):
             metavar='TYPE',
             help="the hosts' default machine type, where it is known",
         )
-        parser.add_argument(
-            '--fix',
-            action='store_true',
-            help='print all commands that fix something, those that fix '
-            'the most pairs first',
-        )
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        if parsed_args.fix:
-            self.columns = (
-                *('Target', 'Name', 'ID', 'Pairs', 'Fixed', 'Caveats'),
-                'Command',
-            )
-        return super().run(parsed_args)
+        self.add_fix_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         flavors, images, left_out = self._read(parsed_args)
+        if fixes_asked_for(parsed_args):
+            cloud = open_cloud(parsed_args) if parsed_args.apply else None
+            return self.fixes(parsed_args, flavors, images, cloud)
         found = audit(flavors, images, machine_type=parsed_args.machine_type)
         page = AuditPage(found, left_out)
-        if parsed_args.fix:
-            self.answer(*_commands(found))
-        else:
-            self.answer(page.operator(), page.commands)
-        self.status = _STATUS[found.severity]
-        return _fix_rows(found) if parsed_args.fix else _rows(found)
+        self.answer(page.operator(), page.commands)
+        self.status = self.statuses[found.severity]
+        return _rows(found)
 
     def _read(
         self, parsed_args: argparse.Namespace
     ) -> tuple[list[Any], list[Any], int]:
         of_flavors = getattr(parsed_args, 'flavors', None)
         of_images = getattr(parsed_args, 'images', None)
+        if parsed_args.apply and (of_flavors or of_images):
+            raise InputError(
+                '--apply changes what is in a cloud; leave --flavors and '
+                '--images out.'
+            )
         if of_flavors and of_images:
             flavors = [*_documents(of_flavors, 'flavor', flavor_view)]
             images = [*_documents(of_images, 'image', image_view)]
@@ -182,32 +178,3 @@ def _rows(found: Found) -> Iterator[Sequence[Any]]:
             _labels(entry.images),
             said(entry),
         )
-
-
-def _fix_rows(found: Found) -> Iterator[Sequence[Any]]:
-    for fix in found.fixes:
-        for change in fix.changes:
-            yield (
-                str(fix.item.target),
-                fix.item.name,
-                fix.item.id,
-                fix.pairs,
-                fix.mends,
-                ' '.join(change.caveats),
-                change.command(),
-            )
-
-
-def _commands(found: Found) -> tuple[str, list[str]]:
-    """Return all commands, those of one condition together."""
-    by_condition: dict[str, list[str]] = {}
-    for fix in found.fixes:
-        for change in fix.changes:
-            commands = by_condition.setdefault(condition(change), [])
-            commands.append(change.command())
-    lines: list[str] = []
-    for only_if, commands in by_condition.items():
-        if only_if:
-            lines.append(f'# {sentence(only_if)}:')
-        lines += commands
-    return '\n'.join(lines), [*lines]

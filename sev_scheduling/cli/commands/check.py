@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sev_scheduling.cli.options.clouds import add_cloud_option
-from sev_scheduling.cli.options.inputs import add_request_options, read_request
-from sev_scheduling.cli.output import Words
+from sev_scheduling.cli import EXIT_NO
+from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
+from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
+from sev_scheduling.cli.options.inputs import (
+    add_request_options,
+    read_input,
+    read_request,
+)
+from sev_scheduling.exceptions import InputError
 from sev_scheduling.explain.explanation import explain
+from sev_scheduling.problems import Severity
 from sev_scheduling.rules.validation import validate
 
 
-class Check(Words):
+class Check(Fixing):
     """Say whether a flavor and an image can run encrypted, and what to change
 
     Names every problem at once, each with its fix. No host is asked. Exit
-    status 1 where a problem is an error; warnings do not count.
+    status 1 where a problem is an error; warnings do not count. With --apply
+    it is about what is left once all changes are made.
 
     Example::
 
@@ -28,7 +36,14 @@ class Check(Words):
             --image ubuntu-24.04
     """
 
-    columns = ('Code', 'Severity', 'Where', 'Message', 'Fix')
+    columns: tuple[str, ...] = (
+        *('Code', 'Severity', 'Where', 'Message', 'Fix'),
+    )
+    statuses: Mapping[Severity | None, int] = {
+        None: 0,
+        Severity.WARNING: 0,
+        Severity.ERROR: EXIT_NO,
+    }
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser)
@@ -39,8 +54,11 @@ class Check(Words):
             help="the hosts' default machine type, where it is known: what "
             'an image without hw_machine_type gets',
         )
+        self.add_fix_options(parser)
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
+        if fixes_asked_for(parsed_args):
+            return self._fixes(parsed_args)
         validation = validate(
             read_request(parsed_args), parsed_args.machine_type
         )
@@ -49,3 +67,25 @@ class Check(Words):
             (str(p.code), str(p.severity), p.where, p.message, str(p.fix))
             for p in validation
         ]
+
+    def _fixes(
+        self, parsed_args: argparse.Namespace
+    ) -> Iterable[Sequence[Any]]:
+        booted = 'image' if parsed_args.image is not None else 'volume'
+        found = {}
+        for noun in ('flavor', booted):
+            found[noun], of_cloud = read_input(noun, parsed_args)
+            if parsed_args.apply and not of_cloud:
+                option = 'image' if noun == 'volume' else noun
+                raise InputError(
+                    '--apply changes what is in a cloud; give the name or '
+                    f'the id of --{option}.'
+                )
+        return self.fixes(
+            parsed_args,
+            [found['flavor']],
+            [found[booted]],
+            open_cloud(parsed_args) if parsed_args.apply else None,
+            boot_from_volume=parsed_args.boot_from_volume,
+            models=parsed_args.models,
+        )

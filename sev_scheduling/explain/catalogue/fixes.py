@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sev_scheduling.audit.results import Outcome
 from sev_scheduling.problems import Advice, Caveat, Target
 
 #: What to do, as it follows "or"; a full sentence is made of it.
@@ -137,3 +138,34 @@ PROPERTY_OF_IT: Mapping[Target | None, str] = {
 #: What sets the machine type: for operators, for tenants.
 SET_MACHINE_TYPE = 'set hw_machine_type={needs} on {target}: {command}'
 SET_IT = 'Set {it}: {command}'
+
+#: About what is to be changed.
+PLAN: Mapping[str, str] = {
+    'nothing': 'There is nothing to fix.',
+    'nothing-unconditional': 'There is nothing to fix without a condition.',
+    'changes': 'To change:',
+    'left-out': (
+        'Left out, as it depends on what is not known here; --accept NAME|ID '
+        'of what meets its condition:'
+    ),
+    'question': 'Make {n:this|these} {n} {n:change|changes}? [y/N] ',
+    'not-made': 'Nothing was changed.',
+}
+
+#: What became of a change.
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.DONE: 'done',
+    Outcome.NOT_NEEDED: 'was right already',
+    Outcome.REFUSED: 'refused',
+    Outcome.CHANGED_MEANWHILE: 'not done: changed by somebody else meanwhile',
+    Outcome.UNKNOWN: 'not known whether done',
+    Outcome.NOT_TRIED: 'not done',
+    Outcome.LEFT_OUT: 'left out',
+}
+
+#: About what was changed.
+MADE: Mapping[str, str] = {
+    'done': '{n} {n:change|changes} made.',
+    'stopped': '{n} of {total} {total:change|changes} made, then stopped.',
+    'in-part': 'In part: {keys} changed.',
+}

@@ -484,3 +484,30 @@ def test_a_server_may_be_a_file(run, write, cloud, image, server):
         image('debian-13-uefi'),
     )
     assert ran.status == 0
+
+
+APPLY = 'audit', '--apply', '--yes'
+
+
+def test_audit_applies_fixes_to_the_cloud_that_is_signed_in_to(
+    openstack, known, sev
+):
+    image = known.image('old', hw_disk_bus='ide')
+
+    ran = openstack(*APPLY, '--accept', 'old', '-f', 'json')
+
+    assert (ran.status, ran.json()[0]['Outcome']) == (0, 'done')
+    assert image['hw_firmware_type'] == 'uefi'
+    assert openstack(*APPLY, '--accept', 'old', '-f', 'json').json() == []
+    checked = 'check', '--flavor', 'm1.sev', '--image', 'old', '--apply'
+    assert openstack(*checked, '--yes').status == 0
+
+
+def test_what_is_refused_is_no_finding_of_the_audit(openstack, known, sev):
+    known.image('old', hw_disk_bus='ide')
+    assert openstack('audit', '--yes').status == 255
+    known.denied = 'PATCH'
+
+    ran = openstack(*APPLY, '--accept', 'old', '-f', 'json')
+
+    assert (ran.status, ran.json()[0]['Outcome']) == (255, 'refused')

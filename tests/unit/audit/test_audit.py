@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sev_scheduling import parse, validate
 from sev_scheduling.audit import Item, audit
 from sev_scheduling.exceptions import SpecError
-from sev_scheduling.problems import Case, Caveat, Code, Severity, Target
+from sev_scheduling.problems import Case, Code, Severity, Target
 from tests.unit.factories import ON, READY
 from tests.unit.factories import flavor as a_flavor
 from tests.unit.factories import image as an_image
@@ -335,19 +335,6 @@ def test_no_change_brings_an_error_to_a_pair_without():
 
     # Intel's firmware needs what SEV-ES guests cannot have.
     assert found.severity is WARNING
-    assert not found.fixes
-
-
-def test_only_accepted_fixes_become_changes():
-    image = an_image({'hw_mem_encryption_model': 'amd-sev'}, name='i', id='i')
-
-    found = audit(
-        [a_flavor()],
-        [image],
-        accept=lambda fix: Caveat.ENCRYPTED not in fix.caveats,
-    )
-
-    assert found.problems
     assert not found.fixes
 
 

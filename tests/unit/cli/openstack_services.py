@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import requests
 
 openstack = pytest.importorskip('openstack')
 requests_mock = pytest.importorskip('requests_mock')
@@ -41,6 +42,7 @@ class Services:
     :ivar denied: pattern of requests (``GET http://nova/v2.1/flavors``) that
         are answered with 403
     :ivar failing: likewise, with what: a status or an exception
+    :ivar lost: likewise, what is done, and the answer is lost
     :ivar page: how many things a list has at most
     :ivar asked: method and URL of each request
     """
@@ -60,6 +62,7 @@ class Services:
         self.administrator = True
         self.denied = '(?!)'
         self.failing: dict[str, Any] = {}
+        self.lost = '(?!)'
         self.page = 1000
         self.asked: list[str] = []
         self._ids = itertools.count(1)
@@ -136,12 +139,14 @@ class Services:
                 if isinstance(failure, int):
                     context.status_code = failure
                     return {'fault': {'message': 'no\nluck.'}}
-                if isinstance(failure, Exception):
+                if isinstance(failure, BaseException):
                     raise failure
                 return failure
         if not path.strip('/') or path.strip('/') in ('v2.1', 'v3'):
             return self._versions(host)
         found = getattr(self, f'_{host}')(request, path)
+        if re.search(self.lost, asked):
+            raise requests.exceptions.ConnectionError('cut')
         if found is None:
             context.status_code = 404
             return {'itemNotFound': {'message': 'There is none.'}}
@@ -242,6 +247,8 @@ class Services:
                 thing['extra_specs'].update(request.json()['extra_specs'])
             return {'extra_specs': thing['extra_specs']}
         if [*rest[1:2]] == ['os-extra_specs']:
+            if rest[2] not in thing['extra_specs']:
+                return None
             return {
                 'extra_specs': {rest[2]: thing['extra_specs'].pop(rest[2])}
             }
@@ -267,9 +274,10 @@ class Services:
             for change in request.json():
                 key = change['path'][1:].replace('~1', '/').replace('~0', '~')
                 assert (change['op'] == 'add') is (key not in image)
-                image.pop(key, None)
                 if 'value' in change:
                     image[key] = change['value']
+                else:
+                    del image[key]
         return image
 
     def _cinder(self, request: Any, path: str) -> Any:

@@ -3,7 +3,6 @@ import pytest
 from sev_scheduling import parse
 from sev_scheduling.cli.openstack import OpenStackCloud
 from sev_scheduling.exceptions import CloudDenied, CloudError, InputError
-from sev_scheduling.problems import Fix, Target
 from tests.unit.cli.openstack_services import new_id, services
 
 
@@ -265,81 +264,6 @@ def test_without_cinder_one_line_says_what_to_do(cloud, seen):
 
     with pytest.raises(CloudError, match=r'no Cinder.*openstack volume show'):
         seen.volume('disk')
-
-
-SET = {'hw_machine_type': 'q35', 'hw_disk_bus': 'virtio'}
-
-
-@pytest.mark.parametrize('by', ['name', 'id'])
-@pytest.mark.parametrize(
-    ('noun', 'target', 'held'),
-    [
-        ('flavor', Target.FLAVOR, 'extra_specs'),
-        ('image', Target.IMAGE, None),
-        ('volume', Target.VOLUME, 'volume_image_metadata'),
-    ],
-)
-def test_a_fix_is_applied_once(cloud, seen, noun, target, held, by):
-    made = getattr(cloud, noun)('--help', hw_disk_bus='ide', b='2', keep='me')
-    facts = made[held] if held else made
-    fix = Fix(target=target, name=made[by], set=SET)
-
-    assert set(seen.apply(fix)) == {*SET}
-    assert {key: facts[key] for key in SET} == SET
-    assert seen.apply(fix) == ()
-
-    removal = Fix(target=target, name=made[by], unset=('b', 'never', 'a~/b'))
-    assert seen.apply(removal) == ('b',)
-    assert 'b' not in facts
-    assert facts['keep'] == 'me'
-    asked = len(cloud.asked)
-    assert seen.apply(removal) == ()
-    assert all(one.startswith('GET') for one in cloud.asked[asked:])
-
-
-def test_what_is_right_already_is_not_sent_again(cloud, seen):
-    image = cloud.image('u', hw_disk_bus='virtio')
-
-    fix = Fix(target=Target.IMAGE, name='u', set=SET)
-    assert seen.apply(fix) == ('hw_machine_type',)
-    assert image['hw_machine_type'] == 'q35'
-
-
-@pytest.mark.parametrize(
-    ('noun', 'target', 'refused'),
-    [
-        ('flavor', Target.FLAVOR, 'DELETE .*/b'),
-        ('volume', Target.VOLUME, 'POST'),
-    ],
-)
-def test_a_refusal_halfway_says_what_was_changed(
-    cloud, seen, noun, target, refused
-):
-    getattr(cloud, noun)('it', a='1', b='2')
-    cloud.denied = refused
-
-    with pytest.raises(CloudDenied) as raised:
-        seen.apply(Fix(target=target, name='it', unset=('a', 'b')))
-
-    changed = {Target.FLAVOR: ('a',), Target.VOLUME: ()}
-    assert raised.value.changed == changed[target]
-
-
-@pytest.mark.parametrize(
-    'fix',
-    [
-        Fix(),
-        Fix(target=Target.HOST, name='h', set={'a': 'b'}),
-        Fix(target=Target.SERVER, name=UUID, set={'a': 'b'}),
-        Fix(target=Target.IMAGE, set={'a': 'b'}),
-    ],
-    ids=['advice', 'a host', 'a server', 'an unknown image'],
-)
-def test_a_fix_that_no_call_makes_is_refused(cloud, seen, fix):
-    with pytest.raises(InputError):
-        seen.apply(fix)
-
-    assert cloud.asked == []
 
 
 HYPERVISOR = {'id': 'h', 'hypervisor_hostname': 'n', 'service': {'host': 's'}}

@@ -1,0 +1,158 @@
+"""The changes that leave nothing to fix."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sev_scheduling.audit import audit, plan
+from sev_scheduling.problems import Severity, Target
+from tests.unit.audit.test_audit import changed, clouds
+from tests.unit.factories import ON, READY
+from tests.unit.factories import flavor as a_flavor
+from tests.unit.factories import image as an_image
+
+UEFI = {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'}
+
+
+def always(_):
+    return True
+
+
+def made(planned, flavors, images):
+    """Return flavors and images as the changes leave them."""
+    by_id = {fix.item.id: fix for fix in planned.fixes}
+    assert len(by_id) == len(planned.fixes)
+
+    def after(source):
+        fix = by_id.get(source['id'])
+        return changed(source, fix.changes) if fix else source
+
+    return [*map(after, flavors)], [*map(after, images)]
+
+
+@given(clouds(), st.sets(st.sampled_from(['f0', 'f1', 'i0', 'i1', 'i2'])))
+@settings(max_examples=20, deadline=None)
+def test_once_it_is_made_nothing_is_left_but_what_was_left_out(cloud, named):
+    flavors, images = cloud
+
+    def accept(item):
+        return item.id in named
+
+    planned = plan(flavors, images, accept=accept)
+    then = made(planned, flavors, images)
+
+    assert planned.severity is audit(flavors, images).severity
+    assert planned.severity_after is audit(*then).severity
+    again = plan(*then, accept=accept)
+    assert again.fixes == ()
+    assert {fix.item.id for fix in again.left_out} == {
+        fix.item.id for fix in planned.left_out
+    }
+    for fix in planned.fixes:
+        assert fix.item.id in named or not fix.caveats
+    for fix in planned.left_out:
+        assert fix.item.id not in named
+        assert fix.caveats
+
+
+@given(clouds())
+@settings(max_examples=15, deadline=None)
+def test_no_more_pairs_go_wrong_and_each_change_is_one(cloud):
+    flavors, images = cloud
+    planned = plan(flavors, images, accept=always)
+    then = made(planned, flavors, images)
+
+    def wrong(found):
+        return found.count(severity=Severity.ERROR)
+
+    assert wrong(audit(*then)) <= wrong(audit(flavors, images))
+    assert planned.left_out == ()
+    for fix in planned.fixes:
+        assert fix.before.keys() == fix.after.keys()
+        assert all(fix.before[key] != fix.after[key] for key in fix.after)
+        assert {change.target for change in fix.changes} == {fix.item.target}
+
+
+def test_flavor_and_image_that_contradict_each_other_do_not_change_places():
+    flavor = a_flavor(
+        {**ON, 'hw:mem_encryption_model': 'amd-sev-es'}, name='f', id='f'
+    )
+    image = an_image(
+        {**READY, 'hw_mem_encryption_model': 'amd-sev'}, name='i', id='i'
+    )
+
+    planned = plan([flavor], [image], accept=always)
+
+    assert len(planned.fixes) == 1
+    assert planned.severity_after is None
+
+
+def test_what_one_change_leads_to_is_fixed_too():
+    # With SEV-SNP in place of the misspelt model, firmware is wanted too.
+    flavor = a_flavor(
+        {**ON, 'hw:mem_encryption_model': 'sev-snp'}, name='f', id='f'
+    )
+    image = an_image(UEFI, name='i', id='i')
+
+    planned = plan([flavor], [image], accept=always)
+
+    assert {fix.item.id for fix in planned.fixes} == {'f', 'i'}
+    assert planned.severity is Severity.ERROR
+    assert planned.severity_after is not Severity.ERROR
+
+
+def test_an_image_is_fixed_whole_or_not_at_all():
+    # Without UEFI, the machine type alone would change how it boots for
+    # nothing.
+    image = an_image({}, name='i', id='i')
+
+    planned = plan([a_flavor(ON, name='f', id='f')], [image])
+
+    assert planned.fixes == ()
+    (left_out,) = planned.left_out
+    assert left_out.caveats
+    assert planned.severity_after is Severity.ERROR
+
+
+def test_a_machine_type_is_not_set_where_another_may_do_today():
+    unset = {k: v for k, v in READY.items() if k != 'hw_machine_type'}
+    flavor = a_flavor(ON, name='f', id='f')
+    image = an_image(unset, name='i', id='i')
+
+    assert plan([flavor], [image]).fixes == ()
+    (fix,) = plan([flavor], [image], accept=always).fixes
+    assert fix.after == {'hw_machine_type': 'q35'}
+    assert fix.before == {'hw_machine_type': None}
+
+
+def test_two_without_ids_are_two():
+    image = {'name': 'same', 'properties': {}}
+    images = [image, json.loads(json.dumps(image))]
+
+    planned = plan([a_flavor(ON, name='f', id='f')], images, accept=always)
+
+    assert len(planned.fixes) == 2
+
+
+def test_the_request_s_own_options_are_heeded():
+    flavor = {**a_flavor(ON, name='f', id='f')}
+    image = an_image(UEFI, name='i', id='i')
+
+    def fixes(**options):
+        return plan([flavor], [image], accept=always, **options).fixes
+
+    assert fixes() == ()
+    assert fixes(models=['amd-sev']) == ()
+    assert fixes(models=['amd-sev-snp']) != ()
+    assert plan([flavor], [None]).left_out[0].item.target is Target.IMAGE
+
+
+def test_the_facts_of_a_volume_do_not_name_it():
+    facts = {'image_id': 'i', 'image_name': 'ubuntu', 'hw_disk_bus': 'ide'}
+
+    (fix,) = plan([a_flavor(ON)], [facts]).left_out
+
+    assert (fix.item.target, fix.item.name) == (Target.VOLUME, None)
