@@ -18,9 +18,12 @@ from typing import Any
 
 from sev_scheduling.audit.classes import (
     Groups,
+    Key,
+    Other,
+    View,
     flavor_class,
     flavor_context,
-    image_class,
+    flavor_facets,
     image_facets,
 )
 from sev_scheduling.audit.results import (
@@ -31,7 +34,7 @@ from sev_scheduling.audit.results import (
     Item,
     PairGroup,
 )
-from sev_scheduling.audit.side import Key, Other, Side, View
+from sev_scheduling.audit.side import Side
 from sev_scheduling.problems import (
     Caveat,
     Code,
@@ -177,7 +180,7 @@ class Sides:
             Source.FLAVOR,
             (Target.FLAVOR,),
             flavor_context,
-            lambda flavor: [(flavor, None)],
+            flavor_facets,
             judge,
         )
         for item, flavor in flavors:
@@ -192,7 +195,7 @@ class Sides:
         )
         self.flavors.other, self.images.other = self.images, self.flavors
         for item, image in images:
-            self.images.add(image_class(image), item)
+            self.images.add(groups.image_class(image), item)
 
     @property
     def severity(self) -> Severity | None:
@@ -283,7 +286,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.pairs: Counter[Problem] = Counter()
-        self.classes: dict[int, None] = {}
+        self.classes: set[int] = set()
         self.contexts: set[int] = set()
 
 
@@ -293,16 +296,16 @@ def _problems_of(
 ) -> Iterator[AuditProblem]:
     other = side.other
     tallies: defaultdict[Key, _Tally] = defaultdict(_Tally)
-    for n in side.used_classes:
+    for facet, classes in side.used_facets.items():
+        members = sum(len(side.members[n]) for n in classes)
         for c in other.used_contexts:
-            for problem in side.problems(n, c):
+            for problem in side.problems(facet, c):
                 tally = tallies[_same(problem)]
-                pairs = len(side.members[n]) * other.sizes[c]
-                tally.pairs[problem] += pairs
-                tally.classes[n] = None
+                tally.pairs[problem] += members * other.sizes[c]
+                tally.classes.update(classes)
                 tally.contexts.add(c)
     for tally in tallies.values():
-        own = side.items(tally.classes)
+        own = side.items(sorted(tally.classes))
         others = other.items(other.of_contexts(tally.contexts))
         flavors, images = in_order(own, others)
         ranked = [problem for problem, _ in tally.pairs.most_common()]

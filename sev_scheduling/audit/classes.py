@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import os_resource_classes as orc
 import os_traits
 
+from sev_scheduling.models import model_traits
 from sev_scheduling.problems import Source
+from sev_scheduling.request.groups import is_trait
 from sev_scheduling.request.request import (
     FLAVOR_MODEL,
     FLAVOR_SWITCH,
@@ -22,6 +26,25 @@ from sev_scheduling.request.sources import (
 )
 from sev_scheduling.request.spelling import EXTRA_SPECS, meant_key
 from sev_scheduling.text import printable
+
+View = TypeVar('View', FlavorView, ImageView)
+Other = TypeVar('Other', FlavorView, ImageView)
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facet(Generic[View]):
+    """A part of a view that is judged by itself.
+
+    :ivar key: equal where the view is
+    :ivar view: makes it
+    :ivar keys: that it is judged for; None for all
+    """
+
+    key: Key
+    view: Callable[[], View]
+    keys: frozenset[str] | None = None
+
 
 #: What of a flavor bears on the rules about its images.
 _FLAVOR_CONTEXT = frozenset({FLAVOR_SWITCH, FLAVOR_MODEL, 'os:secure_boot'})
@@ -115,21 +138,50 @@ def flavor_context(flavor: FlavorView) -> FlavorView:
     )
 
 
-def image_facets(
-    image: ImageView,
-) -> Iterator[tuple[ImageView, frozenset[str] | None]]:
+def flavor_facets(flavor: FlavorView) -> Iterator[Facet[FlavorView]]:
+    """Yield the whole: rules judge extra specs together."""
+    yield Facet(key_of(flavor), lambda: flavor)
+
+
+def image_facets(image: ImageView) -> Iterator[Facet[ImageView]]:
     """Yield parts of an image, and the keys that each is judged for."""
     properties = image.properties
     context = {k: v for k, v in properties.items() if k in _IMAGE_CONTEXT}
+    shared = image.of_volume, image.public, frozenset(context.items())
     rest = dict(properties)
     traits = [(k,) for k in properties if k.startswith(TRAIT_PREFIX)]
     for keys in (*_FACETS, *traits):
         held = {key: rest.pop(key) for key in keys if key in rest}
-        part = replace(image, properties={**context, **held}, unread={})
-        yield part, frozenset(map(printable, keys))
-    yield (
-        replace(image, properties=rest),
-        frozenset(map(printable, {*rest, *image.unread, *_IMAGE_CONTEXT})),
+        yield Facet(
+            (keys, *held.items(), shared),
+            functools.partial(_part, image, {**context, **held}, {}),
+            _printable(keys),
+        )
+    unread = image.unread
+    yield Facet(
+        (frozenset(rest.items()), frozenset(unread.items()), shared),
+        functools.partial(_part, image, rest, unread),
+        _printable((*rest, *unread, *_IMAGE_CONTEXT)),
+    )
+
+
+def _part(
+    image: ImageView, properties: Mapping[str, str], unread: Mapping[str, str]
+) -> ImageView:
+    return replace(image, properties=properties, unread=unread)
+
+
+@functools.cache
+def _printable(keys: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(printable, keys))
+
+
+def key_of(view: FlavorView | ImageView) -> Key:
+    """Return what views that are equal, all they have included, share."""
+    values = (getattr(view, name) for name in view.__slots__)
+    return tuple(
+        frozenset(value.items()) if type(value) is dict else value
+        for value in values
     )
 
 
@@ -152,15 +204,24 @@ class Groups:
         if any(_isolates(held, 'hw:') for held in specs):
             self._forbidden.add(TRAIT_PREFIX + os_traits.HW_CPU_HYPERTHREADING)
 
+    def image_class(self, image: ImageView) -> ImageView:
+        """Return what rules can tell apart of an image, with the flavors."""
+        image = image_class(image)
+        properties = image.properties
+        if self._all or _forbids(properties):
+            return image
+        kept = {
+            key: value
+            for key, value in properties.items()
+            if key in self._forbidden or not _is_inert(key, value)
+        }
+        return replace(image, properties=kept)
+
     def image_context(self, image: ImageView) -> ImageView:
         """Return what of an image bears on the rules about its flavors."""
         properties = image.properties
         keys = set(_IMAGE_CONTEXT)
-        forbids = _isolates(properties, 'hw_') or any(
-            value == 'forbidden' and key.startswith(TRAIT_PREFIX)
-            for key, value in properties.items()
-        )
-        if self._all or forbids:
+        if self._all or _forbids(properties):
             keys |= properties.keys() - _NOT_OF_GROUPS
         elif self._forbidden:
             keys |= {
@@ -177,3 +238,23 @@ class Groups:
 
 def _isolates(pairs: Mapping[str, str], prefix: str) -> bool:
     return pairs.get(f'{prefix}cpu_thread_policy') == 'isolate'
+
+
+def _forbids(properties: Mapping[str, str]) -> bool:
+    """Whether an image forbids a trait."""
+    return _isolates(properties, 'hw_') or any(
+        value == 'forbidden' and key.startswith(TRAIT_PREFIX)
+        for key, value in properties.items()
+    )
+
+
+def _is_inert(key: str, value: str) -> bool:
+    """Whether a property requires a trait that no rule looks at by itself."""
+    prefix, _, trait = key.partition(':')
+    return (
+        value == 'required'
+        and trait.startswith('CUSTOM_')
+        and f'{prefix}:' == TRAIT_PREFIX
+        and is_trait(trait)
+        and trait not in model_traits()
+    )

@@ -13,8 +13,9 @@ from sev_scheduling.audit.audit import (
     read_flavors,
     read_images,
 )
+from sev_scheduling.audit.classes import View
 from sev_scheduling.audit.results import AuditFix, Item, Plan
-from sev_scheduling.audit.side import View, changed, properties_of
+from sev_scheduling.audit.side import changed, properties_of
 from sev_scheduling.problems import Fix, Target, merge
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import (
     Callable,
@@ -10,20 +11,22 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from dataclasses import replace
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic
 
+from sev_scheduling.audit.classes import (
+    Facet,
+    Key,
+    Other,
+    View,
+    key_of,
+)
 from sev_scheduling.audit.results import Item
 from sev_scheduling.problems import Code, Fix, Problem, Source, Target
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.sources import FlavorView, ImageView
 from sev_scheduling.rules.validation import Validation
 
-View = TypeVar('View', FlavorView, ImageView)
-Other = TypeVar('Other', FlavorView, ImageView)
-Key = tuple[object, ...]
-#: A part of a view, and the keys that it is judged for; None for all.
-Facet = tuple[View, frozenset[str] | None]
 #: Errors that hide others: those of the model that is meant.
 _HIDING = frozenset(
     {
@@ -40,11 +43,33 @@ _HIDDEN = 100
 Offer = tuple[bool, Fix]
 
 
+@dataclass(slots=True)
+class _Judged:
+    """What a facet, or a class, has with all used contexts of the other side.
+
+    A set of contexts is a number with a bit for each of them.
+
+    :ivar errors: contexts with which it has an error
+    :ivar wrong: contexts with which it has a problem
+    :ivar solvable: contexts with which it has a problem it can solve
+    :ivar weight: of its errors, over all pairs of one member
+    :ivar count: of its problems, likewise
+    :ivar offers: in how many pairs of one member
+    """
+
+    errors: int = 0
+    wrong: int = 0
+    solvable: int = 0
+    weight: int = 0
+    count: int = 0
+    offers: Counter[Offer] = field(default_factory=Counter)
+
+
 class Side(Generic[View, Other]):
     """Flavors, or images and volumes: classes, and contexts of classes.
 
     Classes and contexts are numbers. Those of no member come from changes
-    that are tried.
+    that are tried. All members are added before anything is asked.
 
     :ivar views: of each class
     :ivar members: of each class
@@ -77,23 +102,27 @@ class Side(Generic[View, Other]):
         self._known_contexts: dict[Key, int] = {}
         self._facets: list[Facet[View]] = []
         self._known_facets: dict[Key, int] = {}
-        self._facets_of: list[list[int]] = []
-        self._facet_problems: dict[tuple[int, int], tuple[Problem, ...]] = {}
+        self._facets_of: list[tuple[int, ...]] = []
+        # What follows is found once for each.
         self._problems: dict[tuple[int, int], tuple[Problem, ...]] = {}
         self._interned: dict[Problem, Problem] = {}
+        self._judged_facets: dict[int, _Judged] = {}
+        self._judged_classes: dict[int, _Judged] = {}
         self._erring: dict[int, Counter[int]] = {}
-        self._counts: dict[int, tuple[int, int]] = {}
         self._offering: dict[int, Counter[int]] = {}
+        self._totals: dict[int, tuple[int, int]] = {}
         self._offers: dict[int, Counter[Offer]] = {}
+        self._partial: dict[tuple[bool, int, int], int] = {}
+        self._turned: dict[tuple[int, int], int] = {}
 
     def add(self, view: View, item: Item | None = None) -> int:
         """Return the class of a view, a new one where it is the first."""
-        key = _key(view)
+        key = key_of(view)
         number = self._classes.setdefault(key, len(self.views))
         if number == len(self.views):
             context = self._context(view)
             known = self._known_contexts.setdefault(
-                _key(context), len(self.contexts)
+                key_of(context), len(self.contexts)
             )
             if known == len(self.contexts):
                 self.contexts.append(context)
@@ -101,23 +130,47 @@ class Side(Generic[View, Other]):
             self.views.append(view)
             self.members.append([])
             self.context_of.append(known)
-            self._facets_of.append([*map(self._facet, self._split(view))])
+            facets = tuple(map(self._facet, self._split(view)))
+            self._facets_of.append(facets)
         if item is not None:
             self.members[number].append(item)
             self.sizes[self.context_of[number]] += 1
+        return number
+
+    def _facet(self, facet: Facet[View]) -> int:
+        number = self._known_facets.setdefault(facet.key, len(self._facets))
+        if number == len(self._facets):
+            self._facets.append(facet)
         return number
 
     @property
     def count(self) -> int:
         return sum(self.sizes)
 
-    @property
+    @functools.cached_property
     def used_classes(self) -> list[int]:
         return [n for n, members in enumerate(self.members) if members]
 
-    @property
+    @functools.cached_property
     def used_contexts(self) -> list[int]:
         return [c for c, size in enumerate(self.sizes) if size]
+
+    @functools.cached_property
+    def used_facets(self) -> dict[int, list[int]]:
+        """The classes with members that have each facet."""
+        found: dict[int, list[int]] = {}
+        for n in self.used_classes:
+            for facet in self._facets_of[n]:
+                found.setdefault(facet, []).append(n)
+        return found
+
+    @functools.cached_property
+    def _facet_sizes(self) -> dict[int, int]:
+        """How many members have each facet."""
+        return {
+            facet: sum(len(self.members[n]) for n in classes)
+            for facet, classes in self.used_facets.items()
+        }
 
     def of_contexts(self, contexts: Container[int]) -> list[int]:
         """Return the classes with members of some contexts."""
@@ -131,31 +184,13 @@ class Side(Generic[View, Other]):
         contexts = self.contexts[own], self.other.contexts[other]
         return self._judge(*contexts).request
 
-    def problems(self, number: int, context: int) -> tuple[Problem, ...]:
-        """Return a class's own problems with a context of the other side."""
-        known = self._problems.get((number, context))
+    def problems(self, facet: int, context: int) -> tuple[Problem, ...]:
+        """Return a facet's problems with a context of the other side."""
+        known = self._problems.get((facet, context))
         if known is None:
-            known = self._problems[number, context] = tuple(
-                problem
-                for facet in self._facets_of[number]
-                for problem in self._of_facet(facet, context)
-            )
-        return known
-
-    def _facet(self, facet: Facet[View]) -> int:
-        number = self._known_facets.setdefault(
-            (_key(facet[0]), facet[1]), len(self._facets)
-        )
-        if number == len(self._facets):
-            self._facets.append(facet)
-        return number
-
-    def _of_facet(self, number: int, context: int) -> tuple[Problem, ...]:
-        known = self._facet_problems.get((number, context))
-        if known is None:
-            view: View = self._facets[number][0]
-            keys = self._facets[number][1]
-            known = self._facet_problems[number, context] = tuple(
+            view = self._facets[facet].view()
+            keys = self._facets[facet].keys
+            known = self._problems[facet, context] = tuple(
                 self._intern(problem)
                 for problem in self._judge(view, self.other.contexts[context])
                 if problem.field.source is self._source
@@ -168,52 +203,92 @@ class Side(Generic[View, Other]):
             problem = replace(problem, requesters=())
         return self._interned.setdefault(problem, problem)
 
+    def _of_facet(self, facet: int) -> _Judged:
+        judged = self._judged_facets.get(facet)
+        if judged is not None:
+            return judged
+        judged = self._judged_facets[facet] = _Judged()
+        for c in self.other.used_contexts:
+            size = self.other.sizes[c]
+            for problem in self.problems(facet, c):
+                judged.wrong |= 1 << c
+                judged.count += size
+                if problem.is_error:
+                    judged.errors |= 1 << c
+                    judged.weight += size * _weight(problem)
+                if self._solves(problem):
+                    judged.solvable |= 1 << c
+                    judged.offers[problem.is_error, problem.fix] += size
+        return judged
+
+    def _of_class(self, number: int) -> _Judged:
+        judged = self._judged_classes.get(number)
+        if judged is not None:
+            return judged
+        judged = self._judged_classes[number] = _Judged()
+        for facet in self._facets_of[number]:
+            of_facet = self._of_facet(facet)
+            if of_facet.wrong:
+                judged.wrong |= of_facet.wrong
+                judged.errors |= of_facet.errors
+                judged.solvable |= of_facet.solvable
+                judged.weight += of_facet.weight
+                judged.count += of_facet.count
+                judged.offers.update(of_facet.offers)
+        return judged
+
     def worst(self, number: int, context: int) -> int:
-        """Return the position in ``WORST`` of a class's own problems."""
-        return max(
-            (1 + p.is_error for p in self.problems(number, context)),
-            default=0,
-        )
+        """Return the position in ``WORST`` of a class's own problems.
+
+        :param context: one of the other side that has members
+        """
+        judged = self._of_class(number)
+        return (judged.wrong >> context & 1) + (judged.errors >> context & 1)
 
     def score(self, number: int) -> tuple[int, int, int]:
         """Count the pairs of one member that have an error, the errors, with
         those that they may hide, and the problems.
         """
         other, context = self.other, self.context_of[number]
-        erring = self._erring_others(context)
-        pairs = 0
-        errors, problems = other._totals(context)
-        for c in other.used_contexts:
-            own = self.problems(number, c)
-            own_errors = sum(map(_weight, own))
-            pairs += other.sizes[c] if own_errors else erring[c]
-            errors += own_errors * other.sizes[c]
-            problems += len(own) * other.sizes[c]
-        return pairs, errors, problems
+        judged = self._of_class(number)
+        pairs = self._pairs(False, context, judged.errors)
+        errors, problems = other._sum(context)
+        return pairs, errors + judged.weight, problems + judged.count
 
-    def _totals(self, context: int) -> tuple[int, int]:
+    def _sum(self, context: int) -> tuple[int, int]:
         """Count the errors and the problems of all members in a context."""
-        if context not in self._counts:
+        if context not in self._totals:
             errors = problems = 0
-            for n in self.used_classes:
-                own, count = self.problems(n, context), len(self.members[n])
-                errors += count * sum(map(_weight, own))
-                problems += count * len(own)
-            self._counts[context] = errors, problems
-        return self._counts[context]
+            for facet, size in self._facet_sizes.items():
+                own = self.problems(facet, context)
+                errors += size * sum(map(_weight, own))
+                problems += size * len(own)
+            self._totals[context] = errors, problems
+        return self._totals[context]
 
     def solvable(self, number: int) -> int:
         """Count the pairs of one member with a problem it can solve."""
-        other = self.other
-        offering = other._with(
-            other._offering, self.context_of[number], self._solves
-        )
-        return sum(
-            other.sizes[c]
-            if any(map(self._solves, self.problems(number, c)))
-            else offering[c]
-            for c in other.used_contexts
-        )
+        solvable = self._of_class(number).solvable
+        return self._pairs(True, self.context_of[number], solvable)
+
+    def _pairs(self, solvable: bool, context: int, own: int) -> int:
+        """Count the pairs of one member in a context that are wrong.
+
+        :param solvable: in that it can solve it; else in that it is an error
+        :param own: contexts of the other side that are so by itself
+        """
+        known = self._partial.get((solvable, context, own))
+        if known is None:
+            other = self.other
+            if solvable:
+                theirs = other._with(other._offering, context, self._solves)
+            else:
+                theirs = self._erring_others(context)
+            known = self._partial[solvable, context, own] = sum(
+                other.sizes[c] if own >> c & 1 else theirs[c]
+                for c in other.used_contexts
+            )
+        return known
 
     def _with(
         self,
@@ -224,9 +299,12 @@ class Side(Generic[View, Other]):
         """Count members, by context, with such a problem in a context."""
         if context not in known:
             counts = known[context] = Counter()
-            for n in self.used_classes:
-                if any(map(wanted, self.problems(n, context))):
-                    counts[self.context_of[n]] += len(self.members[n])
+            found = set()
+            for facet, classes in self.used_facets.items():
+                if any(map(wanted, self.problems(facet, context))):
+                    found.update(classes)
+            for n in found:
+                counts[self.context_of[n]] += len(self.members[n])
         return known[context]
 
     def _solves(self, problem: Problem) -> bool:
@@ -236,19 +314,16 @@ class Side(Generic[View, Other]):
     def offers(self, number: int) -> list[Fix]:
         """Return the fixes of a class's pairs, those of the most first."""
         other, context = self.other, self.context_of[number]
-        known = other._offers
-        if context not in known:
-            known[context] = Counter()
-            for n in other.used_classes:
-                for problem in other.problems(n, context):
+        known = other._offers.get(context)
+        if known is None:
+            known = other._offers[context] = Counter()
+            for facet, size in other._facet_sizes.items():
+                for problem in other.problems(facet, context):
                     if self._solves(problem):
-                        offer = problem.is_error, problem.fix
-                        known[context][offer] += len(other.members[n])
-        offers = Counter(known[context])
-        for c in other.used_contexts:
-            for problem in self.problems(number, c):
-                if self._solves(problem):
-                    offers[problem.is_error, problem.fix] += other.sizes[c]
+                        known[problem.is_error, problem.fix] += size
+        offers = self._of_class(number).offers
+        if known:
+            offers = known + offers
         ranked = sorted(offers, key=lambda o: (o[0], offers[o]), reverse=True)
         return [fix for _, fix in ranked]
 
@@ -280,16 +355,35 @@ class Side(Generic[View, Other]):
         """Whether a change of class brings an error to a pair without."""
         other = self.other
         old, new = self.context_of[before], self.context_of[after]
-        for c in other.used_contexts:
-            if self.worst(before, c) < 2 <= self.worst(after, c):
-                erring = self._erring_others(old)
-                if erring[c] < other.sizes[c]:
+        errors = self._of_class(before).errors
+        added = self._of_class(after).errors & ~errors
+        if added:
+            erring = self._erring_others(old)
+            for c in other.used_contexts:
+                if added >> c & 1 and erring[c] < other.sizes[c]:
                     return True
-        return old != new and any(
-            other.worst(m, old) < 2 <= other.worst(m, new)
-            and self.worst(before, other.context_of[m]) < 2
-            for m in other.used_classes
-        )
+        return old != new and bool(other._turns(old, new) & ~errors)
+
+    def _turns(self, old: int, new: int) -> int:
+        """Return own contexts with a member that errs in one context of the
+        other side and not in another.
+        """
+        known = self._turned.get((old, new))
+        if known is None:
+            erring = [
+                {
+                    n
+                    for facet, classes in self.used_facets.items()
+                    if any(p.is_error for p in self.problems(facet, context))
+                    for n in classes
+                }
+                for context in (old, new)
+            ]
+            known = 0
+            for n in erring[1] - erring[0]:
+                known |= 1 << self.context_of[n]
+            self._turned[old, new] = known
+        return known
 
     def _erring_others(self, context: int) -> Counter[int]:
         return self.other._with(
@@ -302,14 +396,6 @@ def _weight(problem: Problem) -> int:
     if not problem.is_error:
         return 0
     return _HIDDEN if problem.code in _HIDING else 1
-
-
-def _key(view: FlavorView | ImageView) -> Key:
-    values = (getattr(view, name) for name in view.__slots__)
-    return tuple(
-        frozenset(value.items()) if type(value) is dict else value
-        for value in values
-    )
 
 
 def properties_of(view: FlavorView | ImageView) -> Mapping[str, str]:

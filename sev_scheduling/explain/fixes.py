@@ -134,7 +134,9 @@ class PlanPage:
 
     def question(self) -> str:
         """Ask whether to make the changes."""
-        return catalogue.fixes.PLAN['question'].format(n=Count(len(self.plan.fixes)))
+        return catalogue.fixes.PLAN['question'].format(
+            n=Count(len(self.plan.fixes))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +169,17 @@ class ChangesPage:
         """Return what became of each, in lines."""
         lines = [self.headline]
         for change in self.changes:
-            lines.append(f'{_INDENT}{catalogue.fixes.OUTCOMES[change.outcome]}:')
+            lines.append(
+                f'{_INDENT}{catalogue.fixes.OUTCOMES[change.outcome]}:'
+            )
             lines += (
                 f'{_INDENT * 2}{command}'
                 for command in _commands([change.fix])
             )
             if change.keys and not change.outcome.is_well:
-                text = catalogue.fixes.MADE['in-part'].format(keys=', '.join(change.keys))
+                text = catalogue.fixes.MADE['in-part'].format(
+                    keys=', '.join(change.keys)
+                )
                 lines.append(f'{_INDENT * 2}{text}')
             if change.error:
                 lines.append(f'{_INDENT * 2}{change.error}')
