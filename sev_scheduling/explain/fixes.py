@@ -134,9 +134,8 @@ class PlanPage:
 
     def question(self) -> str:
         """Ask whether to make the changes."""
-        return catalogue.fixes.PLAN['question'].format(
-            n=Count(len(self.plan.fixes))
-        )
+        question = catalogue.fixes.PLAN['question']
+        return f'{question.format(n=Count(len(self.plan.fixes)))} '
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +147,11 @@ class ChangesPage:
     @property
     def headline(self) -> str:
         """How many were made."""
-        done = [c for c in self.changes if c.outcome is Outcome.DONE]
-        stopped = any(not change.outcome.is_well for change in self.changes)
-        return catalogue.fixes.MADE['stopped' if stopped else 'done'].format(
-            n=Count(len(done)), total=Count(len(self.changes))
+        done = sum(c.outcome is Outcome.DONE for c in self.changes)
+        if all(change.outcome.is_well for change in self.changes):
+            return catalogue.fixes.MADE['done'].format(n=Count(done))
+        return catalogue.fixes.MADE['stopped'].format(
+            count=done, n=Count(len(self.changes))
         )
 
     @property

@@ -148,7 +148,7 @@ PLAN: Mapping[str, str] = {
         'Left out, as it depends on what is not known here; --accept NAME|ID '
         'of what meets its condition:'
     ),
-    'question': 'Make {n:this|these} {n} {n:change|changes}? [y/N] ',
+    'question': 'Make {n:this|these} {n} {n:change|changes}? [y/N]',
     'not-made': 'Nothing was changed.',
 }
 
@@ -166,6 +166,6 @@ OUTCOMES: Mapping[Outcome, str] = {
 #: About what was changed.
 MADE: Mapping[str, str] = {
     'done': '{n} {n:change|changes} made.',
-    'stopped': '{n} of {total} {total:change|changes} made, then stopped.',
+    'stopped': '{count} of {n} {n:change|changes} made, then stopped.',
     'in-part': 'In part: {keys} changed.',
 }
