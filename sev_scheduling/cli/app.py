@@ -35,6 +35,9 @@ _CALLS = 'sev_scheduling.placement.api'
 
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
+#: Says at INFO what it loads, whenever a Placement starts in this process.
+_LOADER = 'alembic'
+
 # They warn of what they then raise.
 _CHATTY = ('keystoneauth', 'openstack', 'stevedore')
 
@@ -112,6 +115,8 @@ class Shell(App):
         self._set_level(logging.getLogger(), lowest)
         if verbosity >= 2:
             self._set_level(logging.getLogger(_CALLS), logging.DEBUG)
+            if verbosity == 2:
+                self._set_level(logging.getLogger(_LOADER), logging.WARNING)
         for name in _CHATTY:
             self._set_level(
                 logging.getLogger(name),

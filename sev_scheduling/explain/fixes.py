@@ -72,13 +72,16 @@ def fix_text(fix: Fix) -> str:
     return text
 
 
-def how_to(fixes: Iterable[Fix]) -> str:
-    """Return what to change; it ends with the commands."""
+def how_to(fixes: Iterable[Fix], *, tenant: bool = False) -> str:
+    """Return what to change; it ends with the commands.
+
+    :param tenant: begin with whom to ask where others use it as well
+    """
     changes = merge(fixes, alternatives=True)
     notes = dict.fromkeys(
         catalogue.fixes.PUBLIC[fix.target].format(name=fix.name)
         for fix in changes
-        if fix.public and fix.target is not None
+        if tenant and fix.public and fix.target is not None
     )
     ways = [
         ' or '.join(map(_conditional, (fix, *fix.alternatives)))

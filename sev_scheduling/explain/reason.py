@@ -137,7 +137,8 @@ class Reason:
         if isinstance(self.finding, Problem):
             return self.finding.message
         if isinstance(self.finding, Diagnosis):
-            return f'{sentence(replace(self, hosts=0).text)}.'
+            alone = replace(self, hosts=0, beside_others=False)
+            return f'{sentence(alone.text)}.'
         return catalogue.hosts.GROUP.format(
             count=self.hosts, n=Count(self.hosts), text=self.text
         )
@@ -214,7 +215,8 @@ class Reason:
         row, values = self._row
         if row.tenant_advice:
             return row.tenant_advice.format_map(values)
-        return sentence(how_to(self.changes)) or catalogue.rows.ASK_OPERATOR
+        change = sentence(how_to(self.changes, tenant=True))
+        return change or catalogue.rows.ASK_OPERATOR
 
     def without_asker(self) -> str:
         if isinstance(self.finding, Problem):

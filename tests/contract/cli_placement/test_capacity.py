@@ -381,3 +381,11 @@ def test_options_that_need_another_say_so(run, cloud, options):
 
     assert (ran.status, ran.out) == (2, '')
     assert options[0] in ran.err
+
+
+def test_verbose_has_nothing_of_how_a_placement_is_started(run, cloud):
+    ran = run('-v', 'capacity', '--cloud', cloud)
+
+    assert {line.partition(' GET ')[0] for line in ran.err.splitlines()} == {
+        'DEBUG:'
+    }

@@ -1,3 +1,4 @@
+import re
 import tempfile
 import uuid
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_who_reads_columns_by_place_gets_no_reasons(schedule, chosen, printed):
     assert ran.status == 1
     assert ran.out.startswith(printed)
     assert bool(ran.out) == bool(printed)
+
+
+def test_a_reason_says_how_many_hosts_it_is_about(run, cloud, flavor, image):
+    ran = run(
+        *('schedule', '-f', 'json', '--cloud', cloud),
+        *('--flavor', flavor('r1.sev-huge')),
+        *('--image', image('debian-13-uefi')),
+    )
+
+    assert (ran.status, ran.json()[0]['Code']) == (1, 'resources-short')
+    for row in ran.json():
+        assert re.match('[0-9]+ (of [0-9]+ )?hosts? ', row['Message'])
 
 
 def test_a_column_of_the_reasons_can_be_asked_for_at_any_time(schedule):
