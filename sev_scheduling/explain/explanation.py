@@ -43,7 +43,7 @@ _MORE = ' …'
 
 #: Code, whether it stays until somebody changes something, what is, and what
 #: an operator can do.
-ReasonRow = tuple[str, bool, str, str | None]
+ReasonRow = tuple[str | None, bool, str, str | None]
 
 #: Hosts that a sentence names.
 _MOST_NAMES = 8
@@ -121,7 +121,12 @@ class Explanation:
         return '\n'.join(line.rstrip() for line in lines)
 
     def rows(self) -> Iterator[ReasonRow]:
-        """Yield code, permanence, sentence and fix of each reason."""
+        """Yield code, permanence, sentence and fix of each reason.
+
+        Without hosts there is no reason of any, and a row without a code.
+        """
+        if self.kind == 'empty' and not self.reasons:
+            yield None, True, self.headline, None
         for reason in self.reasons:
             fix = reason.fix or None
             yield str(reason.code), reason.permanent, reason.sentence, fix

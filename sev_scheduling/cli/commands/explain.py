@@ -159,7 +159,18 @@ def _rows(
 ) -> list[Row]:
     if found is None:
         return list(map(_problem_row, validation.errors))
-    return list(_tenant_rows(found) if tenant else _host_rows(found))
+    rows = list(_tenant_rows(found) if tenant else _host_rows(found))
+    return rows if rows or found.yes else [_empty_row(found, tenant=tenant)]
+
+
+def _empty_row(found: Feasibility, *, tenant: bool) -> Row:
+    """Return the row where there is no host."""
+    said = explain(found)
+    text = said.tenant_headline if tenant else said.headline
+    return (
+        *(None, False, None, None, text, None),
+        *(str(Matter.HOSTS), _faults(), None),
+    )
 
 
 def _problem_row(problem: Problem) -> Row:

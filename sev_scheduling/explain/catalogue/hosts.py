@@ -129,7 +129,8 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     'empty': (
         'Placement lists no compute host to run this {guest}: none has '
         'reported to it yet, or the options leave all of them out{end}',
-        'No host can run this {guest}:',
+        'No host can run this {guest}, as Placement lists none. '
+        f'{ASK_OPERATOR}',
     ),
     'candidates': (
         'Placement has candidates for this {guest}.',

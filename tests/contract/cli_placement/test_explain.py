@@ -70,10 +70,19 @@ def test_a_placement_without_hosts_is_no_lack_of_slots(run, state, sev):
 
     with embedded_placement(state):
         pass
-    ran = run('explain', '--state', state, *sev)
+    options = ('--state', state, *sev)
+    ran = run('explain', *options)
 
     assert ran.status == 1
     assert ran.out.startswith('Placement lists no compute host to run this')
+    tenant = run('explain', '--tenant', *options)
+    assert tenant.status == 1
+    assert tenant.out.endswith("Ask the cloud's operator.\n")
+    for more in (('explain',), ('explain', '--tenant'), ('schedule',)):
+        ran = run(*more, *options, '-f', 'json')
+        (row,) = ran.json()
+        assert (ran.status, row['Host'], row['Code']) == (1, None, None)
+        assert 'Placement lists' in row['Message']
 
 
 def test_all_faults_of_a_host_are_shown(run, write, sev):
