@@ -136,7 +136,7 @@ class Diagnosis:
         with fewer relaxed
     :ivar shortfalls: figures for those constraints that are amounts
     :ivar hosts_with_free_slot: hosts with a free slot of the model; for a
-        guest without encryption, hosts with anything left
+        guest without encryption, hosts with enough of any of the amounts
     :ivar hosts_but_for: of these, hosts that lack nothing else
     :ivar roots_but_for: root uuids of those hosts; empty where they are not
         known

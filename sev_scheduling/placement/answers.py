@@ -55,9 +55,14 @@ class Resources(msgspec.Struct, frozen=True, gc=False):
 
 
 class AllocationRequest(msgspec.Struct, frozen=True, gc=False):
-    """Provider uuid -> what a guest takes of it; never empty."""
+    """Provider uuid -> what a guest takes of it; never empty.
+
+    :ivar mappings: group suffix -> uuids of the providers that serve it;
+        Placement has them from microversion 1.34
+    """
 
     allocations: Annotated[Mapping[str, Resources], msgspec.Meta(min_length=1)]
+    mappings: Mapping[str, tuple[str, ...]] = {}
 
 
 class ResourceProvider(msgspec.Struct, frozen=True, gc=False):

@@ -397,7 +397,8 @@ def _allocation_request(found: Match) -> AllocationRequest:
     for (uuid, name), amount in found.amounts.items():
         allocations.setdefault(uuid, {})[name] = amount
     return AllocationRequest(
-        {uuid: Resources(amounts) for uuid, amounts in allocations.items()}
+        {uuid: Resources(amounts) for uuid, amounts in allocations.items()},
+        {suffix: tuple(sorted(p)) for suffix, p in found.mappings.items()},
     )
 
 

@@ -1,33 +1,36 @@
 """diagnose(): what empties Placement's answer to a request.
 
 The query is asked again relaxed, at most :data:`.probe.MAX_CALLS` calls in
-all. Placement first shows the hosts that have a free slot, whole trees with
-what is left; the constraints that each of them fails are worked out from
-that in memory, and what is named is then confirmed by Placement: with that
-relaxed, it has candidates.
-
-What provider summaries lack is asked for where few hosts are in question
-(``min_unit``, ``max_unit``, ``step_size``), or found by relaxing one kind of
-constraint after the other (shared storage too, and hosts beyond the bound on
-one answer).
+all. Placement first shows whole trees of the hosts in question. What they
+show rules out most sets of constraints; of each set that is left, the
+smallest first, Placement is asked whether it has candidates with that set
+relaxed. A set is named where it has, and where it has none with any smaller
+one. While a slot is free, the slot is in no set.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
+from sev_scheduling.placement.answers import (
+    AllocationRequest,
+    Candidates,
+    Inventory,
+)
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.diagnosis.observed_trees import ObservedTrees
-from sev_scheduling.placement.diagnosis.probe import Probe
+from sev_scheduling.placement.diagnosis.observed_trees import (
+    SHARES,
+    ObservedTrees,
+)
+from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
+    asks_no_more,
     can_be_asked,
     constraints,
-    probe_classes,
-    slot_alone,
     slot_constraint,
+    ways,
     without,
 )
 from sev_scheduling.placement.diagnosis.slots import (
@@ -36,13 +39,16 @@ from sev_scheduling.placement.diagnosis.slots import (
     other_models,
 )
 from sev_scheduling.placement.diagnosis.unmet_constraints import (
-    Unmet,
-    least_short,
-    unmet_constraints,
+    TooMany,
+    Unit,
+    UnmetConstraints,
 )
-from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.prefilter import MICROVERSION_SUBTREE, PlacementRequest
 from sev_scheduling.request.request import EncryptionRequest
+
+#: Providers whose inventories are asked for to tell how much of an amount
+#: one guest can have.
+MAX_BEST = 2
 
 
 def diagnose(
@@ -60,11 +66,32 @@ def diagnose(
     return _Inquiry(Probe(api, ignored), request, query).diagnosis()
 
 
-class _Inquiry:
-    """The diagnosis of one query.
+class _Unknown(Exception):
+    """Placement cannot be asked, or not within the bound on calls."""
 
-    :ivar best: host that is least short, and what it has left of each class
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Placement answered to one relaxed query.
+
+    :ivar requests: (root uuid, candidate), of hosts
     """
+
+    query: PlacementRequest
+    found: Candidates
+    requests: tuple[tuple[str, AllocationRequest], ...]
+
+    @property
+    def roots(self) -> frozenset[str]:
+        return frozenset(root for root, _ in self.requests)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.found.allocation_requests) < MAX_CANDIDATES
+
+
+class _Inquiry:
+    """The diagnosis of one query."""
 
     def __init__(
         self,
@@ -76,156 +103,203 @@ class _Inquiry:
         self.request = request
         self.query = query
         self.trees = ObservedTrees(probe, query)
-        self.best: dict[Unmet, tuple[str, dict[str, int]]] = {}
+        self.slot = slot_constraint(query)
+        self.slots: Slots | None = None
+        self.answers: dict[str, _Answer] = {}
 
     def diagnosis(self) -> Diagnosis:
         if self.probe.any(self.query):
             return self._concluded(Cause.NONE)
+        every = frozenset(constraints(self.query))
+        always: Unit = frozenset()
         if not self.query.models:
-            self.trees.observe(map(one_of, probe_classes(self.query)))
-        elif not self.trees.observe([slot_alone(self.query)]):
-            return self._without_free_slot()
-        if self.trees.storage_is_shared():
-            self.trees.complete = False
-        slot = slot_constraint(self.query)
-        every = [c for c in constraints(self.query) if c != slot]
-        alternatives = self._alternatives(every)
-        if not alternatives:
+            self.trees.observe_any()
+        elif self.trees.observe_free():
+            every -= {self.slot}
+        else:
+            always = frozenset({self.slot})
+            cause = self._look_for_slots()
+            if cause is Cause.NO_MODEL:
+                offered = other_models(self.probe, self.query)
+                return replace(self._concluded(cause, always), offered=offered)
+            if cause:
+                return self._concluded(
+                    cause, always if cause is Cause.SLOTS_USED else ()
+                )
+        try:
+            return self._named(self._least(every, always))
+        except (_Unknown, TooMany):
             return self._concluded(Cause.UNCLEAR)
-        if len(alternatives) > 1:
-            return self._concluded(
-                Cause.COMBINATION,
-                (_as_one(unmet.constraints) for unmet in alternatives),
-                roots={root for one in alternatives for root in one.roots},
-            )
-        return self._named(alternatives[0])
 
-    def _alternatives(self, every: list[Constraint]) -> list[Unmet]:
-        """Return what Placement confirms: any one of these would do."""
-        found = self._unmet(every)
-        hidden = [unmet for unmet in found if not unmet.constraints]
-        if hidden and self._asks_inventories(hidden):
-            found = self._unmet(every)
-        best, confirmed = self._confirmed(found)
-        if best and not confirmed and self._asks_inventories(best):
-            best, confirmed = self._confirmed(self._unmet(every))
-        if confirmed and self.trees.complete:
-            return confirmed
-        known = {c for unmet in confirmed for c in unmet.constraints}
-        other = [
-            Unmet(unit, ())
-            for unit in _units(every)
-            if not unit & known
-            and self._asks(unit, self._amounts_of_one(unit))
-        ]
-        if other and any(len(unmet.constraints) > 1 for unmet in confirmed):
-            # Fewer will do than was worked out.
-            confirmed = []
-        return confirmed + other
-
-    def _unmet(self, every: Iterable[Constraint]) -> list[Unmet]:
-        return unmet_constraints(self.query, self.trees, every)
-
-    def _asks_inventories(self, found: Iterable[Unmet]) -> bool:
-        """Ask more of the hosts concerned; return whether that was done."""
-        self.best.clear()
-        return self.trees.ask_inventories(
-            root for unmet in found for root in unmet.roots
-        )
-
-    def _confirmed(
-        self, found: list[Unmet]
-    ) -> tuple[list[Unmet], list[Unmet]]:
-        """Return what seems least, and of that what Placement confirms."""
-        if any(not unmet.constraints for unmet in found):
-            return [], []
-        best = _least(found)
-        return best, [
-            unmet for unmet in best if self._confirms(unmet) is not False
-        ]
-
-    def _confirms(self, unmet: Unmet) -> bool | None:
-        """Whether relaxing it makes candidates; None where unknown."""
-        _, amounts = self._best(unmet)
-        some = {name: amount for name, amount in amounts.items() if amount}
-        answer = self._asks(unmet.constraints, some)
-        if answer is False and some:
-            answer = self._asks(unmet.constraints, {})
-        return answer
-
-    def _asks(
-        self, relaxed: frozenset[Constraint], amounts: Mapping[str, int]
-    ) -> bool | None:
-        less = without(self.query, relaxed, amounts)
-        if not can_be_asked(less):
-            return None
-        if less.slot_relaxed and not self.probe.supports(MICROVERSION_SUBTREE):
-            return None
-        return self.probe.any(less)
-
-    def _amounts_of_one(self, unit: frozenset[Constraint]) -> dict[str, int]:
-        """Ask for one of a class that is the only one, else for none."""
-        group = self.query.unsuffixed
-        if group is None or len(group.resources) > 1:
-            return {}
-        return dict.fromkeys((c.name for c in unit if c.requested), 1)
-
-    def _best(self, unmet: Unmet) -> tuple[str, dict[str, int]]:
-        if unmet not in self.best:
-            self.best[unmet] = least_short(self.query, self.trees, unmet)
-        return self.best[unmet]
-
-    def _without_free_slot(self) -> Diagnosis:
-        """Return whether no host has the model, or all slots are used."""
-        slot = slot_constraint(self.query)
+    def _look_for_slots(self) -> Cause | None:
+        """Look for hosts whose slots are all used; return what is clear."""
         slots = find_slots(self.probe, self.query)
         if slots.none:
-            offered = other_models(self.probe, self.query)
-            none = self._concluded(Cause.NO_MODEL, [slot])
-            return replace(none, offered=offered)
+            return Cause.NO_MODEL
         if slots.free:
-            # One was freed this moment, or is not given out one at a time.
-            return self._concluded(Cause.UNCLEAR)
-        self.trees.set_summaries(slots.summaries)
-        unmet = Unmet(frozenset([slot]), ())
-        found = self._unmet(constraints(self.query))
-        # Placement would do with the model's trait alone, which hosts
-        # without slots may have.
-        enough = (
-            any(other.constraints == unmet.constraints for other in found)
-            or self.trees.storage_is_shared()
-        )
-        if not enough or self._asks(unmet.constraints, {}) is False:
-            for other in _least(found)[:1]:
-                if slot in other.constraints and (
-                    self._confirms(other) is not False
-                ):
-                    unmet = other
-        if len(unmet.constraints) > 1:
-            return self._named(unmet, slots)
-        return self._concluded(Cause.SLOTS_USED, [slot], slots=slots)
+            # One was freed this moment, or is not given out alone.
+            return Cause.UNCLEAR
+        self.slots = slots
+        if not self.probe.supports(MICROVERSION_SUBTREE):
+            # Whether a free slot would be enough cannot be asked.
+            return Cause.SLOTS_USED
+        if not slots.summaries and not self._gives_more_than_one(slots):
+            # Their hosts have nothing at all left.
+            return Cause.SLOTS_USED
+        self.trees.set_summaries(slots.summaries, hidden=not slots.complete)
+        return None
 
-    def _named(self, unmet: Unmet, slots: Slots | None = None) -> Diagnosis:
-        causes = {constraint.cause for constraint in unmet.constraints}
+    def _gives_more_than_one(self, slots: Slots) -> bool:
+        """Whether hosts without one of an amount left may give more."""
+        return any(
+            inventory.min_unit > 1
+            for root in sorted(set(slots.roots))[:MAX_BEST]
+            for inventory in self.probe.inventories(root).values()
+        )
+
+    def _least(self, every: Unit, always: Unit) -> list[Unit]:
+        """Return the single constraints, or else one of the smallest sets.
+
+        :param always: what is in all of them
+        :raises _Unknown: where Placement cannot be asked for one of them
+        :raises TooMany: where there are too many to look at
+        """
+        self.trees.ask_around()
+        learned = True
+        size = 1
+        # Placement has refused it already.
+        refused = [] if always else [self.query]
+        while size <= len(every):
+            if learned:
+                model = UnmetConstraints(self.query, self.trees, every, always)
+            learned = any(self._learns(model.roots(way)) for way in refused)
+            refused = []
+            if learned:
+                continue
+            found: list[Unit] = []
+            for unit in model.units(size):
+                for way in model.ways(unit):
+                    if self.trees.is_shared(way) or self._refused(way):
+                        continue
+                    learned = not model.roots(way) and self.trees.ask_unseen()
+                    if learned:
+                        break
+                    if self._ask(way).requests:
+                        found.append(unit)
+                        break
+                    refused.append(way)
+                if learned or refused or (found and size > 1):
+                    break
+            if learned or refused:
+                continue
+            if found:
+                return found
+            size += 1
+        raise _Unknown
+
+    def _learns(self, roots: Collection[str]) -> bool:
+        """Ask why hosts do not serve that seem to; return whether it was."""
+        return bool(roots) and self.trees.ask_inventories(roots)
+
+    def _refused(self, way: PlacementRequest) -> bool:
+        """Whether Placement has no candidates for it, by what it answered."""
+        asked = self.answers.get(way.querystring())
+        if asked:
+            return not asked.requests
+        return any(
+            asks_no_more(answer.query, way)
+            for answer in self.answers.values()
+            if not answer.requests
+            and not self.trees.may_be_shared(answer.query)
+        )
+
+    def _ask(self, query: PlacementRequest) -> _Answer:
+        """Ask for the candidates of hosts.
+
+        :raises _Unknown: where no call is left, or Placement has no words
+            for it
+        """
+        if not can_be_asked(query):
+            raise _Unknown
+        key = query.querystring()
+        if key not in self.answers:
+            found = self.probe.candidates(query)
+            if found is None:
+                raise _Unknown
+            self.answers[key] = _Answer(
+                query, found, tuple(self._of_hosts(query, found))
+            )
+        return self.answers[key]
+
+    def _of_hosts(
+        self, query: PlacementRequest, found: Candidates
+    ) -> Iterator[tuple[str, AllocationRequest]]:
+        """Yield the root of each candidate, and the candidate.
+
+        Not those of sharing providers alone, and not those where the model's
+        trait is that of a provider without slots.
+
+        :raises _Unknown: where what a provider has is not known
+        """
+        pools = self.slots.pools.keys() if self.slots else set()
+        for request in found.allocation_requests:
+            slot = request.mappings.get(query.slot_suffix or '-', ())
+            if query.slot_relaxed and pools.isdisjoint(slot):
+                if self.slots and self.slots.known:
+                    continue
+                raise _Unknown
+            for uuid in (*slot, *request.allocations):
+                summary = found.provider_summaries.get(
+                    uuid
+                ) or self.trees.summary(uuid)
+                if summary and not SHARES.issubset(summary.traits):
+                    if summary.root_provider_uuid not in self.probe.ignored:
+                        yield summary.root_provider_uuid, request
+                    break
+
+    def _named(self, found: list[Unit]) -> Diagnosis:
+        named = frozenset[Constraint]().union(*found)
+        if len(found) > 1:
+            return self._concluded(
+                Cause.COMBINATION, named, but_for=self._but_for(found)
+            )
+        causes = {constraint.cause for constraint in named}
+        shortfalls = tuple(self._shortfalls(named))
         return self._concluded(
             causes.pop() if len(causes) == 1 else Cause.SEVERAL,
-            unmet.constraints,
-            unmet=unmet,
-            roots=unmet.roots,
-            slots=slots,
+            named,
+            shortfalls=shortfalls,
+            but_for=self._but_for(found),
         )
+
+    def _but_for(self, found: list[Unit]) -> frozenset[str]:
+        """Return the hosts with candidates; none where there may be more."""
+        roots: set[str] = set()
+        try:
+            for unit in found:
+                asked: list[PlacementRequest] = []
+                for way in ways(self.query, unit):
+                    if self.trees.is_shared(way) or any(
+                        asks_no_more(other, way) for other in asked
+                    ):
+                        continue
+                    answer = self._ask(way)
+                    if not answer.complete:
+                        return frozenset()
+                    roots |= answer.roots
+                    asked.append(way)
+        except _Unknown:
+            return frozenset()
+        return frozenset(roots)
 
     def _concluded(
         self,
         cause: Cause,
         named: Iterable[Constraint] = (),
         *,
-        unmet: Unmet | None = None,
-        roots: Collection[str] = (),
-        slots: Slots | None = None,
+        shortfalls: tuple[Shortfall, ...] = (),
+        but_for: frozenset[str] = frozenset(),
     ) -> Diagnosis:
-        shortfalls = tuple(self._shortfalls(unmet)) if unmet else ()
-        but_for = frozenset(roots if self.trees.complete else ())
         return Diagnosis(
             request=self.request,
             cause=cause,
@@ -234,58 +308,136 @@ class _Inquiry:
             hosts_with_free_slot=self.trees.hosts,
             hosts_but_for=len(but_for) or None,
             roots_but_for=but_for,
-            hosts_with_model=slots.hosts if slots else None,
-            slots_total=slots.total if slots else None,
-            slots_used=slots.used if slots else None,
+            hosts_with_model=self.slots.hosts if self.slots else None,
+            slots_total=self.slots.total if self.slots else None,
+            slots_used=self.slots.used if self.slots else None,
             calls=self.probe.calls,
         )
 
-    def _shortfalls(self, unmet: Unmet) -> Iterator[Shortfall]:
-        if not unmet.roots:
+    def _shortfalls(self, unit: Unit) -> Iterator[Shortfall]:
+        """Yield how short the host is that comes nearest."""
+        amounts = {
+            c.name: c.requested
+            for c in sorted(unit)
+            if c.cause is Cause.RESOURCES_SHORT
+        }
+        if not amounts:
             return
-        root, amounts = self._best(unmet)
-        name = ''
-        for constraint in sorted(unmet.constraints):
-            best = amounts.get(constraint.name, 0)
-            if constraint.requested > best:
-                name = name or self._name(root)
-                yield Shortfall(
-                    constraint.name, constraint.requested, best, name
-                )
+        try:
+            answer = self._ask(
+                without(self.query, unit, dict.fromkeys(amounts, 1))
+            )
+            if answer.requests:
+                root, best = self._best(answer, unit, amounts)
+                if len(best) == 1 and self._more(unit, best):
+                    return
+            else:
+                root, best = self._nothing_left(unit, amounts)
+        except _Unknown:
+            return
+        short = [n for n, amount in amounts.items() if best[n] < amount]
+        if short:
+            host = self._name(root)
+            for name in short:
+                yield Shortfall(name, amounts[name], best[name], host)
+
+    def _best(
+        self, answer: _Answer, unit: Unit, amounts: dict[str, int]
+    ) -> tuple[str, dict[str, int]]:
+        """Return the root of the host that is least short, and its amounts.
+
+        What providers have left is shown. How much of that one guest can
+        have is asked of few, and whether others give more in one query.
+
+        :param answer: with 1 asked for of each
+        :raises _Unknown: where that is not enough
+        """
+        order = {root: n for n, root in enumerate(self.trees.roots)}
+        nearest = [
+            (root, *_left(request, answer.found, amounts))
+            for root, request in answer.requests
+        ]
+        nearest.sort(
+            key=lambda way: (-_share(way[1], amounts), order.get(way[0], 0))
+        )
+        best: dict[str, int] = {}
+        host = ''
+        asked = 0
+        for root, left, givers in nearest:
+            if best and _share(left, amounts) <= _share(best, amounts):
+                break
+            new = {*givers.values()} - self.trees.limits.keys()
+            asked += len(new)
+            if asked > MAX_BEST or self.probe.left < len(new):
+                if len(best) == 1:
+                    break  # Others are asked for at once.
+                raise _Unknown
+            for giver in new:
+                self.trees.limits[giver] = self.probe.inventories(giver)
+            given = {
+                name: _given(left[name], self.trees.limits[giver].get(name))
+                for name, giver in givers.items()
+            }
+            if not best or _share(given, amounts) > _share(best, amounts):
+                host, best = root, given
+        return host, best
+
+    def _more(self, unit: Unit, best: dict[str, int]) -> bool:
+        """Whether any host gives more of an amount."""
+        more = {name: amount + 1 for name, amount in best.items()}
+        return bool(self._ask(without(self.query, unit, more)).requests)
+
+    def _nothing_left(
+        self, unit: Unit, amounts: dict[str, int]
+    ) -> tuple[str, dict[str, int]]:
+        """Return a root and zeros, where no host has one left.
+
+        :raises _Unknown: where some have, and do not give it
+        """
+        roots = [
+            root
+            for root in self.trees.roots
+            if root in self._ask(without(self.query, unit)).roots
+        ]
+        if not roots or any(
+            self.trees.most(root, name) for root in roots for name in amounts
+        ):
+            raise _Unknown
+        return roots[0], dict.fromkeys(amounts, 0)
 
     def _name(self, root: str) -> str:
         found = self.probe.providers(uuid=root)
         return found[0].name if found else root
 
 
-def _least(found: Iterable[Unmet]) -> list[Unmet]:
-    """Return the single constraints, or else one of the smallest sets."""
-    ordered = sorted(
-        found,
-        key=lambda unmet: (
-            len(unmet.constraints),
-            len({c.cause for c in unmet.constraints}),
-            sorted(unmet.constraints),
-        ),
-    )
-    single = list(
-        itertools.takewhile(lambda unmet: len(unmet.constraints) == 1, ordered)
-    )
-    return single or ordered[:1]
+def _left(
+    request: AllocationRequest, found: Candidates, amounts: Iterable[str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Return class -> amount that is left for the guest, and its provider."""
+    left: dict[str, int] = {}
+    givers: dict[str, str] = {}
+    group = request.mappings.get('') or tuple(request.allocations)
+    for name in amounts:
+        for uuid in group:
+            taken = request.allocations[uuid].resources
+            if name not in taken:
+                continue
+            usage = found.provider_summaries[uuid].resources[name]
+            amount = usage.left - taken[name] + 1
+            if amount > left.get(name, -1):
+                left[name], givers[name] = amount, uuid
+    return left, givers
 
 
-def _units(every: Iterable[Constraint]) -> list[frozenset[Constraint]]:
-    """Return amounts one by one, and all of every other kind together."""
-    kinds: dict[object, set[Constraint]] = {}
-    for constraint in every:
-        amount = constraint.cause is Cause.RESOURCES_SHORT
-        key = constraint if amount else constraint.cause
-        kinds.setdefault(key, set()).add(constraint)
-    return [frozenset(unit) for unit in kinds.values()]
+def _given(left: int, inventory: Inventory | None) -> int:
+    """Return how much of what is left one guest can have."""
+    if inventory is None:
+        return 0
+    most = min(left, inventory.max_unit)
+    amount = most // inventory.step_size * inventory.step_size
+    return amount if amount >= inventory.min_unit else 0
 
 
-def _as_one(unit: frozenset[Constraint]) -> Constraint:
-    if len(unit) == 1:
-        return next(iter(unit))
-    names = ' and '.join(sorted(map(str, unit)))
-    return Constraint(min(unit).cause, names)
+def _share(found: dict[str, int], amounts: dict[str, int]) -> float:
+    """Return how near what is found comes to what is asked for."""
+    return sum(found[name] / amount for name, amount in amounts.items())

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
+import os_resource_classes as orc
 import os_traits
-from msgspec.structs import replace
+from msgspec import structs
 
-from sev_scheduling.placement.answers import Inventory, ProviderSummary
+from sev_scheduling.placement.answers import (
+    Inventory,
+    ProviderSummary,
+    ResourceProvider,
+)
 from sev_scheduling.placement.diagnosis.matching import Provider
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
-from sev_scheduling.placement.diagnosis.relaxation import aggregate_marks
-from sev_scheduling.placement.hosts import host_roots
+from sev_scheduling.placement.diagnosis.relaxation import (
+    aggregate_marks,
+    member_of_constraints,
+    probe_classes,
+    slot_alone,
+)
+from sev_scheduling.placement.hosts import host_roots, one_of
 from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.text import MAX_AMOUNT
 
-#: Hosts whose inventories are asked for, a call each.
+#: Providers whose inventories are asked for, a call each.
 MAX_INVENTORIES = 3
 
+#: Classes of which hosts are asked for, a call each.
+MAX_CLASSES = 3
+
+#: Calls to keep for the queries that follow.
+RESERVE = 3
+
+SHARES = frozenset({os_traits.MISC_SHARES_VIA_AGGREGATE})
+
 Summaries = Mapping[str, ProviderSummary]
-#: Provider uuid -> provider, of one tree.
+#: Provider uuid -> provider, of one tree and those that share with it.
 Tree = dict[str, Provider]
 
 
@@ -27,13 +49,17 @@ class ObservedTrees:
 
     Clouds have thousands of hosts, and few kinds of them: a tree is built
     only where it is needed. Summaries hold capacity and usage; the limits of
-    one allocation (``min_unit``, ``max_unit``, ``step_size``) and the
-    aggregates are asked for beside them.
+    one allocation (``min_unit``, ``max_unit``, ``step_size``), aggregates,
+    and what sharing providers give to a tree are asked for beside them. What
+    is not known counts as met: Placement has the last word.
 
     :ivar roots: root uuid -> uuids of the tree's providers
     :ivar hosts: how many of the trees are hosts; None where there may be
         more
-    :ivar complete: no other tree serves the query, limits apart
+    :ivar limits: provider uuid -> its inventories, as far as asked for
+    :ivar sharing: providers that share with trees
+    :ivar unseen: a tree that stands for all that were not shown, with what
+        these may have; None where there is none
     """
 
     def __init__(self, probe: Probe, query: PlacementRequest) -> None:
@@ -41,42 +67,120 @@ class ObservedTrees:
         self._query = query
         self._summaries: Summaries = {}
         self._aggregates: dict[str, frozenset[str]] = {}
-        self._inventories: dict[str, Mapping[str, Inventory]] = {}
+        self.limits: dict[str, Mapping[str, Inventory]] = {}
+        self.sharing: list[ResourceProvider] = []
+        #: sharing provider -> roots that it serves, where they are known
+        self._served: dict[str, frozenset[str]] = {}
         self.roots: dict[str, list[str]] = {}
         self.hosts: int | None = None
-        self.complete = True
+        self.unseen: Tree | None = None
 
-    def observe(self, queries: Iterable[PlacementRequest]) -> bool:
-        """Ask for the trees that have candidates; return whether any has."""
+    def observe_free(self) -> bool:
+        """Ask for hosts with a free slot; return whether there are any."""
+        return self._observe([slot_alone(self._query)])
+
+    def observe_any(self) -> None:
+        """Ask for hosts that have enough of any of what is asked for.
+
+        So what is not shown is short of each.
+        """
+        asked = self._asked()
+        self._observe(
+            [_that_give(name, amount) for name, amount in asked.items()]
+        )
+        if self.unseen is None:
+            self.unseen = self._all_but(
+                {name: Inventory(amount - 1) for name, amount in asked.items()}
+            )
+
+    def _asked(self) -> dict[str, int]:
+        """Return class -> amount that hosts are asked for."""
+        group = self._query.unsuffixed
+        asked = group.resources if group else {}
+        first = probe_classes(self._query)
+        if not asked:
+            return dict.fromkeys(first, 1)
+        names = sorted(asked, key=lambda name: name not in first)
+        return {name: asked[name] for name in names[:MAX_CLASSES]}
+
+    def ask_unseen(self) -> bool:
+        """Ask for hosts that have one left of any of what is asked for.
+
+        :returns: False where it was not asked
+        """
+        asked = self._asked()
+        if (
+            self._query.models
+            or self.unseen is None
+            or self.hosts is None
+            or self._probe.left < len(asked) + 1
+        ):
+            return False
+        summaries = dict(self._summaries)
+        self.unseen = None
+        for name, amount in asked.items():
+            answer = amount > 1 and self._probe.candidates(one_of(name))
+            if answer:
+                summaries.update(answer.provider_summaries)
+        self._set(summaries)
+        self.hosts = self._count()
+        return True
+
+    def _observe(self, queries: Iterable[PlacementRequest]) -> bool:
         summaries: dict[str, ProviderSummary] = {}
         for query in queries:
             answer = self._probe.candidates(query)
-            if answer is None:
-                self.complete = False
-                continue
-            if len(answer.allocation_requests) >= MAX_CANDIDATES:
-                self.complete = False
-            summaries.update(answer.provider_summaries)
-        self.set_summaries(summaries)
-        if self.complete:
-            self.hosts = len(host_roots(summaries))
-        return bool(summaries)
+            if answer is None or (
+                len(answer.allocation_requests) >= MAX_CANDIDATES
+            ):
+                self.unseen = self._all_but({})
+            if answer is not None:
+                summaries.update(answer.provider_summaries)
+        self._set(summaries)
+        if self.unseen is None:
+            self.hosts = self._count()
+        return bool(self.roots)
 
-    def set_summaries(self, summaries: Summaries) -> None:
-        """Replace the trees by these, and ask for their aggregates."""
-        self._summaries = summaries
-        self.roots = {}
-        for uuid, summary in summaries.items():
-            self.roots.setdefault(summary.root_provider_uuid, []).append(uuid)
-        if not summaries:
-            return
+    def set_summaries(self, summaries: Summaries, *, hidden: bool) -> None:
+        """Replace the trees by these, of hosts whose slots are all used.
+
+        :param hidden: whether there are others, of which Placement shows no
+            one that has one of the probe classes left
+        """
+        self._set(summaries)
+        if hidden:
+            none = Inventory(MAX_AMOUNT, min_unit=2)
+            self.unseen = self._all_but(
+                dict.fromkeys(probe_classes(self._query), none)
+            )
+
+    def ask_around(self) -> None:
+        """Ask which aggregates the trees are in, and who shares with them."""
         for mark, member_of in aggregate_marks(self._query).items():
             members = self._probe.providers(member_of=member_of)
             if members is None:
-                self.complete = False
+                self.unseen = self._all_but({})
             for member in members or ():
                 known = self._aggregates.get(member.uuid, frozenset())
                 self._aggregates[member.uuid] = known | {mark}
+        self.sharing = self._probe.providers(required=[SHARES]) or []
+        if len(self.sharing) == 1 and self._probe.left > RESERVE:
+            self._ask_shared(self.sharing[0].uuid)
+
+    def _set(self, summaries: Summaries) -> None:
+        self._summaries = summaries
+        self.roots = {}
+        for uuid, summary in summaries.items():
+            if not SHARES.issubset(summary.traits):
+                self.roots.setdefault(summary.root_provider_uuid, []).append(
+                    uuid
+                )
+
+    def _count(self) -> int:
+        return len(host_roots(self._summaries) & self.roots.keys())
+
+    def summary(self, provider: str) -> ProviderSummary | None:
+        return self._summaries.get(provider)
 
     def ask_inventories(self, roots: Iterable[str]) -> bool:
         """Ask for the inventories of hosts that should have served.
@@ -86,34 +190,80 @@ class ObservedTrees:
 
         :returns: False where there are too many of them, and none was asked
         """
-        wanted = set(roots)
-        if len(wanted) > MAX_INVENTORIES:
+        asked = {n for group in self._query.groups for n in group.resources}
+        wanted = [
+            uuid
+            for root in roots
+            for uuid in self.tree(root)
+            if uuid not in self.limits
+            and uuid in self._summaries
+            and asked - {orc.MEM_ENCRYPTION_CONTEXT}
+            & self._summaries[uuid].resources.keys()
+        ]
+        few = min(MAX_INVENTORIES, self._probe.left - RESERVE)
+        if not 0 < len(wanted) <= few:
             return False
-        for root in wanted:
-            self._inventories[root] = self._probe.inventories(root)
+        for uuid in wanted:
+            self.limits[uuid] = self._probe.inventories(uuid)
         return True
 
-    def storage_is_shared(self) -> bool:
-        """Whether hosts may have what their trees do not show."""
-        shares = frozenset({os_traits.MISC_SHARES_VIA_AGGREGATE})
-        return bool(self._probe.providers(required=[shares]))
+    def is_shared(self, query: PlacementRequest) -> bool:
+        """Whether all that is asked of a host is shared.
+
+        Of several hosts with which it is shared, Placement then finds one, or
+        none (16.0: equal requests are one, whatever host they are for).
+        """
+        group = query.unsuffixed
+        return group is not None and any(
+            group.resources.keys() <= self._summaries[uuid].resources.keys()
+            for uuid in self._served
+        )
+
+    def may_be_shared(self, query: PlacementRequest) -> bool:
+        """Whether all that is asked of a host may be shared."""
+        return self.is_shared(query) or len(self._served) < len(self.sharing)
+
+    def _ask_shared(self, uuid: str) -> None:
+        """Ask what a provider has left to share, and with which hosts."""
+        if uuid not in self._summaries:
+            name = min(self._asked(), key=lambda name: name != orc.DISK_GB)
+            shared = PlacementRequest(
+                (RequestGroup('', {name: 1}, (SHARES,)),)
+            )
+            answer = self._probe.candidates(shared)
+            if answer is None or uuid not in answer.provider_summaries:
+                return
+            self._summaries = {**self._summaries, **answer.provider_summaries}
+        aggregates = self._probe.aggregates(uuid)
+        members = aggregates and self._probe.providers(member_of=[aggregates])
+        self._served[uuid] = frozenset(
+            member.root_provider_uuid for member in members or ()
+        )
 
     def tree(self, root: str) -> Tree:
-        """Return a tree for :func:`.match`.
+        """Return a tree for :func:`.match`, with what others share with it.
 
         Its aggregates are the marks of :func:`.aggregate_marks`.
         """
-        return {uuid: self._provider(uuid) for uuid in self.roots[root]}
+        tree = {uuid: self._provider(uuid) for uuid in self.roots[root]}
+        for sharing in self.sharing:
+            roots = self._served.get(sharing.uuid)
+            if roots is None:
+                tree[sharing.uuid] = self._may_share(sharing.uuid, root)
+            elif root in roots:
+                provider = self._provider(sharing.uuid)
+                tree[sharing.uuid] = replace(provider, root=root)
+        return tree
 
     def _provider(self, uuid: str) -> Provider:
         summary = self._summaries[uuid]
-        known = self._inventories.get(uuid, {})
+        known = self.limits.get(uuid, {})
         return Provider(
             uuid=uuid,
             root=summary.root_provider_uuid,
             parent=summary.parent_provider_uuid,
             inventories={
-                name: replace(
+                name: structs.replace(
                     known.get(name, Inventory(0)),
                     total=usage.capacity,
                     reserved=0,
@@ -128,14 +278,44 @@ class ObservedTrees:
             aggregates=set(self._aggregates.get(uuid, ())),
         )
 
+    def _anything(
+        self,
+        uuid: str,
+        root: str,
+        but: Mapping[str, Inventory] = MappingProxyType({}),
+    ) -> Provider:
+        """Return a provider that has all that the query asks for.
+
+        :param but: what it has of some classes
+        """
+        groups = self._query.groups
+        names = {name for group in groups for name in group.resources}
+        plenty = dict.fromkeys(names, Inventory(MAX_AMOUNT))
+        return Provider(
+            uuid=uuid,
+            root=root,
+            inventories=plenty | dict(but),
+            traits={t for g in groups for ors in g.required for t in ors},
+        )
+
+    def _may_share(self, uuid: str, root: str) -> Provider:
+        provider = self._anything(uuid, root)
+        provider.inventories.pop(orc.MEM_ENCRYPTION_CONTEXT, None)
+        provider.aggregates.update(self._aggregates.get(uuid, ()))
+        return provider
+
+    def _all_but(self, but: Mapping[str, Inventory]) -> Tree:
+        uuid = self._query.in_tree or 'unseen'
+        provider = self._anything(uuid, uuid, but)
+        provider.traits.update(self._query.root_required)
+        provider.aggregates.update(
+            c.name for c in member_of_constraints(self._query)
+        )
+        return {uuid: provider}
+
     def most(self, root: str, name: str) -> int:
-        """Return what one provider of a tree has left, limits apart."""
-        found = 0
-        for uuid in self.roots[root]:
-            usage = self._summaries[uuid].resources.get(name)
-            if usage:
-                found = max(found, usage.left)
-        return found
+        """Return what one provider has left for a tree, limits apart."""
+        return max(p.left(name) for p in self.tree(root).values())
 
     def kinds(self) -> Iterator[tuple[str, object]]:
         """Yield root uuid, and a key that trees with equal answers share."""
@@ -152,23 +332,22 @@ class ObservedTrees:
         ]
         numbers: dict[object, int] = {}
         for root, tree in self.roots.items():
-            if root in self._inventories:
+            if not self.limits.keys().isdisjoint(tree):
                 yield root, root  # Its limits are its own.
                 continue
             kind = []
             for uuid in tree:
                 summary = self._summaries[uuid]
-                left: list[int | bool | None] = []
+                left: list[int | None] = []
                 for name, amount, once in asked:
                     usage = summary.resources.get(name)
                     if usage is None:
                         left.append(None)
                         continue
                     # Groups that share an amount may leave one of them out.
+                    few = min(usage.left, amount)
                     left.append(
-                        usage.left >= amount
-                        if once
-                        else min(usage.left, amount)
+                        few if not once or few == amount else min(few, 1)
                     )
                 key = (
                     uuid == root,
@@ -178,4 +357,9 @@ class ObservedTrees:
                 )
                 kind.append(numbers.setdefault(key, len(numbers)))
             kind.sort()
-            yield root, (query.in_tree in tree, *kind)
+            served = [root in roots for roots in self._served.values()]
+            yield root, (query.in_tree in tree, *served, *kind)
+
+
+def _that_give(name: str, amount: int) -> PlacementRequest:
+    return PlacementRequest((RequestGroup(resources={name: amount}),))

@@ -28,6 +28,7 @@ class Probe:
 
     :param ignored: root uuids of hosts that will not do, whatever Placement
         says of them
+    :ivar ignored: these
     :ivar calls: calls so far
     :ivar refused: whether Placement does not know a trait or a resource
         class that it was asked about
@@ -37,7 +38,7 @@ class Probe:
         self, api: Api, ignored: frozenset[str] = frozenset()
     ) -> None:
         self._api = api
-        self._ignored = ignored
+        self.ignored = ignored
         # The version document, unless it is known already.
         self.calls = 1
         self.refused = False
@@ -74,12 +75,12 @@ class Probe:
                 if len(one.models) > 1:
                     # Of one model, which says nothing of the others.
                     return self.candidates(query, limit)
-        return found.without(self._ignored) if self._ignored else found
+        return found.without(self.ignored) if self.ignored else found
 
     def any(self, query: PlacementRequest) -> bool | None:
         """Whether there are candidates; None where too few calls are left."""
         # The first may be of a host that is ignored.
-        limit = MAX_CANDIDATES if self._ignored else 1
+        limit = MAX_CANDIDATES if self.ignored else 1
         found = self.candidates(query, limit)
         return None if found is None else bool(found)
 
@@ -95,7 +96,7 @@ class Probe:
             found = self._api.resource_providers(**filters)
         except UnknownName:
             return []
-        return [p for p in found if p.root_provider_uuid not in self._ignored]
+        return [p for p in found if p.root_provider_uuid not in self.ignored]
 
     def inventories(self, provider: str) -> Mapping[str, Inventory]:
         """Return resource class -> inventory.
@@ -106,6 +107,11 @@ class Probe:
             return {}
         self.calls += 1
         return self._api.inventories(provider) or {}
+
+    def aggregates(self, provider: str) -> frozenset[str]:
+        """Return uuids of a provider's aggregates; none where it is gone."""
+        self.calls += 1
+        return self._api.aggregates(provider) or frozenset()
 
     def slots(self, provider: str) -> Usage | None:
         """Return a provider's slots, in two calls.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -251,6 +252,50 @@ def can_be_asked(query: PlacementRequest) -> bool:
     else:
         carried = bool(group.resources)
     return carried and any(group.resources for group in query.groups)
+
+
+def ways(
+    query: PlacementRequest, relaxed: Collection[Constraint]
+) -> Iterator[PlacementRequest]:
+    """Yield the queries that Placement can be asked with less.
+
+    Each amount is left out, or 1 of it is asked for: a provider that must
+    have a trait may serve the guest by that amount alone.
+    """
+    names = [
+        c.name for c in sorted(relaxed) if c.cause is Cause.RESOURCES_SHORT
+    ]
+    for number in range(len(names) + 1):
+        for kept in itertools.combinations(names, number):
+            less = without(query, relaxed, dict.fromkeys(kept, 1))
+            if can_be_asked(less):
+                yield less
+
+
+def asks_no_more(less: PlacementRequest, more: PlacementRequest) -> bool:
+    """Whether every candidate for one query is one for another, too.
+
+    Amounts are compared as they are: 1 may be less than Placement gives out.
+    """
+    of_less = less.unsuffixed or RequestGroup()
+    of_more = more.unsuffixed or RequestGroup()
+    return (
+        of_less.resources.items() <= of_more.resources.items()
+        and set(of_less.required) <= set(of_more.required)
+        # Whoever gives an amount may have a trait that is required.
+        and (
+            not of_less.required
+            or of_less.resources.keys() == of_more.resources.keys()
+        )
+        and of_less.forbidden <= of_more.forbidden
+        and all(g in more.groups for g in less.groups if g.suffix)
+        and set(less.member_of) <= set(more.member_of)
+        and less.forbidden_aggregates <= more.forbidden_aggregates
+        and less.root_required <= more.root_required
+        and less.root_forbidden <= more.root_forbidden
+        and less.in_tree in (None, more.in_tree)
+        and less.group_policy in ('none', None, more.group_policy)
+    )
 
 
 def slot_alone(query: PlacementRequest) -> PlacementRequest:

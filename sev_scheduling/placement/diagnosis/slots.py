@@ -6,6 +6,7 @@ Placement is asked for hosts that have anything else left.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import os_resource_classes as orc
@@ -33,6 +34,9 @@ class Slots:
     :ivar none: no provider has slots of the models
     :ivar free: a slot is free after all
     :ivar total: slots, reserved ones not counted
+    :ivar pools: provider uuid -> its slots
+    :ivar roots: the root uuids of their hosts
+    :ivar known: whether these are all
     :ivar summaries: trees of the hosts with slots, as far as they are known
     """
 
@@ -41,7 +45,15 @@ class Slots:
     hosts: int | None = None
     total: int | None = None
     used: int | None = None
+    pools: Mapping[str, Usage] = field(default_factory=dict)
+    roots: frozenset[str] = frozenset()
+    known: bool = True
     summaries: Summaries = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the trees of all these hosts are shown."""
+        return self.known and self.pools.keys() <= self.summaries.keys()
 
 
 def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
@@ -69,13 +81,20 @@ def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
         if summary.root_provider_uuid in hosts
     }
     if unknown:
-        return Slots(summaries=trees)
+        return Slots(
+            pools=pools,
+            roots=frozenset(roots.values()),
+            known=False,
+            summaries=trees,
+        )
     return Slots(
         none=not pools,
         free=any(slots.left > 0 for slots in pools.values()),
         hosts=len(hosts),
         total=sum(slots.capacity for slots in pools.values()),
         used=sum(slots.used for slots in pools.values()),
+        pools=pools,
+        roots=frozenset(hosts),
         summaries=trees,
     )
 

@@ -1,173 +1,169 @@
-"""The constraints that each host fails, by what Placement showed of it."""
+"""The constraints that hosts fail, by what Placement showed of them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import os_resource_classes as orc
 
-from sev_scheduling.diagnosis import Cause, Constraint
-from sev_scheduling.placement.diagnosis.matching import Match, match
+from sev_scheduling.diagnosis import Constraint
+from sev_scheduling.placement.diagnosis.matching import (
+    Match,
+    Provider,
+    match,
+)
 from sev_scheduling.placement.diagnosis.observed_trees import (
     ObservedTrees,
     Tree,
 )
-from sev_scheduling.placement.diagnosis.relaxation import with_marks, without
-from sev_scheduling.prefilter import PlacementRequest, takes_root
+from sev_scheduling.placement.diagnosis.relaxation import ways, with_marks
+from sev_scheduling.prefilter import PlacementRequest
 
 #: Ways in which one tree serves a query that are looked at.
 MAX_MATCHES = 1000
 
+#: Sets of constraints that are looked at.
+MAX_UNITS = 20_000
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
-    """Constraints that some hosts fail, while they meet all others.
+Unit = frozenset[Constraint]
 
-    :ivar roots: uuids of these hosts
+
+class TooMany(Exception):
+    """There are too many sets of constraints to look at."""
+
+
+class UnmetConstraints:
+    """Which constraints must be relaxed at least, host by host.
+
+    What Placement did not show counts as met, so this only rules sets out;
+    Placement decides of the others.
+
+    :param every: the constraints that may be relaxed
+    :param always: those that must be
     """
 
-    constraints: frozenset[Constraint]
-    roots: tuple[str, ...]
+    def __init__(
+        self,
+        query: PlacementRequest,
+        trees: ObservedTrees,
+        every: Collection[Constraint],
+        always: Unit,
+    ) -> None:
+        self._query = query
+        self._every = sorted(every)
+        self._always = always
+        self._ways: dict[Unit, list[PlacementRequest]] = {}
+        roots: dict[object, list[str]] = {}
+        for root, kind in trees.kinds():
+            roots.setdefault(kind, []).append(root)
+        self._kinds = [
+            (found, tree, self._needed(tree))
+            for found in roots.values()
+            for tree in [trees.tree(found[0])]
+        ]
+        if trees.unseen:
+            unseen = trees.unseen
+            self._kinds.append(([], unseen, self._needed(unseen)))
+
+    def roots(self, way: PlacementRequest) -> list[str]:
+        """Return the roots of trees that seem to serve a query."""
+        return [
+            root
+            for roots, tree, _ in self._kinds
+            if roots and serves(way, tree)
+            for root in roots
+        ]
+
+    def units(self, size: int) -> list[Unit]:
+        """Return the sets of a size that may do, those of few kinds first.
+
+        :raises TooMany: where there are too many to look at
+        """
+        found: set[Unit] = set()
+        looked = 0
+        for _, tree, needed in self._kinds:
+            others = [c for c in self._every if c not in needed]
+            if len(needed) > size:
+                continue
+            for more in itertools.combinations(others, size - len(needed)):
+                looked += 1
+                if looked > MAX_UNITS:
+                    raise TooMany
+                unit = needed.union(more)
+                if unit not in found and self._may_serve(tree, unit):
+                    found.add(unit)
+        return sorted(found, key=lambda u: (len({c.cause for c in u}),
+                                            sorted(u)))  # fmt: skip
+
+    def ways(self, unit: Unit) -> list[PlacementRequest]:
+        """Return the ways to ask without some constraints that may do."""
+        return [
+            way
+            for way in self._all_ways(unit)
+            if any(
+                needed <= unit and serves(way, tree)
+                for _, tree, needed in self._kinds
+            )
+        ]
+
+    def _all_ways(self, unit: Unit) -> list[PlacementRequest]:
+        if unit not in self._ways:
+            self._ways[unit] = list(ways(self._query, unit))
+        return self._ways[unit]
+
+    def _needed(self, tree: Tree) -> Unit:
+        """Return what must be relaxed for a tree, whatever else is."""
+        every = frozenset(self._every)
+        return self._always.union(
+            c for c in every if not self._serves_but_for(tree, every - {c})
+        )
+
+    def _serves_but_for(self, tree: Tree, relaxed: Unit) -> bool:
+        # Less of an amount may be less than is given out, so it may stay.
+        amounts = [c for c in relaxed if c.requested]
+        return any(
+            self._may_serve(tree, relaxed.difference(kept))
+            for number in range(len(amounts) + 1)
+            for kept in itertools.combinations(amounts, number)
+        )
+
+    def _may_serve(self, tree: Tree, unit: Unit) -> bool:
+        return any(serves(way, tree) for way in self._all_ways(unit))
 
 
-def unmet_constraints(
-    query: PlacementRequest,
-    trees: ObservedTrees,
-    relaxable: Iterable[Constraint],
-) -> list[Unmet]:
-    """Return the least that must be relaxed for each host.
-
-    A host may stand in several, where relaxing any of them would do.
-    """
-    by_kind: dict[object, list[frozenset[Constraint]]] = {}
-    roots: dict[frozenset[Constraint], list[str]] = {}
-    may_go = tuple(relaxable)
-    for root, kind in trees.kinds():
-        if kind not in by_kind:
-            by_kind[kind] = _least(query, trees.tree(root), may_go)
-        for unmet in by_kind[kind]:
-            roots.setdefault(unmet, []).append(root)
-    return [Unmet(unmet, tuple(found)) for unmet, found in roots.items()]
+def serves(query: PlacementRequest, tree: Tree) -> bool:
+    """Whether a tree serves a query; not by what others share alone."""
+    own = {uuid for uuid, provider in tree.items() if not _shares(provider)}
+    return any(
+        not own.isdisjoint(uuid for uuid, _ in found.amounts)
+        for found in _matches(query, tree)
+    )
 
 
-def _least(
-    query: PlacementRequest, tree: Tree, relaxable: tuple[Constraint, ...]
-) -> list[frozenset[Constraint]]:
-    if _serves(query, tree, ()):
-        return [frozenset()]
-    single = [
-        frozenset((constraint,))
-        for constraint in relaxable
-        if _serves(query, tree, (constraint,))
-    ]
-    if single or not _serves(query, tree, relaxable):
-        return single
-    relaxed = set(relaxable)
-    for constraint in relaxable:
-        if _serves(query, tree, relaxed - {constraint}):
-            relaxed.remove(constraint)
-    return [frozenset(relaxed)]
+def _shares(provider: Provider) -> bool:
+    """Whether a provider of a tree stands there for what it shares."""
+    return provider.parent is None and provider.uuid != provider.root
 
 
-def _serves(
-    query: PlacementRequest, tree: Tree, relaxed: Collection[Constraint]
-) -> bool:
-    return next(_matches(query, tree, relaxed), None) is not None
-
-
-def _matches(
-    query: PlacementRequest, tree: Tree, relaxed: Collection[Constraint]
-) -> Iterator[Match]:
-    """Yield how a tree serves a query, with some of it relaxed."""
-    present = {name for p in tree.values() for name in p.inventories}
-    # A provider whose amount is relaxed may be the one with a trait, so it
-    # stays: 0 of it. So does an inventory of slots.
-    less = without(query, relaxed, dict.fromkeys(present, 0))
-    group = less.unsuffixed
-    if group is None:
-        if less.member_of or less.forbidden_aggregates:
-            return iter(())
-    elif not group.resources:
-        return iter(())
-    if not less.groups:
-        root = next(p for p in tree.values() if p.uuid == p.root)
-        takes = takes_root(less, root.traits) and less.in_tree in (None, *tree)
-        return iter([Match({}, {})] * takes)
+def _matches(query: PlacementRequest, tree: Tree) -> Iterator[Match]:
+    # An inventory of slots, however full.
     slot = {orc.MEM_ENCRYPTION_CONTEXT: 0}
     groups = tuple(
         replace(g, resources=slot)
-        if less.is_slot(g) and not g.resources
+        if query.is_slot(g) and not g.resources
         else g
-        for g in less.groups
+        for g in query.groups
     )
-    marked = with_marks(replace(less, groups=groups))
-    return itertools.islice(match(tree, marked), MAX_MATCHES)
-
-
-def least_short(
-    query: PlacementRequest, trees: ObservedTrees, unmet: Unmet
-) -> tuple[str, dict[str, int]]:
-    """Return the host that has most of the amounts it lacks, and how much.
-
-    It is worked out only for hosts whose upper bound, which is cheap, is
-    high enough.
-
-    :returns: the host's root uuid, resource class -> amount
-    """
-    amounts = _amounts(unmet.constraints)
-    bounds = sorted(
-        (
-            (_share({n: trees.most(root, n) for n in amounts}, amounts), root)
-            for root in unmet.roots
-        ),
-        key=lambda item: item[0],
-        reverse=True,
-    )
-    best = bounds[0][1]
-    found = _left(query, trees.tree(best), unmet.constraints)
-    for bound, root in bounds[1:]:
-        if bound <= _share(found, amounts):
-            break
-        other = _left(query, trees.tree(root), unmet.constraints)
-        if _share(other, amounts) > _share(found, amounts):
-            best, found = root, other
-    return best, found
-
-
-def _left(
-    query: PlacementRequest, tree: Tree, relaxed: Collection[Constraint]
-) -> dict[str, int]:
-    """Return how much a tree has left of the amounts that are relaxed.
-
-    Of several ways to serve the rest, the one that leaves most.
-    """
-    amounts = _amounts(relaxed)
-    best = dict.fromkeys(amounts, 0)
-    for found in _matches(query, tree, relaxed):
-        left = {
-            name: max(
-                (
-                    tree[uuid].most(name) - found.amounts.get((uuid, name), 0)
-                    for uuid in found.mappings.get('', ())
-                ),
-                default=0,
-            )
-            for name in amounts
+    marked = with_marks(replace(query, groups=groups))
+    if query.in_tree:
+        tree = {u: p for u, p in tree.items() if not _shares(p)}
+    elif len(groups) <= 1 + bool(query.models):
+        # Of an aggregate that it is not in, it gives nothing to others.
+        tree = {
+            u: p
+            for u, p in tree.items()
+            if not _shares(p) or p.is_in(marked.member_of)
         }
-        best = max(best, left, key=lambda f: _share(f, amounts))
-    return best
-
-
-def _amounts(relaxed: Iterable[Constraint]) -> dict[str, int]:
-    return {
-        c.name: c.requested
-        for c in relaxed
-        if c.cause is Cause.RESOURCES_SHORT
-    }
-
-
-def _share(found: Mapping[str, int], amounts: Mapping[str, int]) -> float:
-    """Return how near what is found comes to what is asked for."""
-    return sum(found[name] / amount for name, amount in amounts.items())
+    return itertools.islice(match(tree, marked), MAX_MATCHES)

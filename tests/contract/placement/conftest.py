@@ -16,6 +16,15 @@ from sev_scheduling.placement import (
 from sev_scheduling.placement.embedded import parse_cloud
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--clouds',
+        type=int,
+        help='how many clouds the diagnosis is held against brute force on, '
+        'on the real Placement',
+    )
+
+
 class World:
     """The real Placement, and what is asked of it.
 

@@ -203,13 +203,13 @@ class TestResources:
         assert short('VCPU', 17) in found.constraints
         assert len(found.constraints) == 2
 
-    def test_of_many_hosts_that_give_out_less_it_is_told_without_figures(
-        self, world, ask
-    ):
+    def test_of_many_hosts_that_give_out_less_one_is_told(self, world, ask):
+        """No other gives more: one query tells."""
         found = ask(world.load(host(count=20)), request(vcpus=17))
         assert found.constraints == (short('VCPU', 17),)
-        assert found.shortfalls == ()
-        assert 'max_unit' in explain(found).operator()
+        (told,) = found.shortfalls
+        assert (told.best, told.missing) == (16, 1)
+        assert found.hosts_but_for == 20
 
     def test_free_slots_only_where_memory_is_short(self, world, ask):
         client = world.load(host('a'), host('b'), host('full', pools=FULL))
@@ -251,6 +251,30 @@ class TestResources:
         assert found.constraints == (short('MEMORY_MB', 1024),)
         assert found.shortfalls == ()
         assert 'max_unit' in explain(found).operator()
+
+    def test_fewer_than_all_that_is_short_somewhere(self, world, ask):
+        """On no host both: it was said that both had to be given up."""
+        client = world.load(
+            host('a', vcpus=4, memory_mb=1024, traits=['CUSTOM_A']),
+            host('b', memory_mb=1024),
+        )
+        specs = {'trait:CUSTOM_A': 'required'}
+        found = ask(client, request(specs, vcpus=17, ram=2048))
+        assert len(found.constraints) == 2
+
+    def test_hosts_that_would_do_are_counted_with_their_limits(
+        self, world, ask
+    ):
+        """Overcommitted, they have enough left, and give one guest less."""
+        client = world.load(
+            host('a', ram_allocation_ratio=4.0, vcpus=2),
+            host('b', ram_allocation_ratio=4.0),
+            host('c', memory_mb=200000, vcpus=2),
+        )
+        found = ask(client, request(ram=70000, vcpus=4))
+        assert found.cause is Cause.COMBINATION
+        found = ask(client, request(ram=70000, vcpus=16))
+        assert found.hosts_but_for == 2
 
     def test_a_class_that_no_host_has(self, world, ask):
         found = ask(
@@ -498,6 +522,65 @@ class TestWithoutEncryption:
 
 
 class TestSharedStorage:
+    @pytest.fixture
+    def storage(self, world):
+        """Share 1,000 GB with the hosts a and b, which have no disks."""
+
+        def load(*hosts, left=1000):
+            client = world.load(*hosts)
+            world.ask('POST', '/resource_providers', {'name': 'storage'})
+            world.inventory('storage', 'DISK_GB', total=left)
+            world.change('storage', 'traits', ['MISC_SHARES_VIA_AGGREGATE'])
+            names = {entry['name'] for entry in hosts}
+            for name in ('storage', *names):
+                world.change(name, 'aggregates', [AGGREGATE])
+            return client
+
+        return load
+
+    @pytest.mark.parametrize('layout', ['nested', 'flat'])
+    @pytest.mark.parametrize(
+        ('more', 'asked', 'scope', 'named'),
+        [
+            ({}, {'ram': 70000}, {}, [short('MEMORY_MB', 70000)]),
+            ({}, {'vcpus': 17}, {}, [short('VCPU', 17)]),
+            ({}, {'ram': 70000, 'vcpus': 17}, {},
+             [short('MEMORY_MB', 70000), short('VCPU', 17)]),
+            ({}, {'specs': {'trait:CUSTOM_A': 'required'}}, {},
+             [trait('CUSTOM_A')]),
+            ({'traits': ['CUSTOM_A']},
+             {'specs': {'trait:CUSTOM_A': 'forbidden'}}, {},
+             [trait('!CUSTOM_A')]),
+            ({}, {}, {'root_required': ['COMPUTE_NODE']},
+             [Constraint(Cause.HOST_TRAIT, 'COMPUTE_NODE')]),
+            ({'traits': ['COMPUTE_STATUS_DISABLED']}, {}, {},
+             [Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')]),
+            ({'pools': FULL}, {}, {},
+             [Constraint(Cause.SLOTS_USED, 'amd-sev')]),
+            ({}, {'disk': 1001}, {}, [short('DISK_GB', 1001)]),
+        ],
+    )  # fmt: skip
+    def test_disk_is_named_only_where_it_is_short(
+        self, storage, ask, world, layout, more, asked, scope, named
+    ):
+        """With 1,000 GB left it was said to be 1 short."""
+        entry = {'disk_gb': 0, 'layout': layout, **more}
+        client = storage(host('a', **entry), host('b', **entry))
+        world.ask('PUT', '/traits/CUSTOM_A')
+        found = ask(client, request(**asked), **scope)
+        assert found.constraints == tuple(sorted(named))
+        # Of two amounts the calls do not suffice to count them.
+        assert found.hosts_but_for == (2 if len(named) == 1 else None)
+
+    def test_the_figures_are_those_of_the_storage(self, storage, ask, world):
+        client = storage(host('a', disk_gb=0), host('b', disk_gb=5))
+        world.use('storage', DISK_GB=400)
+        found = ask(client, request(disk=700))
+        assert [(s.requested, s.best) for s in found.shortfalls] == [
+            (700, 600)
+        ]
+        assert found.hosts_but_for == 2
+
     def test_disk_is_short_on_the_storage(self, world, ask):
         client = world.load(host(disk_gb=0))
         storage = world.ask('POST', '/resource_providers', {'name': 'storage'})

@@ -92,6 +92,142 @@ def test_memory_is_short(placement):
     assert (found.hosts_but_for, found.hosts_with_free_slot) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ('inventory', 'best'),
+    [
+        # Capacity is 400000: what one guest can have is less.
+        (Inventory(200_000, allocation_ratio=2.0, max_unit=200_000), 200_000),
+        # None of it is given out one by one.
+        (Inventory(200_000, step_size=1024), None),
+        (Inventory(300_000, reserved=1000), 299_000),
+        (Inventory(400_000, min_unit=300_001), None),
+    ],
+)
+def test_figures_are_what_one_guest_can_have(placement, inventory, best):
+    root = add_host(placement, 'epyc')
+    placement.providers[root].inventories['MEMORY_MB'] = inventory
+    found = ask(placement, HUGE)
+    assert found.constraints == (MEMORY,)
+    assert [s.best for s in found.shortfalls] == [best] * (best is not None)
+
+
+def test_no_figure_is_told_where_others_may_give_more(placement):
+    for n in range(5):
+        root = add_host(placement, f'host-{n}')
+        placement.providers[root].inventories['MEMORY_MB'] = Inventory(
+            400_000 - n, max_unit=100_000 + n
+        )
+    found = ask(placement, HUGE)
+    assert (found.constraints, found.shortfalls) == ((MEMORY,), ())
+    assert found.hosts_but_for == 5
+
+
+def test_no_figures_are_told_of_two_where_others_may_give_more(placement):
+    for n in range(5):
+        root = add_host(placement, f'host-{n}')
+        for name, total in (('MEMORY_MB', 400_000), ('VCPU', 40)):
+            placement.providers[root].inventories[name] = Inventory(
+                total, max_unit=4 + n
+            )
+    found = ask(placement, make_flavor(memory_mb=300_000, vcpus=30))
+    assert {c.name for c in found.constraints} == {'MEMORY_MB', 'VCPU'}
+    assert found.shortfalls == ()
+
+
+def test_nothing_is_left(placement):
+    root = add_host(placement, 'epyc')
+    placement.providers[root].used['MEMORY_MB'] = 262_144
+    found = ask(placement)
+    assert [(s.best, s.best_host) for s in found.shortfalls] == [(0, 'epyc')]
+
+
+def test_a_set_of_several_kinds(placement):
+    add_host(placement, 'epyc', memory_mb=1024, vcpus=1)
+    flavor = make_flavor(
+        memory_mb=2048,
+        vcpus=2,
+        extra_specs={
+            'hw:mem_encryption': 'true',
+            'trait:CUSTOM_GOLD': 'required',
+        },
+    )
+    found = ask(placement, flavor)
+    assert found.cause is Cause.SEVERAL
+    assert len(found.constraints) == 3
+    assert [s.best for s in found.shortfalls] == [1024, 1]
+
+
+def test_calls_end(placement, monkeypatch):
+    """Every figure that is missing by then is left out."""
+    add_host(placement, 'epyc')
+    for calls in range(4, MAX_CALLS):
+        monkeypatch.setattr(
+            'sev_scheduling.placement.diagnosis.probe.MAX_CALLS', calls
+        )
+        found = ask(placement, HUGE)
+        assert found.calls <= calls
+        assert found.cause in (Cause.UNCLEAR, Cause.RESOURCES_SHORT)
+
+
+@pytest.mark.parametrize('limit', [1, 5000])
+def test_hosts_are_counted_where_one_answer_has_all(
+    placement, monkeypatch, limit
+):
+    monkeypatch.setattr(
+        'sev_scheduling.placement.diagnosis.inquiry.MAX_CANDIDATES', limit
+    )
+    add_host(placement, 'epyc')
+    found = ask(placement, HUGE)
+    assert found.hosts_but_for == (1 if limit > 1 else None)
+
+
+def test_too_many_sets_to_look_at(placement, monkeypatch):
+    monkeypatch.setattr(
+        'sev_scheduling.placement.diagnosis.unmet_constraints.MAX_UNITS', 0
+    )
+    add_host(placement, 'epyc')
+    assert ask(placement, HUGE).cause is Cause.UNCLEAR
+
+
+def test_hosts_that_are_ignored_are_not_counted(placement):
+    roots = [add_host(placement, name) for name in ('a', 'b')]
+    request = parse(HUGE, make_image())
+    query = translate(request)
+    found = diagnose(placement, request, query, frozenset(roots[:1]))
+    assert found.roots_but_for == {roots[1]}
+    found = diagnose(placement, request, query, frozenset(roots))
+    assert found.cause is not Cause.RESOURCES_SHORT
+
+
+@pytest.mark.parametrize('min_unit', [1, 2])
+def test_hosts_with_nothing_left_at_all(placement, min_unit):
+    root = add_host(placement, 'epyc', pools=FULL)
+    provider = placement.providers[root]
+    provider.inventories = {
+        name: Inventory(4096, min_unit=min_unit)
+        for name in provider.inventories
+    }
+    if min_unit == 1:
+        provider.used = dict.fromkeys(provider.inventories, 4096)
+    found = ask(placement)
+    assert found.cause is Cause.SLOTS_USED
+    assert (found.slots_used, found.slots_total) == (4, 4)
+    # Where more than one is asked for, it is there.
+    assert found.hosts_but_for == (None if min_unit == 1 else 1)
+
+
+def test_a_stale_trait_beside_pools_that_are_not_all_known(placement):
+    """Whether a provider with the trait has slots is not known of all."""
+    for n in range(9):
+        root = add_host(placement, f'full-{n}', pools=FULL)
+        provider = placement.providers[root]
+        provider.used = {c: provider.left(c) for c in provider.inventories}
+    add_host(placement, 'shown', pools=FULL, memory_mb=1)
+    add_host(placement, 'stale', pools={}, traits=['HW_CPU_X86_AMD_SEV'])
+    found = ask(placement)
+    assert found.cause in (Cause.SEVERAL, Cause.UNCLEAR)
+
+
 def test_an_amount_is_not_given_out(placement):
     """Summaries lack ``step_size``: the host's inventories are asked for."""
     root = add_host(placement, 'epyc')

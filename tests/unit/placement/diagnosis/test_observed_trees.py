@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from sev_scheduling import parse, translate
+from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.placement.diagnosis import observed_trees
 from sev_scheduling.placement.diagnosis.observed_trees import ObservedTrees
 from sev_scheduling.placement.diagnosis.probe import MAX_CALLS, Probe
-from sev_scheduling.placement.diagnosis.relaxation import slot_alone
+from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.testing import (
     FakePlacement,
     add_host,
@@ -20,7 +21,6 @@ from sev_scheduling.testing import (
 
 AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
 QUERY = translate(parse(make_flavor(), make_image()))
-SLOT = slot_alone(QUERY)
 
 
 @pytest.fixture
@@ -30,7 +30,8 @@ def placement():
 
 def observed(placement, query=QUERY):
     trees = ObservedTrees(Probe(placement), query)
-    trees.observe([SLOT])
+    trees.observe_free()
+    trees.ask_around()
     return trees
 
 
@@ -39,7 +40,7 @@ def test_whole_trees_are_observed(placement):
     add_host(placement, 'plain', pools={})
     trees = observed(placement)
     assert trees.roots.keys() == {root}
-    assert (trees.hosts, trees.complete) == (1, True)
+    assert (trees.hosts, trees.unseen) == (1, None)
     built = trees.tree(root)
     assert built[root].left('VCPU') == placement.providers[root].left('VCPU')
     assert built.keys() == placement.providers.keys() - {
@@ -49,7 +50,7 @@ def test_whole_trees_are_observed(placement):
 
 def test_no_tree_is_observed(placement):
     trees = ObservedTrees(Probe(placement), QUERY)
-    assert trees.observe([SLOT]) is False
+    assert trees.observe_free() is False
     assert trees.hosts == 0
 
 
@@ -57,7 +58,8 @@ def test_there_may_be_more_than_one_answer_holds(placement, monkeypatch):
     monkeypatch.setattr(observed_trees, 'MAX_CANDIDATES', 1)
     add_host(placement, 'epyc')
     trees = observed(placement)
-    assert (trees.hosts, trees.complete) == (None, False)
+    assert trees.hosts is None
+    assert trees.unseen
 
 
 @pytest.mark.parametrize('left', [0, 1])
@@ -68,8 +70,9 @@ def test_without_calls_there_may_be_more(placement, left):
     probe.calls = MAX_CALLS - left
     query = replace(QUERY, member_of=(frozenset({AGGREGATE}),))
     trees = ObservedTrees(probe, query)
-    assert trees.observe([SLOT]) is bool(left)
-    assert not trees.complete
+    assert trees.observe_free() is bool(left)
+    trees.ask_around()
+    assert trees.unseen
 
 
 def test_aggregates_are_marks(placement):
@@ -112,8 +115,98 @@ def test_few_hosts_are_asked_for_their_inventories(placement):
     assert memory.max_unit == 262144
 
 
-@pytest.mark.parametrize('shares', [True, False])
-def test_storage_may_be_shared(placement, shares):
-    traits = ['MISC_SHARES_VIA_AGGREGATE'] * shares
-    add_host(placement, 'storage', traits=traits)
-    assert observed(placement).storage_is_shared() is shares
+def test_no_host_is_asked_twice(placement):
+    root = add_host(placement, 'epyc')
+    trees = observed(placement)
+    assert trees.ask_inventories([root])
+    assert not trees.ask_inventories([root])
+
+
+def share(placement, name='storage', left=1000, **more):
+    return placement.add_provider(
+        name,
+        inventories={'DISK_GB': Inventory(1000, reserved=1000 - left)},
+        traits=['MISC_SHARES_VIA_AGGREGATE'],
+        **{'aggregates': [AGGREGATE], **more},
+    )
+
+
+def test_what_is_shared_is_part_of_a_tree(placement):
+    storage = share(placement)
+    root = add_host(placement, 'epyc', aggregates=[AGGREGATE])
+    other = add_host(placement, 'other')
+    trees = observed(placement)
+    assert trees.tree(root)[storage].left('DISK_GB') == 1000
+    assert storage not in trees.tree(other)
+    assert trees.most(root, 'DISK_GB') >= 1000
+    assert trees.is_shared(one_of('DISK_GB'))
+    assert trees.may_be_shared(one_of('DISK_GB'))
+    assert not trees.may_be_shared(one_of('VCPU'))
+    kinds = dict(trees.kinds())
+    assert kinds[root] != kinds[other]
+
+
+def test_a_provider_without_aggregates_shares_with_nobody(placement):
+    storage = share(placement, aggregates=[])
+    root = add_host(placement, 'epyc')
+    assert storage not in observed(placement).tree(root)
+
+
+@pytest.mark.parametrize('case', ['full', 'two', 'no calls'])
+def test_what_is_shared_may_be_unknown(placement, case):
+    root = add_host(placement, 'epyc')
+    storage = share(placement, left=0 if case == 'full' else 1000)
+    if case == 'two':
+        share(placement, 'other')
+    probe = Probe(placement)
+    if case == 'no calls':
+        probe.calls = MAX_CALLS - 3
+    trees = ObservedTrees(probe, QUERY)
+    trees.observe_free()
+    trees.ask_around()
+    assert trees.tree(root)[storage].left('VCPU') > 1000
+    assert trees.may_be_shared(one_of('VCPU'))
+    assert not trees.is_shared(one_of('DISK_GB'))
+
+
+def plain(**amounts):
+    flavor = make_flavor(memory_mb=4096, vcpus=2, extra_specs={})
+    query = translate(parse(flavor, make_image()))
+    group = replace(query.groups[0], resources=amounts)
+    return replace(query, groups=(group,) if amounts else ())
+
+
+def test_hosts_for_a_plain_guest(placement):
+    """Those with enough of anything; others, of which one is left."""
+    root = add_host(placement, 'epyc')
+    small = add_host(placement, 'small', memory_mb=10, vcpus=0, disk_gb=1)
+    trees = ObservedTrees(
+        Probe(placement), plain(MEMORY_MB=4096, VCPU=1, DISK_GB=20)
+    )
+    trees.observe_any()
+    assert (trees.roots.keys(), trees.hosts) == ({root}, 1)
+    (unseen,) = trees.unseen.values()
+    assert unseen.left('MEMORY_MB') == 4095
+    assert trees.ask_unseen()
+    assert (trees.roots.keys(), trees.hosts) == ({root, small}, 2)
+    assert trees.unseen is None
+    assert not trees.ask_unseen()
+
+
+def test_a_plain_guest_of_nothing_but_groups(placement):
+    root = add_host(placement, 'epyc')
+    trees = ObservedTrees(Probe(placement), plain())
+    trees.observe_any()
+    assert trees.roots.keys() == {root}
+
+
+@pytest.mark.parametrize('hidden', [True, False])
+def test_hosts_with_nothing_left_may_be_others(placement, hidden):
+    trees = ObservedTrees(Probe(placement), replace(QUERY, in_tree=AGGREGATE))
+    trees.set_summaries({}, hidden=hidden)
+    assert bool(trees.unseen) is hidden
+    if hidden:
+        (unseen,) = trees.unseen.values()
+        assert (unseen.uuid, unseen.root) == (AGGREGATE, AGGREGATE)
+        assert not unseen.takes('MEMORY_MB', 1)
+        assert unseen.takes('MEMORY_MB', 2)

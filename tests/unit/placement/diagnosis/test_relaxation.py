@@ -12,11 +12,13 @@ from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement.diagnosis.relaxation import (
     aggregate_marks,
     anything_left,
+    asks_no_more,
     can_be_asked,
     constraints,
     probe_classes,
     slot_alone,
     slot_constraint,
+    ways,
     with_marks,
     without,
 )
@@ -170,3 +172,33 @@ def test_queries_for_hosts_with_the_model():
 def test_classes_of_which_useful_hosts_have_one_left(amounts, classes):
     groups = (RequestGroup('', amounts),) if amounts else ()
     assert probe_classes(PlacementRequest(groups)) == classes
+
+
+def test_each_amount_is_left_out_or_one_of_it_asked_for():
+    asked = [way.groups[0].resources for way in ways(QUERY, [ALL[0], ALL[2]])]
+    assert asked == [
+        {'MEMORY_MB': 4096},
+        {'DISK_GB': 1, 'MEMORY_MB': 4096},
+        {'MEMORY_MB': 4096, 'VCPU': 1},
+        {'DISK_GB': 1, 'MEMORY_MB': 4096, 'VCPU': 1},
+    ]
+    # None is left to go with the traits.
+    assert len(list(ways(QUERY, ALL[:3]))) == 7
+
+
+@pytest.mark.parametrize('one', ALL, ids=str)
+def test_with_less_asked_for_every_candidate_stays(one):
+    less = without(QUERY, [one])
+    slot = one == slot_constraint(QUERY)
+    # Whoever gave an amount may have had a trait that is required.
+    amount = one.cause is Cause.RESOURCES_SHORT
+    assert asks_no_more(less, QUERY) is not (slot or amount)
+    assert not asks_no_more(QUERY, less)
+
+
+def test_with_no_trait_required_an_amount_may_go():
+    query = without(QUERY, ALL[3:5])
+    assert asks_no_more(without(query, ALL[:2]), query)
+    assert not asks_no_more(without(query, ALL[:1], {'DISK_GB': 1}), query)
+    alone = PlacementRequest((RequestGroup('1', {'CUSTOM_NIC': 1}),))
+    assert asks_no_more(alone, alone)
