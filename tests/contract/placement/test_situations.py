@@ -16,7 +16,6 @@ import pytest
 
 from sev_scheduling import Explanation, explain, parse, validate
 from sev_scheduling.explain.reason import Reason
-from sev_scheduling.placement import embedded_placement
 from sev_scheduling.problems import Caveat, Fix, Target
 from sev_scheduling.rules.validation import Validation
 from tests.contract.placement.conftest import World
@@ -138,9 +137,8 @@ class Cloud:
 
 
 @pytest.fixture(scope='module')
-def cloud():
-    with embedded_placement() as adapter:
-        yield Cloud(adapter)
+def cloud(service):
+    return Cloud(service)
 
 
 def told(fix: Fix) -> str:
