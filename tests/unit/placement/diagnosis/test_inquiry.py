@@ -228,6 +228,52 @@ def test_a_stale_trait_beside_pools_that_are_not_all_known(placement):
     assert found.cause in (Cause.SEVERAL, Cause.UNCLEAR)
 
 
+def test_a_slot_that_is_not_given_out_alone(placement):
+    """Two at least, says its inventory."""
+    root = add_host(placement, 'epyc', nested=False)
+    slots = Inventory(4, min_unit=2)
+    placement.providers[root].inventories['MEM_ENCRYPTION_CONTEXT'] = slots
+    assert ask(placement).cause is Cause.UNCLEAR
+
+
+def test_shared_storage_is_not_named_where_there_is_enough_of_it(placement):
+    for name, gigabytes in (('storage', 1000), ('other', 1000)):
+        placement.add_provider(
+            name,
+            inventories={'DISK_GB': Inventory(gigabytes)},
+            traits=['MISC_SHARES_VIA_AGGREGATE'],
+            aggregates=[AGGREGATE],
+        )
+        placement.calls.clear()
+        if name == 'storage':
+            add_host(placement, 'epyc', disk_gb=0, aggregates=[AGGREGATE])
+        found = ask(placement, HUGE)
+        assert (found.constraints, found.hosts_but_for) == ((MEMORY,), 1)
+
+
+def test_storage_that_is_shared_is_short(placement):
+    placement.add_provider(
+        'storage',
+        inventories={'DISK_GB': Inventory(10)},
+        traits=['MISC_SHARES_VIA_AGGREGATE'],
+        aggregates=[AGGREGATE],
+    )
+    add_host(placement, 'epyc', disk_gb=0, aggregates=[AGGREGATE])
+    found = ask(placement, make_flavor(disk_gb=11, memory_mb=300_000))
+    assert [c.name for c in found.constraints] == ['DISK_GB', 'MEMORY_MB']
+
+
+def test_a_plain_guest(placement):
+    add_host(placement, 'small', memory_mb=10, vcpus=1, disk_gb=1)
+    request = parse(
+        make_flavor(memory_mb=20, vcpus=2, disk_gb=2, extra_specs={}),
+        make_image(),
+    )
+    found = diagnose(placement, request, translate(request))
+    assert [s.best for s in found.shortfalls] == [1, 10, 1]
+    assert found.hosts_with_free_slot == 1
+
+
 def test_an_amount_is_not_given_out(placement):
     """Summaries lack ``step_size``: the host's inventories are asked for."""
     root = add_host(placement, 'epyc')
