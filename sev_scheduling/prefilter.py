@@ -20,11 +20,12 @@ from sev_scheduling.rules.validation import Validation, validated
 SLOT_SUFFIX = '_MEM_ENCRYPTION'
 
 #: Group suffixes in words came with 1.33, ``root_required`` with 1.35,
-#: ``same_subtree`` (so groups without resources) with 1.36, ``required=in:``
-#: with 1.39.
+#: ``same_subtree`` (so groups without resources) with 1.36, the type of a
+#: consumer with 1.38, ``required=in:`` with 1.39.
 MICROVERSION = '1.33'
 MICROVERSION_ROOT_TRAIT = '1.35'
 MICROVERSION_SUBTREE = '1.36'
+MICROVERSION_CONSUMER_TYPE = '1.38'
 MICROVERSION_ANY_TRAIT = '1.39'
 
 

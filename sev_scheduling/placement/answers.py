@@ -100,12 +100,15 @@ class Allocations(msgspec.Struct, frozen=True, gc=False):
 
     :ivar by_provider: provider uuid -> resource class -> amount
     :ivar consumer_generation: None for a consumer that holds nothing yet
+    :ivar consumer_type: such as ``INSTANCE``; None where it is not known, as
+        before Placement's 1.38. It is read, and left as it is by a write.
     """
 
     by_provider: Amounts = {}
     project_id: str = ''
     user_id: str = ''
     consumer_generation: int | None = None
+    consumer_type: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self.by_provider)
@@ -367,6 +370,10 @@ class ProviderAllocations(msgspec.Struct, frozen=True, gc=False):
     ]
 
 
+#: What Placement says of a consumer that nobody gave a type.
+UNKNOWN_TYPE = 'unknown'
+
+
 class ConsumerAllocations(msgspec.Struct, frozen=True, gc=False):
     """``GET /allocations/{consumer}``, by provider."""
 
@@ -374,6 +381,7 @@ class ConsumerAllocations(msgspec.Struct, frozen=True, gc=False):
     project_id: str = ''
     user_id: str = ''
     consumer_generation: int | None = None
+    consumer_type: str = UNKNOWN_TYPE
 
     def __post_init__(self) -> None:
         if self.allocations and not (

@@ -48,6 +48,7 @@ from sev_scheduling.placement.transport import (
 from sev_scheduling.prefilter import (
     MICROVERSION,
     MICROVERSION_ANY_TRAIT,
+    MICROVERSION_CONSUMER_TYPE,
     MICROVERSION_ROOT_TRAIT,
     PlacementRequest,
 )
@@ -535,14 +536,22 @@ class Api:
         :param consumer: its uuid
         :raises PlacementError: one of its children
         """
+        typed = self.supports(MICROVERSION_CONSUMER_TYPE)
         found = self._ask(
-            answers.ConsumerAllocations, 'GET', f'/allocations/{consumer}'
+            answers.ConsumerAllocations,
+            'GET',
+            f'/allocations/{consumer}',
+            microversion=(
+                MICROVERSION_CONSUMER_TYPE if typed else MICROVERSION
+            ),
         )
+        kind = found.consumer_type
         return Allocations(
             {p: held.resources for p, held in found.allocations.items()},
             found.project_id,
             found.user_id,
             found.consumer_generation,
+            None if kind == answers.UNKNOWN_TYPE else kind,
         )
 
     @checked(prefix=_PREFIX)

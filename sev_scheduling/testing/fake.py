@@ -333,6 +333,8 @@ class FakePlacement(PlacementClient):
                             for provider, amounts in claim.by_provider.items()
                         },
                         consumer_generation=generation,
+                        # A write leaves it as it was: nobody gave one.
+                        consumer_type=None,
                     )
                 elif not before:
                     # One that is to hold nothing, and held nothing, is kept.

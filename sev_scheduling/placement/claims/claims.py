@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import tenacity
@@ -20,6 +20,7 @@ from sev_scheduling.exceptions import (
 )
 from sev_scheduling.placement.answers import (
     Allocations,
+    Amounts,
     Candidate,
     main_provider,
 )
@@ -48,6 +49,11 @@ class PlacedInstance:
     :ivar host: name of the host's root provider
     :ivar model: model of the slot, or None
     :ivar provider: uuid of the slot's provider, or None
+    :ivar allocations: all that it holds: provider uuid -> resource class ->
+        amount
+    :ivar consumer_type: such as ``INSTANCE``, of a guest that was moved and
+        had one; None where Placement does not know it, or has it not yet
+        (before 1.38). What :meth:`.PlacementClient.schedule` claims has none
     """
 
     instance: str
@@ -55,6 +61,8 @@ class PlacedInstance:
     host_uuid: str
     model: str | None
     provider: str | None
+    allocations: Amounts = field(default_factory=dict, compare=False)
+    consumer_type: str | None = field(default=None, compare=False)
 
 
 #: The name of :class:`PlacedInstance` before.
@@ -128,7 +136,10 @@ def _selection(
 
 
 def _placement(
-    instance: str, candidate: Candidate, names: Mapping[str, str]
+    instance: str,
+    candidate: Candidate,
+    names: Mapping[str, str],
+    consumer_type: str | None = None,
 ) -> PlacedInstance:
     return PlacedInstance(
         instance,
@@ -136,6 +147,8 @@ def _placement(
         candidate.root,
         candidate.model.name if candidate.model else None,
         candidate.slot_provider if candidate.model else None,
+        candidate.allocations,
+        consumer_type,
     )
 
 
@@ -224,7 +237,7 @@ def move(
     selection = CandidateSelection(api, validated(request), scope)
     avoid: set[str] = set()
 
-    def attempt() -> Candidate:
+    def attempt() -> tuple[Candidate, str | None]:
         # Its generation, and where it is: both may have changed.
         held = api.allocations(instance)
         if not held:
@@ -246,10 +259,10 @@ def move(
         )
         (chosen,) = _retrying(patience)(claim)
         claim.hand_over(chosen, instance, held)
-        return chosen
+        return chosen, held.consumer_type
 
-    chosen = _retrying(patience)(attempt)
-    return _placement(instance, chosen, selection.names)
+    chosen, kind = _retrying(patience)(attempt)
+    return _placement(instance, chosen, selection.names, kind)
 
 
 def _host_of(api: Api, held: Allocations) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import os_resource_classes as orc
 from oslo_utils import uuidutils
 
+from sev_scheduling.placement.answers import Amounts
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.hosts import list_hosts
 
@@ -29,6 +30,10 @@ class Claim:
     """A slot that a guest holds.
 
     :ivar age: seconds since the claim, None where the uuid has no time
+    :ivar allocations: all that it holds: provider uuid -> resource class ->
+        amount
+    :ivar consumer_type: such as ``INSTANCE``; None where Placement does not
+        know it, or has it not yet (before 1.38)
     """
 
     instance: str
@@ -36,6 +41,8 @@ class Claim:
     host: str
     provider: str
     age: float | None
+    allocations: Amounts = field(default_factory=dict, compare=False)
+    consumer_type: str | None = field(default=None, compare=False)
 
 
 def new_instance() -> str:
@@ -94,6 +101,14 @@ def list_claims(api: Api, *, owner: str | None) -> list[Claim]:
             made_at = _made_at(instance)
             age = None if made_at is None else now - made_at
             claims.append(
-                Claim(instance, held.user_id, pools[provider], provider, age)
+                Claim(
+                    instance,
+                    held.user_id,
+                    pools[provider],
+                    provider,
+                    age,
+                    held.by_provider,
+                    held.consumer_type,
+                )
             )
     return sorted(claims, key=lambda claim: (claim.host, claim.instance))

@@ -364,3 +364,44 @@ def test_conflicts_without_end_end(world):
     client = PlacementClient(Conflicts(world.adapter, []), patience=0.2)
     with pytest.raises(PlacementConflict):
         client.schedule(request())
+
+
+class TestWhatAGuestHolds:
+    @pytest.mark.parametrize('newest', ['1.33', '1.38', '1.39'])
+    def test_it_is_in_what_schedule_move_and_claims_return(
+        self, world, newest
+    ):
+        client = world.load(host(count=2), max_microversion=newest)
+        (placed,) = client.schedule(request(), instances=GUESTS[:1])
+        assert placed.allocations == client.allocations(GUESTS[0]).by_provider
+        assert placed.allocations[placed.provider] == {
+            'MEM_ENCRYPTION_CONTEXT': 1
+        }
+        moved = client.move(GUESTS[0], request())
+        assert moved.allocations == client.allocations(GUESTS[0]).by_provider
+        assert moved.allocations.keys().isdisjoint(placed.allocations)
+        (claim,) = client.claims()
+        assert claim.allocations == moved.allocations
+        assert (placed.consumer_type, moved.consumer_type) == (None, None)
+        assert claim.consumer_type is None
+
+    @pytest.mark.parametrize(
+        ('newest', 'known'),
+        [('1.37', None), ('1.38', 'INSTANCE'), ('1.39', 'INSTANCE')],
+    )
+    def test_the_type_of_another_services_guest_is_kept(
+        self, world, newest, known
+    ):
+        client = world.load(host(count=2), max_microversion=newest)
+        client.schedule(request(), instances=GUESTS[:1])
+        held = world.ask('GET', f'/allocations/{GUESTS[0]}')
+        world.ask(
+            'PUT',
+            f'/allocations/{GUESTS[0]}',
+            json={**held, 'consumer_type': 'INSTANCE'},
+        )
+        assert client.claims()[0].consumer_type == known
+        assert client.move(GUESTS[0], request()).consumer_type == known
+        assert client.claims()[0].consumer_type == known
+        after = world.ask('GET', f'/allocations/{GUESTS[0]}')
+        assert after['consumer_type'] == 'INSTANCE'

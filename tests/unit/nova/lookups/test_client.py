@@ -170,7 +170,7 @@ def test_it_asks_with_nova_s_own_credentials(serve, placement_conf, ask):
     _, path, headers = server.requests[-1]
     assert path == f'/allocations/{GUEST}'
     assert headers['X-Auth-Token'] == 't'
-    assert headers['OpenStack-API-Version'] == 'placement 1.33'
+    assert headers['OpenStack-API-Version'] == 'placement 1.38'
     assert headers['Accept'] == 'application/json'
     # The versions are asked for once, whatever request asks.
     ask(lookups=lookups)
