@@ -115,6 +115,9 @@ _PREFIX = arguments.That(
     lambda value: value == '' or arguments.NAME.test(value),
     'what names begin with, in upper-case letters, digits and underscores',
 )
+#: A uuid or a name that Placement itself may have given, whatever it is: of
+#: one that is none, Placement says so.
+_GIVEN = Of(str, 'a text')
 _SEVERAL = arguments.That(
     lambda value: hasattr(value, '__iter__') and not isinstance(value, str),
     'a list',
@@ -424,11 +427,11 @@ class Api:
         return found.limited_to(limit)
 
     @checked(
-        name=Maybe(arguments.TEXT),
-        uuid=Maybe(arguments.UUID),
-        required=Items(Items(arguments.NAME, 1, frozenset)),
-        member_of=Items(Items(arguments.UUID, 1, frozenset)),
-        in_tree=Maybe(arguments.UUID),
+        name=Maybe(_GIVEN),
+        uuid=Maybe(_GIVEN),
+        required=Items(Items(_GIVEN, 1, frozenset)),
+        member_of=Items(Items(_GIVEN, 1, frozenset)),
+        in_tree=Maybe(_GIVEN),
     )
     def resource_providers(
         self,
@@ -476,7 +479,7 @@ class Api:
             microversion=microversion,
         ).resource_providers
 
-    @checked(uuids=Items(arguments.UUID))
+    @checked(uuids=Items(_GIVEN))
     def names(self, uuids: Iterable[str]) -> Mapping[str, str]:
         """Return provider uuid -> name, with these if they exist.
 
@@ -490,31 +493,31 @@ class Api:
             self._names = {p.uuid: p.name for p in self.resource_providers()}
         return self._names
 
-    @checked(provider=arguments.UUID)
+    @checked(provider=_GIVEN)
     def inventories(self, provider: str) -> Mapping[str, Inventory] | None:
         """Return resource class -> inventory; None without the provider."""
         found = self._of(answers.Inventories, provider, 'inventories')
         return found.inventories if found else None
 
-    @checked(provider=arguments.UUID)
+    @checked(provider=_GIVEN)
     def usages(self, provider: str) -> Mapping[str, int] | None:
         """Return resource class -> amount; None without the provider."""
         found = self._of(answers.Usages, provider, 'usages')
         return found.usages if found else None
 
-    @checked(provider=arguments.UUID)
+    @checked(provider=_GIVEN)
     def traits(self, provider: str) -> frozenset[str] | None:
         """Return a provider's traits; None without the provider."""
         found = self._of(answers.Traits, provider, 'traits')
         return frozenset(found.traits) if found else None
 
-    @checked(provider=arguments.UUID)
+    @checked(provider=_GIVEN)
     def aggregates(self, provider: str) -> frozenset[str] | None:
         """Return uuids of a provider's aggregates; None without it."""
         found = self._of(answers.Aggregates, provider, 'aggregates')
         return frozenset(found.aggregates) if found else None
 
-    @checked(provider=arguments.UUID)
+    @checked(provider=_GIVEN)
     def consumers(self, provider: str) -> Mapping[str, Mapping[str, int]]:
         """Return consumer uuid -> resource class -> amount, of a provider."""
         found = self._of(answers.ProviderAllocations, provider, 'allocations')
@@ -529,7 +532,7 @@ class Api:
         except NotFound:
             return None
 
-    @checked(consumer=arguments.UUID)
+    @checked(consumer=_GIVEN)
     def allocations(self, consumer: str) -> Allocations:
         """Return what a consumer holds; false where it holds nothing.
 
@@ -567,9 +570,7 @@ class Api:
         )
         return sorted(found.traits)
 
-    @checked(
-        claims=arguments.Pairs(arguments.UUID, Of(Allocations, 'Allocations'))
-    )
+    @checked(claims=arguments.Pairs(_GIVEN, Of(Allocations, 'Allocations')))
     def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
         """Set what consumers hold, of all of them or of none.
 
