@@ -34,7 +34,7 @@ from tests.servers.process import ServerMissing
 ROOT = pathlib.Path(__file__).parents[1]
 
 #: In the order of the table.
-SUBJECTS = ('start', 'request', 'hosts', 'client', 'selection')
+SUBJECTS = ('start', 'request', 'audit', 'hosts', 'client', 'selection')
 #: Needs servers, which take longer to start than all else.
 LONG = frozenset({'selection'})
 PROCESSES = 3
