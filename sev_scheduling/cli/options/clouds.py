@@ -81,6 +81,14 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     add_openstack_options(group, source)
 
 
+def asks_cloud(parsed_args: argparse.Namespace) -> bool:
+    """Whether the hosts, if any, are those of an OpenStack cloud."""
+    return not any(
+        getattr(parsed_args, option, None)
+        for option in ('cloud', 'state', 'placement_url')
+    )
+
+
 @contextlib.contextmanager
 def open_client(parsed_args: argparse.Namespace) -> Iterator[PlacementClient]:
     """Give a client onto the Placement that the options name.

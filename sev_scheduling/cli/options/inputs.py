@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from sev_scheduling.cli.options.clouds import open_cloud
+from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.request.request import EncryptionRequest, parse
@@ -130,7 +130,7 @@ def read_input(noun: str, parsed_args: argparse.Namespace) -> tuple[Any, bool]:
     if parsed_args.connect:
         return getattr(open_cloud(parsed_args), noun)(source), True
     _check_stdin(parsed_args)
-    if not _is_file(source) and not _elsewhere(parsed_args):
+    if not _is_file(source) and asks_cloud(parsed_args):
         try:
             return getattr(open_cloud(parsed_args), noun)(source), True
         except InputError as error:
@@ -161,11 +161,3 @@ def _check_stdin(parsed_args: argparse.Namespace) -> None:
 
 def _is_file(source: str) -> bool:
     return source == _STDIN or os.path.exists(source) or '/' in source
-
-
-def _elsewhere(parsed_args: argparse.Namespace) -> bool:
-    """Return whether the hosts are not those of an OpenStack cloud."""
-    return any(
-        getattr(parsed_args, option, None)
-        for option in ('cloud', 'state', 'placement_url')
-    )

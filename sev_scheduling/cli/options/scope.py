@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_utils import uuidutils
 
-from sev_scheduling.cli.options.clouds import open_cloud
+from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.prefilter import Scope
 from sev_scheduling.request.groups import is_trait
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 _DEFAULT_ZONE = 'nova'
 
 
-def _uuid(text: str) -> str:
-    if not uuidutils.is_uuid_like(text):
-        raise argparse.ArgumentTypeError(f'{quoted(text)} is no uuid')
-    return text
+def _words(text: str) -> list[str]:
+    """Read names or ids with commas between them; for argparse."""
+    words = text.split(',')
+    if not all(words):
+        raise argparse.ArgumentTypeError(f'{quoted(text)} has an empty part')
+    return words
 
 
-def _any_of(text: str) -> list[str]:
-    return [_uuid(part) for part in text.split(',')]
+def _one_word(text: str) -> list[str]:
+    """Read a name or an id, which may have commas; for argparse."""
+    return [text]
 
 
 def _trait(text: str) -> str:
@@ -39,12 +43,11 @@ def _trait(text: str) -> str:
 
 
 def add_scope_options(parser: argparse.ArgumentParser) -> None:
-    # In openstack, aggregates have names.
-    named = bool(parser.get_default('connect'))
+    in_openstack = bool(parser.get_default('connect'))
     group = parser.add_argument_group(
         'scope', 'the hosts that are asked; disabled ones take no guest'
     )
-    if named:
+    if in_openstack:
         group.add_argument(
             '--availability-zone',
             metavar='ZONE',
@@ -53,22 +56,22 @@ def add_scope_options(parser: argparse.ArgumentParser) -> None:
         )
     group.add_argument(
         '--aggregate',
-        metavar='NAME|ID' if named else 'UUID[,UUID...]',
-        type=str if named else _any_of,
+        metavar='NAME|ID' if in_openstack else 'NAME|ID[,NAME|ID...]',
+        type=_one_word if in_openstack else _words,
         action='append',
         default=[],
         dest='aggregates',
         help='hosts in this aggregate; may be repeated, and a host is then '
         'in each'
-        if named
+        if in_openstack
         else 'hosts in any of these aggregates, such as that of an '
         'availability zone; may be repeated, and a host is then in one of '
-        'each',
+        'each. Names are those of the OpenStack cloud; with --cloud, --state '
+        'or --placement-url, give uuids',
     )
     group.add_argument(
         '--forbidden-aggregate',
-        metavar='NAME|ID' if named else 'UUID',
-        type=str if named else _uuid,
+        metavar='NAME|ID',
         action='append',
         default=[],
         dest='forbidden_aggregates',
@@ -109,17 +112,20 @@ def read_scope(
         trait is both required and forbidden
     :raises CloudError: where aggregates are not for this user
     """
-    member_of = parsed_args.aggregates
-    forbidden = parsed_args.forbidden_aggregates
     zone = getattr(parsed_args, 'availability_zone', None)
-    if parsed_args.connect and (member_of or forbidden or zone):
-        known = open_cloud(parsed_args).aggregates()
-        member_of = [[_aggregate(name, known)] for name in member_of]
-        forbidden = [_aggregate(name, known) for name in forbidden]
-        if zone:
-            inside, outside = _zone(zone, known)
-            member_of += inside
-            forbidden += outside
+    find = _Aggregates(parsed_args)
+    member_of = [
+        [find.uuid(word, '--aggregate') for word in words]
+        for words in parsed_args.aggregates
+    ]
+    forbidden = [
+        find.uuid(word, '--forbidden-aggregate')
+        for word in parsed_args.forbidden_aggregates
+    ]
+    if zone:
+        inside, outside = _zone(zone, find.known)
+        member_of += inside
+        forbidden += outside
     return Scope(
         member_of=member_of,
         forbidden_aggregates=forbidden,
@@ -129,16 +135,38 @@ def read_scope(
     )
 
 
-def _aggregate(name_or_id: str, known: Sequence[Mapping[str, Any]]) -> str:
-    """Return the uuid of an aggregate."""
-    for key in ('uuid', 'id', 'name'):
-        for aggregate in known:
-            if str(aggregate[key]) == name_or_id:
-                return str(aggregate['uuid'])
-    raise InputError(
-        f'There is no aggregate {quoted(name_or_id)}; see '
-        "'openstack aggregate list'."
-    )
+class _Aggregates:
+    """Finds host aggregates; asks nova for them once, if at all."""
+
+    def __init__(self, parsed_args: argparse.Namespace) -> None:
+        self._parsed_args = parsed_args
+
+    @functools.cached_property
+    def known(self) -> Sequence[Mapping[str, Any]]:
+        return open_cloud(self._parsed_args).aggregates()
+
+    def uuid(self, name_or_id: str, option: str) -> str:
+        """Return the uuid of an aggregate.
+
+        :raises InputError: where there is none, or no cloud that has names
+        """
+        parsed_args = self._parsed_args
+        if not parsed_args.connect:
+            if uuidutils.is_uuid_like(name_or_id):
+                return name_or_id
+            if not asks_cloud(parsed_args):
+                raise InputError(
+                    f'{option} {quoted(name_or_id)} is no uuid; names are '
+                    'those of an OpenStack cloud.'
+                )
+        for key in ('uuid', 'id', 'name'):
+            for aggregate in self.known:
+                if str(aggregate[key]) == name_or_id:
+                    return str(aggregate['uuid'])
+        raise InputError(
+            f'There is no aggregate {quoted(name_or_id)}; see '
+            "'openstack aggregate list'."
+        )
 
 
 def _zone(

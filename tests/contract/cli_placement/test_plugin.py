@@ -13,6 +13,7 @@ import pytest
 from cliff.app import App
 from cliff.commandmanager import CommandManager
 
+from sev_scheduling.cli.options import clouds
 from sev_scheduling.placement import (
     embedded_placement,
     load_cloud,
@@ -245,6 +246,32 @@ def test_aggregates_and_zones_have_names(openstack, options, hosts):
     ran = openstack('capacity', 'list', '-f', 'json', *options)
 
     assert {row['Host'] for row in ran.json()} == hosts
+
+
+@pytest.mark.parametrize(
+    ('options', 'hosts'),
+    [
+        (['--aggregate', 'fast'], {'epyc-1'}),
+        (['--aggregate', 'fast,2'], {'epyc-1', 'epyc-2'}),
+        (['--aggregate', 'fast,00000002-0000-4000-8000-000000000000'],
+         {'epyc-1', 'epyc-2'}),
+        (['--forbidden-aggregate', 'fast'],
+         {'epyc-2', 'default', 'full', 'genoa'}),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures('aggregates')
+def test_they_have_names_in_our_own_shell_too(
+    run, known, placement, monkeypatch, options, hosts
+):
+    connection = Connection(known.connection(), placement)
+    monkeypatch.setattr(clouds, 'connect', lambda _: connection)
+
+    ran = run('capacity', '-f', 'json', *options)
+
+    assert {row['Host'] for row in ran.json()} == hosts
+    ran = run('capacity', '--aggregate', 'fast,nothing')
+    assert (ran.status, ran.out) == (2, '')
+    assert "'nothing'" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,27 @@ def test_options_name_the_hosts(run, cloud, sev, options, hosts):
     assert {row['Host'] for row in ran.json()} <= (fit or {None})
 
 
+@pytest.mark.parametrize(
+    ('option', 'value'),
+    [
+        ('--aggregate', 'zone-1'),
+        ('--aggregate', f'{uuid.UUID(int=1)},zone-1'),
+        ('--forbidden-aggregate', f'{uuid.UUID(int=1)},{uuid.UUID(int=1)}'),
+    ],
+)
+@pytest.mark.parametrize('command', ['explain', 'schedule', 'capacity'])
+def test_a_name_is_refused_where_no_openstack_cloud_has_names(
+    run, cloud, sev, command, option, value
+):
+    request = () if command == 'capacity' else sev
+    ran = run(command, '--cloud', cloud, *request, option, value)
+
+    assert (ran.status, ran.out) == (2, '')
+    assert option in ran.err
+    assert 'is no uuid' in ran.err
+    assert ran.err.count('\n') == 1
+
+
 def test_a_host_may_be_named_by_its_uuid(run, cloud, sev, state):
     options = ('--cloud', cloud, '--state', state, '-f', 'json')
     (row,) = run('schedule', *options, *sev, '--host', 'epyc-2').json()

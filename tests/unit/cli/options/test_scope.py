@@ -6,10 +6,8 @@ UUID = '3fd1e6a2-0000-4000-8000-00000000000a'
 @pytest.mark.parametrize(
     ('options', 'named'),
     [
-        (['--aggregate', 'zone-1'], "'zone-1' is no uuid"),
-        (['--aggregate', ''], "'' is no uuid"),
-        (['--aggregate', f'{UUID},'], "'' is no uuid"),
-        (['--forbidden-aggregate', f'{UUID},{UUID}'], 'is no uuid'),
+        (['--aggregate', ''], 'empty'),
+        (['--aggregate', f'{UUID},'], 'empty'),
         (['--required', 'fast'], "'fast' is no trait"),
         (['--forbidden', '!CUSTOM_A'], "'!CUSTOM_A' is no trait"),
     ],
