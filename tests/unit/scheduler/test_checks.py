@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+import sev_scheduling.explain.checks  # noqa: F401
 from sev_scheduling.hosts.aggregates import Aggregate
 from sev_scheduling.hosts.check import CheckKind, Note, NoteCode, Status
 from sev_scheduling.hosts.host import Host, SlotPool
