@@ -226,7 +226,10 @@ class ObservedTrees:
     def _ask_shared(self, uuid: str) -> None:
         """Ask what a provider has left to share, and with which hosts."""
         if uuid not in self._summaries:
-            name = min(self._asked(), key=lambda name: name != orc.DISK_GB)
+            group = self._query.unsuffixed
+            name = orc.DISK_GB
+            if group and name not in group.resources:
+                name = next(iter(group.resources), name)
             shared = PlacementRequest(
                 (RequestGroup('', {name: 1}, (SHARES,)),)
             )

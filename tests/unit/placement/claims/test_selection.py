@@ -11,7 +11,10 @@ from sev_scheduling import parse, validate
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.api import MAX_CANDIDATES
-from sev_scheduling.placement.claims.selection import CandidateSelection
+from sev_scheduling.placement.claims.selection import (
+    CandidateSelection,
+    Offers,
+)
 from tests.unit.placement.fake_transport import (
     FakeTransport,
     candidates_answer,
@@ -334,3 +337,65 @@ def test_after_a_conflict_slots_are_still_left_to_guests_that_need_one():
     found = candidates_of(answer)
     picked = [pick(found, 1, shuffle=True) for _ in range(50)]
     assert {NAMES[c.root] for (c,) in picked} == {'host-2'}
+
+
+def with_storage(answer, *hosts):
+    """Let hosts take 10 GB of a storage that has 10, and one of its own."""
+    storage = uuid_of(9)
+    summaries = answer['provider_summaries']
+    disk = {'DISK_GB': {'capacity': 10, 'used': 0}}
+    summaries[storage] = {
+        'root_provider_uuid': storage,
+        'parent_provider_uuid': None,
+        'resources': disk,
+        'traits': ['MISC_SHARES_VIA_AGGREGATE'],
+    }
+    summaries[uuid_of(hosts[0])]['resources'] |= disk
+    requests = answer['allocation_requests']
+    for one in list(requests):
+        own = {
+            uuid: {'resources': dict(amounts['resources'])}
+            for uuid, amounts in one['allocations'].items()
+        }
+        one['allocations'][storage] = {'resources': {'DISK_GB': 10}}
+        if uuid_of(hosts[0]) in own:
+            own[uuid_of(hosts[0])]['resources']['DISK_GB'] = 10
+            requests.append({'allocations': own})
+    return answer
+
+
+def test_what_is_shared_is_left_to_those_that_have_nothing_else():
+    answer = with_storage(candidates_answer(1, 2, free=1), 1)
+    other = candidates_answer(3, trait=ES)
+    chosen = selection()[0].pick(candidates_of(answer, other), 2)
+    assert hosts_of(chosen) == {'host-1': 1, 'host-2': 1}
+    taken = {
+        NAMES[candidate.root]: uuid_of(9) in candidate.allocations
+        for candidate in chosen
+    }
+    assert taken == {'host-1': False, 'host-2': True}
+    assert len(selection()[0].pick(candidates_of(answer), 1)) == 1
+
+
+def test_a_plain_guest_passes_over_slots_without_a_limit():
+    answer = with_storage(
+        candidates_answer(1, free=2**31 - 1, total=2**31 - 1), 1
+    )
+    plain = candidates_answer(2)
+    plain['provider_summaries'].pop(uuid_of(1002))
+    for one in (answer, plain):
+        for taken in one['allocation_requests']:
+            for slots in (1001, 1002):
+                taken['allocations'].pop(uuid_of(slots), None)
+    chosen = selection(PLAIN)[0].pick(candidates_of(answer, plain), 1)
+    assert hosts_of(chosen) == {'host-2': 1}
+    # Nor is it known to be the worst, where there is no other.
+    assert selection(PLAIN)[0].pick(candidates_of(answer), 1)
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_an_answer_agrees_with_hosts_that_it_has(known):
+    answer = candidates_of(candidates_answer(1))
+    now = candidates_of(candidates_answer(1 if known else 2))
+    offers = Offers(selection()[0], answer, (), False)
+    assert offers.agree(now.provider_summaries) is known

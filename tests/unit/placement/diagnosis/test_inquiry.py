@@ -233,7 +233,16 @@ def test_a_slot_that_is_not_given_out_alone(placement):
     root = add_host(placement, 'epyc', nested=False)
     slots = Inventory(4, min_unit=2)
     placement.providers[root].inventories['MEM_ENCRYPTION_CONTEXT'] = slots
-    assert ask(placement).cause is Cause.UNCLEAR
+    found = ask(placement)
+    assert (found.cause, found.constraints) == (Cause.UNCLEAR, ())
+
+
+def test_a_freed_slot_would_be_that_of_a_pool_and_of_no_stale_trait(placement):
+    add_host(placement, 'full', pools=FULL, disk_gb=0)
+    add_host(placement, 'stale', pools={}, traits=['HW_CPU_X86_AMD_SEV'])
+    found = ask(placement)
+    assert found.cause is Cause.SEVERAL
+    assert {c.name for c in found.constraints} == {'amd-sev', 'DISK_GB'}
 
 
 def test_shared_storage_is_not_named_where_there_is_enough_of_it(placement):
@@ -272,6 +281,36 @@ def test_a_plain_guest(placement):
     found = diagnose(placement, request, translate(request))
     assert [s.best for s in found.shortfalls] == [1, 10, 1]
     assert found.hosts_with_free_slot == 1
+
+
+def test_a_plain_guest_on_shared_storage(placement):
+    """A candidate of the storage alone is no host."""
+    placement.add_provider(
+        'storage',
+        inventories={'DISK_GB': Inventory(1000)},
+        traits=['MISC_SHARES_VIA_AGGREGATE', 'CUSTOM_GOLD'],
+        aggregates=[AGGREGATE],
+    )
+    placement.known_classes.add('CUSTOM_NIC')
+    add_host(placement, 'epyc', disk_gb=0, aggregates=[AGGREGATE])
+    flavor = make_flavor(
+        memory_mb=300_000,
+        extra_specs={'resources:CUSTOM_NIC': '1'},
+    )
+    request = parse(flavor, make_image())
+    found = diagnose(placement, request, translate(request))
+    assert {c.name for c in found.constraints} == {'CUSTOM_NIC', 'MEMORY_MB'}
+
+
+def test_two_are_short_on_hosts_that_differ(placement):
+    """The one that is told is the one least short of both together."""
+    for name, memory, vcpus in (
+        ('a', 1000, 10), ('b', 2000, 10), ('c', 1500, 10),
+    ):  # fmt: skip
+        add_host(placement, name, memory_mb=memory, vcpus=vcpus)
+    found = ask(placement, make_flavor(memory_mb=4000, vcpus=200))
+    assert {s.best_host for s in found.shortfalls} == {'b'}
+    assert found.shortfalls[0].best == 2000
 
 
 def test_an_amount_is_not_given_out(placement):
