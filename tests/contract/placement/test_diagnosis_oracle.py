@@ -40,7 +40,7 @@ def unclear(found: list[Score]) -> int:
 @pytest.fixture
 def clouds(request: pytest.FixtureRequest) -> int:
     """How many clouds of a kind."""
-    wanted = request.config.getoption('--clouds', None) or 2 * len(KINDS)
+    wanted = request.config.getoption('--clouds', None) or len(KINDS)
     return max(1, wanted // len(KINDS))
 
 
