@@ -337,7 +337,7 @@ def _sort_out(
         ):
             if value is not None:
                 found[key] = _text(value, label, key)
-        elif isinstance(value, str):
+        elif isinstance(key, str) and isinstance(value, str):
             unread[key] = value
     if facts.get('architecture') is not None:
         found.setdefault(

@@ -136,10 +136,10 @@ class Capacity(Rows):
         long = parsed_args.long or also
         with open_client(parsed_args) as client:
             scope = read_scope(parsed_args, client)
-            if validation:
+            if validation is not None:
                 self._guests = self._count(client, validation, scope)
             hosts: list[Host] = []
-            if not validation or also:
+            if validation is None or also:
                 hosts = client.hosts(details=long, scope=scope)
         self._pools = pools_of(hosts, models)
         self._also_write(parsed_args)

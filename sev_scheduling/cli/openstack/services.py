@@ -128,6 +128,10 @@ class Services:
             adapter = self._adapter(service)
             if service is NOVA:
                 options['microversion'] = self._microversion
+            if method != 'GET':
+                # openstacksdk before 4.11 sends a write again whose answer
+                # was lost.
+                options |= {'connect_retries': 0, 'status_code_retries': 0}
             answer = adapter.request(path, method, raise_exc=False, **options)
             if missing and answer.status_code == 404:
                 return {}

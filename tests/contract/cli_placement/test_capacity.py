@@ -332,6 +332,27 @@ def test_guests_that_still_fit_are_as_many_as_are_placed(
     assert after.out
 
 
+def test_a_request_without_any_problem_counts_as_another_one(
+    run, cloud, sev, flavor, image
+):
+    ready = [
+        *('--flavor', flavor('m1.sev')),
+        *('--image', image('ubuntu-24.04-sev')),
+    ]
+
+    def hosts(request):
+        ran = run('capacity', '--cloud', cloud, *request, '-f', 'json')
+        return {row['Host']: row['Guests'] for row in ran.json()}
+
+    # All that the machine type left out was one host.
+    found, before = hosts(ready), hosts(sev)
+    assert found.pop('default') > before.pop('default')
+    assert found == before
+    table = run('capacity', '--cloud', cloud, *ready)
+    assert (table.status, table.err) == (0, '')
+    assert 'more amd-sev guests fit' in table.out
+
+
 def test_a_table_of_guests_ends_with_the_number_of_all(run, cloud, sev):
     ran = run('capacity', '--cloud', cloud, *sev)
 

@@ -333,6 +333,11 @@ def test_every_shape_of_an_image_gives_the_same_view(image):
             id='text stays as it is',
         ),
         pytest.param(
+            {0: '', None: 'a', 'os_distro': 'debian'},
+            ImageView(unread={'os_distro': 'debian'}),
+            id='a key that is no text is no property',
+        ),
+        pytest.param(
             {'architecture': 'x86_64'},
             ImageView(properties={'hw_architecture': 'x86_64'}),
             id='the older name of the architecture',
@@ -380,7 +385,10 @@ def test_every_shape_of_an_image_gives_the_same_view(image):
     ],
 )
 def test_what_an_image_leaves_out_or_writes_oddly(image, view):
-    assert image_view(image) == view
+    found = image_view(image)
+
+    assert found == view
+    assert all(isinstance(key, str) for key in found.unread)
 
 
 @pytest.mark.parametrize(
