@@ -9,8 +9,7 @@ import pathlib
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from keystoneauth1.adapter import Adapter
@@ -104,16 +103,11 @@ class PlacementServer:
             self.database_url, poolclass=sa.pool.NullPool
         )
         _empty(engine)
-        # All that the loader asks of an embedded Placement.
-        load_cloud(cast('EmbeddedAdapter', _WithEngine(engine)), cloud)
+        # The loader writes into the tables of whatever Placement it is.
+        load_cloud(EmbeddedAdapter(Session(), engine=engine), cloud)
         if engine.dialect.name == 'postgresql':
             _move_sequences(engine)
         return cloud
-
-
-@dataclass(frozen=True, slots=True)
-class _WithEngine:
-    engine: sa.Engine
 
 
 def _empty(engine: sa.Engine) -> None:
