@@ -56,9 +56,8 @@ def start_claimer(
     """Start a process that claims, moves and releases until it is killed.
 
     It ends by itself, with status 1, where anything goes wrong. Guests that
-    are alone have uuids that end in :data:`ALONE`, and only they are moved
-    and released; those of a group end in one of :data:`GROUP` each, and are
-    the same before that.
+    are alone are moved and released. Those of a group stay; their uuids end
+    in :data:`MARK` and one of :data:`GROUP` each, and are the same before.
     """
     process = _CONTEXT.Process(
         target=_claim_until_killed, args=(url, request, owner), daemon=True
@@ -67,7 +66,9 @@ def start_claimer(
     return process
 
 
-ALONE = 'f'
+#: A move that is killed leaves a consumer of its own, with any uuid: this
+#: one has it once in 16 million.
+MARK = 'facade'
 GROUP = '012'
 
 
@@ -84,13 +85,14 @@ def _claim_until_killed(
             elif alone and dice < 0.4:
                 client.release(alone.pop())
             else:
-                ends = ALONE if dice < 0.8 else GROUP
-                start = new_instance()[:-1]
-                instances = [start + end for end in ends]
+                instances = [new_instance()]
+                if dice >= 0.8:
+                    start = instances[0][: -len(MARK) - 1] + MARK
+                    instances = [start + end for end in GROUP]
                 client.schedule(
-                    request, len(ends), owner=owner, instances=instances
+                    request, len(instances), owner=owner, instances=instances
                 )
-                if ends == ALONE:
+                if dice < 0.8:
                     alone += instances
         except exceptions.NoCapacity:
             continue
