@@ -198,7 +198,7 @@ def places(reader, consumer):
         for found in reader.resource_providers()
     }
     held = reader.allocations(consumer).by_provider
-    names = reader.names(roots)
+    names = reader.names(list(roots))
     return sorted(names[roots[uuid]] for uuid in held)
 
 
