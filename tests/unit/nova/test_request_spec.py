@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from nova import objects
+from nova.scheduler import utils
 
 from sev_scheduling.nova import request_spec
 from sev_scheduling.nova.lookups import StoredServer
@@ -368,3 +369,22 @@ def test_nova_that_knows_no_models_holds_slots_of_the_first(
     monkeypatch.setattr(request_spec, '_KNOWS_MODELS', False)
     assert read(move_spec(ON_ES)).request.model.name == 'amd-sev'
     assert read(spec(ON_ES)).request.model.name == 'amd-sev-es'
+
+
+@pytest.mark.parametrize(
+    'hints',
+    [
+        None,
+        {},
+        {'_nova_check_type': ['rebuild']},
+        {'_nova_check_type': ['rebuild', 'other']},
+        {'_nova_check_type': ['other']},
+        {'group': ['a']},
+    ],
+)
+def test_a_rebuild_is_what_nova_takes_for_one(hints):
+    asked = objects.RequestSpec()
+    if hints is not None:
+        asked.scheduler_hints = hints
+
+    assert request_spec.is_rebuild(asked) is utils.request_is_rebuild(asked)
