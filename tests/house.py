@@ -46,9 +46,11 @@ ORDER = {
         *('compute', 'nova_conf', 'scheduler'),
     ],
     'sev_scheduling.placement': [
-        *('answers', 'transport', 'api', 'hosts', 'diagnosis'),
+        *('answers', 'wire', 'api', 'hosts', 'diagnosis'),
         *('feasibility', 'claims', 'guests', 'client', 'embedded'),
     ],
+    'sev_scheduling.placement.wire': ['transport', 'faults', 'wire'],
+    'sev_scheduling.placement.guests': ['servers', 'plan'],
     'sev_scheduling.placement.claims': [
         *('selection', 'capacity', 'consumers', 'writes', 'verification'),
         *('transaction', 'claims'),

@@ -14,7 +14,7 @@ from sev_scheduling.arguments import Items, Maybe, Of, checked
 from sev_scheduling.diagnosis import Diagnosis, Feasibility
 from sev_scheduling.hosts.capacity import Capacity
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.placement.api import TIMEOUT, Api
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims import claims
 from sev_scheduling.placement.claims.capacity import capacity
 from sev_scheduling.placement.claims.claims import PlacedInstance
@@ -25,7 +25,8 @@ from sev_scheduling.placement.claims.consumers import (
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import list_hosts
-from sev_scheduling.placement.transport import MAX_ANSWER
+from sev_scheduling.placement.wire.transport import MAX_ANSWER
+from sev_scheduling.placement.wire.wire import TIMEOUT
 from sev_scheduling.prefilter import ANYWHERE, Scope, translate
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated

@@ -32,7 +32,7 @@ from sev_scheduling.placement.answers import (
     Version,
     Versions,
 )
-from sev_scheduling.placement.api import Api, UnknownName
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis.matching import (
     Match,
@@ -41,6 +41,7 @@ from sev_scheduling.placement.diagnosis.matching import (
     combine,
     match_group,
 )
+from sev_scheduling.placement.wire.faults import UnknownName
 from sev_scheduling.prefilter import (
     MICROVERSION,
     MICROVERSION_ANY_TRAIT,

@@ -193,6 +193,8 @@ TESTED_ELSEWHERE = {
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',
+    'placement.guests.servers': 'unit/placement/guests/test_plan.py',
+    'placement.wire.faults': 'unit/placement/wire/test_wire.py',
     'placement.embedded': 'contract/test_embedded_placement.py',
     'scheduler.cloud': 'unit/scheduler/test_checks.py',
     'scheduler.conf': 'unit/scheduler/test_checks.py',

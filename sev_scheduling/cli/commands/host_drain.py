@@ -22,7 +22,7 @@ from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.cli.openstack import OpenStackCloud
-    from sev_scheduling.placement.guests import NovaFacts, Server
+    from sev_scheduling.placement.guests.servers import NovaFacts, Server
 
 _FILES = ('flavors', 'images')
 
@@ -86,7 +86,7 @@ class DrainPlan(Words):
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         with open_client(parsed_args) as client:
-            from sev_scheduling.placement.guests import drain_plan
+            from sev_scheduling.placement.guests.plan import drain_plan
 
             plan = drain_plan(
                 client,
@@ -132,7 +132,7 @@ def _nova_facts(parsed_args: argparse.Namespace) -> NovaFacts:
 
 
 def _of_files(parsed_args: argparse.Namespace) -> NovaFacts:
-    from sev_scheduling.placement.guests import NovaFacts, read_server
+    from sev_scheduling.placement.guests.servers import NovaFacts, read_server
 
     flavors, images = (
         {
@@ -188,7 +188,7 @@ def _found(
 
 def _of_cloud(cloud: OpenStackCloud) -> NovaFacts:
     from sev_scheduling.hosts.aggregates import Aggregate
-    from sev_scheduling.placement.guests import (
+    from sev_scheduling.placement.guests.servers import (
         NovaFacts,
         ServerGroup,
         Service,

@@ -18,7 +18,7 @@ from urllib3.util import Timeout
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.nova.lookups.deadline import Deadline
 from sev_scheduling.placement.client import PlacementClient
-from sev_scheduling.placement.transport import (
+from sev_scheduling.placement.wire.transport import (
     MAX_ANSWER,
     OutOfTime,
     TooLarge,

@@ -14,7 +14,8 @@ from sev_scheduling.models import (
     excluding_models,
     registered_models,
 )
-from sev_scheduling.placement.api import Api, UnknownName
+from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.wire.faults import UnknownName
 
 #: Different machine types that hosts may publish; more are not looked at.
 #: A query that forbids them all has about 2000 bytes more.

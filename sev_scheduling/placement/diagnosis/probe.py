@@ -13,7 +13,8 @@ from sev_scheduling.placement.answers import (
     ResourceProvider,
     Usage,
 )
-from sev_scheduling.placement.api import Api, UnknownName, per_model
+from sev_scheduling.placement.api import Api, per_model
+from sev_scheduling.placement.wire.faults import UnknownName
 from sev_scheduling.prefilter import PlacementRequest
 
 #: Calls to Placement that one diagnosis may take.

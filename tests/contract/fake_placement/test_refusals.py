@@ -10,8 +10,8 @@ import pytest
 
 from sev_scheduling import exceptions
 from sev_scheduling.placement.answers import Allocations, Inventory
-from sev_scheduling.placement.api import UnknownName
 from sev_scheduling.placement.diagnosis.matching import Provider
+from sev_scheduling.placement.wire.faults import UnknownName
 from sev_scheduling.prefilter import SLOT_SUFFIX, PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import FakePlacement

@@ -8,7 +8,7 @@ import pytest
 from sev_scheduling import translate
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement import load_cloud, read_cloud_file
-from sev_scheduling.placement.transport import MAX_ANSWER
+from sev_scheduling.placement.wire.transport import MAX_ANSWER
 from tests.contract.placement.requests import host, request
 from tests.unit.placement.embedded.test_cloud_file import EXAMPLE
 

@@ -19,7 +19,7 @@ from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.lookups.client import Connection
 from sev_scheduling.placement import PlacementClient, embedded_placement
-from sev_scheduling.placement.transport import Call
+from sev_scheduling.placement.wire.transport import Call
 from tests.unit.nova.factories import (
     ON,
     ON_ES,

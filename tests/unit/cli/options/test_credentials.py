@@ -121,7 +121,7 @@ def test_variables_are_read_for_a_url(monkeypatch, name):
 
 
 def test_a_time_out_is_that_of_each_call():
-    from sev_scheduling.placement.api import TIMEOUT
+    from sev_scheduling.placement.wire.wire import TIMEOUT
 
     for argv, expected in ((['--timeout', '7'], 7.0), ([], TIMEOUT)):
         options = parsed('--placement-url', 'http://x', *argv)

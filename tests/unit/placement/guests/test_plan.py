@@ -8,11 +8,11 @@ from sev_scheduling.exceptions import InputError, SpecError
 from sev_scheduling.hosts.aggregates import Aggregate
 from sev_scheduling.hosts.drain import DrainCode, Outcome, Unknown
 from sev_scheduling.placement.answers import Allocations
-from sev_scheduling.placement.guests import (
+from sev_scheduling.placement.guests.plan import drain_plan
+from sev_scheduling.placement.guests.servers import (
     NovaFacts,
     ServerGroup,
     Service,
-    drain_plan,
     read_server,
 )
 from sev_scheduling.testing import FakePlacement, add_host

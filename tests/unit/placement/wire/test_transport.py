@@ -20,7 +20,7 @@ from sev_scheduling.exceptions import (
     PlacementUnavailable,
 )
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.transport import (
+from sev_scheduling.placement.wire.transport import (
     Call,
     OutOfTime,
     TooLarge,

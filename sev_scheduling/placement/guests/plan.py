@@ -1,15 +1,15 @@
-"""The encrypted guests of hosts, and where else each could go."""
+"""Which encrypted guests hosts have, and where else each could go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import os_resource_classes as orc
 
-from sev_scheduling.exceptions import InputError, SpecError
-from sev_scheduling.hosts.aggregates import Aggregate, machine_types_of
+from sev_scheduling.exceptions import InputError
+from sev_scheduling.hosts.aggregates import machine_types_of
 from sev_scheduling.hosts.capacity import Key, Option
 from sev_scheduling.hosts.drain import (
     MAX_STEPS,
@@ -25,6 +25,11 @@ from sev_scheduling.models import EncryptionModel, registered_models
 from sev_scheduling.placement.answers import Allocations, Candidates
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.claims.selection import packing_of
+from sev_scheduling.placement.guests.servers import (
+    NOTHING_SAID,
+    NovaFacts,
+    Server,
+)
 from sev_scheduling.placement.hosts import list_hosts
 from sev_scheduling.prefilter import (
     ANYWHERE,
@@ -34,158 +39,18 @@ from sev_scheduling.prefilter import (
 )
 from sev_scheduling.problems import Code
 from sev_scheduling.request.groups import RequestGroup
-from sev_scheduling.request.request import EncryptionRequest, parse
-from sev_scheduling.request.server import (
-    ServerRequests,
-    ServerView,
-    server_view,
-)
-from sev_scheduling.request.server import Unknown as NotShown
-from sev_scheduling.request.server import read_server as server_requests
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validate
 from sev_scheduling.text import quoted
 
 #: States in which nova migrates a server cold.
 _MIGRATABLE = frozenset({'ACTIVE', 'SHUTOFF'})
 
-#: Parts of extra specs by which other filters of nova decide.
-_TOPOLOGY = ('numa', 'cpu_policy', 'cpu_dedicated', 'pci')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """A server on a host.
-
-    :ivar requests: what it asks for; None where that is not known
-    :ivar image: its image as Glance has it today; None where it is unknown
-    :ivar host: name of its compute service
-    :ivar node: name of its hypervisor
-    :ivar task: what nova is doing with it, '' for nothing
-    :ivar zone: the availability zone that it is bound to, None for any
-    """
-
-    view: ServerView
-    requests: ServerRequests | None = None
-    image: Mapping[str, Any] | None = field(default=None, hash=False)
-    host: str = ''
-    node: str = ''
-    task: str = ''
-    zone: str | None = None
-
-    @property
-    def request(self) -> EncryptionRequest | None:
-        """What a cold migration goes by: the copies, as they were at boot.
-
-        Where the image named no machine type then, the host's default
-        decides, not the one that nova has recorded since (nova 31 to 34);
-        Glance's image of today stands for what it named.
-        """
-        if self.requests is None:
-            return None
-        request = replace(self.requests.copied, server=self.view.id)
-        if (
-            self.image is None
-            or not parse(_NO_FLAVOR, self.image).machine_type
-        ):
-            return replace(request, machine_type=None)
-        return request
-
-
-_NO_FLAVOR = {'vcpus': 0, 'ram': 0}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """A compute service.
-
-    :ivar node: name of its hypervisor, as Placement has it
-    :ivar up: whether it runs and is enabled
-    """
-
-    name: str
-    node: str
-    zone: str = ''
-    up: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ServerGroup:
-    """A server group.
-
-    :ivar policy: ``anti-affinity`` and ``affinity`` bind, ``soft-…`` do not
-    """
-
-    uuid: str
-    policy: str
-    members: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NovaFacts:
-    """What nova and Glance say; nothing of what could not be asked.
-
-    :ivar servers: those that are known, by uuid
-    :ivar complete: whether a guest without a server is none of nova's
-    :ivar services: by the name of their hypervisors
-    """
-
-    servers: Mapping[str, Server] = field(default_factory=dict, hash=False)
-    complete: bool = False
-    services: Mapping[str, Service] = field(default_factory=dict, hash=False)
-    groups: tuple[ServerGroup, ...] = ()
-    aggregates: tuple[Aggregate, ...] = ()
-
-
-def read_server(
-    facts: Mapping[str, Any],
-    flavor: Mapping[str, Any] | None = None,
-    image: Mapping[str, Any] | None = None,
-) -> Server:
-    """Read a server.
-
-    :param facts: nova's JSON, the fields of ``openstack server show`` or a
-        row of ``openstack server list --long``, both with ``-f json``
-    :param flavor: its flavor as it is today, None where that is not known
-    :param image: its image or volume, likewise
-    :raises SpecError: where it is no server
-    """
-    found = {
-        # ID, Task State -> id, task_state
-        str(key).lower().replace(' ', '_'): value
-        for key, value in facts.items()
-    }
-    view = server_view({'flavor': None, 'image': _of_row(found), **found})
-    try:
-        requests = server_requests(view, flavor, image)
-    except SpecError:
-        requests = None
-
-    def text(*names: str) -> str:
-        values = (found.get(name) for name in names)
-        return next((v for v in values if isinstance(v, str) and v), '')
-
-    return Server(
-        view=view,
-        requests=requests,
-        image=image,
-        host=text('os-ext-srv-attr:host', 'host'),
-        node=text(
-            'os-ext-srv-attr:hypervisor_hostname', 'hypervisor_hostname'
-        ),
-        task=text('os-ext-sts:task_state', 'task_state'),
-        zone=text('pinned_availability_zone') or None,
-    )
-
-
-def _of_row(row: Mapping[str, Any]) -> Any:
-    """Return the image of a row of a list."""
-    return {'id': row['image_id']} if row.get('image_id') else None
-
 
 def drain_plan(
     api: Api,
     names: Sequence[str],
-    nova: NovaFacts = NovaFacts(),
+    nova: NovaFacts = NOTHING_SAID,
     *,
     steps: int = MAX_STEPS,
 ) -> DrainPlan:
@@ -330,7 +195,7 @@ class _Reader:
             if self._nova.complete:
                 code, unknown = DrainCode.NOT_A_SERVER, []
         else:
-            unknown = [*_unknown(server)]
+            unknown = [*server.unknown]
             if server.view.status not in _MIGRATABLE or server.task:
                 code = DrainCode.STATE
         need = self._need(server.request if server else None, held, models)
@@ -513,23 +378,3 @@ def _slots_left(option: Option, left: Mapping[Key, int]) -> int:
         ),
         default=0,
     )
-
-
-def _unknown(server: Server) -> Iterator[Unknown]:
-    """Yield what is not known of a server."""
-    if server.requests is None:
-        yield Unknown.FLAVOR
-        yield Unknown.IMAGE
-        return
-    if NotShown.EXTRA_SPECS in server.requests.unknown:
-        yield Unknown.FLAVOR_COPY
-    if {*server.requests.unknown} - {NotShown.EXTRA_SPECS}:
-        yield Unknown.IMAGE_COPY
-    copied = server.requests.copied
-    specs = (server.view.flavor or {}).get('extra_specs') or {}
-    if (
-        copied.mem_page_size
-        or copied.host_devices
-        or any(part in key for key in specs for part in _TOPOLOGY)
-    ):
-        yield Unknown.TOPOLOGY
