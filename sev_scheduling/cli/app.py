@@ -31,7 +31,7 @@ _DESCRIPTION = (
 _CLOSE = 0.7
 
 #: Logs, for debugging, what Placement was asked.
-_CALLS = 'sev_scheduling.placement.api'
+_CALLS = 'sev_scheduling.placement.wire'
 
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 

@@ -14,7 +14,7 @@ import pytest
 
 from sev_scheduling import exceptions, translate
 from sev_scheduling.placement import PlacementClient
-from sev_scheduling.placement.api import TIMEOUT as DEFAULT_TIMEOUT
+from sev_scheduling.placement.wire.wire import TIMEOUT as DEFAULT_TIMEOUT
 from tests.e2e.requests import hosts, sev_request
 from tests.servers import faults
 from tests.servers.faults import FaultProxy
