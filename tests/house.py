@@ -39,7 +39,7 @@ ORDER = {
     'sev_scheduling.diagnosis': ['facts', 'remedies'],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
-        *('explanation', 'capacity', 'server', 'checks', 'drain'),
+        *('explanation', 'entry', 'capacity', 'server', 'checks', 'drain'),
     ],
     'sev_scheduling.explain.catalogue': [
         *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import difflib
 import importlib.metadata
 import itertools
 import logging
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from cliff import help as cliff_help
 from cliff.app import App
-from cliff.commandmanager import CommandManager
+from cliff.command import Command
+from cliff.commandmanager import CommandManager, EntryPointWrapper
 
 from sev_scheduling.cli import EXIT_USAGE, NAME
+from sev_scheduling.cli.commands import SUMMARIES
 from sev_scheduling.cli.commands.complete import Complete
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import one_line
@@ -42,6 +45,16 @@ _LOADER = 'alembic'
 _CHATTY = ('keystoneauth', 'openstack', 'stevedore')
 
 
+class Commands(CommandManager):
+    """Finds commands; only the one that runs is imported."""
+
+    def load_commands(self, namespace: str) -> None:
+        self.group_list.append(namespace)
+        # Cliff's own imports them all.
+        for point in importlib.metadata.entry_points(group=namespace):
+            self.commands[point.name.replace('_', ' ')] = point
+
+
 class Shell(App):
     """Finds the command and runs it (see :func:`.main.main`)."""
 
@@ -54,7 +67,7 @@ class Shell(App):
         super().__init__(
             description=_DESCRIPTION,
             version=importlib.metadata.version(NAME),
-            command_manager=CommandManager(COMMAND_GROUP),
+            command_manager=Commands(COMMAND_GROUP),
             deferred_help=True,
         )
         self.command_manager.add_command('help', Help)
@@ -212,7 +225,39 @@ class Help(cliff_help.HelpCommand):
     app: Shell
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        if not parsed_args.cmd:
+            shown = cliff_help.HelpAction(
+                [], dest=argparse.SUPPRESS, default=_Listing(self.app)
+            )
+            shown(self.app.parser, self.app.options, None)
         try:
             return super().take_action(parsed_args)
         except ValueError:
             raise InputError(self.app.not_a_command(parsed_args.cmd)) from None
+
+
+class _Listing:
+    """The application as cliff lists it, without importing its commands."""
+
+    def __init__(self, app: Shell) -> None:
+        self.stdout = app.stdout
+        self.command_manager = copy.copy(app.command_manager)
+        self.command_manager.commands = {
+            # Those of other packages have none.
+            name: _summarized(name) if name in SUMMARIES else entry_point
+            for name, entry_point in app.command_manager
+        }
+
+
+def _summarized(name: str) -> EntryPointWrapper:
+    """Return what cliff takes for a command when it lists them."""
+
+    class Summarized:
+        deprecated = False
+
+        def __init__(self, app: object, app_args: object) -> None: ...
+
+        def get_description(self) -> str:
+            return SUMMARIES[name]
+
+    return EntryPointWrapper(name, cast(type[Command], Summarized))

@@ -1,6 +1,8 @@
-"""The only words: facts become text here."""
+"""The only words: facts become text here.
 
-from sev_scheduling.explain.explanation import Explanation, explain
-from sev_scheduling.explain.reason import Reason
+Importing this is cheap; the catalogue is loaded when it is first needed.
+"""
 
-__all__ = ['Explanation', 'Reason', 'explain']
+from sev_scheduling.explain.entry import explain
+
+__all__ = ['explain']

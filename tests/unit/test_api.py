@@ -1,3 +1,4 @@
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sev_scheduling
+from sev_scheduling import exceptions
 from sev_scheduling.explain import catalogue
 from sev_scheduling.request import groups, sources
 
@@ -34,7 +36,7 @@ CONTRACT = {
 def test_the_public_names_are_the_contract_and_the_exceptions():
     errors = {
         name
-        for name, value in vars(sev_scheduling.exceptions).items()
+        for name, value in vars(exceptions).items()
         if inspect.isclass(value) and issubclass(value, Exception)
     }
 
@@ -71,8 +73,14 @@ def test_no_public_name_hides_a_module():
 
 DATACLASSES = [
     value
-    for module in (sev_scheduling, groups, catalogue.rows, sources)
-    for value in vars(module).values()
+    for value in (
+        *(getattr(sev_scheduling, name) for name in sev_scheduling.__all__),
+        *(
+            value
+            for module in (groups, catalogue.rows, sources)
+            for value in vars(module).values()
+        ),
+    )
     if inspect.isclass(value) and dataclasses.is_dataclass(value)
 ]
 
@@ -110,8 +118,48 @@ def test_importing_the_package_is_cheap():
         *('sev_scheduling.placement', 'sev_scheduling.opts'),
     }
 
-    assert 'sev_scheduling.explain.explanation' in loaded
     assert heavy.intersection(loaded) == set()
+    # A public name brings its module when it is asked for.
+    assert {one for one in loaded if one.startswith('sev_scheduling')} == {
+        *('sev_scheduling', 'sev_scheduling.explain'),
+        *('sev_scheduling.explain.entry', 'sev_scheduling.problems'),
+    }
+
+
+def test_checkers_of_types_see_each_public_name_where_it_is_imported_from():
+    (block,) = [
+        node
+        for node in ast.parse(inspect.getsource(sev_scheduling)).body
+        if isinstance(node, ast.If)
+        and ast.unparse(node.test) == 'TYPE_CHECKING'
+    ]
+    typed = {
+        (node.module, alias.name)
+        for node in block.body
+        for alias in node.names
+    }
+
+    assert typed == {
+        (f'sev_scheduling.{module}', name)
+        for name, module in sev_scheduling._HOME.items()
+    }
+
+
+def test_a_name_that_is_not_public_is_reported_as_missing():
+    with pytest.raises(AttributeError, match="has no 'no_such'"):
+        getattr(sev_scheduling, 'no_such')  # noqa: B009
+
+
+def test_the_public_names_are_listed_before_they_are_imported():
+    code = 'import sev_scheduling; print(*dir(sev_scheduling))'
+    listed = subprocess.run(
+        [sys.executable, '-c', code],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    assert {*sev_scheduling.__all__} <= {*listed}
 
 
 def test_a_request_can_be_judged_without_http_or_yaml():

@@ -1,5 +1,6 @@
 import errno
 import importlib.metadata
+import inspect
 import io
 import logging
 import signal
@@ -10,7 +11,9 @@ import threading
 import pytest
 
 from sev_scheduling import exceptions, explain
+from sev_scheduling.cli import commands
 from sev_scheduling.cli import main as shell
+from sev_scheduling.cli.app import Shell
 from sev_scheduling.cli.commands import check
 
 
@@ -236,6 +239,50 @@ def test_commands_are_listed(run, args):
     assert (ran.status, ran.err) == (0, '')
     commands = ran.out.partition('Commands:\n')[2]
     assert '  check          Say whether a flavor and an image' in commands
+
+
+def test_a_list_of_commands_has_the_summary_of_each(run):
+    summaries = {}
+    for name, entry_point in Shell().command_manager:
+        words = inspect.getdoc(entry_point.load()).splitlines()[0].rstrip('.')
+        summaries[name] = words
+
+    assert summaries == commands.SUMMARIES
+
+
+def test_a_list_of_commands_imports_none():
+    code = (
+        'import sys; from sev_scheduling.cli.main import main; '
+        "main(['--help']); print(*sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, '-c', code],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    prefix = 'sev_scheduling.cli.commands.'
+    loaded = {name for name in ran.stdout.split() if name.startswith(prefix)}
+    assert loaded == {f'{prefix}complete'}
+
+
+def test_a_command_of_another_package_is_listed_with_its_own_summary(
+    run, monkeypatch
+):
+    points = importlib.metadata.entry_points
+
+    def with_another(*, group):
+        value = 'sev_scheduling.cli.commands.check:Check'
+        return [
+            *points(group=group),
+            importlib.metadata.EntryPoint('other_one', value, group),
+        ]
+
+    monkeypatch.setattr(importlib.metadata, 'entry_points', with_another)
+    ran = run('--help')
+
+    assert '  other one      Say whether a flavor and an image' in ran.out
 
 
 @pytest.mark.parametrize(
