@@ -175,6 +175,9 @@ class Caveat(enum.StrEnum):
     HAS_VIRTIO_DRIVER = 'has-virtio-driver'
     HAS_SATA_DRIVER = 'has-sata-driver'
     NEEDS_NO_DISPLAY = 'needs-no-display'
+    BOOTS_WITH_SECURE_BOOT = 'boots-with-secure-boot'
+    #: another property of an image than those above
+    BOOTS_WITH_PROPERTY = 'boots-with-property'
     #: what the fix removes is not needed
     NOT_NEEDED = 'not-needed'
 
@@ -192,6 +195,30 @@ _CAVEATS_OF_REQUEST = frozenset(
         Caveat.NOT_NEEDED,
     }
 )
+
+#: What is true wherever another is: UEFI needs what q35 has, and firmware
+#: for Secure Boot is UEFI.
+_IMPLIED = {
+    Caveat.BOOTS_WITH_UEFI: (Caveat.RUNS_ON_Q35,),
+    Caveat.BOOTS_WITH_SECURE_BOOT: (
+        Caveat.BOOTS_WITH_UEFI,
+        Caveat.RUNS_ON_Q35,
+    ),
+}
+
+
+def conditions(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
+    """Return each once, without those that others imply.
+
+    >>> conditions([Caveat.RUNS_ON_Q35, Caveat.BOOTS_WITH_UEFI])
+    (<Caveat.BOOTS_WITH_UEFI: 'boots-with-uefi'>,)
+    """
+    found = dict.fromkeys(caveats)
+    for caveat in list(found):
+        for implied in _IMPLIED.get(caveat, ()):
+            found.pop(implied, None)
+    return tuple(found)
+
 
 #: What stands before ``set`` or ``unset`` in a command, and the option.
 _COMMANDS = {
@@ -283,7 +310,7 @@ def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
                 set={**known.set, **fix.set},
                 unset=tuple(dict.fromkeys(known.unset + fix.unset)),
                 values=known.values or fix.values,
-                caveats=tuple(dict.fromkeys(known.caveats + fix.caveats)),
+                caveats=conditions(known.caveats + fix.caveats),
             )
         )
     return list(merged.values())

@@ -36,7 +36,6 @@ from sev_scheduling.audit.results import (
 )
 from sev_scheduling.audit.side import Side
 from sev_scheduling.problems import (
-    Caveat,
     Code,
     Problem,
     Severity,
@@ -107,21 +106,9 @@ def judge_with(
             boot_from_volume=boot_from_volume or image.of_volume,
             models=models,
         )
-        found = validate(request, machine_type)
-        return Validation(request, map(_with_care, found), found.models)
+        return validate(request, machine_type)
 
     return judge
-
-
-def _with_care(problem: Problem) -> Problem:
-    """Add what an image must be that is given a machine type.
-
-    Without one it may boot on another one today, with other flavors too.
-    """
-    if problem.code is not Code.MACHINE_TYPE_UNSET:
-        return problem
-    caveats = (*problem.fix.caveats, Caveat.RUNS_ON_Q35)
-    return replace(problem, fix=replace(problem.fix, caveats=caveats))
 
 
 def read_flavors(sources: Iterable[Any]) -> list[Entry[FlavorView]]:

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sev_scheduling.problems import Caveat, Fix, Problem, Severity, Target
+from sev_scheduling.problems import (
+    Caveat,
+    Fix,
+    Problem,
+    Severity,
+    Target,
+    conditions,
+)
 
 #: A name that is one word of a command, reads from left to right, and that
 #: Glance takes for a name (``in:a,b`` is a list to it).
@@ -104,8 +111,7 @@ class AuditFix:
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """What must be true for all changes to be the right ones."""
-        found = (caveat for fix in self.changes for caveat in fix.caveats)
-        return tuple(dict.fromkeys(found))
+        return conditions(c for fix in self.changes for c in fix.caveats)
 
     @property
     def after(self) -> dict[str, str | None]:

@@ -58,7 +58,9 @@ def _set(
 
 
 _TO_ENCRYPT = {'caveats': (Caveat.ENCRYPTED,)}
+_TO_LEAVE_PLAIN = {'caveats': (Caveat.UNENCRYPTED,)}
 _SWITCHES = {Source.FLAVOR: FLAVOR_SWITCH, Source.IMAGE: IMAGE_SWITCH}
+_MODELS = {Source.FLAVOR: FLAVOR_MODEL, Source.IMAGE: IMAGE_MODEL}
 
 
 def _switches(
@@ -97,9 +99,7 @@ def _encryption_conflict(request: EncryptionRequest) -> Problems:
         if as_boolean(value) is False and as_boolean(other_value) is True:
             field = request.field(source, _SWITCHES[source])
             asker = request.field(other, _SWITCHES[other])
-            plain = _set(
-                request, asker, 'false', caveats=(Caveat.UNENCRYPTED,)
-            )
+            plain = _set(request, asker, 'false', **_TO_LEAVE_PLAIN)
             yield error(
                 request,
                 Code.ENCRYPTION_CONFLICT,
@@ -219,16 +219,20 @@ def _set_switch(request: EncryptionRequest, source: Source) -> Fix:
 def _misspelt_key(request: EncryptionRequest) -> Problems:
     for key in request.misspelt:
         value = key.value
-        if key.meant in _SWITCHES.values() and as_boolean(value) is None:
-            value = 'true'
+        more: dict[str, Any] = {}
+        if key.meant in _SWITCHES.values():
+            on = as_boolean(value)
+            value = 'true' if on is None else value
+            more = _TO_LEAVE_PLAIN if on is False else _TO_ENCRYPT
         elif key.meant in (FLAVOR_MODEL, IMAGE_MODEL):
             value = nearest_model(value) or DEFAULT_MODEL
+            more = {'values': (value,), 'caveats': (Caveat.MODEL_WANTED,)}
         meant = request.field(key.field.source, key.meant)
         yield warning(
             request,
             Code.MISSPELT_KEY,
             key.field,
-            _set(request, meant, value),
+            _set(request, meant, value, **more),
             value=key.value,
             other=meant,
         )
@@ -240,14 +244,16 @@ def _trait_without_encryption(request: EncryptionRequest) -> Problems:
             continue
         model = model_traits().get(entry.trait)
         if model is not None:
-            extra_specs = {FLAVOR_SWITCH: 'true'}
+            source = entry.field.source
+            asked = {_SWITCHES[source]: 'true'}
             if model.name != DEFAULT_MODEL:
-                extra_specs[FLAVOR_MODEL] = model.name
+                asked[_MODELS[source]] = model.name
+            change = set_flavor if source is Source.FLAVOR else set_image
             yield warning(
                 request,
                 Code.TRAIT_WITHOUT_ENCRYPTION,
                 entry.field,
-                set_flavor(request, extra_specs, **_TO_ENCRYPT),
+                change(request, asked, **_TO_ENCRYPT),
                 value=entry.trait,
                 model=model.name,
             )

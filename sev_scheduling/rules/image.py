@@ -40,18 +40,14 @@ def _wrong(
     key: str,
     value: str | None,
     needs: tuple[str, ...],
-    *caveats: Caveat,
     **facts: Any,
 ) -> Problem:
-    """Return an error of a property that has one right value.
-
-    :param caveats: what must be true of an image for it to boot with that
-    """
+    """Return an error of a property that has one right value."""
     return error(
         request,
         code,
         request.field(Source.IMAGE, key),
-        set_image(request, {key: needs[0]}, caveats=caveats),
+        set_image(request, {key: needs[0]}),
         value=value,
         needs=needs,
         model=model.name,
@@ -70,7 +66,6 @@ def _firmware_not_uefi(
             'hw_firmware_type',
             request.firmware_type,
             (model.firmware_type,),
-            Caveat.BOOTS_WITH_UEFI,
         )
 
 
@@ -85,7 +80,6 @@ def _firmware_not_stateless(
             'hw_firmware_stateless',
             None,
             ('true',),
-            Caveat.BOOTS_WITH_STATELESS_FIRMWARE,
         )
 
 
@@ -103,7 +97,7 @@ def _secure_boot_unsupported(
                 Code.SECURE_BOOT_UNSUPPORTED,
                 Severity.ERROR if required else Severity.WARNING,
                 field,
-                unset(request, field),
+                unset(request, field, caveats=(Caveat.NOT_NEEDED,)),
                 value=value,
                 model=model.name,
                 case=Case.ONLY if required else Case.OPTIONAL,
@@ -141,7 +135,6 @@ def _machine_type_not_q35(
             'hw_machine_type',
             own,
             (model.machine_type,),
-            Caveat.RUNS_ON_Q35,
             case=Case.ONLY if own is not None else Case.HOST_DEFAULT,
             other_value=machine_type,
         )
@@ -206,7 +199,6 @@ def _disk_bus_unsupported(
             'hw_scsi_model',
             scsi,
             ('virtio-scsi',),
-            Caveat.HAS_VIRTIO_DRIVER,
             case=Case.CONTROLLER,
         )
     elif bus not in (None, 'virtio', 'sata', 'scsi'):
@@ -217,7 +209,6 @@ def _disk_bus_unsupported(
             'hw_disk_bus',
             bus,
             ('virtio', 'sata', 'scsi'),
-            Caveat.HAS_VIRTIO_DRIVER,
         )
 
 
@@ -233,7 +224,6 @@ def _cdrom_bus_unsupported(
             'hw_cdrom_bus',
             bus,
             ('sata',),
-            Caveat.HAS_SATA_DRIVER,
             other_value=model.machine_type,
         )
 
@@ -250,7 +240,6 @@ def _video_device_present(
             'hw_video_model',
             request.video_model,
             (wanted,),
-            Caveat.NEEDS_NO_DISPLAY,
         )
 
 

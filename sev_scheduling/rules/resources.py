@@ -27,6 +27,7 @@ from sev_scheduling.request.groups import (
     InvalidExtraSpec,
 )
 from sev_scheduling.request.request import (
+    FLAVOR_SWITCH,
     EncryptionRequest,
 )
 from sev_scheduling.rules.rule import (
@@ -34,6 +35,7 @@ from sev_scheduling.rules.rule import (
     Rule,
     error,
     problem,
+    set_flavor,
     set_model,
     unset,
     warning,
@@ -57,15 +59,23 @@ def _explicit_slot(request: EncryptionRequest) -> Problems:
             and entry.amount
         ):
             continue
-        fix = unset(request, entry.field)
         if request.encrypted:
+            fix = unset(request, entry.field)
             yield error(request, Code.EXPLICIT_SLOT, entry.field, fix)
         else:
+            encrypt = set_flavor(
+                *(request, {FLAVOR_SWITCH: 'true'}),
+                caveats=(Caveat.ENCRYPTED,),
+            )
             yield warning(
                 request,
                 Code.EXPLICIT_SLOT,
                 entry.field,
-                fix,
+                unset(
+                    *(request, entry.field),
+                    caveats=(Caveat.UNENCRYPTED,),
+                    alternatives=(encrypt,),
+                ),
                 case=Case.UNENCRYPTED,
             )
 
@@ -76,12 +86,18 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
         if isinstance(entry, InvalidExtraSpec):
             advice, values = _CORRECTIONS[entry.case]
             correct = Fix(advice=advice, values=values)
+            # What nova ignores does nothing today either.
+            caveats = () if entry.ignored else (Caveat.NOT_NEEDED,)
             yield problem(
                 request,
                 code,
                 Severity.WARNING if entry.ignored else Severity.ERROR,
                 entry.field,
-                unset(request, entry.field, alternatives=(correct,)),
+                unset(
+                    *(request, entry.field),
+                    caveats=caveats,
+                    alternatives=(correct,),
+                ),
                 case=entry.case,
                 value=entry.value,
             )
@@ -145,16 +161,20 @@ def _trait_fix(
 ) -> Fix:
     """Return the fix of a trait that contradicts the model.
 
-    A stronger model whose trait is required is what is wanted.
+    Where another model's is required: both ways, the stronger model first.
     """
+    if not entry.required:
+        return unset(request, entry.field, caveats=(Caveat.NOT_NEEDED,))
     wanted = model_traits()[entry.trait].name
-    without = unset(request, entry.field)
-    if not entry.required or weaker_model(model.name, wanted) != model.name:
-        return without
-    without = replace(
-        without, values=(model.name,), caveats=(Caveat.MODEL_WANTED,)
+    without = unset(
+        *(request, entry.field),
+        values=(model.name,),
+        caveats=(Caveat.MODEL_WANTED,),
     )
-    return set_model(request, wanted, alternatives=(without,))
+    other = set_model(request, wanted)
+    if weaker_model(model.name, wanted) == model.name:
+        return replace(other, alternatives=(without,))
+    return replace(without, alternatives=(other,))
 
 
 def _host_device(
@@ -167,7 +187,7 @@ def _host_device(
             field,
             Fix(advice=Advice.LEAVE_DEVICE_OUT)
             if field.source is Source.REQUEST
-            else unset(request, field),
+            else unset(request, field, caveats=(Caveat.NOT_NEEDED,)),
             value=device,
             model=model.name,
         )

@@ -15,6 +15,7 @@ from sev_scheduling.problems import (
     Problem,
     Severity,
     Target,
+    conditions,
 )
 from sev_scheduling.request.request import (
     FLAVOR_MODEL,
@@ -81,14 +82,47 @@ def warning(
     return problem(request, code, Severity.WARNING, field, fix, **facts)
 
 
+#: Keys that decide how an image boots, and what must be true of an image that
+#: boots otherwise today, to boot with a value.
+_BOOTS_WITH: Mapping[str, Mapping[str, Caveat]] = {
+    'hw_cdrom_bus': {'sata': Caveat.HAS_SATA_DRIVER},
+    'hw_disk_bus': {
+        'sata': Caveat.HAS_SATA_DRIVER,
+        'virtio': Caveat.HAS_VIRTIO_DRIVER,
+    },
+    'hw_firmware_stateless': {'true': Caveat.BOOTS_WITH_STATELESS_FIRMWARE},
+    'hw_firmware_type': {'uefi': Caveat.BOOTS_WITH_UEFI},
+    'hw_machine_type': {'q35': Caveat.RUNS_ON_Q35},
+    'hw_scsi_model': {'virtio-scsi': Caveat.HAS_VIRTIO_DRIVER},
+    'hw_video_model': {'none': Caveat.NEEDS_NO_DISPLAY},
+    'os:secure_boot': {'required': Caveat.BOOTS_WITH_SECURE_BOOT},
+    'os_secure_boot': {'required': Caveat.BOOTS_WITH_SECURE_BOOT},
+}
+
+
+def _set(
+    pairs: Mapping[str, str], caveats: tuple[Caveat, ...] = (), **more: Any
+) -> Fix:
+    """Return the fix that sets keys, with all that must be true for it.
+
+    No rule says what an image must be: the keys do, whoever sets them.
+    """
+    of_image = (
+        _BOOTS_WITH[key].get(value, Caveat.BOOTS_WITH_PROPERTY)
+        for key, value in pairs.items()
+        if key in _BOOTS_WITH
+    )
+    return Fix(set=pairs, caveats=conditions((*caveats, *of_image)), **more)
+
+
 def set_flavor(
     request: EncryptionRequest, extra_specs: Mapping[str, str], **more: Any
 ) -> Fix:
     """Return the fix that sets extra specs of the flavor."""
-    return Fix(
+    return _set(
+        extra_specs,
         target=Target.FLAVOR,
         name=request.flavor_name,
-        set=extra_specs,
         public=request.flavor_public,
         **more,
     )
@@ -98,7 +132,8 @@ def set_image(
     request: EncryptionRequest, properties: Mapping[str, str], **more: Any
 ) -> Fix:
     """Return the fix that sets properties of what the guest boots from."""
-    return _for_server(request, Fix(set=properties, **_image(request), **more))
+    fix = _set(properties, **_image(request), **more)
+    return _for_server(request, fix)
 
 
 def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:

@@ -79,6 +79,8 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
     Caveat.HAS_VIRTIO_DRIVER: ('the image', 'has drivers for virtio'),
     Caveat.HAS_SATA_DRIVER: ('the image', 'has drivers for SATA'),
     Caveat.NEEDS_NO_DISPLAY: ('the image', 'needs no display'),
+    Caveat.BOOTS_WITH_SECURE_BOOT: ('the image', 'boots with Secure Boot'),
+    Caveat.BOOTS_WITH_PROPERTY: ('the image', 'boots with {keys}'),
     Caveat.NOT_NEEDED: ('the guest', 'can do without {keys}'),
 }
 

@@ -88,6 +88,7 @@ def what(problem, *, value=True):
         problem.field.key,
         problem.model,
         problem.needs,
+        problem.fix.caveats,
         other,
         *([problem.value] if value else []),
     )

@@ -64,7 +64,9 @@ def problem(extra_specs, properties):
          'it twice.', UNSET + f'{SLOT} m1'),
         ({SLOT: '1'}, {},
          f'Flavor m1 holds a slot by {SLOT}, and memory encryption is not '
-         'asked for, so the guest is not encrypted.', UNSET + f'{SLOT} m1'),
+         'asked for, so the guest is not encrypted.', UNSET + f'{SLOT} m1 '
+         '(or if the guest is to be encrypted: openstack flavor set '
+         '--property hw:mem_encryption=true m1)'),
         ({'resources:VCPU': 'many'}, {},
          "Extra spec resources:VCPU of flavor m1 is 'many', which is no "
          'amount.', UNSET + 'resources:VCPU m1 (or give a whole number from '

@@ -121,7 +121,7 @@ def test_what_is_wrong_is_told_by_owner():
         'If the image runs on q35:',
         SET + 'hw_machine_type=q35 ubuntu-24.04',
         'Else use another image.',
-        'To fix it:',
+        'If the guest can do without pci_passthrough:alias:',
         '  openstack flavor unset --property pci_passthrough:alias m1.sev',
     ]
 

@@ -184,9 +184,9 @@ TRAIT_WITHOUT_ENCRYPTION = [
         {f'trait:{SEV_ES}': 'required'},
         'warning',
         f'image:trait:{SEV_ES}',
-        SET_FLAVOR + 'hw:mem_encryption=true --property '
-        'hw:mem_encryption_model=amd-sev-es m1',
-        id='by the image, with the model that the fix must name',
+        SET_IMAGE + 'hw_mem_encryption=true --property '
+        'hw_mem_encryption_model=amd-sev-es ubuntu',
+        id='by the image, which is then to name the model',
     ),
 ]
 

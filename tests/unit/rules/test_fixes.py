@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,6 +148,67 @@ def test_no_fix_asks_for_less_protection(inputs):
         for old in before.models:
             for new in after.models:
                 assert new.name not in models[old.name].stronger_than
+
+
+#: What decides how an image boots; devices and traits that were asked for.
+BOOT = {
+    *('hw_cdrom_bus', 'hw_disk_bus', 'hw_firmware_stateless'),
+    *('hw_firmware_type', 'hw_machine_type', 'hw_scsi_model'),
+    *('hw_video_model', 'os:secure_boot', 'os_secure_boot'),
+}
+ASKED_FOR = {'pci_passthrough:alias', 'os:secure_boot'}
+
+
+@given(INPUTS)
+def test_what_changes_more_than_its_problem_has_a_condition(inputs):
+    before = problems_of(inputs)
+    for problem in before:
+        for fix in (problem.fix, *problem.fix.alternatives):
+            if not fix.command():
+                continue
+            if BOOT & fix.set.keys():
+                assert any(caveat.of_image for caveat in fix.caveats)
+            if fix.caveats:
+                continue
+            assert not ASKED_FOR & {*fix.unset}
+            after = problems_of(apply(inputs, fix))
+            assert before.errors or (
+                (after.request.encrypted, after.request.models)
+                == (before.request.encrypted, before.request.models)
+            )
+
+
+@given(INPUTS)
+def test_every_way_of_a_choice_has_a_condition(inputs):
+    for problem in problems_of(inputs):
+        fix = problem.fix
+        ways = [way for way in (fix, *fix.alternatives) if way.command()]
+        if len(ways) > 1:
+            assert all(way.caveats for way in ways)
+
+
+@pytest.mark.parametrize(
+    ('properties', 'caveats'),
+    [
+        ({}, ['boots-with-uefi']),
+        ({'hw_firmware_type': 'uefi'}, ['runs-on-q35']),
+        ({'hw_machine_type': 'pc'}, ['boots-with-uefi']),
+        ({'hw_machine_type': 'q35'}, ['boots-with-uefi']),
+        (
+            {'hw_disk_bus': 'ide'},
+            ['boots-with-uefi', 'has-virtio-driver'],
+        ),
+    ],
+    ids=str,
+)
+def test_one_command_has_one_condition(properties, caveats):
+    """Firmware, bus and machine type of an image: what boots with UEFI runs
+    on q35.
+    """
+    found = problems_of(({'hw:mem_encryption': 'true'}, properties))
+
+    (change,) = merge(problem.fix for problem in found)
+    assert sorted(change.caveats) == caveats
 
 
 @given(INPUTS)

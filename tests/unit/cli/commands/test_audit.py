@@ -63,7 +63,7 @@ def test_commands_are_printed_for_what_mends_something(folders, capsys):
     (row,) = json.loads(capsys.readouterr().out)
     assert (row['Target'], row['Name'], row['ID']) == ('image', '$(id)', 'x1')
     assert row['Command'].endswith(' x1')
-    assert row['Caveats'] == 'boots-with-uefi runs-on-q35'
+    assert row['Caveats'] == 'boots-with-uefi'
     assert folders([SEV], [hostile], '--fix') == 2
     assert row['Command'] in capsys.readouterr().out.splitlines()
 
