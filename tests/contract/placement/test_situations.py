@@ -410,7 +410,9 @@ SITUATIONS = {
             first='m1 asks for amd-sev-snp. Flavor m1 is not ready for it:',
             codes=('trait-conflict',),
             tenant=(
-                'openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV m1',
+                'openstack flavor unset --property trait:HW_CPU_X86_AMD_SEV m1'
+                ' | openstack flavor set --property '
+                'hw:mem_encryption_model=amd-sev m1',
             ),
             operator=(),
         ),
