@@ -88,7 +88,6 @@ def what(problem, *, value=True):
         problem.field.key,
         problem.model,
         problem.needs,
-        problem.fix.caveats,
         other,
         *([problem.value] if value else []),
     )
@@ -140,6 +139,12 @@ def test_the_audit_finds_what_validate_finds_in_each_pair(cloud):
             for pair, v in pairs.items()
             for p in v
             if what(p, value=False) == kind
+        }
+        assert entry.problem.fix.caveats in {
+            p.fix.caveats
+            for v in pairs.values()
+            for p in v
+            if what(p) == what(entry.problem)
         }
         assert set(ids(entry.flavors)) == {f for f, _ in having}
         assert set(ids(entry.images)) == {i for _, i in having}
