@@ -190,8 +190,10 @@ How long encrypted guests are spread or stacked by the same free slots. From
 these are taken the guests that nova counts on each host since.
 
 Placement answers with the slots of every host, which takes about a tenth of
-the time of one scheduling. Shorten it where several schedulers place encrypted
-guests and these shall spread more evenly; 0 asks for each guest. It is for the
+the time of one scheduling. No guest waits for that while there is an answer at
+most ten times as old: one is asked for by a thread, and used from the next
+guest on. Shorten it where several schedulers place encrypted guests and these
+shall spread more evenly; 0 asks for each guest, which waits. It is for the
 weigher alone: which hosts can take a guest is decided by what is free then.
 
 Related options:

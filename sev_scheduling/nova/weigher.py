@@ -64,11 +64,7 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         if reading.asks_for_encryption:
             name = opts.WEIGHT_MULTIPLIER
             option = self._options.memory_encryption_weight_multiplier
-        # The option, or what an aggregate of the host has.
-        multipliers: list[float] = [
-            utils.get_weight_multiplier(state, name, option)
-            for state in states
-        ]
+        multipliers = _multipliers(states, name, option)
         if not any(multipliers):
             return multipliers
         try:
@@ -91,7 +87,7 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         """Return -1 for each host that offers slots, as far as is known."""
         lookups = self._lookups
         try:
-            providers = lookups.providers(reading.start_step(lookups))
+            providers = lookups.recent_providers(reading.start_step(lookups))
         except PlacementError:
             known = lookups.last_known()
             if known is None:
@@ -120,3 +116,14 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
 
     def _weigh_object(self, host_state: Any, weight_properties: Any) -> float:
         raise NotImplementedError('weigh_objects() weighs all at once')
+
+
+def _multipliers(states: list[Any], name: str, option: float) -> list[float]:
+    """Return the option, or what an aggregate of the host has."""
+    # Nova's states share one object for each aggregate.
+    aggregates = {one for state in states for one in state.aggregates}
+    if not any(name in aggregate.metadata for aggregate in aggregates):
+        return [option] * len(states)
+    return [
+        utils.get_weight_multiplier(state, name, option) for state in states
+    ]

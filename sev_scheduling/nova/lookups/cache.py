@@ -19,6 +19,10 @@ from sev_scheduling.nova.lookups.deadline import Deadline
 
 T = TypeVar('T')
 
+#: So many times the time in which it is fresh, an answer is used while a
+#: newer one is asked for.
+STALE = 10
+
 
 class Cache(Generic[T]):
     """One answer. One thread asks, the others get the last answer at once.
@@ -52,6 +56,31 @@ class Cache(Generic[T]):
             finally:
                 self._lock.release()
         return self.ask_since(since, deadline)
+
+    def get_at_once(
+        self, deadline: Deadline, renew: Callable[[Cache[T]], None]
+    ) -> T:
+        """Do what :meth:`get` does, and let no request wait to renew it.
+
+        An answer up to :data:`STALE` times as old as one that is fresh is
+        returned at once, and renewed behind the back of the request.
+
+        :param renew: has :meth:`renew` called, and does not wait for it
+        :raises PlacementError: one of its children
+        """
+        answer, age = self.last, timeutils.now() - self._asked_at
+        if answer is None or age >= STALE * self._seconds:
+            return self.get(deadline)
+        if age >= self._seconds:
+            renew(self)
+        return answer
+
+    def renew(self, deadline: Deadline) -> T:
+        """Ask, unless another thread has asked while this one waited.
+
+        :raises PlacementError: one of its children
+        """
+        return self.ask_since(timeutils.now() - self._seconds, deadline)
 
     def ask_since(self, since: float, deadline: Deadline) -> T:
         """Return the answer to a question asked after a moment.

@@ -18,6 +18,7 @@ from sev_scheduling.nova.lookups.cache import Cache
 from sev_scheduling.nova.lookups.client import Connection
 from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
 from sev_scheduling.nova.lookups.providers import Providers, ask_providers
+from sev_scheduling.nova.lookups.refresher import Refresher
 from sev_scheduling.nova.lookups.slots import Slots, ask_slots
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
@@ -55,6 +56,7 @@ class Lookups:
             lambda deadline: ask_slots(self.client(deadline)),
             options.slots_cache_seconds,
         )
+        self._refresher = Refresher(self.deadline, self.warnings)
         #: Providers that Placement offered, and that had no model's trait
         #: when it was asked -> when that was.
         self._strangers: dict[str, float] = {}
@@ -110,8 +112,21 @@ class Lookups:
         return self._slots.ask(deadline)
 
     def recent_slots(self, deadline: Deadline) -> Slots:
-        """Return the free slots of at most ``slots_cache_seconds`` ago."""
-        return self._slots.get(deadline)
+        """Return the free slots of about ``slots_cache_seconds`` ago.
+
+        No request waits for newer ones; see :meth:`.Cache.get_at_once`.
+        """
+        return self._slots.get_at_once(deadline, self._refresher.renew)
+
+    def recent_providers(self, deadline: Deadline) -> Providers:
+        """Return which providers have what, as of ``cache_seconds`` ago.
+
+        Where encrypted guests come, no request waits for newer ones. Where
+        none ever came, no thread of this package runs.
+        """
+        if self._slots.last is None:
+            return self.providers(deadline)
+        return self._providers.get_at_once(deadline, self._refresher.renew)
 
     def held_models(self, deadline: Deadline, server: str) -> Held:
         """Return the models that the slot of a server may be of.

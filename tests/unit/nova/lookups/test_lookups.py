@@ -13,6 +13,7 @@ from tests.unit.nova.factories import (
     SEV,
     World,
 )
+from tests.unit.nova.lookups.test_refresher import finish
 
 VERSIONS = {'versions': [{'max_version': '1.39'}]}
 
@@ -109,7 +110,25 @@ def test_slots_to_weigh_by_are_cached_for_their_own_time(clock):
     clock.now += 29.9
     assert asked.recent_slots() is first
     clock.now += 0.1
+    assert asked.recent_slots() is first
+    finish()
     assert asked.recent_slots().hosts[root].pools[SEV].free == 4
+
+
+def test_no_thread_renews_providers_before_an_encrypted_guest_came(clock):
+    world = World()
+    world.host(pools={SEV: 5})
+    asked = lookups(world.placement.client())
+    first = asked.recent_providers()
+    clock.now += 60.0
+    # As it was a request that asked, there is a new one.
+    second = asked.recent_providers()
+    assert second is not first
+    asked.recent_slots()
+    clock.now += 60.0
+    assert asked.recent_providers() is second
+    finish()
+    assert asked.recent_providers() is not second
 
 
 def test_slots_that_decide_are_asked_for_afresh_and_serve_to_weigh():

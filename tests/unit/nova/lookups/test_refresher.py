@@ -1,0 +1,214 @@
+"""Answers renewed behind the back of requests: who waits, and what runs."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sev_scheduling.exceptions import PlacementUnavailable
+from sev_scheduling.nova.lookups.cache import STALE, Cache
+from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
+from sev_scheduling.nova.lookups.refresher import Refresher
+from sev_scheduling.nova.warning_log import Warnings
+
+
+def deadline():
+    return Deadline(10.0, CircuitBreaker())
+
+
+def threads():
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread.name == 'sev_scheduling refresher'
+    ]
+
+
+def finish():
+    for thread in threads():
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class Placement:
+    """Answers each question with its number, held back on demand."""
+
+    def __init__(self):
+        self.asked_by = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.error = None
+
+    def __call__(self, deadline):
+        self.asked_by.append(threading.current_thread())
+        number = len(self.asked_by)
+        assert self.go_on.wait(10)
+        if self.error:
+            raise self.error
+        return number
+
+
+@pytest.fixture
+def placement():
+    placement = Placement()
+    yield placement
+    placement.go_on.set()
+    finish()
+
+
+@pytest.fixture
+def refresher():
+    return Refresher(deadline, Warnings())
+
+
+@pytest.mark.parametrize(
+    ('age', 'answer', 'renewed'),
+    [
+        (0.0, 1, False),
+        (59.9, 1, False),
+        (60.0, 1, True),
+        (60.0 * STALE - 0.1, 1, True),
+        # Too old: this request waits.
+        (60.0 * STALE, 2, False),
+    ],
+)
+def test_no_request_waits_while_an_answer_is_good_enough(
+    clock, placement, refresher, age, answer, renewed
+):
+    cache = Cache(placement, 60.0)
+    here = threading.current_thread()
+    assert cache.get_at_once(deadline(), refresher.renew) == 1
+    clock.now += age
+    assert cache.get_at_once(deadline(), refresher.renew) == answer
+    finish()
+    elsewhere = [one for one in placement.asked_by if one is not here]
+    assert len(elsewhere) == renewed
+    assert cache.last == (2 if renewed else answer)
+
+
+def test_without_a_time_each_request_asks(placement, refresher):
+    cache = Cache(placement, 0.0)
+    found = [cache.get_at_once(deadline(), refresher.renew) for _ in range(3)]
+    assert found == [1, 2, 3]
+    assert threads() == []
+
+
+def test_one_thread_asks_once_for_all_requests_meanwhile(
+    clock, placement, refresher
+):
+    cache, other = Cache(placement, 60.0), Cache(placement, 60.0)
+    for one in (cache, other):
+        one.get(deadline())
+    clock.now += 60.0
+    placement.go_on.clear()
+    for _ in range(5):
+        assert cache.get_at_once(deadline(), refresher.renew) == 1
+        assert other.get_at_once(deadline(), refresher.renew) == 2
+    assert len(threads()) == 1
+    placement.go_on.set()
+    finish()
+    assert {cache.last, other.last} == {3, 4}
+
+
+def test_the_thread_does_not_outlive_the_process(clock, placement, refresher):
+    cache = Cache(placement, 60.0)
+    cache.get(deadline())
+    clock.now += 60.0
+    placement.go_on.clear()
+    cache.get_at_once(deadline(), refresher.renew)
+    (thread,) = threads()
+    assert thread.daemon
+
+
+@pytest.mark.parametrize(
+    ('error', 'level'),
+    [
+        (PlacementUnavailable('It is down.'), logging.WARNING),
+        (KeyError('a fault of ours'), logging.ERROR),
+    ],
+)
+def test_a_failure_is_logged_and_the_next_request_tries_again(
+    clock, placement, refresher, caplog, error, level
+):
+    cache = Cache(placement, 60.0)
+    cache.get(deadline())
+    clock.now += 60.0
+    placement.error = error
+    assert cache.get_at_once(deadline(), refresher.renew) == 1
+    finish()
+    assert [record.levelno for record in caplog.records] == [level]
+    placement.error = None
+    assert cache.get_at_once(deadline(), refresher.renew) == 1
+    finish()
+    assert cache.last == 3
+
+
+def test_a_process_without_room_for_a_thread_is_tried_again(
+    clock, placement, refresher, monkeypatch
+):
+    cache = Cache(placement, 60.0)
+    cache.get(deadline())
+    clock.now += 60.0
+
+    def full(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, 'start', full)
+        with pytest.raises(RuntimeError, match='new thread'):
+            cache.get_at_once(deadline(), refresher.renew)
+    cache.get_at_once(deadline(), refresher.renew)
+    finish()
+    assert cache.last == 2
+
+
+_UNDER_EVENTLET = """
+from nova import monkey_patch
+monkey_patch.patch(backend='eventlet')
+import eventlet.patcher, threading
+assert eventlet.patcher.is_monkey_patched('thread')
+from sev_scheduling.nova.lookups.cache import Cache
+from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
+from sev_scheduling.nova.lookups.refresher import Refresher
+from sev_scheduling.nova.warning_log import Warnings
+
+def deadline():
+    return Deadline(10.0, CircuitBreaker())
+
+answers = iter('ab')
+asking, go_on = threading.Event(), threading.Event()
+
+def ask(deadline):
+    answer = next(answers)
+    if answer == 'b':
+        asking.set()
+        assert go_on.wait(10)
+    return answer
+
+cache = Cache(ask, 0.001)
+refresher = Refresher(deadline, Warnings())
+assert cache.get(deadline()) == 'a'
+cache._asked_at -= 0.002
+assert cache.get_at_once(deadline(), refresher.renew) == 'a'
+assert asking.wait(10)
+go_on.set()
+while refresher._runs:
+    eventlet.sleep(0)
+assert cache.last == 'b'
+"""
+
+
+def test_it_is_a_green_thread_under_eventlet():
+    """Nova's choice is for a whole process."""
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', _UNDER_EVENTLET],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
