@@ -45,10 +45,12 @@ class Refresher:
         )
         try:
             thread.start()
-        except RuntimeError:
-            # The process can have no more threads; the next request tries.
-            self._runs = False
-            raise
+        except RuntimeError as error:
+            # The process ends, or can have no more threads. The request has
+            # an answer, and the next one tries again.
+            with self._lock:
+                self._runs = False
+            self._say(error)
 
     def _work(self) -> None:
         while True:
@@ -60,11 +62,15 @@ class Refresher:
             try:
                 cache.renew(self._deadline())
             except PlacementError as error:
-                self._warnings.say(
-                    'refresher', f'Free slots are not known anew: {error}'
-                )
+                self._say(error)
             except Exception as error:
                 self._warnings.fault(error)
             with self._lock:
                 # Asked for while it was renewed, it needs no other time.
                 self._waiting.remove(cache)
+
+    def _say(self, error: Exception) -> None:
+        self._warnings.say(
+            'refresher',
+            f'Hosts are weighed by an older answer of Placement: {error}',
+        )
