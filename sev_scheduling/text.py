@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 #: Placement and nova keep amounts in signed 32-bit columns.
@@ -20,10 +21,19 @@ def as_text(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text that stays on one line, whatever its owner put in it."""
+    """Return text that stays on one line, whatever its owner put in it.
+
+    What no terminal should see, such as line breaks, escape sequences and
+    marks that turn the direction, is written as JSON writes it.
+    """
     if text.isprintable():
         return text
-    return ''.join(c if c.isprintable() else '?' for c in text)
+    return ''.join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return text of several lines, each of them printable."""
+    return '\n'.join(map(printable, text.split('\n')))
 
 
 def quoted(value: object) -> str:

@@ -21,7 +21,7 @@ from sev_scheduling.cli import EXIT_USAGE, NAME
 from sev_scheduling.cli.commands import SUMMARIES
 from sev_scheduling.cli.commands.complete import Complete
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.text import one_line
+from sev_scheduling.text import one_line, printable_lines
 
 COMMAND_GROUP = 'sev_scheduling.cli'
 
@@ -140,7 +140,7 @@ class Shell(App):
         self, handler: logging.Handler, form: str, level: int = logging.NOTSET
     ) -> None:
         handler.setLevel(level)
-        handler.setFormatter(logging.Formatter(form))
+        handler.setFormatter(_Printable(form))
         root = logging.getLogger()
         root.addHandler(handler)
         self._logging.callback(handler.close)
@@ -198,6 +198,13 @@ class Shell(App):
             if close:
                 return close
         return []
+
+
+class _Printable(logging.Formatter):
+    """Shows names that somebody else gave as terminals should see them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 def _command_words(argv: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from sev_scheduling.cli.output import Plain
 from sev_scheduling.exceptions import SevSchedulingError, needed
 from sev_scheduling.hosts.check import Check
-from sev_scheduling.text import printable
+from sev_scheduling.text import printable, printable_lines
 
 #: Another status than any result's.
 _UNEXPECTED = 255
@@ -100,7 +100,8 @@ def print_table(title: str, results: Sequence[Check]) -> None:
 
     def found(_: Any, result: Check) -> upgradecheck.Result:
         return upgradecheck.Result(
-            upgradecheck.Code(int(result.status)), result.details
+            upgradecheck.Code(int(result.status)),
+            printable_lines(result.details),
         )
 
     class Commands(upgradecheck.UpgradeCommands):

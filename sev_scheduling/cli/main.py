@@ -24,7 +24,7 @@ from sev_scheduling.cli import (
     NAME,
 )
 from sev_scheduling.exceptions import InputError, SevSchedulingError, needed
-from sev_scheduling.text import one_line
+from sev_scheduling.text import one_line, printable_lines
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
@@ -148,7 +148,7 @@ def _outcome(error: Exception) -> tuple[str, int]:
 
 def _say(what: str, status: int = EXIT_USAGE) -> int:
     with contextlib.suppress(OSError):
-        print(f'{NAME}: {what}', file=sys.stderr)
+        print(f'{NAME}: {printable_lines(what)}', file=sys.stderr)
     return status
 
 

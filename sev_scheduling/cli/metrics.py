@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.text import printable
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -48,11 +49,13 @@ def registry_of(pools: Pools) -> CollectorRegistry:
         registry=registry,
     )
     for host, model, pool in pools:
-        disabled.labels(host.name).set(host.disabled)
+        # The format itself escapes line breaks alone.
+        name = printable(host.name)
+        disabled.labels(name).set(host.disabled)
         for field, gauge in gauges.items():
             # A number that is not known is left out.
             if not (pool.unlimited and field in ('total', 'free')):
-                gauge.labels(host.name, model).set(getattr(pool, field))
+                gauge.labels(name, model).set(getattr(pool, field))
     Gauge(
         COLLECTED,
         'When the slots were counted.',

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import argparse
+import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,6 +26,7 @@ from sev_scheduling.exceptions import (
 )
 from sev_scheduling.explain.explanation import Explanation
 from sev_scheduling.explain.server import ServerExplanation
+from sev_scheduling.text import printable, printable_lines
 
 if TYPE_CHECKING:
     _Display = display.DisplayCommandBase[Any]
@@ -84,6 +87,10 @@ def _plain(column: str) -> str:
     return column.lower().strip().replace(' ', '_')
 
 
+#: Formats that keep every character, and escape it.
+_EXACT = frozenset({'json', 'yaml'})
+
+
 class _Answers(_Display, Plain):
     """A command that may answer no.
 
@@ -110,10 +117,21 @@ class _Answers(_Display, Plain):
         except SevSchedulingError as error:
             if not self.in_openstack:
                 raise
-            self.app.LOG.error('%s', error)
+            self.app.LOG.error('%s', printable_lines(str(error)))
             status = status_of(error)
             return self.usage_status if status == EXIT_USAGE else status
         return self.status
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Any,
+    ) -> int:
+        if parsed_args.formatter not in _EXACT:
+            self.formatter = _Shown(self.formatter, parsed_args.formatter)
+        # Of Rows or Fields, which mypy does not see.
+        return super().produce_output(parsed_args, column_names, data)  # type: ignore[safe-super]
 
     def say_no(self, text: str, whole: Iterable[str] = ()) -> None:
         """Explain a no on standard error; the status becomes 1.
@@ -178,8 +196,6 @@ class Rows(_Answers, lister.Lister):
             if self.nothing:
                 print(self.nothing, file=self.app.stderr)
             return 0
-        if parsed_args.formatter == 'csv':
-            data = [[_or_nothing(cell) for cell in row] for row in data]
         return super().produce_output(parsed_args, column_names, data)
 
 
@@ -220,12 +236,45 @@ class Cell(_Column):
         return self._words
 
 
-def _or_nothing(cell: Any) -> Any:
-    """Return a cell for csv: cliff would write a null one as None."""
-    null = isinstance(cell, FormattableColumn) and (
-        cell.machine_readable() is None
-    )
-    return None if null else cell
+class _Shown:
+    """A formatter that gets what a terminal may see.
+
+    Text keeps on one line what somebody else wrote; of a cell of our own, the
+    lines stay. A list or a mapping in a format for programs is JSON, where
+    cliff would write it as Python does.
+
+    :param name: of the format
+    """
+
+    def __init__(self, formatter: Any, name: str) -> None:
+        self._formatter = formatter
+        self._name = name
+
+    def emit_list(
+        self, columns: Any, data: Iterable[Iterable[Any]], *rest: Any
+    ) -> None:
+        rows = [[*map(self._shown, row)] for row in data]
+        self._formatter.emit_list(columns, rows, *rest)
+
+    def emit_one(self, columns: Any, data: Iterable[Any], *rest: Any) -> None:
+        self._formatter.emit_one(columns, [*map(self._shown, data)], *rest)
+
+    def _shown(self, cell: Any) -> Any:
+        ours = isinstance(cell, FormattableColumn)
+        if ours:
+            if self._name == 'table':
+                cell = cell.human_readable()
+            else:
+                cell = cell.machine_readable()
+        if isinstance(cell, (list, dict)):
+            cell = json.dumps(cell, ensure_ascii=False)
+        if not isinstance(cell, str) or isinstance(cell, terminal.Painted):
+            return cell
+        text = printable_lines(cell) if ours else printable(cell)
+        if self._name == 'shell':
+            # cliff puts it in double quotes, and escapes those alone.
+            text = re.sub(r'([\\$`])', r'\\\1', text)
+        return text
 
 
 class _TextFormatter(ListFormatter):

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+from sev_scheduling.text import printable_lines
+
 #: Columns: longer lines are no easier to read on a wider terminal.
 MAX_WIDTH = 100
 
@@ -41,6 +43,12 @@ def width(stream: TextIO) -> int | None:
     return min(MAX_WIDTH, shutil.get_terminal_size().columns)
 
 
+class Painted(str):
+    """Text with escape sequences of our own."""
+
+    __slots__ = ()
+
+
 def paint(text: str, style: int, stream: TextIO) -> str:
     """Return text in a colour or weight, if the stream shows them."""
     if (
@@ -49,18 +57,21 @@ def paint(text: str, style: int, stream: TextIO) -> str:
         or os.environ.get('TERM') == 'dumb'
     ):
         return text
-    return f'\033[{style}m{text}\033[0m'
+    return Painted(f'\033[{style}m{text}\033[0m')
 
 
 def fold(text: str, columns: int | None, whole: Iterable[str] = ()) -> str:
     """Fold long lines, and go on below where their words begin.
 
+    What no terminal should see is escaped.
+
     :param columns: None folds nothing
     :param whole: parts of the text that stay on one line, to be copied
     """
+    text = printable_lines(text)
     if columns is None:
         return text
-    for part in whole:
+    for part in map(printable_lines, whole):
         text = text.replace(part, part.replace(' ', _GLUE))
     lines = []
     for line in text.splitlines():

@@ -56,7 +56,9 @@ def _text(value: object) -> object:
         about = f'{value.values["model"]}: ' if 'model' in value.values else ''
         return about + value.message
     if isinstance(value, Mapping):
-        return ', '.join(f'{k} {_text(v)}' for k, v in value.items())
+        return ', '.join(
+            f'{_text(key)} {_text(one)}' for key, one in value.items()
+        )
     if isinstance(value, tuple):
         if all(isinstance(item, int) for item in value):
             return '.'.join(map(str, value))

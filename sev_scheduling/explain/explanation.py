@@ -35,6 +35,7 @@ from sev_scheduling.explain.values import (
 from sev_scheduling.hosts.verdict import FilterResult
 from sev_scheduling.problems import Problem, merge
 from sev_scheduling.rules.validation import Validation
+from sev_scheduling.text import printable
 
 #: Nova keeps so many bytes of a fault's message.
 FAULT_BYTES = 255
@@ -285,12 +286,12 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         name = verdict.host.name
         if why is not None and id(verdict) in but_for:
             lacks = replace(why, beside_others=True).text
-            text = f'{name} {lacks}.'
+            text = f'{printable(name)} {lacks}.'
             codes = (why.code, *verdict.faults)
             yield name, False, why.code, why.permanent, codes, text, why.fix
         elif id(verdict) in unavailable:
             lacks = row.hosts.format_map(verdict_values((verdict,)))
-            text = f'{name} {lacks}.'
+            text = f'{printable(name)} {lacks}.'
             codes = (NO_CANDIDATE,)
             fix = row.host_advice
             yield name, False, NO_CANDIDATE, False, codes, text, fix
@@ -310,9 +311,9 @@ def where_it_fits(feasibility: Feasibility) -> str:
     if not fit:
         return ''
     names = ', '.join(
-        f'{v.host.name} ({v.free} free)'
+        f'{printable(v.host.name)} ({v.free} free)'
         if v.model and not v.unlimited
-        else v.host.name
+        else printable(v.host.name)
         for v in fit[:_MOST_NAMES]
     )
     more = len(fit) - _MOST_NAMES

@@ -33,6 +33,7 @@ from sev_scheduling.explain.values import (
 )
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.problems import Fix, Problem, advice, message
+from sev_scheduling.text import printable
 
 #: Bytes that a name may take in a fault where room is short.
 _SHORT_NAME = 40
@@ -162,7 +163,7 @@ class Reason:
         """The first hosts by name and how many more; '' without hosts."""
         if not self.verdicts:
             return ''
-        names = [verdict.host.name for verdict in self.verdicts]
+        names = [printable(verdict.host.name) for verdict in self.verdicts]
         more = len(names) - _FIRST_NAMES
         template = (
             catalogue.hosts.NAMES_MORE if more > 0 else catalogue.hosts.NAMES

@@ -9,7 +9,7 @@ from sev_scheduling.diagnosis import Matter
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.explanation import Explanation
 from sev_scheduling.request.server import ServerView, Unknown
-from sev_scheduling.text import one_line
+from sev_scheduling.text import one_line, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class ServerExplanation:
         """One line for operators and for tenants."""
         fault = self.server.fault
         return catalogue.server.SERVER[fault is not None].format(
-            name=self.server.name or self.server.id,
+            name=printable(self.server.name or self.server.id),
             status=self.server.status,
             fault=one_line(fault or ''),
         )

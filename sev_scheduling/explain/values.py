@@ -21,7 +21,7 @@ from sev_scheduling.models import excluding_models
 from sev_scheduling.problems import Field, Fix, Problem, Source, Target
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.rule import set_image
-from sev_scheduling.text import quoted
+from sev_scheduling.text import printable, quoted
 
 Values = Mapping[str, Any]
 
@@ -115,7 +115,7 @@ def fix_values(fix: Fix) -> Values:
         'owner': f'{fix.target} {fix.name}'
         if fix.name
         else f'the {fix.target}',
-        'hosts': fix.name or 'every such host',
+        'hosts': printable(fix.name or 'every such host'),
         'values': ' or '.join(fix.values),
         'listed': ', '.join(fix.values),
         'provided': _provided(fix),
@@ -165,8 +165,8 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
     name = request.model_name if no_pool or model is None else model.name
     return {
         'n': Count(len(verdicts)),
-        'host': host.name,
-        'these': host.name if len(verdicts) == 1 else 'these hosts',
+        'host': printable(host.name),
+        'these': printable(host.name) if len(verdicts) == 1 else 'these hosts',
         'model': name or 'known model',
         'free': first.free,
         'used': sum(v.used for v in verdicts),

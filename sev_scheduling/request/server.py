@@ -90,7 +90,7 @@ def server_view(server: Any) -> ServerView:
     image, image_id = _image(facts.get('image'))
     return ServerView(
         id=_text(facts['id']) or '',
-        name=printable(_text(facts.get('name')) or ''),
+        name=_text(facts.get('name')) or '',
         status=printable(_text(facts['status']) or ''),
         flavor=flavor,
         flavor_name=flavor_name,
@@ -198,7 +198,8 @@ def read_server(
     for noun, known in (('flavor', copied_flavor), ('image', copied_image)):
         if known is None:
             raise SpecError(
-                f'The {noun} of server {server.name or server.id} is not '
+                f'The {noun} of server '
+                f'{printable(server.name or server.id)} is not '
                 f'known; give it with --{noun}.'
             )
     volume = server.image_id is None

@@ -284,12 +284,14 @@ def _facts(source: Any, kind: str) -> Mapping[str, Any]:
 
 
 def _name(facts: Mapping[str, Any], *names: str) -> str | None:
-    for name in names:
-        value = facts.get(name)
-        text = _plain(value)
-        if text is not None and text.strip():
-            return printable(text.strip()[:_MAX_NAME])
-    return None
+    """Return the first that is there; one that a command can carry if any."""
+    texts = [
+        text.strip()[:_MAX_NAME]
+        for text in map(_plain, map(facts.get, names))
+        if text is not None and text.strip()
+    ]
+    best = next(filter(str.isprintable, texts), None)
+    return best or (printable(texts[0]) if texts else None)
 
 
 def _amount(

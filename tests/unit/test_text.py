@@ -6,6 +6,7 @@ from sev_scheduling.text import (
     counted,
     one_line,
     printable,
+    printable_lines,
     quoted,
     whole_number,
 )
@@ -23,13 +24,21 @@ def test_a_noun_agrees_with_its_number(number, shown):
     [
         ('plain', 'plain'),
         ('ünïcode', 'ünïcode'),
-        ('two\nlines', 'two?lines'),
-        ('\x1b[31mred', '?[31mred'),
-        ('right\u202eto left', 'right?to left'),
+        ('two\nlines', r'two\nlines'),
+        ('\x1b[31mred', r'\u001b[31mred'),
+        ('right\u202eto left', r'right\u202eto left'),
+        ('tags\U000e0041', r'tags\udb40\udc41'),
+        ('as it is: \\ "', 'as it is: \\ "'),
     ],
 )
 def test_printable_text_stays_on_one_line(text, shown):
     assert printable(text) == shown
+
+
+def test_of_several_lines_each_is_printable():
+    assert printable_lines('a\n\n b\r\nc\x85') == '\n'.join(
+        ['a', '', r' b\r', r'c\u0085']
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,8 +48,8 @@ def test_printable_text_stays_on_one_line(text, shown):
         ('', "''"),
         (7, "'7'"),
         (None, "'None'"),
-        ('a\nb\x1b[2J', "'a?b?[2J'"),
-        ('\ud800', "'?'"),
+        ('a\nb\x1b[2J', r"'a\nb\u001b[2J'"),
+        ('\ud800', r"'\ud800'"),
         ('x' * 60, f"'{'x' * 60}'"),
         ('x' * 61, f"'{'x' * 57}...'"),
     ],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError, needed
-from sev_scheduling.text import quoted
+from sev_scheduling.text import printable, quoted
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,7 +28,7 @@ Version = tuple[int, int, int]
 
 def lines(sentences: list[str]) -> Cell:
     """Return a cell: a list to machines, lines to people."""
-    return Cell(sentences, '\n'.join(sentences))
+    return Cell(sentences, '\n'.join(map(printable, sentences)))
 
 
 def known(value: Any) -> Any:

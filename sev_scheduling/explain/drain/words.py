@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 
@@ -127,10 +128,12 @@ def commands(plan: DrainPlan, step: Step) -> tuple[str, ...]:
     """
     instance = shlex.quote(step.guest.instance)
     if step.code is DrainCode.MOVE:
-        host = shlex.quote(plan.service(str(step.target)))
+        host = plan.service(str(step.target))
+        # A name may look like an option.
+        option = '--host=' if host.startswith('-') else '--host '
         return (
             f'openstack --os-compute-api-version {_MICROVERSION} server '
-            f'migrate --wait --host {host} {instance}',
+            f'migrate --wait {option}{_word(host)} {instance}',
             f'openstack server migration confirm {instance}',
         )
     if step.code in (DrainCode.NO_HOST, DrainCode.TAKEN, DrainCode.GROUP):
@@ -139,6 +142,15 @@ def commands(plan: DrainPlan, step: Step) -> tuple[str, ...]:
             f'openstack server start {instance}',
         )
     return ()
+
+
+def _word(text: str) -> str:
+    """Return a word for a shell, on one line."""
+    if text.isprintable():
+        return shlex.quote(text)
+    # As bash, zsh and ksh read it; fish and dash do not.
+    escaped = json.dumps(text)[1:-1].replace("'", "\\'")
+    return f"$'{escaped}'"
 
 
 def _who(step: Step) -> str:

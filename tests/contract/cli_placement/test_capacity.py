@@ -113,8 +113,8 @@ def test_a_placement_without_hosts_is_reported_as_such(run, state):
         pytest.param(
             'csv',
             '"Host","Model","Total","Reserved","Used","Free","Status",'
-            '"In Use"\n"","amd-sev",49,2,33,14,"","70"\n'
-            '"","amd-sev-snp",1,0,0,1,"","0"',
+            '"In Use"\n"","amd-sev",49,2,33,14,"",70\n'
+            '"","amd-sev-snp",1,0,0,1,"",0',
             id='csv',
         ),
         pytest.param(

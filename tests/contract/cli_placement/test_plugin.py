@@ -20,7 +20,7 @@ from sev_scheduling.placement import (
     read_cloud_file,
 )
 from tests.unit.cli.conftest import Ran
-from tests.unit.cli.openstack_services import services
+from tests.unit.cli.openstack_services import Connection, services
 
 
 @pytest.fixture
@@ -42,17 +42,6 @@ class Shell(App):
         logging.basicConfig(
             stream=sys.stderr, format='%(message)s', force=True
         )
-
-
-class Connection:
-    """One with another Placement than the connection has."""
-
-    def __init__(self, connection, placement):
-        self._connection = connection
-        self.placement = placement
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
 
 
 @pytest.fixture

@@ -301,6 +301,17 @@ class Services:
         return {'volume': volume}
 
 
+class Connection:
+    """One with another Placement than the connection has."""
+
+    def __init__(self, connection: Any, placement: Any) -> None:
+        self._connection = connection
+        self.placement = placement
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
 def _of(things: list[dict[str, Any]], ident: str) -> dict[str, Any] | None:
     return next((one for one in things if one['id'] == ident), None)
 

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import types
 
 import pytest
 import yaml
 
-from sev_scheduling.cli.output import Cell
+from sev_scheduling.cli.output import Cell, Fields, Rows
 
 COLUMNS = ['Code', 'Severity', 'Where', 'Message', 'Fix']
 
@@ -122,3 +123,56 @@ def test_a_cell_has_words_for_people_and_data_for_programs():
 
     assert cell.human_readable() == 'a, b'
     assert cell.machine_readable() == ['a', 'b']
+
+
+class OneRow(Rows):
+    columns = ('Cell',)
+
+    def rows(self, parsed_args):
+        return [[self.cell]]
+
+
+class OneField(Fields):
+    columns = ('Cell',)
+
+    def fields(self, parsed_args):
+        return [self.cell]
+
+
+#: Cell -> what csv, value and shell have in its place.
+CELLS = [
+    ('text', '"text"', 'text', '"text"'),
+    (7, '7', '7', '"7"'),
+    # As every command of OpenStack has it.
+    (True, 'True', 'True', '"True"'),
+    (None, '""', 'None', '"None"'),
+    (Cell(None, '-'), '""', 'None', '"None"'),
+    (Cell(7, 'seven'), '7', '7', '"7"'),
+    (Cell([], ''), '"[]"', '[]', '"[]"'),
+    (
+        Cell(['a', "b's"], 'a'),
+        '"[""a"", ""b\'s""]"',
+        '["a", "b\'s"]',
+        '"[\\"a\\", \\"b\'s\\"]"',
+    ),
+    (
+        Cell({'a': {'free': None, 'more': True}}, ''),
+        '"{""a"": {""free"": null, ""more"": true}}"',
+        '{"a": {"free": null, "more": true}}',
+        r'"{\"a\": {\"free\": null, \"more\": true}}"',
+    ),
+    ('a\n$(b)`\\', r'"a\\n$(b)`\\"', r'a\n$(b)`\\'[:-1], r'"a\\n\$(b)\`\\"'),
+]
+
+
+@pytest.mark.parametrize(('cell', 'csv', 'value', 'shell'), CELLS)
+def test_no_cell_is_written_as_python_does(cell, csv, value, shell):
+    for form, shown in (('csv', csv), ('value', value), ('shell', shell)):
+        stdout = io.StringIO()
+        kind = OneField if form == 'shell' else OneRow
+        command = kind(types.SimpleNamespace(stdout=stdout), None)
+        command.cell = cell
+        parser = command.get_parser('example')
+        assert command.run(parser.parse_args(['-f', form])) == 0
+        lines = {'csv': ['"Cell"', shown], 'shell': [f'cell={shown}']}
+        assert stdout.getvalue().splitlines() == lines.get(form, [shown])

@@ -142,7 +142,7 @@ def test_no_markup_of_a_name_survives(name):
     assert [(e.tag, e.attrib) for e in document.iter()] == [
         (e.tag, e.attrib) for e in plain.iter()
     ]
-    shown = name.replace('\n', '?').replace('\u202e', '?')
+    shown = name.replace('\n', r'\n').replace('\u202e', r'\u202e')
     found = [text(e) for e in document.iter('bdi')]
     assert found == [
         ' '.join(t.split())

@@ -139,8 +139,8 @@ DISPUTED = Note(
         pytest.param(
             NoteCode.VIRT_TYPE_OTHER,
             {'value': 'l\x1b\nxc'},
-            '[libvirt] virt_type is l??xc. Set it to kvm, with which alone '
-            'guests can be encrypted.',
+            r'[libvirt] virt_type is l\u001b\nxc. Set it to kvm, with which '
+            'alone guests can be encrypted.',
             id='characters that nobody prints',
         ),
         pytest.param(

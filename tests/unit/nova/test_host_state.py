@@ -44,9 +44,9 @@ def test_what_cannot_be_used_is_named_once(caplog, configured):
     assert messages(caplog) == [
         "[sev_scheduling] default_machine_type: '=' is not of the form "
         'x86_64=q35 or q35.',
-        'Metadata sev_scheduling:hw_machine_type of aggregate g?old is not '
+        r'Metadata sev_scheduling:hw_machine_type of aggregate g\nold is not '
         "used: 'a=b=c' is not of the form x86_64=q35 or q35.",
-        'Metadata sev_scheduling:max_guests of aggregate g?old is not '
+        r'Metadata sev_scheduling:max_guests of aggregate g\nold is not '
         "used: 'few' is not a whole number.",
     ]
 

@@ -113,8 +113,8 @@ def test_a_key_stays_on_one_line():
     found = entries({'trait:A\nB': 'x'}, {'trait:C\nD': 'x'})
 
     assert [str(entry.field) for entry in found] == [
-        'flavor:trait:A?B',
-        'image:trait:C?D',
+        'flavor:trait:A\\nB',
+        'image:trait:C\\nD',
     ]
 
 

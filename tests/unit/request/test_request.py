@@ -78,7 +78,7 @@ def test_a_boolean_is_read_strictly(text, value):
         pytest.param('', {}, (SEV,), 'amd-sev', id='an empty name is none'),
         pytest.param('arm-cca', {}, (), 'arm-cca', id='no such model'),
         pytest.param(
-            'a\nb' + 'c' * 99, {}, (), 'a?b' + 'c' * 57, id='on one line'
+            'a\nb' + 'c' * 99, {}, (), r'a\nb' + 'c' * 57, id='on one line'
         ),
         pytest.param('AMD-SEV', {}, (), 'AMD-SEV', id='names have one case'),
         pytest.param(

@@ -87,8 +87,12 @@ def test_what_is_no_server_is_refused(document):
         server_view(document)
 
 
-def test_a_name_of_several_lines_stays_on_one():
-    assert server_view({**SERVER, 'name': 'a\nb'}).name == 'a?b'
+def test_a_name_is_kept_as_it_is_and_stays_on_one_line_in_an_error():
+    server = server_view({**SERVER, 'name': 'a\nb', 'flavor': {}})
+
+    assert server.name == 'a\nb'
+    with pytest.raises(SpecError, match=r' a\\nb '):
+        read_server(server)
 
 
 def test_the_copies_count_and_not_what_flavor_and_image_are_today():

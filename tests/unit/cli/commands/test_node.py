@@ -630,7 +630,7 @@ class TestCheck:
                 RuntimeError('boom'), 'RuntimeError: boom', id='with words'
             ),
             pytest.param(
-                RuntimeError('a\nb'), 'RuntimeError: a?b', id='on two lines'
+                RuntimeError('a\nb'), r'RuntimeError: a\nb', id='on two lines'
             ),
         ],
     )

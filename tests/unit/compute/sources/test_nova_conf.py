@@ -167,7 +167,7 @@ def test_the_older_name_of_cpu_models_is_understood(conf):
         pytest.param(
             '[DEFAULT]\nreserved_host_memory_mb = \x1b[31m\n',
             'reserved_host_memory_mb',
-            "'?[31m'",
+            r"'\u001b[31m'",
             id='a control sequence',
         ),
     ],

@@ -167,4 +167,4 @@ def test_guests_without_a_slot_are_named(count, text):
 def test_hostile_names_stay_on_their_line():
     told = drain.describe(plan(step(name='a\n$(id)\u202e')))
 
-    assert f'  1. a?$(id)? ({UUID}) to new' in told.splitlines()
+    assert rf'  1. a\n$(id)\u202e ({UUID}) to new' in told.splitlines()
