@@ -34,7 +34,7 @@ def test_machine_types_in_nova_s_list_format(entries, found):
         (['=q35'], "'=q35' is not"),
         (['x86_64=q35=pc'], "'x86_64=q35=pc' is not"),
         (['q35', 'x86_64=pc'], "'x86_64' stands there twice"),
-        (['a\n=b='], "'a?=b=' is not"),
+        (['a\n=b='], r"'a\n=b=' is not"),
     ],
 )
 def test_entries_of_another_format(entries, told):

@@ -127,7 +127,7 @@ def test_another_hypervisor_cannot_run_it():
             None, {'x86_64': 'pc'}, 'pc', False, id='the host defaults to pc'
         ),
         pytest.param(
-            'pc\n', {'x86_64': 'q35'}, 'pc?', False, id='the image says pc'
+            'pc\n', {'x86_64': 'q35'}, r'pc\n', False, id='the image says pc'
         ),
         pytest.param(
             '', {'x86_64': 'q35'}, '', False, id='the image says nothing'

@@ -160,7 +160,7 @@ WRONG = [
         for v in (None, 7, True, '', ' a', 'a b', '-a', [])
     ),
     ('name', 'a' * 129, "name 'aaa"),
-    ('name', 'a\nb', "name 'a?b'"),
+    ('name', 'a\nb', "name 'a\\nb'"),
     *(('count', v, f"count '{v}'") for v in (0, -1, 1.5, True, '2', None)),
     ('count', 10**9, 'count 1000000000 makes more than 10000 hosts'),
     ('count', 10_001, 'count 10001 makes more than 10000 hosts'),

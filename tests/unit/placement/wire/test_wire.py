@@ -157,7 +157,7 @@ FAULTS = {
     'words on several lines': (
         fault(400, 'one\ntwo\x1b[31m'),
         'PlacementRefused',
-        'one two?[31m',
+        r'one two\u001b[31m',
     ),
 }
 
