@@ -257,6 +257,22 @@ class Fix:
     public: bool = False
     alternatives: tuple[Fix, ...] = ()
 
+    @property
+    def ways(self) -> tuple[Fix, ...]:
+        """This fix and its alternatives, each alone, that a command does."""
+        ways = (replace(self, alternatives=()), *self.alternatives)
+        return tuple(way for way in ways if way.argv())
+
+    @property
+    def wish(self) -> str:
+        """What must be wanted for it: a model, or a caveat; '' for none."""
+        for caveat in self.caveats:
+            if caveat is Caveat.MODEL_WANTED:
+                return self.values[0]
+            if not caveat.of_image:
+                return str(caveat)
+        return ''
+
     def argv(self) -> list[str]:
         """Return the command; [] where none does it.
 
@@ -289,7 +305,8 @@ class Fix:
 def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
     """Join the fixes of one target that one command can do.
 
-    The same advice again is left out.
+    The same advice again is left out. What two of them set otherwise is as
+    the first has it: errors come before warnings.
 
     :param alternatives: keep those of the first fix of each target
     :returns: in the order in which each target first appears
@@ -307,7 +324,7 @@ def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
             if known is None
             else replace(
                 known,
-                set={**known.set, **fix.set},
+                set={**known.set, **{**fix.set, **known.set}},
                 unset=tuple(dict.fromkeys(known.unset + fix.unset)),
                 values=known.values or fix.values,
                 caveats=conditions(known.caveats + fix.caveats),

@@ -31,7 +31,10 @@ ORDER = {
         *('rule', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
-    'sev_scheduling.audit': ['results', 'classes', 'side', 'audit', 'plan'],
+    'sev_scheduling.audit': [
+        *('results', 'classes', 'side', 'audit', 'trial'),
+        *('plan', 'pair'),
+    ],
     'sev_scheduling.hosts': [
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
         *('capacity', 'drain'),

@@ -100,6 +100,8 @@ class AuditFix:
     :ivar mends: how many more have no error, by these changes alone
     :ivar before: of a :class:`Plan`, key -> value of what is changed; None
         where it has none
+    :ivar choice: what must be wanted, as :attr:`.Fix.wish`, where it is one
+        way of several; ''
     """
 
     item: Item
@@ -107,6 +109,18 @@ class AuditFix:
     pairs: int
     mends: int
     before: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    choice: str = ''
+
+    @property
+    def condition(self) -> str:
+        """What accepts it: the name or the id, with the choice; '' where it
+        has neither a caveat nor a choice.
+        """
+        if not (self.caveats or self.choice):
+            return ''
+        item = self.item
+        named = item.reference or str(item.target)
+        return f'{named}={self.choice}' if self.choice else named
 
     @property
     def caveats(self) -> tuple[Caveat, ...]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any
 
-from sev_scheduling.audit.plan import plan
 from sev_scheduling.audit.results import Change, Item, Outcome, Plan
 from sev_scheduling.cli import terminal
 from sev_scheduling.cli.output import Words
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.explain.fixes import ChangesPage, PlanPage
-from sev_scheduling.problems import Severity
+from sev_scheduling.models import registered_models
+from sev_scheduling.problems import Caveat, Severity
 from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ _YES = ('y', 'yes')
 
 _FIX_COLUMNS = (
     *('Target', 'Name', 'ID', 'Pairs', 'Fixed', 'Caveats', 'Command'),
+    'Accept',
 )
 _APPLY_COLUMNS = (*_FIX_COLUMNS, 'Outcome', 'Error')
 
@@ -42,9 +50,10 @@ class Fixing(Words):
     def add_fix_options(self, parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(
             'fixes',
-            'Fixes of an image that boots otherwise today have a condition, '
-            'such as that it boots with UEFI: they are applied to what '
-            '--accept names, and to nothing else',
+            'A fix that changes more than what is wrong has a condition, such '
+            'as that an image boots with UEFI: it is applied to what --accept '
+            'names, and to nothing else. Where there are several ways out, '
+            'none is taken unless --accept names it',
         )
         group.add_argument(
             '--fix',
@@ -61,11 +70,12 @@ class Fixing(Words):
         )
         group.add_argument(
             '--accept',
-            metavar='NAME|ID',
+            metavar='NAME|ID[=CHOICE]',
             action='append',
             default=[],
             help='this flavor, image or volume meets the conditions of its '
-            'fixes; may be repeated',
+            'fixes; with a choice, such as m1.sev=amd-sev-snp, take this way '
+            'of several. --fix shows what to name; may be repeated',
         )
         group.add_argument(
             '--yes', action='store_true', help='with --apply: do not ask'
@@ -100,23 +110,16 @@ class Fixing(Words):
     def fixes(
         self,
         parsed_args: argparse.Namespace,
-        flavors: Iterable[Any],
-        images: Iterable[Any],
+        plan: Callable[..., Plan],
         cloud: OpenStackCloud | None,
-        **options: Any,
     ) -> Iterable[Sequence[Any]]:
         """Return rows of the fixes, once they are made where that is asked.
 
+        :param plan: plans what to change
         :param cloud: where the changes are made; None where that is not asked
-        :param options: of :func:`.plan`
         """
         accepted = _Accepted(parsed_args.accept)
-        planned = plan(
-            *(flavors, images),
-            machine_type=parsed_args.machine_type,
-            accept=accepted,
-            **options,
-        )
+        planned = plan(machine_type=parsed_args.machine_type, accept=accepted)
         accepted.check()
         self.status = self.statuses[planned.severity]
         page = PlanPage(planned)
@@ -174,12 +177,22 @@ class _Accepted:
         # Each with the identities of what it names.
         self._named: dict[str, set[int]] = {name: set() for name in names}
 
-    def __call__(self, item: Item) -> bool:
+    def __call__(self, item: Item) -> Collection[str]:
         words = {item.id, item.name if item.unique else None}
-        named = words & self._named.keys()
-        for word in named:
-            self._named[str(word)].add(id(item))
-        return bool(named)
+        if words == {None}:
+            words = {str(item.target)}
+        known = set()
+        for name, items in self._named.items():
+            if name in words:
+                items.add(id(item))
+                known.add('')
+                continue
+            # A name may have the sign as well.
+            word, _, choice = name.rpartition('=')
+            if word in words and choice in _choices():
+                items.add(id(item))
+                known.add(choice)
+        return known
 
     def check(self) -> None:
         """Check the names.
@@ -191,8 +204,15 @@ class _Accepted:
                 what = 'several' if items else 'none'
                 raise InputError(
                     f'--accept {quoted(name)} names {what} of the flavors, '
-                    'images and volumes that were read; give the id of one.'
+                    'images and volumes that were read; give the id of one, '
+                    'and a choice as --fix shows it.'
                 )
+
+
+def _choices() -> Collection[str]:
+    """Return what may be wanted of something."""
+    wishes = (str(caveat) for caveat in Caveat if not caveat.of_image)
+    return {*registered_models(), *wishes}
 
 
 def _rows(
@@ -215,6 +235,7 @@ def _rows(
                 fix.mends,
                 ' '.join(one.caveats),
                 one.command(),
+                fix.condition,
             )
             if changes is None:
                 yield row

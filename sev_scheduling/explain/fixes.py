@@ -5,6 +5,7 @@ So are a plan of changes, and what has become of them.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -198,11 +199,19 @@ def _by_condition(fixes: Iterable[AuditFix]) -> Iterator[str]:
     by_condition: dict[str, list[str]] = {}
     for fix in fixes:
         for change in fix.changes:
-            commands = by_condition.setdefault(condition(change), [])
+            only_if = sentence(condition(change))
+            if fix.choice:
+                accept = fix.condition
+                # A name may look like an option.
+                sign = '=' if accept.startswith('-') else ' '
+                only_if = catalogue.fixes.CHOICE.format(
+                    condition=only_if, accept=sign + shlex.quote(accept)
+                )
+            commands = by_condition.setdefault(only_if, [])
             commands.append(change.command())
     for only_if, commands in by_condition.items():
         if only_if:
-            yield f'# {sentence(only_if)}:'
+            yield f'# {only_if}:'
         yield from commands
 
 

@@ -222,7 +222,7 @@ def _misspelt_key(request: EncryptionRequest) -> Problems:
         more: dict[str, Any] = {}
         if key.meant in _SWITCHES.values():
             on = as_boolean(value)
-            value = 'true' if on is None else value
+            value = 'false' if on is False else 'true'
             more = _TO_LEAVE_PLAIN if on is False else _TO_ENCRYPT
         elif key.meant in (FLAVOR_MODEL, IMAGE_MODEL):
             value = nearest_model(value) or DEFAULT_MODEL

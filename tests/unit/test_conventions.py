@@ -179,6 +179,7 @@ TESTED_ELSEWHERE = {
     'audit.classes': 'unit/audit/test_audit.py',
     'audit.results': 'unit/audit/test_audit.py',
     'audit.side': 'unit/audit/test_audit.py',
+    'audit.trial': 'unit/audit/test_plan.py',
     'cli.app': 'unit/cli/test_main.py',
     'cli.checks': 'unit/cli/commands/test_node.py',
     'cli.commands.capacity': 'contract/cli_placement/test_capacity.py',

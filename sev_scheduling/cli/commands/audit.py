@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sev_scheduling.audit.audit import audit
+from sev_scheduling.audit.plan import plan
 from sev_scheduling.audit.results import Audit as Found
 from sev_scheduling.audit.results import Item
 from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
@@ -76,7 +78,8 @@ class Audit(Fixing):
         flavors, images, left_out = self._read(parsed_args)
         if fixes_asked_for(parsed_args):
             cloud = open_cloud(parsed_args) if parsed_args.apply else None
-            return self.fixes(parsed_args, flavors, images, cloud)
+            planned = functools.partial(plan, flavors, images)
+            return self.fixes(parsed_args, planned, cloud)
         found = audit(flavors, images, machine_type=parsed_args.machine_type)
         page = AuditPage(found, left_out)
         self.answer(page.operator(), page.commands)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sev_scheduling.audit.pair import plan_pair
 from sev_scheduling.cli import EXIT_NO
 from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
 from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
@@ -83,9 +85,11 @@ class Check(Fixing):
                 )
         return self.fixes(
             parsed_args,
-            [found['flavor']],
-            [found[booted]],
+            functools.partial(
+                plan_pair,
+                *(found['flavor'], found[booted]),
+                boot_from_volume=parsed_args.boot_from_volume,
+                models=parsed_args.models,
+            ),
             open_cloud(parsed_args) if parsed_args.apply else None,
-            boot_from_volume=parsed_args.boot_from_volume,
-            models=parsed_args.models,
         )

@@ -87,6 +87,8 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
 #: The lines before and after a command.
 IF = 'if {clauses}'
 CHANGE = 'To fix it'
+#: One way of several.
+CHOICE = '{condition} (--accept{accept})'
 OTHERWISE = 'Else use another image.'
 
 #: Who makes a change to what others use as well.

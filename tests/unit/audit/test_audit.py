@@ -155,7 +155,7 @@ def changed(source, changes):
     """Do to a flavor or an image what the commands of fixes do."""
     source = json.loads(json.dumps(source))
     kinds = ('extra_specs', 'volume_image_metadata', 'properties')
-    held = source[next(kind for kind in kinds if kind in source)]
+    held = next((source[kind] for kind in kinds if kind in source), source)
     for fix in changes:
         held |= fix.set
         for key in fix.unset:

@@ -10,7 +10,10 @@ import pytest
 from sev_scheduling.cli.options import clouds
 from tests.unit.cli.openstack_services import services
 
-COLUMNS = ['Target', 'Name', 'ID', 'Pairs', 'Fixed', 'Caveats', 'Command']
+COLUMNS = [
+    *('Target', 'Name', 'ID', 'Pairs', 'Fixed', 'Caveats', 'Command'),
+    'Accept',
+]
 
 
 @pytest.fixture
