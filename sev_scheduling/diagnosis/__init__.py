@@ -7,8 +7,10 @@ from sev_scheduling.diagnosis.facts import (
     Constraint,
     Diagnosis,
     Feasibility,
+    HostAnswer,
     Matter,
     Shortfall,
+    Unmet,
 )
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     'Constraint',
     'Diagnosis',
     'Feasibility',
+    'HostAnswer',
     'Matter',
     'Shortfall',
+    'Unmet',
 ]

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
@@ -147,6 +148,7 @@ class Diagnosis:
     :ivar guests: for ``guests``, how many there are to be
     :ivar guests_fit: of these, how many fit at the most
     :ivar calls: calls to Placement that it took
+    :ivar partial: what hosts are known to lack; there may be more
     """
 
     request: EncryptionRequest
@@ -163,11 +165,64 @@ class Diagnosis:
     guests: int = 1
     guests_fit: int | None = None
     calls: int = 0
+    partial: bool = False
 
     @property
     def confirmed(self) -> bool:
         """Whether Placement has candidates with what is named relaxed."""
         return self.cause not in (Cause.NONE, Cause.UNCLEAR, Cause.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unmet:
+    """A constraint that a host does not meet, by what Placement shows of it.
+
+    :ivar left: of an amount, what one of its providers has left at the most
+    """
+
+    constraint: Constraint
+    left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """All that is known to be against one host.
+
+    :ivar verdict: by what has to do with encryption
+    :ivar unmet: what it lacks beside that
+    :ivar lacks_more: it lacks something else, and it is not known what
+    """
+
+    verdict: Verdict
+    unmet: tuple[Unmet, ...] = ()
+    lacks_more: bool = False
+
+    @property
+    def faults(self) -> frozenset[object]:
+        """Everything against it, to be compared with another host's."""
+        more = {NO_CANDIDATE} if self.lacks_more else set()
+        constraints = (unmet.constraint for unmet in self.unmet)
+        return frozenset({*self.verdict.faults, *constraints, *more})
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of all that, in the order of judging."""
+        causes = (str(unmet.constraint.cause) for unmet in self.unmet)
+        more = (NO_CANDIDATE,) if self.lacks_more else ()
+        codes = map(str, self.verdict.faults)
+        return tuple(dict.fromkeys((*codes, *causes, *more)))
+
+    def each(self) -> Iterator[HostAnswer]:
+        """Yield one answer for each verdict code, then one for the rest."""
+        for code in self.verdict.faults:
+            yield HostAnswer(replace(self.verdict, code=code, also=()))
+        if self.unmet or self.lacks_more:
+            verdict = replace(self.verdict, code=None, also=())
+            yield replace(self, verdict=verdict)
+
+
+#: What Placement does not offer hosts for, whatever else is asked.
+_NEVER_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +238,9 @@ class Feasibility:
     :ivar guests_fit: of these, how many fit; None where it was not counted
     :ivar suitable: root uuids of hosts that meet all that Placement knows of
         but a free slot, where none is offered; None where it is not known
+    :ivar unmet: root uuid -> what hosts lack beside what the verdicts say,
+        as far as Placement shows it
+    :ivar left_out: how many hosts the scope leaves out
     """
 
     result: FilterResult
@@ -191,6 +249,10 @@ class Feasibility:
     suitable: frozenset[str] | None = None
     guests: int = 1
     guests_fit: int | None = None
+    unmet: Mapping[str, tuple[Unmet, ...]] = field(
+        default_factory=dict, hash=False
+    )
+    left_out: int = 0
 
     @property
     def too_many(self) -> Diagnosis | None:
@@ -254,6 +316,23 @@ class Feasibility:
             if v.host.uuid in roots
             and v.code in (None, VerdictCode.NO_FREE_SLOT)
         )
+
+    @property
+    def answers(self) -> tuple[HostAnswer, ...]:
+        """What is against each host that cannot take the guest."""
+        return tuple(
+            self._answer(verdict)
+            for verdict in (*self.result.rejected, *self.unavailable)
+        )
+
+    def _answer(self, verdict: Verdict) -> HostAnswer:
+        unmet = self.unmet.get(verdict.host.uuid or '', ())
+        if unmet:
+            return HostAnswer(verdict, unmet)
+        unsuited = not self.suits(verdict) and _NEVER_OFFERED.isdisjoint(
+            verdict.faults
+        )
+        return HostAnswer(verdict, lacks_more=verdict.fits or unsuited)
 
     def suits(self, verdict: Verdict) -> bool:
         """Whether nothing that Placement knows of keeps a guest off a host.

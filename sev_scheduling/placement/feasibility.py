@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sev_scheduling.diagnosis import Feasibility
@@ -10,14 +10,14 @@ from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.placement.diagnosis import diagnose, unmet_by_host
 from sev_scheduling.placement.diagnosis.relaxation import (
     can_be_asked,
     slot_constraint,
     without,
 )
 from sev_scheduling.placement.hosts import (
-    list_hosts,
+    host_trees,
     pins_memory,
     ram_allocation_ratios,
 )
@@ -49,22 +49,46 @@ def feasibility(
     request: EncryptionRequest | Validation,
     hosts: Iterable[Host] | None,
     scope: Scope = ANYWHERE,
+    *,
+    ratios: Mapping[str, float] | None = None,
 ) -> Feasibility:
     """Return every host's answer; ask Placement, where it matters.
 
     :param hosts: as :meth:`.PlacementClient.hosts` returns them, of the same
         scope; where there are none, they are asked for, with
-        ``ram_allocation_ratio`` where it counts
+        ``ram_allocation_ratio`` where it counts, and what each lacks beside
+        is found
+    :param ratios: root uuid -> by how much a host overcommits memory, where
+        it is not to be asked for
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
     """
     validation = validated(request)
+    trees = None
     if hosts is None:
-        hosts = _with_ratios(api, validation, list_hosts(api, scope=scope))
+        trees = host_trees(api, scope)
+        hosts = _with_ratios(api, validation, trees.as_hosts(), ratios)
     result = filter_hosts(validation, hosts)
+    query = translate(validation, scope=scope)
+    found = _placed(api, validation, result, query, scope)
+    if trees is None:
+        return found
+    unmet = {}
+    if found.answers:
+        unmet = unmet_by_host(api, query, {**trees.hosts, **trees.others})
+    return replace(found, unmet=unmet, left_out=trees.left_out)
+
+
+def _placed(
+    api: Api,
+    validation: Validation,
+    result: FilterResult,
+    query: PlacementRequest,
+    scope: Scope,
+) -> Feasibility:
+    """Ask Placement about hosts, where it matters."""
     if not result.verdicts and not scope:
         return Feasibility(result)
-    query = translate(validation, scope=scope)
     offered: frozenset[str] = frozenset()
     if result.accepted or not result.verdicts:
         offered = api.candidates(query).roots()
@@ -103,17 +127,24 @@ def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:
 
 
 def _with_ratios(
-    api: Api, validation: Validation, hosts: list[Host]
+    api: Api,
+    validation: Validation,
+    hosts: list[Host],
+    ratios: Mapping[str, float] | None,
 ) -> list[Host]:
-    """Add by how much hosts overcommit memory, where that counts."""
-    if not pins_memory(validation):
-        return hosts
-    with_pool = {
-        verdict.host.uuid
-        for verdict in filter_hosts(validation, hosts).verdicts
-        if verdict.code is not VerdictCode.NO_POOL
-    }
-    ratios = ram_allocation_ratios(api, filter(None, with_pool))
+    """Add by how much hosts overcommit memory, where that counts.
+
+    :param ratios: where they are known
+    """
+    if ratios is None:
+        if not pins_memory(validation):
+            return hosts
+        with_pool = {
+            verdict.host.uuid
+            for verdict in filter_hosts(validation, hosts).verdicts
+            if verdict.code is not VerdictCode.NO_POOL
+        }
+        ratios = ram_allocation_ratios(api, filter(None, with_pool))
     return [
         replace(host, ram_allocation_ratio=ratios.get(host.uuid or ''))
         for host in hosts

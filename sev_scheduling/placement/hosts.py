@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import os_resource_classes as orc
+from msgspec import structs
 
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.models import model_traits
@@ -52,14 +53,22 @@ def list_hosts(
 ) -> list[Host]:
     """Return hosts by name; see :meth:`.PlacementClient.hosts`."""
     trees = host_trees(api, scope)
+    if not details:
+        return trees.as_hosts()
     found = host_summaries(trees.hosts)
-    ratios = _add_details(api, found) if details else {}
-    return sorted(
-        Host.from_provider_summaries(
-            found, names=trees.names, ram_allocation_ratios=ratios
-        ),
-        key=lambda host: host.name,
+    ratios = _add_details(api, found)
+    return _by_name(found, trees.names, ratios)
+
+
+def _by_name(
+    summaries: Mapping[str, dict[str, Any]],
+    names: Mapping[str, str],
+    ratios: Mapping[str, float] | None = None,
+) -> list[Host]:
+    hosts = Host.from_provider_summaries(
+        summaries, names=names, ram_allocation_ratios=ratios
     )
+    return sorted(hosts, key=lambda host: host.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +79,17 @@ class HostTrees:
     :ivar hosts: summaries of the trees of the hosts of a scope
     :ivar others: those of other trees that were seen, such as sharing
         providers
+    :ivar left_out: how many hosts are not in the scope
     """
 
     names: Mapping[str, str]
     hosts: Summaries
     others: Summaries
+    left_out: int = 0
+
+    def as_hosts(self) -> list[Host]:
+        """Return the hosts by name, without the details of their pools."""
+        return _by_name(host_summaries(self.hosts), self.names)
 
 
 def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
@@ -84,10 +99,9 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
     """
     providers = api.resource_providers()
     summaries = _ask_for_trees(api, providers)
+    every = host_roots(summaries)
     roots = {
-        root
-        for root in host_roots(summaries)
-        if takes_root(scope, summaries[root].traits)
+        root for root in every if takes_root(scope, summaries[root].traits)
     }
     roots = _in_scope(api, roots, scope)
     hosts: dict[str, ProviderSummary] = {}
@@ -96,7 +110,7 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
         of_host = summary.root_provider_uuid in roots
         (hosts if of_host else others)[uuid] = summary
     names = {provider.uuid: provider.name for provider in providers}
-    return HostTrees(names, hosts, others)
+    return HostTrees(names, hosts, others, len(every) - len(roots))
 
 
 def _in_scope(api: Api, roots: set[str], scope: Scope) -> set[str]:
@@ -179,7 +193,9 @@ def _ask_one_by_one(
     api: Api, providers: Iterable[ResourceProvider]
 ) -> dict[str, ProviderSummary]:
     """Return the trees that no candidate showed, if they are hosts."""
+    providers = [*providers]
     roots = {p.uuid: p.root_provider_uuid for p in providers}
+    parents = {p.uuid: p.parent_provider_uuid for p in providers}
     inventories = _inventories(api, roots)
     hosts = {
         roots[uuid]
@@ -188,8 +204,11 @@ def _ask_one_by_one(
     }
 
     def summary(provider: str) -> ProviderSummary | None:
-        return provider_summary(
+        found = provider_summary(
             api, provider, roots[provider], inventories[provider]
+        )
+        return found and structs.replace(
+            found, parent_provider_uuid=parents[provider]
         )
 
     # Not the usages and traits of thousands of other providers, too.
@@ -205,7 +224,7 @@ def _inventories(
     api: Api, providers: Iterable[str]
 ) -> dict[str, Mapping[str, Inventory]]:
     """Return provider uuid -> inventories, without providers that are gone."""
-    providers = list(providers)
+    providers = [*providers]
     found = api.each(api.inventories, providers)
     return {
         uuid: inventories

@@ -28,7 +28,6 @@ from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.feasibility import feasibility
 from sev_scheduling.placement.hosts import (
     Summaries,
-    list_hosts,
     pins_memory,
     ram_allocation_ratios,
 )
@@ -263,11 +262,13 @@ class CandidateSelection:
     def _no_capacity(self, count: int, fit: int, moving: bool) -> NoCapacity:
         # What is not known of the other hosts does not matter: they are no
         # candidates for another reason.
-        hosts = [
-            replace(h, ram_allocation_ratio=self.ratios.get(h.uuid or ''))
-            for h in list_hosts(self._api, details=False, scope=self._scope)
-        ]
-        found = feasibility(self._api, self._validation, hosts, self._scope)
+        found = feasibility(
+            self._api,
+            self._validation,
+            None,
+            self._scope,
+            ratios=self.ratios,
+        )
         if not moving:
             found = replace(found, guests=count, guests_fit=fit)
         return NoCapacity(

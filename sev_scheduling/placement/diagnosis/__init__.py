@@ -2,5 +2,6 @@
 
 from sev_scheduling.placement.diagnosis.inquiry import diagnose
 from sev_scheduling.placement.diagnosis.probe import MAX_CALLS
+from sev_scheduling.placement.diagnosis.unmet_constraints import unmet_by_host
 
-__all__ = ['MAX_CALLS', 'diagnose']
+__all__ = ['MAX_CALLS', 'diagnose', 'unmet_by_host']

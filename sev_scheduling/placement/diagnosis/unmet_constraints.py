@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import os_resource_classes as orc
+import os_traits
 
-from sev_scheduling.diagnosis import Constraint
+from sev_scheduling.diagnosis import Cause, Constraint, Unmet
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.matching import (
     Match,
     Provider,
@@ -16,9 +18,15 @@ from sev_scheduling.placement.diagnosis.matching import (
 )
 from sev_scheduling.placement.diagnosis.observed_trees import (
     ObservedTrees,
+    Summaries,
     Tree,
 )
-from sev_scheduling.placement.diagnosis.relaxation import ways, with_marks
+from sev_scheduling.placement.diagnosis.probe import Probe
+from sev_scheduling.placement.diagnosis.relaxation import (
+    constraints,
+    ways,
+    with_marks,
+)
 from sev_scheduling.prefilter import PlacementRequest
 
 #: Ways in which one tree serves a query that are looked at.
@@ -76,6 +84,16 @@ class UnmetConstraints:
             for root in roots
         ]
 
+    def by_root(self) -> Iterator[tuple[str, Unit]]:
+        """Yield each host with what must be relaxed for it.
+
+        Not one that nothing relaxed would help.
+        """
+        every = frozenset(self._every)
+        for roots, tree, needed in self._kinds:
+            if self._serves_but_for(tree, every):
+                yield from ((root, needed) for root in roots)
+
     def units(self, size: int) -> list[Unit]:
         """Return the sets of a size that may do, those of few kinds first.
 
@@ -131,6 +149,49 @@ class UnmetConstraints:
 
     def _may_serve(self, tree: Tree, unit: Unit) -> bool:
         return any(serves(way, tree) for way in self._all_ways(unit))
+
+
+#: What a host's verdict says, too.
+_IN_SERVICE = Constraint(
+    Cause.HOST_TRAIT, f'!{os_traits.COMPUTE_STATUS_DISABLED}'
+)
+
+
+def unmet_by_host(
+    api: Api, query: PlacementRequest, summaries: Summaries
+) -> dict[str, tuple[Unmet, ...]]:
+    """Return root uuid -> what a host lacks beside a slot and a model.
+
+    By what is shown of it: what is not known counts as met.
+
+    :param summaries: of all trees of the hosts in question, and of providers
+        that share with them
+    """
+    groups = tuple(g for g in query.groups if not query.is_slot(g))
+    if not groups:
+        return {}
+    beside = replace(query, groups=groups, models=(), slot_suffix='')
+    trees = ObservedTrees(Probe(api), beside)
+    trees.set_summaries(summaries, hidden=False)
+    trees.ask_around()
+    every = [c for c in constraints(beside) if c != _IN_SERVICE]
+    root_forbidden = beside.root_forbidden - {
+        os_traits.COMPUTE_STATUS_DISABLED
+    }
+    of_hosts = UnmetConstraints(
+        replace(beside, root_forbidden=root_forbidden),
+        trees,
+        every,
+        frozenset(),
+    )
+    return {
+        root: tuple(
+            Unmet(c, trees.most(root, c.name) if c.requested else None)
+            for c in sorted(needed)
+        )
+        for root, needed in of_hosts.by_root()
+        if needed
+    }
 
 
 def serves(query: PlacementRequest, tree: Tree) -> bool:
