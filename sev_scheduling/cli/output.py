@@ -236,6 +236,17 @@ class Cell(_Column):
         return self._words
 
 
+def words(text: str | None) -> Cell:
+    """Return a text; nothing is empty to people."""
+    return Cell(text, text or '')
+
+
+def lines(*codes: str) -> Cell:
+    """Return a list to programs, lines to people."""
+    texts = [*map(str, codes)]
+    return Cell(texts, '\n'.join(texts))
+
+
 class _Shown:
     """A formatter that gets what a terminal may see.
 

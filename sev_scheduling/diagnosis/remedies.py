@@ -187,5 +187,9 @@ def _another_model(
 def _machine_type(
     request: EncryptionRequest, model: EncryptionModel
 ) -> Remedies:
-    change = set_image(request, {'hw_machine_type': model.machine_type})
+    change = set_image(
+        request,
+        {'hw_machine_type': model.machine_type},
+        caveats=(Caveat.RUNS_ON_Q35,),
+    )
     return Remedies((change,), (host_machine_type(model),))

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sev_scheduling.diagnosis import (
-    NO_CANDIDATE,
     Cause,
     Diagnosis,
     Feasibility,
 )
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import brief
+from sev_scheduling.explain.fixes import Cells, brief, cells
 from sev_scheduling.explain.reason import (
     Reason,
-    codes_for_tenants,
+    answers_for_tenants,
     diagnosis_reason,
     feasibility_reasons,
     host_reasons,
+    rejected,
 )
 from sev_scheduling.explain.request_page import RequestPage, commands
 from sev_scheduling.explain.values import (
@@ -30,7 +31,6 @@ from sev_scheduling.explain.values import (
     Values,
     guest_name,
     sentence,
-    verdict_values,
 )
 from sev_scheduling.hosts.verdict import FilterResult
 from sev_scheduling.problems import Problem, merge
@@ -42,9 +42,19 @@ FAULT_BYTES = 255
 
 _MORE = ' …'
 
-#: Code, whether it stays until somebody changes something, what is, and what
-#: an operator can do.
-ReasonRow = tuple[str | None, bool, str, str | None]
+
+class ReasonRow(NamedTuple):
+    """One reason, for programs.
+
+    :ivar permanent: whether it stays until somebody changes something
+    :ivar remedy: what an operator can do
+    """
+
+    code: str | None
+    permanent: bool
+    text: str
+    remedy: Cells
+
 
 #: Hosts that a sentence names.
 _MOST_NAMES = 8
@@ -88,9 +98,14 @@ class Explanation:
         """The commands in its views, to be copied: none may be folded."""
         if self.page is not None:
             return tuple(dict.fromkeys(commands(self.page.problems)))
-        fixes = [fix for reason in self.reasons for fix in reason.changes]
-        fixes += [other for fix in fixes for other in fix.alternatives]
-        return tuple(filter(None, (fix.command() for fix in fixes)))
+        steps = [step for r in self.reasons for step in r.steps()]
+        steps += [
+            step
+            for reason in self.reasons
+            for part in reason.tenant_parts
+            for step in part.tenant_steps()
+        ]
+        return tuple(dict.fromkeys(s.command for s in steps if s.command))
 
     def adding(self, problem: Problem) -> Explanation:
         """Return the same with one more problem, as the last reason."""
@@ -118,19 +133,23 @@ class Explanation:
         lines = [self.tenant_headline]
         for reason in self.reasons:
             if reason.for_tenant:
-                lines.append(f'- {reason.tenant_text} {reason.tenant_fix}')
-        return '\n'.join(line.rstrip() for line in lines)
+                for n, part in enumerate(reason.tenant_parts):
+                    first, *others = _tenant_lines(part, also=n > 0)
+                    lines.append(f'{" " if n else "-"} {first}')
+                    lines += (f'  {line}' for line in others)
+        return '\n'.join(lines)
 
     def rows(self) -> Iterator[ReasonRow]:
-        """Yield code, permanence, sentence and fix of each reason.
+        """Yield a row for each reason.
 
         Without hosts there is no reason of any, and a row without a code.
         """
-        if self.kind == 'empty' and not self.reasons:
-            yield None, True, self.headline, None
+        if self.kind in ('empty', 'left-out') and not self.reasons:
+            yield ReasonRow(None, True, self.headline, Cells(None, (), None))
         for reason in self.reasons:
-            fix = reason.fix or None
-            yield str(reason.code), reason.permanent, reason.sentence, fix
+            text = '; '.join((reason.sentence, *reason.also))
+            found = cells(reason.steps())
+            yield ReasonRow(str(reason.code), reason.permanent, text, found)
 
     def fault(self, limit: int = FAULT_BYTES) -> str:
         """Return the tenant's view on one line of at most so many bytes.
@@ -140,7 +159,12 @@ class Explanation:
         target in brief; the changes alone; the same with names cut short;
         as many of these as there is room for.
         """
-        reasons = [r for r in self.reasons if r.for_tenant]
+        reasons = [
+            part
+            for reason in self.reasons
+            if reason.for_tenant
+            for part in reason.tenant_parts
+        ]
         short = [reason.with_short_names() for reason in reasons]
         wordings = (
             [
@@ -171,6 +195,23 @@ class Explanation:
         case = 'moving' if moving else 'one' if count == 1 else 'many'
         template = catalogue.hosts.NO_CAPACITY['some' if fit else case]
         return template.format(fit=fit, count=count)
+
+
+def _tenant_lines(part: Reason, *, also: bool) -> Iterator[str]:
+    """Yield what is in the way and what to do, commands on their lines."""
+    text = part.tenant_text
+    if also:
+        text = catalogue.hosts.TENANT_ALSO.format(text=text)
+    line = text
+    for step in part.tenant_steps():
+        if not step.command:
+            line = _sentences(line, step.line)
+            continue
+        yield _sentences(line, f'{sentence(step.words)}:')
+        yield f'  {step.command}'
+        line = ''
+    if line:
+        yield line
 
 
 def _sentences(*parts: str) -> str:
@@ -216,15 +257,21 @@ def explain(
     """
     if isinstance(finding, FilterResult):
         fit = len(finding.accepted)
-        told = frozenset() if fit else codes_for_tenants(finding)
-        reasons = host_reasons(finding.rejected, told)
-        return _hosts(finding, fit, reasons)
+        answers = rejected(finding)
+        told = () if fit else answers_for_tenants(answers)
+        return _hosts(finding, fit, host_reasons(answers, told))
     if isinstance(finding, Feasibility):
         found = _hosts(
             finding.result, len(finding.fit), feasibility_reasons(finding)
         )
         if not finding.result.verdicts:
-            return replace(found, kind='empty')
+            kind = 'left-out' if finding.left_out else 'empty'
+            count = finding.left_out
+            values = {**found.values, 'count': count, 'n': Count(count)}
+            return replace(found, kind=kind, values=values)
+        if finding.left_out:
+            text = catalogue.hosts.LEFT_OUT.format(count=finding.left_out)
+            found = replace(found, values={**found.values, 'left_out': text})
         if finding.too_many is None:
             return found
         values = {
@@ -255,11 +302,20 @@ def explain(
     )
 
 
-#: Host, whether it fits, code, permanence, every code, sentence, and what to
-#: do.
-HostRow = tuple[
-    str | None, bool, str | None, bool | None, tuple[str, ...], str, str
-]
+class HostRow(NamedTuple):
+    """One host, for programs; or what Placement lacks.
+
+    :ivar host: its name; None for what is about no one host
+    :ivar codes: of all that is against it
+    """
+
+    host: str | None
+    fits: bool
+    code: str | None
+    permanent: bool | None
+    codes: tuple[str, ...]
+    text: str
+    remedy: Cells = Cells(None, (), None)
 
 
 def host_rows(found: Feasibility) -> Iterator[HostRow]:
@@ -267,42 +323,44 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
 
     A host that fits and that Placement does not offer has a reason for it.
     """
-    why, text, fix = None, '', ''
     diagnosis = found.too_many or found.diagnosis
     if diagnosis is not None and diagnosis.cause is not Cause.NONE:
         why = diagnosis_reason(diagnosis)
-        text = why.sentence
-        fix = why.fix
-        yield None, False, why.code, why.permanent, (why.code,), text, fix
+        yield _row(None, why, (why.code,), why.sentence, cells(why.steps()))
     elif found.guests_fit is not None:
         text = catalogue.hosts.GUESTS_FIT.format(
             fit=found.guests_fit, count=found.guests
         )
-        yield None, found.yes, None, None, (), text, ''
-    but_for = frozenset(map(id, found.but_for))
-    unavailable = frozenset(map(id, found.unavailable))
-    row = catalogue.hosts.VERDICTS[NO_CANDIDATE, '']
+        yield HostRow(None, found.yes, None, None, (), text)
+    by_host = {
+        id(answer.verdict): (reason, answer)
+        for reason in feasibility_reasons(found)
+        for answer in reason.answers
+    }
     for verdict in found.result.verdicts:
         name = verdict.host.name
-        if why is not None and id(verdict) in but_for:
-            lacks = replace(why, beside_others=True).text
-            text = f'{printable(name)} {lacks}.'
-            codes = (why.code, *verdict.faults)
-            yield name, False, why.code, why.permanent, codes, text, why.fix
-        elif id(verdict) in unavailable:
-            lacks = row.hosts.format_map(verdict_values((verdict,)))
-            text = f'{printable(name)} {lacks}.'
-            codes = (NO_CANDIDATE,)
-            fix = row.host_advice
-            yield name, False, NO_CANDIDATE, False, codes, text, fix
-        elif verdict.code is None:
-            yield name, True, None, None, (), verdict.message, ''
-        else:
-            # To wait for a slot is no help where something else lacks, too.
-            fix = verdict.fix if found.suits(verdict) else ''
-            code, permanent = str(verdict.code), verdict.permanent
-            codes = tuple(map(str, verdict.faults))
-            yield name, False, code, permanent, codes, verdict.message, fix
+        if id(verdict) not in by_host:
+            yield HostRow(name, True, None, None, (), verdict.message)
+            continue
+        reason, answer = by_host[id(verdict)]
+        codes = answer.codes
+        if reason.is_diagnosed:
+            codes = reason.code, *verdict.faults
+        reason = reason.of_host(answer)
+        remedy = cells(reason.host_steps())
+        yield _row(name, reason, codes, reason.host_text, remedy)
+
+
+def _row(
+    name: str | None,
+    reason: Reason,
+    codes: Iterable[str],
+    text: str,
+    remedy: Cells,
+) -> HostRow:
+    code = str(reason.code)
+    texts = tuple(map(str, codes))
+    return HostRow(name, False, code, reason.permanent, texts, text, remedy)
 
 
 def where_it_fits(feasibility: Feasibility) -> str:
@@ -334,6 +392,7 @@ def _hosts(
             'total': total,
             'n': Count(total),
             'guest': guest_name(result.request),
+            'left_out': '',
         },
         reasons,
     )

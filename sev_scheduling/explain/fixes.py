@@ -8,11 +8,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sev_scheduling.audit.results import AuditFix, Change, Outcome, Plan
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values import Count, fix_values, sentence
-from sev_scheduling.problems import Fix, Target, merge, message
+from sev_scheduling.problems import Caveat, Fix, Target, merge, message
 
 _INDENT = '  '
 
@@ -59,6 +60,109 @@ def _advice(fix: Fix) -> str:
     if fix.advice is None:
         return ''
     return catalogue.fixes.ADVICE[fix.advice].format_map(fix_values(fix))
+
+
+class Step(NamedTuple):
+    """One thing to do.
+
+    :ivar text: what to do; before a command, what it does or when it is
+        right
+    :ivar command: '' where none does it
+    :ivar other: in place of the one before
+    :ivar caveats: what must be true for the command to be the right one
+    :ivar whole: the text is sentences of its own
+    """
+
+    text: str
+    command: str = ''
+    other: bool = False
+    caveats: tuple[Caveat, ...] = ()
+    whole: bool = False
+
+    def joined(self) -> Step:
+        """Return the same, to be done beside what stands before it."""
+        if self.other:
+            return self
+        return self._replace(text=catalogue.fixes.AND.format(text=self.text))
+
+    def of_some(self, count: int) -> Step:
+        """Return the same for some of the hosts."""
+        return self._replace(
+            text=catalogue.fixes.OF_SOME.format(text=self.text, count=count)
+        )
+
+    @property
+    def words(self) -> str:
+        """Its text as a clause."""
+        if self.other:
+            return catalogue.fixes.OTHER.format(text=self.text)
+        return self.text
+
+    @property
+    def line(self) -> str:
+        """All of it as sentences on one line."""
+        words = sentence(self.words)
+        if self.command:
+            return f'{words}: {self.command}'
+        return words if self.whole else f'{words}.'
+
+    def lines(self, mark: str = '') -> Iterator[str]:
+        """Yield it in lines, the command on one of its own."""
+        yield f'{mark}{self.words}{":" if self.command else ""}'
+        if self.command:
+            yield f'{" " * len(mark)}{self.command}'
+
+
+def steps_of(fixes: Iterable[Fix], *, tenant: bool = False) -> Iterator[Step]:
+    """Yield what to change, all of it, and what would do in its place.
+
+    :param tenant: leave out what only operators can change, and begin with
+        whom to ask where others use it as well
+    """
+    for fix in merge(fixes, alternatives=True):
+        if tenant and fix.public and fix.target is not None:
+            template = catalogue.fixes.PUBLIC[fix.target]
+            yield Step(template.format(name=fix.name), whole=True)
+        for n, way in enumerate((fix, *fix.alternatives)):
+            if tenant and way.target is Target.HOST:
+                continue
+            command = way.command()
+            text = (command and condition(way)) or brief(way)
+            yield Step(text, command, n > 0, way.caveats)
+
+
+class Cells(NamedTuple):
+    """What to do, for programs.
+
+    :ivar fix: the commands, a line each; the advice where none does it;
+        None where nothing is known
+    :ivar caveats: what must be true for the commands to be the right ones
+    :ivar advice: sentences about what else is needed, or would do as well
+    """
+
+    fix: str | None
+    caveats: tuple[str, ...]
+    advice: str | None
+
+
+def cells(steps: Sequence[Step]) -> Cells:
+    """Part the commands from all else."""
+    done = [step for step in steps if step.command and not step.other]
+    prose = ' '.join(step.line for step in steps if step not in done)
+    if not done:
+        return Cells(prose or None, (), None)
+    caveats = dict.fromkeys(str(c) for step in done for c in step.caveats)
+    commands = '\n'.join(step.command for step in done)
+    return Cells(commands, tuple(caveats), prose or None)
+
+
+def steps_on_hosts(fixes: Iterable[Fix], *, other: bool) -> Iterator[Step]:
+    """Yield what operators can do on hosts.
+
+    :param other: in place of what flavor or image are to be changed
+    """
+    for fix in fixes:
+        yield Step(brief(fix), other=other)
 
 
 @message.register

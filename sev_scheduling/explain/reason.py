@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from sev_scheduling.diagnosis import (
     Cause,
     Diagnosis,
     Feasibility,
+    HostAnswer,
+    Shortfall,
 )
 from sev_scheduling.diagnosis.remedies import (
     Remedies,
@@ -20,7 +22,12 @@ from sev_scheduling.diagnosis.remedies import (
     of_verdicts,
 )
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import brief, how_to
+from sev_scheduling.explain.fixes import (
+    Step,
+    how_to,
+    steps_of,
+    steps_on_hosts,
+)
 from sev_scheduling.explain.values import (
     Count,
     Values,
@@ -79,7 +86,9 @@ class Reason:
     :ivar of_all: every host gives it
     :ivar beside_others: it is about hosts beside others, which have been
         counted: those that would do but for what a diagnosis names
-    :ivar verdicts: of the hosts that have been counted
+    :ivar answers: of the hosts that have been counted
+    :ivar nearest: of these, the one against which there is least, where a
+        tenant reads of it
     """
 
     code: str
@@ -90,12 +99,18 @@ class Reason:
     of_hosts: tuple[Fix, ...] = ()
     of_all: bool = False
     beside_others: bool = False
-    verdicts: tuple[Verdict, ...] = ()
+    answers: tuple[HostAnswer, ...] = ()
+    nearest: HostAnswer | None = None
 
     @property
     def permanent(self) -> bool:
         """Whether it stays until somebody changes something."""
         return self.code not in _PASSING
+
+    @property
+    def is_diagnosed(self) -> bool:
+        """Whether Placement was asked for it, and confirmed it or not."""
+        return isinstance(self.finding, Diagnosis) and not self.finding.partial
 
     @property
     def guests_fit(self) -> int | None:
@@ -128,6 +143,10 @@ class Reason:
         text = row.hosts.format_map(values)
         if not isinstance(self.finding, Diagnosis):
             return text
+        if self.finding.partial:
+            return catalogue.placement.FAILS.format(
+                what=text, n=Count(self.hosts)
+            )
         text = _but_for(self.finding, values, text, self.beside_others)
         count = _hosts_of(self.finding)
         return f'{count} {text}' if count and not self.hosts else text
@@ -137,7 +156,7 @@ class Reason:
         """The same in a sentence that says how many hosts."""
         if isinstance(self.finding, Problem):
             return self.finding.message
-        if isinstance(self.finding, Diagnosis):
+        if isinstance(self.finding, Diagnosis) and not self.finding.partial:
             alone = replace(self, hosts=0, beside_others=False)
             return f'{sentence(alone.text)}.'
         return catalogue.hosts.GROUP.format(
@@ -145,25 +164,11 @@ class Reason:
         )
 
     @property
-    def fix(self) -> str:
-        """What an operator can do, or ''."""
-        if isinstance(self.finding, Problem):
-            return str(self.finding.fix)
-        row, values = self._row
-        if row.advice:
-            return row.advice.format_map(values)
-        change = how_to(self.changes)
-        hosts = ' and '.join(map(brief, self.of_hosts))
-        if change and hosts:
-            return catalogue.fixes.ON_HOSTS.format(change=change, hosts=hosts)
-        return change or hosts
-
-    @property
     def names(self) -> str:
         """The first hosts by name and how many more; '' without hosts."""
-        if not self.verdicts:
+        if not self.answers:
             return ''
-        names = [printable(verdict.host.name) for verdict in self.verdicts]
+        names = [printable(a.verdict.host.name) for a in self.answers]
         more = len(names) - _FIRST_NAMES
         template = (
             catalogue.hosts.NAMES_MORE if more > 0 else catalogue.hosts.NAMES
@@ -175,26 +180,116 @@ class Reason:
     @property
     def further(self) -> tuple[Reason, ...]:
         """What else is against some of its hosts, the largest group first."""
-        others = (
-            replace(verdict, code=code, also=())
-            for verdict in self.verdicts
-            for code in verdict.also
+        if self.is_diagnosed:
+            return ()
+        return _grouped(
+            each
+            for answer in self.answers
+            for n, each in enumerate(answer.each())
+            if n
         )
-        return _grouped(others)
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """What else is against its hosts, a line each."""
+        return tuple(
+            (
+                catalogue.hosts.SOME_ALSO
+                if other.hosts < self.hosts
+                else catalogue.hosts.ALL_ALSO
+            ).format(count=other.hosts, text=other.text)
+            for other in self.further
+        )
 
     def details(self) -> Iterator[str]:
         """Yield the lines below its text, for operators."""
         if self.names:
             yield self.names
+        yield from self.also
+        for step in self.steps():
+            yield from step.lines('-> ')
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return what operators can do against all that is in the way."""
+        steps = [*self._own_steps]
+        of_all = [r for r in self.further if r.hosts == self.hosts]
+        if of_all and not steps:
+            steps += self._wait
+        for other in of_all:
+            more = other._own_steps or other._wait
+            steps += [step.joined() for step in more] if steps else more
         for other in self.further:
-            some = other.hosts < self.hosts
-            template = (
-                catalogue.hosts.SOME_ALSO if some else catalogue.hosts.ALL_ALSO
+            # Where none is a solution for any, the text is enough.
+            if steps and other.hosts < self.hosts:
+                more = other._own_steps
+                steps += [step.of_some(other.hosts) for step in more]
+        return tuple(dict.fromkeys(steps))
+
+    @property
+    def _own_steps(self) -> tuple[Step, ...]:
+        if isinstance(self.finding, Problem):
+            return tuple(steps_of([self.finding.fix]))
+        row, values = self._row
+        found = [*steps_of(self.changes)]
+        if row.advice:
+            text = row.advice.format_map(values)
+            found.append(Step(text, other=bool(found)))
+            if not self.changes:
+                return tuple(found)
+        return (*found, *steps_on_hosts(self.of_hosts, other=bool(found)))
+
+    @property
+    def _wait(self) -> tuple[Step, ...]:
+        """What there is to wait for, where nothing is to be changed."""
+        row, values = self._row
+        return (Step(row.wait.format_map(values)),) if row.wait else ()
+
+    @property
+    def tenant_parts(self) -> tuple[Reason, ...]:
+        """All that is in the way of the nearest host, a reason each.
+
+        What a tenant can change comes last.
+        """
+        if self.nearest is None:
+            return (self,)
+        others = [*self.nearest.each()][1:]
+        parts = [replace(self, nearest=None), *_grouped_alone(others)]
+        return tuple(sorted(parts, key=lambda part: bool(part.changes)))
+
+    def tenant_steps(self) -> tuple[Step, ...]:
+        """Return what a tenant can do; the texts are sentences."""
+        if isinstance(self.finding, Problem):
+            fixes: Sequence[Fix] = [self.finding.fix]
+        else:
+            fixes = self.changes
+        if steps := tuple(steps_of(fixes, tenant=True)):
+            return steps
+        row, values = self._row
+        advice = row.tenant_advice or catalogue.rows.ASK_OPERATOR
+        return (Step(advice.format_map(values), whole=True),)
+
+    def of_host(self, answer: HostAnswer) -> Reason:
+        """Return what is said of one of its hosts."""
+        if self.is_diagnosed:
+            return replace(
+                self, hosts=1, beside_others=True, answers=(answer,)
             )
-            yield template.format(count=other.hosts, text=other.text)
-        fixes = [self.fix, *(other.fix for other in self.further)]
-        for fix in dict.fromkeys(filter(None, fixes)):
-            yield f'-> {fix}'
+        return _reason((answer,), self.of_all)
+
+    @property
+    def host_text(self) -> str:
+        """What is against its one host, in a sentence."""
+        name = printable(self.answers[0].verdict.host.name)
+        parts = replace(self, of_all=True).text, *self.also
+        return catalogue.hosts.HOST.format(name=name, text='; '.join(parts))
+
+    def host_steps(self) -> tuple[Step, ...]:
+        """Return what can be done about its one host."""
+        if steps := self.steps():
+            return steps
+        row, values = self._row
+        text = row.host_advice.format_map(values)
+        return (Step(text, whole=True),) if text else ()
 
     @property
     def tenant_text(self) -> str:
@@ -204,6 +299,8 @@ class Reason:
         if isinstance(self.finding, Problem):
             return self.finding.message
         row, values = self._row
+        if isinstance(self.finding, Diagnosis) and self.finding.partial:
+            return catalogue.placement.TENANT_FAILS.format_map(values)
         return row.tenant.format_map(values)
 
     @property
@@ -245,52 +342,109 @@ def _shortened(name: str | None) -> str | None:
 
 
 def host_reasons(
-    verdicts: Iterable[Verdict], told: Collection[str]
+    answers: Iterable[HostAnswer], told: Collection[HostAnswer]
 ) -> tuple[Reason, ...]:
     """Group hosts by why they will not do, the largest group first.
 
-    :param verdicts: hosts that are rejected, or that fit and are not offered
-    :param told: the codes that help a tenant
+    :param answers: of hosts that are rejected, or that fit and are not
+        offered
+    :param told: of the hosts that a tenant reads of
     """
-    return tuple(
-        replace(reason, for_tenant=reason.code in told)
-        for reason in _grouped(verdicts)
-    )
-
-
-def _grouped(verdicts: Iterable[Verdict]) -> tuple[Reason, ...]:
-    """Group hosts by why they will not do, the largest group first."""
-    groups: defaultdict[tuple[Any, ...], list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        groups[_group(verdict)].append(verdict)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    of_all = len(groups) == 1
+    known = frozenset(map(id, told))
     reasons = []
-    for _, group in ordered:
-        code = group[0].code or NO_CANDIDATE
-        found = of_verdicts(group)
-        if code == VerdictCode.NO_POOL and not of_all:
-            found = Remedies()
+    for reason in _grouped(answers):
+        of_tenants = [a for a in reason.answers if id(a) in known]
+        nearest = min(of_tenants, key=lambda a: len(a.faults), default=None)
         reasons.append(
-            Reason(
-                code,
-                tuple(group),
-                len(group),
-                changes=found.changes,
-                of_hosts=found.of_hosts,
-                of_all=of_all,
-                verdicts=tuple(group),
-            )
+            replace(reason, for_tenant=bool(of_tenants), nearest=nearest)
         )
     return tuple(reasons)
 
 
-def codes_for_tenants(result: FilterResult) -> frozenset[str]:
-    """Return the codes of rejected hosts that help a tenant."""
-    codes = frozenset(str(verdict.code) for verdict in result.rejected)
-    if not result.accepted and codes <= _OF_OPERATORS:
-        return codes - ({VerdictCode.NO_POOL} if len(codes) > 1 else set())
-    return codes - _OF_OPERATORS
+def rejected(result: FilterResult) -> tuple[HostAnswer, ...]:
+    """Return what is against the hosts that are rejected."""
+    return tuple(map(HostAnswer, result.rejected))
+
+
+def _grouped(answers: Iterable[HostAnswer]) -> tuple[Reason, ...]:
+    """Group hosts by why they will not do, the largest group first."""
+    groups: defaultdict[tuple[Any, ...], list[HostAnswer]] = defaultdict(list)
+    for answer in answers:
+        groups[_group(answer)].append(answer)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    of_all = len(groups) == 1
+    return tuple(_reason(tuple(group), of_all) for _, group in ordered)
+
+
+def _grouped_alone(answers: Iterable[HostAnswer]) -> Iterator[Reason]:
+    for answer in answers:
+        yield from _grouped([answer])
+
+
+def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> Reason:
+    """Return the reason of hosts that have one in common."""
+    first = answers[0]
+    if first.verdict.code is None and first.unmet:
+        reason = diagnosis_reason(_lacking(answers))
+        return replace(reason, hosts=len(answers), answers=answers)
+    verdicts = tuple(answer.verdict for answer in answers)
+    code = first.verdict.code or NO_CANDIDATE
+    found = of_verdicts(verdicts)
+    if code == VerdictCode.NO_POOL and not of_all:
+        found = Remedies()
+    return Reason(
+        code,
+        verdicts,
+        len(answers),
+        changes=found.changes,
+        of_hosts=found.of_hosts,
+        of_all=of_all,
+        answers=answers,
+    )
+
+
+def _lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
+    """Return as a diagnosis what hosts lack, the same all of them."""
+    constraints = [unmet.constraint for unmet in answers[0].unmet]
+    shortfalls = []
+    for n, constraint in enumerate(constraints):
+        left = [(a.unmet[n].left, a.verdict.host.name) for a in answers]
+        known = [(most, name) for most, name in left if most is not None]
+        if known:
+            best, name = max(known, key=lambda one: one[0])
+            shortfalls.append(
+                Shortfall(constraint.name, constraint.requested, best, name)
+            )
+    causes = {constraint.cause for constraint in constraints}
+    return Diagnosis(
+        request=answers[0].verdict.request,
+        cause=causes.pop() if len(causes) == 1 else Cause.SEVERAL,
+        constraints=tuple(constraints),
+        shortfalls=tuple(shortfalls),
+        partial=True,
+    )
+
+
+def answers_for_tenants(
+    answers: Sequence[HostAnswer],
+) -> tuple[HostAnswer, ...]:
+    """Return the answers that help a tenant, where no host fits.
+
+    Not those of hosts that have all against them that another has, and more.
+    """
+    codes = {answer.verdict.code for answer in answers}
+    left_out = _OF_OPERATORS
+    if codes <= _OF_OPERATORS:
+        left_out = _OF_OPERATORS & (
+            {VerdictCode.NO_POOL} if len(codes) > 1 else set()
+        )
+    return _nearest([a for a in answers if a.verdict.code not in left_out])
+
+
+def _nearest(answers: Sequence[HostAnswer]) -> tuple[HostAnswer, ...]:
+    sets = {answer.faults for answer in answers}
+    least = {one for one in sets if not any(other < one for other in sets)}
+    return tuple(answer for answer in answers if answer.faults in least)
 
 
 def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
@@ -299,36 +453,28 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
     A tenant is not told what it outweighs: what could be changed, or waited
     for, on hosts that lack something else as well.
     """
-    result, diagnosis = found.result, found.diagnosis
-    told: frozenset[str] = frozenset()
-    if not found.fit:
-        told = codes_for_tenants(result)
-        if diagnosis is None or diagnosis.cause is Cause.NONE:
-            told |= {NO_CANDIDATE}
+    diagnosis = found.diagnosis
     confirmed = diagnosis is not None and diagnosis.confirmed
-    suiting = [v for v in result.rejected if found.suits(v)]
-    helping = told & {str(v.code) for v in suiting}
+    answers = found.answers
+    counted = {id(verdict) for verdict in found.but_for}
+    left = [a for a in answers if id(a.verdict) not in counted]
     # To set the machine type is all that it takes.
-    needs_no_more = found.suitable is not None and any(
-        v.faults == (VerdictCode.MACHINE_TYPE_NOT_Q35,) for v in suiting
-    )
-    if confirmed and needs_no_more:
-        told = frozenset({VerdictCode.MACHINE_TYPE_NOT_Q35})
-    elif confirmed and found.suitable is not None:
-        told = helping & {VerdictCode.NO_FREE_SLOT}
-    elif confirmed:
-        told = helping & _OF_TENANTS
-    elif helping:
-        told = helping
-    counted = frozenset(map(id, found.but_for))
-    others = host_reasons(
-        [
-            verdict
-            for verdict in (*result.rejected, *found.unavailable)
-            if id(verdict) not in counted
-        ],
-        told,
-    )
+    ready = [
+        answer
+        for answer in answers
+        if found.suitable is not None
+        and answer.faults == {VerdictCode.MACHINE_TYPE_NOT_Q35}
+    ]
+    told: Sequence[HostAnswer] = ()
+    if found.fit:
+        pass
+    elif not confirmed:
+        told = _for_tenant(found, answers)
+    elif ready:
+        told = ready
+    else:
+        told = [a for a in _nearest(left) if _helps(found, a)]
+    others = host_reasons(left, told)
     if found.too_many is not None:
         return (diagnosis_reason(found.too_many), *others)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
@@ -336,17 +482,46 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
     reason = replace(
         diagnosis_reason(diagnosis),
         hosts=len(counted),
-        for_tenant=not needs_no_more,
+        for_tenant=not (confirmed and ready),
         beside_others=bool(counted),
-        verdicts=tuple(found.but_for),
+        answers=tuple(a for a in answers if id(a.verdict) in counted),
     )
     return (reason, *others) if confirmed else (*others, reason)
 
 
-def _group(verdict: Verdict) -> tuple[Any, ...]:
-    """Return what verdicts of one group share, in the order of judgement."""
+def _for_tenant(
+    found: Feasibility, answers: Sequence[HostAnswer]
+) -> tuple[HostAnswer, ...]:
+    """Return what a tenant reads of hosts, beside no confirmed cause."""
+    diagnosis = found.diagnosis
+    if diagnosis is not None and diagnosis.cause is not Cause.NONE:
+        answers = [a for a in answers if not a.verdict.fits]
+    told = answers_for_tenants(answers)
+    # What keeps off hosts that would do is told, and not what others lack.
+    helping = [
+        a
+        for a in told
+        if found.suits(a.verdict) and not a.unmet and not a.verdict.fits
+    ]
+    return _nearest(helping or told)
+
+
+def _helps(found: Feasibility, answer: HostAnswer) -> bool:
+    """Whether it helps a tenant beside a cause that is confirmed."""
+    verdict = answer.verdict
+    if found.suitable is None:
+        return verdict.code in _OF_TENANTS
+    return answer.faults == {VerdictCode.NO_FREE_SLOT}
+
+
+def _group(answer: HostAnswer) -> tuple[Any, ...]:
+    """Return what answers of one group share, in the order of judgement."""
+    verdict = answer.verdict
     position = _CODES.index(verdict.code or NO_CANDIDATE)
-    if verdict.code in (None, VerdictCode.NO_POOL) or verdict.model is None:
+    if verdict.code is None:
+        constraints = tuple(str(unmet.constraint) for unmet in answer.unmet)
+        return position, '', '', '', constraints
+    if verdict.code is VerdictCode.NO_POOL or verdict.model is None:
         return position, '', '', ''
     case = verdict_case([verdict])
     machine_type = verdict.machine_type if case == 'default' else None

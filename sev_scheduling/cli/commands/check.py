@@ -16,9 +16,11 @@ from sev_scheduling.cli.options.inputs import (
     read_input,
     read_request,
 )
+from sev_scheduling.cli.output import lines, words
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.explain.explanation import explain
-from sev_scheduling.problems import Severity
+from sev_scheduling.explain.fixes import cells, steps_of
+from sev_scheduling.problems import Problem, Severity
 from sev_scheduling.rules.validation import validate
 
 
@@ -39,7 +41,7 @@ class Check(Fixing):
     """
 
     columns: tuple[str, ...] = (
-        *('Code', 'Severity', 'Where', 'Message', 'Fix'),
+        *('Code', 'Severity', 'Where', 'Message', 'Fix', 'Caveats', 'Advice'),
     )
     statuses: Mapping[Severity | None, int] = {
         None: 0,
@@ -65,10 +67,7 @@ class Check(Fixing):
             read_request(parsed_args), parsed_args.machine_type
         )
         self.report(explain(validation), no=bool(validation.errors))
-        return [
-            (str(p.code), str(p.severity), p.where, p.message, str(p.fix))
-            for p in validation
-        ]
+        return [*map(_row, validation)]
 
     def _fixes(
         self, parsed_args: argparse.Namespace
@@ -93,3 +92,12 @@ class Check(Fixing):
             ),
             open_cloud(parsed_args) if parsed_args.apply else None,
         )
+
+
+def _row(problem: Problem) -> Sequence[Any]:
+    remedy = cells([*steps_of([problem.fix])])
+    return (
+        *(str(problem.code), str(problem.severity), problem.where),
+        *(problem.message, words(remedy.fix)),
+        *(lines(*remedy.caveats), words(remedy.advice)),
+    )

@@ -15,7 +15,7 @@ from sev_scheduling.cli.options.servers import (
     add_server_option,
     read_server_requests,
 )
-from sev_scheduling.cli.output import Cell, Words
+from sev_scheduling.cli.output import Words, lines, words
 from sev_scheduling.diagnosis import Feasibility, Matter
 from sev_scheduling.exceptions import InputError, PlacementDenied
 from sev_scheduling.explain.explanation import (
@@ -24,6 +24,7 @@ from sev_scheduling.explain.explanation import (
     host_rows,
     where_it_fits,
 )
+from sev_scheduling.explain.fixes import cells, steps_of
 from sev_scheduling.explain.server import ServerExplanation
 from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import Validation, validate
@@ -58,7 +59,7 @@ class Explain(Words):
 
     columns = (
         *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-        *('Matter', 'Faults', 'Guests'),
+        *('Matter', 'Faults', 'Guests', 'Caveats', 'Advice'),
     )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -169,42 +170,53 @@ def _empty_row(found: Feasibility, *, tenant: bool) -> Row:
     text = said.tenant_headline if tenant else said.headline
     return (
         *(None, False, None, None, text, None),
-        *(str(Matter.HOSTS), _faults(), None),
+        *(str(Matter.HOSTS), lines(), None, lines(), None),
     )
 
 
 def _problem_row(problem: Problem) -> Row:
+    remedy = cells([*steps_of([problem.fix])])
     return (
-        *(None, False, str(problem.code), True, problem.message),
-        *(str(problem.fix), str(Matter.REQUEST), _faults(problem.code), None),
+        *(
+            None,
+            False,
+            str(problem.code),
+            True,
+            problem.message,
+            words(remedy.fix),
+        ),
+        *(str(Matter.REQUEST), lines(problem.code), None),
+        *(lines(*remedy.caveats), words(remedy.advice)),
     )
 
 
 def _tenant_rows(found: Feasibility) -> Iterator[Row]:
     for reason in explain(found).reasons:
         if reason.for_tenant:
+            parts = reason.tenant_parts
+            texts = [part.tenant_text for part in parts]
+            steps = [step for part in parts for step in part.tenant_steps()]
+            remedy = cells([*dict.fromkeys(steps)])
             yield (
                 *(None, False, str(reason.code), reason.permanent),
-                *(reason.tenant_text, reason.tenant_fix or None),
+                *(' '.join(texts), words(remedy.fix)),
                 _matter_of_host(reason.permanent),
-                *(_faults(reason.code), reason.guests_fit),
+                *(lines(*(p.code for p in parts)), reason.guests_fit),
+                *(lines(*remedy.caveats), words(remedy.advice)),
             )
 
 
 def _host_rows(found: Feasibility) -> Iterator[Row]:
-    for name, fits, code, permanent, codes, text, fix in host_rows(found):
-        matter = None if permanent is None else _matter_of_host(permanent)
-        fit = found.guests_fit if name is None else None
+    for row in host_rows(found):
+        matter = None
+        if row.permanent is not None:
+            matter = _matter_of_host(row.permanent)
         yield (
-            *(name, fits, code, permanent, text, fix or None, matter),
-            *(_faults(*codes), fit),
+            *(row.host, row.fits, row.code, row.permanent, row.text),
+            *(words(row.remedy.fix), matter, lines(*row.codes)),
+            found.guests_fit if row.host is None else None,
+            *(lines(*row.remedy.caveats), words(row.remedy.advice)),
         )
-
-
-def _faults(*codes: str) -> Cell:
-    """Return every code: a list to programs, lines to people."""
-    texts = [*map(str, codes)]
-    return Cell(texts, '\n'.join(texts))
 
 
 def _matter_of_host(permanent: bool) -> str:

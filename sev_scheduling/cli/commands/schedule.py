@@ -17,7 +17,7 @@ from sev_scheduling.cli.options.inputs import (
     read_request,
 )
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
-from sev_scheduling.cli.output import Rows
+from sev_scheduling.cli.output import Rows, lines, words
 from sev_scheduling.exceptions import Explained, NoCapacity
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.rules.validation import Validation, validate
@@ -55,7 +55,22 @@ def _why(
     if parsed_args.formatter not in _SELF_DESCRIBING:
         return []
     model = validation.request.model_name
-    return [(None, None, model, None, *row, fit) for row in explanation.rows()]
+    return [
+        (
+            *(
+                None,
+                None,
+                model,
+                None,
+                code,
+                permanent,
+                text,
+                words(remedy.fix),
+            ),
+            *(fit, lines(*remedy.caveats), words(remedy.advice)),
+        )
+        for code, permanent, text, remedy in explanation.rows()
+    ]
 
 
 class Schedule(Rows):
@@ -73,7 +88,10 @@ class Schedule(Rows):
     """
 
     placed = ('Instance', 'Host', 'Model', 'Provider')
-    columns = (*placed, 'Code', 'Permanent', 'Message', 'Fix', 'Guests')
+    columns = (
+        *(*placed, 'Code', 'Permanent', 'Message', 'Fix', 'Guests'),
+        *('Caveats', 'Advice'),
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         add_request_options(parser)

@@ -105,8 +105,11 @@ PUBLIC: Mapping[Target, str] = {
 
 OR = 'Or {others}.'
 
-#: What operators can do in place of a change to flavor or image.
-ON_HOSTS = '{change}, or {hosts}'
+#: How one thing to do follows another: beside it, in its place, for some of
+#: the hosts alone.
+AND = 'and {text}'
+OTHER = 'or {text}'
+OF_SOME = 'and for {count} of them, {text}'
 
 #: A change to what a target holds, in brief.
 CHANGES: Mapping[tuple[Target, bool], str] = {
@@ -139,8 +142,7 @@ PROPERTY_OF_IT: Mapping[Target | None, str] = {
     Target.SERVER: 'it on the stopped server',
 }
 
-#: What sets the machine type: for operators, for tenants.
-SET_MACHINE_TYPE = 'set hw_machine_type={needs} on {target}: {command}'
+#: What sets the machine type, for tenants on one line.
 SET_IT = 'Set {it}: {command}'
 
 #: About what is to be changed.

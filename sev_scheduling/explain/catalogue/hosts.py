@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sev_scheduling.diagnosis import NO_CANDIDATE
-from sev_scheduling.explain.catalogue.fixes import SET_IT, SET_MACHINE_TYPE
+from sev_scheduling.explain.catalogue.fixes import SET_IT
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER, Row
 from sev_scheduling.hosts.verdict import VerdictCode
 
@@ -60,7 +60,6 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     (VerdictCode.MACHINE_TYPE_NOT_Q35, 'default'): Row(
         '{n:defaults|default} to machine type {machine_type}; {model} needs '
         '{needs}',
-        advice=SET_MACHINE_TYPE,
         tenant='The {image} names no machine type, and hosts give it '
         '{machine_type}; {model} needs {needs}.',
         tenant_advice=SET_IT,
@@ -69,14 +68,12 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     (VerdictCode.MACHINE_TYPE_NOT_Q35, 'unknown'): Row(
         '{n:does not publish its|do not publish their} default machine type; '
         '{model} needs {needs}',
-        advice=SET_MACHINE_TYPE,
         tenant='The {image} names no machine type; {model} needs {needs}.',
         tenant_advice=SET_IT,
         host_advice='{command}',
     ),
     (VerdictCode.MACHINE_TYPE_NOT_Q35, 'image'): Row(
         '{n:was|were} asked for {machine_type}; {model} needs {needs}',
-        advice=SET_MACHINE_TYPE,
         tenant='The {image} asks for machine type {machine_type}; {model} '
         'needs {needs}.',
         tenant_advice=SET_IT,
@@ -96,12 +93,14 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         tenant='All {model} slots that it could use are taken now.',
         tenant_advice=TRY_LATER,
         host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+        wait='wait until a guest on {these} is deleted, or add hosts',
     ),
     (VerdictCode.NO_FREE_SLOT, 'uncounted'): Row(
         '{n:has|have} no free {model} slot',
         tenant='All {model} slots that it could use are taken now.',
         tenant_advice=TRY_LATER,
         host_advice='Wait until a guest on {these} is deleted, or add hosts.',
+        wait='wait until a guest on {these} is deleted, or add hosts',
     ),
     (NO_CANDIDATE, ''): Row(
         '{n:lacks|lack} something else that is asked for (resources, traits, '
@@ -110,6 +109,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'something else that is asked for.',
         tenant_advice='Use a flavor that asks for less.',
         host_advice='Use a flavor that asks for less.',
+        wait='use a flavor that asks for less',
     ),
 }
 
@@ -119,11 +119,11 @@ WEAKER = '{name} (protects less)'
 #: The first line: for operators, for tenants.
 HEADLINES: Mapping[str, tuple[str, str]] = {
     'hosts': (
-        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{end}',
         'This {guest} can be placed.',
     ),
     'no-host': (
-        '{fit} of {total} {n:host|hosts} can run this {guest}{end}',
+        '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{end}',
         'No host can run this {guest}:',
     ),
     'empty': (
@@ -131,6 +131,11 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         'reported to it yet, or the options leave all of them out{end}',
         'No host can run this {guest}, as Placement lists none. '
         f'{ASK_OPERATOR}',
+    ),
+    'left-out': (
+        'No host can run this {guest}: the options leave out '
+        '{count} of {count} compute {n:host|hosts}{end}',
+        'No host can run this {guest}:',
     ),
     'candidates': (
         'Placement has candidates for this {guest}.',
@@ -150,6 +155,9 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         'Not all of these {guest}s can be placed:',
     ),
 }
+
+#: After the number of hosts, where a scope leaves out others.
+LEFT_OUT = ', of those that the options do not leave out ({count} more)'
 
 #: One host that fits.
 FITS = '{host} can take it: {free} of {usable} {model} slots free.'
@@ -192,6 +200,10 @@ NAMES_MORE = '{names} and {more} more'
 
 #: A group in a sentence of its own.
 GROUP = '{count} {n:host|hosts} {text}.'
+
+#: What else is against a host, for tenants and on one line.
+TENANT_ALSO = 'Also: {text}'
+HOST = '{name} {text}.'
 
 #: What else keeps out hosts of a group: some of them, all of them.
 SOME_ALSO = '{count} of them also {text}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sev_scheduling.diagnosis import Cause
-from sev_scheduling.explain.catalogue.fixes import SET_IT, SET_MACHINE_TYPE
+from sev_scheduling.explain.catalogue.fixes import SET_IT
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER, Row
 
 #: Whether anything but encryption and slots is asked of the hosts.
@@ -18,7 +18,11 @@ SUCH_HOSTS = {
 #: Hosts that lack one thing alone; ``{what}`` is the row's own text.
 BUT_FOR = 'of {total} {such} would do but for {what}'
 
-#: The same, of hosts whose number stands before it.
+#: What hosts lack, as far as Placement shows it.
+FAILS = '{n:fails|fail} on {what}'
+TENANT_FAILS = 'Hosts lack some of what is asked for: {tenant_names}.'
+
+#: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
 _ASK_FOR_LESS = 'Use a smaller flavor, or try again later.'
@@ -122,7 +126,6 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.MACHINE_TYPE, ''): Row(
         'their default machine type',
-        advice=SET_MACHINE_TYPE,
         tenant='The {image} names no machine type, and hosts that could run '
         'it default to another than {needs}.',
         tenant_advice=SET_IT,
@@ -163,8 +166,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.GROUP_POLICY, ''): Row(
         'group_policy=isolate',
-        advice='set group_policy=none on the flavor, or use hosts with nested '
-        'pools',
+        advice='use hosts with nested pools',
         tenant="The flavor's group_policy=isolate cannot be met.",
         tenant_advice='Use a flavor with group_policy=none.',
     ),

@@ -34,6 +34,7 @@ class Row:
     :ivar tenant: a sentence without host names and numbers
     :ivar tenant_advice: what a tenant can do
     :ivar host_advice: what to do about one host
+    :ivar wait: what there is to wait for, where nothing is to be changed
     """
 
     hosts: str
@@ -41,6 +42,7 @@ class Row:
     tenant: str = ''
     tenant_advice: str = ''
     host_advice: str = ''
+    wait: str = ''
 
 
 class NoteRow(NamedTuple):

@@ -6,7 +6,7 @@ from tests.contract.cli_placement.conftest import CLOUD
 
 COLUMNS = [
     *('Host', 'Fits', 'Code', 'Permanent', 'Message', 'Fix'),
-    *('Matter', 'Faults', 'Guests'),
+    *('Matter', 'Faults', 'Guests', 'Caveats', 'Advice'),
 ]
 NAMES = ['epyc', 'default', 'full', 'genoa', 'plain']
 
@@ -103,8 +103,8 @@ def test_all_faults_of_a_host_are_shown(run, write, sev):
         **{f'bad-{n}': ['machine-type-not-q35'] for n in range(1, 8)},
         'full-1': ['machine-type-not-q35', 'no-free-slot'],
     }
-    shown = [line.strip() for line in text if '->' not in line]
-    assert shown[-3:] == [
+    shown = [line.strip() for line in text]
+    assert shown[-6:-3] == [
         '8  default to machine type pc; amd-sev needs q35',
         'bad-1, bad-2, bad-3, bad-4, bad-5 and 3 more',
         '1 of them also has no free amd-sev slot (4 of 4 in use)',
@@ -121,8 +121,11 @@ def test_operators_read_counts_and_where_it_fits(explain, sev):
         '     genoa, plain',
         '  1  defaults to machine type pc; amd-sev needs q35',
         '     default',
-        '     -> set hw_machine_type=q35 on the image: openstack image set '
-        '--property hw_machine_type=q35 debian-13-uefi',
+        '     -> if the image runs on q35:',
+        '        openstack image set --property hw_machine_type=q35 '
+        'debian-13-uefi',
+        '     -> or set [libvirt] hw_machine_type = x86_64=q35 in nova.conf '
+        'of every such host',
         '  1  has no free amd-sev slot (4 of 4 in use)',
         '     full',
         'It fits on epyc-1 (2 free), epyc-2 (2 free).',
@@ -152,12 +155,14 @@ def test_tenants_read_neither_names_nor_counts(explain, flavor, write):
             'Permanent': True,
             'Message': 'No host offers intel-tdx memory encryption; hosts '
             'offer amd-sev (protects less), amd-sev-snp.',
-            'Fix': "Flavor m1.tdx is public: ask the cloud's operator, or "
-            'choose another flavor. If amd-sev-snp is wanted: openstack '
-            'flavor set --property hw:mem_encryption_model=amd-sev-snp m1.tdx',
+            'Fix': 'openstack flavor set --property '
+            'hw:mem_encryption_model=amd-sev-snp m1.tdx',
             'Matter': 'hosts',
             'Faults': ['no-pool'],
             'Guests': None,
+            'Caveats': ['model-wanted'],
+            'Advice': "Flavor m1.tdx is public: ask the cloud's operator, or "
+            'choose another flavor.',
         }
     ]
 
@@ -267,9 +272,10 @@ def test_some_hosts_that_agree_may_lack_something_else(run, write, image):
     assert ran.status == 0
     assert ran.out.splitlines() == [
         '2 of 4 hosts can run this amd-sev guest:',
-        '  2  lack something else that is asked for (resources, traits, '
-        'aggregates)',
+        '  2  fail on MEMORY_MB: 8192 asked for, 4096 left on the best '
+        '(epyc-4096-1), 4096 short',
         '     epyc-4096-1, epyc-4096-2',
+        '     -> use a flavor with less MEMORY_MB, or add hosts',
         'It fits on epyc-8192-1 (2 free), epyc-8192-2 (2 free).',
     ]
 

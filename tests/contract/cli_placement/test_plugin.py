@@ -75,7 +75,7 @@ def openstack(known, placement, capsys, monkeypatch):
 
 def command(row):
     """Return the words of a fix that is a command."""
-    return shlex.split(row['Fix'].partition(' (or ')[0])
+    return shlex.split(row['Fix'])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 COLUMNS = ['Instance', 'Host', 'Model', 'Provider']
-WHY = ['Code', 'Permanent', 'Message', 'Fix', 'Guests']
+WHY = ['Code', 'Permanent', 'Message', 'Fix', 'Guests', 'Caveats', 'Advice']
 
 
 @pytest.fixture

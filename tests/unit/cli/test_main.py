@@ -190,7 +190,7 @@ def test_debug_shows_where(run_raising, error, status):
         pytest.param(
             ['check', '--flavor', 'x', '-c', 'Fish'],
             "sev-scheduling: --column 'Fish' is not one of Code, Severity, "
-            'Where, Message, Fix.\n',
+            'Where, Message, Fix, Caveats, Advice.\n',
             id='a column that is none',
         ),
         pytest.param(

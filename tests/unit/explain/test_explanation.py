@@ -58,15 +58,18 @@ def test_both_views_of_a_cloud_without_a_fitting_host():
         '     full-0, full-1, full-2, full-3\n'
         '  2  default to machine type pc; amd-sev needs q35\n'
         '     old-0, old-1\n'
-        '     -> set hw_machine_type=q35 on the image: '
-        'openstack image set --property hw_machine_type=q35 ubuntu-24.04'
+        '     -> if the image runs on q35:\n'
+        '        openstack image set --property hw_machine_type=q35 '
+        'ubuntu-24.04\n'
+        '     -> or set [libvirt] hw_machine_type = x86_64=q35 in nova.conf '
+        'of every such host'
     )
     assert explanation.tenant() == (
         'No host can run this amd-sev guest:\n'
         '- All amd-sev slots that it could use are taken now. Try again '
         'later, or delete an encrypted server.\n'
         '- The image names no machine type, and hosts give it pc; amd-sev '
-        f'needs q35. Set it: {SET_Q35}'
+        f'needs q35. If the image runs on q35:\n    {SET_Q35}'
     )
 
 
@@ -82,8 +85,8 @@ def test_a_server_that_exists_has_an_image_of_its_own():
     )
 
     assert explanation.commands == (command,)
-    assert explanation.operator().endswith(
-        f'-> set hw_machine_type=q35 on the stopped server: {command}'
+    assert f'-> if the image runs on q35:\n        {command}\n' in (
+        explanation.operator()
     )
     assert explanation.fault(230) == (
         'The image names no machine type, and hosts give it pc; amd-sev needs '
@@ -108,7 +111,7 @@ def test_counts_are_right_aligned_and_sorted_as_numbers():
         '   1  defaults to machine type pc; amd-sev needs q35',
         '      pc',
     ]
-    assert text.splitlines()[7].startswith('      -> set hw_machine_type')
+    assert text.splitlines()[7].startswith('      -> if the image runs')
 
 
 def test_groups_of_the_same_size_keep_the_order_of_judgement():

@@ -67,6 +67,14 @@ def reason(cause, *constraints, request=None, **figures):
     return found
 
 
+def steps(found):
+    """Return what operators can do, on one line."""
+    return '; '.join(
+        f'{step.words}: {step.command}' if step.command else step.words
+        for step in found.steps()
+    )
+
+
 def figures(free=4, but_for=2, **more):
     return {'hosts_with_free_slot': free, 'hosts_but_for': but_for, **more}
 
@@ -173,7 +181,7 @@ def figures(free=4, but_for=2, **more):
                 'support of property hw_video_model=xen of image ubuntu '
                 '(COMPUTE_GRAPHICS_MODEL_XEN)',
              'if the guest can do without hw_video_model: openstack image '
-             'unset --property hw_video_model ubuntu, or use hosts with '
+             'unset --property hw_video_model ubuntu; or use hosts with '
              'COMPUTE_GRAPHICS_MODEL_XEN',
              'No host with a free amd-sev slot supports property '
              'hw_video_model=xen of image ubuntu.',
@@ -188,7 +196,7 @@ def figures(free=4, but_for=2, **more):
                 'support of property hw_firmware_stateless=true of image '
                 'ubuntu (COMPUTE_SECURITY_STATELESS_FIRMWARE)',
              'if the guest can do without hw_firmware_stateless: openstack '
-             'image unset --property hw_firmware_stateless ubuntu, or use '
+             'image unset --property hw_firmware_stateless ubuntu; or use '
              'hosts with libvirt 8.6 or later',
              'No host with a free amd-sev slot supports property '
              'hw_firmware_stateless=true of image ubuntu.',
@@ -256,7 +264,8 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.GROUP_POLICY, POLICY, **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for '
                 'group_policy=isolate',
-             'set group_policy=none on the flavor, or use hosts with nested '
+             'set group_policy=none on flavor m1: openstack flavor set '
+             '--property group_policy=none m1; or use hosts with nested '
              'pools',
              "The flavor's group_policy=isolate cannot be met.",
              'Use a flavor with group_policy=none.'),
@@ -324,7 +333,7 @@ def test_what_emptied_the_answer_in_words(found, words):
     assert (
         found.hosts,
         found.text,
-        found.fix,
+        steps(found),
         found.tenant_text,
         found.tenant_fix,
     ) == words
@@ -359,8 +368,8 @@ def test_numbers_change_the_words_for_operators_alone(found, hosts, text):
     other = reason(found.code, *constraints)
 
     assert (found.hosts, found.text) == (hosts, text)
-    assert (found.fix, found.tenant_text, found.tenant_fix) == (
-        *(other.fix, other.tenant_text, other.tenant_fix),
+    assert (steps(found), found.tenant_text, found.tenant_fix) == (
+        *(steps(other), other.tenant_text, other.tenant_fix),
     )
 
 
@@ -401,7 +410,8 @@ def test_the_image_that_leaves_it_open_can_name_it():
     text = open_machine_type(MACHINE_TYPE)
     assert (
         'The image names no machine type, and hosts that could run it '
-        f'default to another than q35. Set it: {COMMAND}'
+        'default to another than q35. If the image runs on q35:\n'
+        f'    {COMMAND}'
     ) in text.tenant()
     assert 'but for their default machine type' in text.operator()
     assert COMMAND in text.operator()
@@ -417,7 +427,7 @@ def test_the_volume_that_leaves_it_open_can_name_it():
     )
     assert 'The volume names no machine type' in text.tenant()
     assert command in text.tenant()
-    assert f'on the volume: {command}' in text.operator()
+    assert f'\n        {command}\n' in text.operator()
     traits = open_machine_type(GOLD, cause=Cause.TRAIT, request=request)
     assert 'in the flavor or the volume.' in traits.tenant()
 

@@ -14,10 +14,17 @@ from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.explain.explanation import where_it_fits
 from sev_scheduling.hosts.verdict import FilterResult
+from tests.unit.explain.test_explanation_causes import steps
 from tests.unit.factories import encrypted, plain
 
 OPEN = {'hw_machine_type': None}
 SET_Q35 = 'openstack image set --property hw_machine_type=q35 ubuntu'
+
+IF_Q35 = 'if the image runs on q35'
+OR_HOSTS = (
+    'or set [libvirt] hw_machine_type = x86_64=q35 in nova.conf of every such '
+    'host'
+)
 
 
 def host(name='a', pools=None, **changes):
@@ -85,7 +92,7 @@ SNP = SlotPool(3)
         pytest.param(
             'amd-sev', OPEN, [host(machine_types={'x86_64': 'pc'})], {},
             ('defaults to machine type pc; amd-sev needs q35',
-             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             f'{IF_Q35}: {SET_Q35}; {OR_HOSTS}',
              'The image names no machine type, and hosts give it pc; amd-sev '
              'needs q35.', f'Set it: {SET_Q35}'),
             ('a defaults to machine type pc; amd-sev needs q35.',
@@ -96,7 +103,7 @@ SNP = SlotPool(3)
             'amd-sev', OPEN, [host()] * 2,
             {'require_known_machine_type': True},
             ('do not publish their default machine type; amd-sev needs q35',
-             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             f'{IF_Q35}: {SET_Q35}; {OR_HOSTS}',
              'The image names no machine type; amd-sev needs q35.',
              f'Set it: {SET_Q35}'),
             ('a does not publish its default machine type; amd-sev needs '
@@ -107,7 +114,7 @@ SNP = SlotPool(3)
         pytest.param(
             'amd-sev', {'hw_machine_type': 'pc'}, [host()], {},
             ('was asked for pc; amd-sev needs q35',
-             f'set hw_machine_type=q35 on the image: {SET_Q35}',
+             f'{IF_Q35}: {SET_Q35}; {OR_HOSTS}',
              'The image asks for machine type pc; amd-sev needs q35.',
              f'Set it: {SET_Q35}'),
             None,
@@ -164,7 +171,7 @@ def test_words_for_operators_and_tenants(
     assert reason.hosts == len(cloud)
     assert (
         reason.text,
-        reason.fix,
+        steps(reason),
         reason.tenant_text,
         reason.tenant_fix,
     ) == words

@@ -176,8 +176,11 @@ def test_of_full_hosts_that_lack_more_nobody_is_told_to_wait():
 
     # No matter why, where that is not known.
     found = dataclasses.replace(found, diagnosis=None)
-    ((*_, fix),) = host_rows(found)
-    assert fix == ''
+    (row,) = host_rows(found)
+    assert row.remedy.fix == (
+        'Wait until a guest on b is deleted, or add hosts. And use a flavor '
+        'that asks for less.'
+    )
 
 
 @pytest.mark.parametrize('suitable', [None, frozenset()])
@@ -202,5 +205,5 @@ def test_each_host_has_a_row():
         ('no-candidate',),
         'b lacks something else that is asked for (resources, traits, '
         'aggregates).',
-        'Use a flavor that asks for less.',
+        ('Use a flavor that asks for less.', (), None),
     )

@@ -402,8 +402,10 @@ def test_the_reason_is_logged_for_operators(world, caplog, configured):
         '0 of 3 hosts can run this amd-sev guest:',
         '  2  default to machine type pc; amd-sev needs q35',
         '     alpha.test, gamma.test',
-        '     -> set hw_machine_type=q35 on the image: openstack image set '
-        '--property hw_machine_type=q35 ubuntu',
+        '     -> if the image runs on q35:',
+        '        openstack image set --property hw_machine_type=q35 ubuntu',
+        '     -> or set [libvirt] hw_machine_type = x86_64=q35 in nova.conf '
+        'of every such host',
         '  1  overcommits memory (ram_allocation_ratio 2); amd-sev pins it',
         '     beta.test',
         '     -> set ram_allocation_ratio = 1.0 in nova.conf of beta.test',

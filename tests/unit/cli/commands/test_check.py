@@ -1,6 +1,8 @@
 import pytest
 
-COLUMNS = ['Code', 'Severity', 'Where', 'Message', 'Fix']
+COLUMNS = [
+    *('Code', 'Severity', 'Where', 'Message', 'Fix', 'Caveats', 'Advice'),
+]
 
 
 def test_a_valid_request_is_said_to_be_valid(run, flavor, image):
