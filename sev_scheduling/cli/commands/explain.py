@@ -177,15 +177,8 @@ def _empty_row(found: Feasibility, *, tenant: bool) -> Row:
 def _problem_row(problem: Problem) -> Row:
     remedy = cells([*steps_of([problem.fix])])
     return (
-        *(
-            None,
-            False,
-            str(problem.code),
-            True,
-            problem.message,
-            words(remedy.fix),
-        ),
-        *(str(Matter.REQUEST), lines(problem.code), None),
+        *(None, False, str(problem.code), True, problem.message),
+        *(words(remedy.fix), str(Matter.REQUEST), lines(problem.code), None),
         *(lines(*remedy.caveats), words(remedy.advice)),
     )
 

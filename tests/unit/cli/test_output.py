@@ -29,7 +29,7 @@ def refused(run, flavor, image):
 
 
 def rows_of_table(text):
-    lines = [line.strip('| ') for line in text.splitlines() if line[0] == '|']
+    lines = [line[1:-1] for line in text.splitlines() if line[0] == '|']
     head, *rows = [[c.strip() for c in line.split('|')] for line in lines]
     return [dict(zip(head, row, strict=True)) for row in rows]
 
