@@ -12,6 +12,9 @@
 
 NAME = 'sev-scheduling'
 
+#: As the name of a file to write: standard output.
+STDOUT = '-'
+
 EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_DEFECT = 70

@@ -17,7 +17,7 @@ from cliff.app import App
 from cliff.command import Command
 from cliff.commandmanager import CommandManager, EntryPointWrapper
 
-from sev_scheduling.cli import EXIT_USAGE, NAME
+from sev_scheduling.cli import EXIT_USAGE, NAME, STDOUT
 from sev_scheduling.cli.commands import SUMMARIES
 from sev_scheduling.cli.commands.complete import Complete
 from sev_scheduling.exceptions import InputError
@@ -116,6 +116,10 @@ class Shell(App):
             level if verbosity < 2 else logging.NOTSET,
         )
         if self.options.log_file:
+            if self.options.log_file == STDOUT:
+                raise InputError(
+                    '--log-file cannot be standard output; give a file.'
+                )
             try:
                 to_file = logging.FileHandler(self.options.log_file)
             except OSError as error:

@@ -7,9 +7,11 @@ import argparse
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from sev_scheduling.cli import terminal
 from sev_scheduling.cli.output import Plain
 from sev_scheduling.exceptions import SevSchedulingError, needed
 from sev_scheduling.hosts.check import Check
@@ -17,6 +19,12 @@ from sev_scheduling.text import printable, printable_lines
 
 #: Another status than any result's.
 _UNEXPECTED = 255
+
+#: Of details, as of nova-status.
+_COLUMNS = 60
+
+#: A setting, and what stands in quotes: whole, to be copied.
+_WHOLE = re.compile(r"""[\w.]+ = \S+|(?<!\w)'[^']*'(?!\w)|"[^"]*\"""")
 
 LOG = logging.getLogger(__name__)
 
@@ -100,12 +108,19 @@ def print_table(title: str, results: Sequence[Check]) -> None:
 
     def found(_: Any, result: Check) -> upgradecheck.Result:
         return upgradecheck.Result(
-            upgradecheck.Code(int(result.status)),
-            printable_lines(result.details),
+            upgradecheck.Code(int(result.status)), result.details
         )
 
     class Commands(upgradecheck.UpgradeCommands):
         display_title = title
+
+        def _get_details(self, result: upgradecheck.Result) -> str:
+            # The library's own breaks words.
+            details = printable_lines(result.details or '')
+            whole = _WHOLE.findall(details)
+            lines = terminal.fold(details, _COLUMNS, whole)
+            return lines.replace('\n', '\n  ')
+
         _upgrade_checks = tuple(
             (result.name, (found, {'result': result})) for result in results
         )

@@ -16,7 +16,7 @@ from cliff.formatters.base import ListFormatter
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
-from sev_scheduling.cli import EXIT_NO, EXIT_USAGE, terminal
+from sev_scheduling.cli import EXIT_NO, EXIT_USAGE, STDOUT, terminal
 from sev_scheduling.exceptions import (
     Explained,
     InputError,
@@ -74,6 +74,15 @@ class Plain(command.Command):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's options; none here."""
+
+
+def no_stdout(text: str) -> str:
+    """Read a file to write that standard output cannot be; for argparse."""
+    if text == STDOUT:
+        raise argparse.ArgumentTypeError(
+            'it cannot be standard output; give a file'
+        )
+    return text
 
 
 def status_of(error: SevSchedulingError) -> int:

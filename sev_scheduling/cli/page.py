@@ -17,7 +17,7 @@ from sev_scheduling.explain.values import owner
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.problems import Source
-from sev_scheduling.text import printable, quoted, whole_number
+from sev_scheduling.text import counted, printable, quoted, whole_number
 
 Pools = Sequence[tuple[Host, str, SlotPool]]
 
@@ -125,24 +125,30 @@ class Chart:
         )
 
 
-def write(
-    path: str,
+def page_of(
     pools: Pools,
     *,
     guests: Capacity | None = None,
     earlier: Iterable[str] = (),
-) -> None:
-    """Write the page.
+) -> str:
+    """Return the page as of now.
 
     :param pools: host, model and pool, by model
     :param guests: how many more of a request fit
     :param earlier: files that ``capacity -f json`` printed before
-    :raises InputError: where Jinja2 is not installed, a file cannot be read
-        or is none of these, or the page cannot be written
+    :raises InputError: where Jinja2 is not installed, or a file cannot be
+        read or is none of these
     """
     now = datetime.datetime.now().astimezone()
     trends = read_trends(earlier)
-    page = render(sections_of(pools, trends, now), guests=guests, now=now)
+    return render(sections_of(pools, trends, now), guests=guests, now=now)
+
+
+def write(path: str, page: str) -> None:
+    """Write a page.
+
+    :raises InputError: where it cannot be written
+    """
     try:
         Path(path).write_text(page, encoding='utf-8')
     except OSError as error:
@@ -289,7 +295,7 @@ def render(
             'why_no_more': why_no_more,
             'limits': _limits,
         }
-    environment.filters['printable'] = printable
+    environment.filters |= {'printable': printable, 'counted': counted}
     return environment.get_template('capacity.html').render(values) + '\n'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.values import Count
 from sev_scheduling.hosts.check import Check, Note, NoteCode
 from sev_scheduling.problems import advice, message
 from sev_scheduling.text import printable
@@ -63,6 +64,8 @@ def _text(value: object) -> object:
         if all(isinstance(item, int) for item in value):
             return '.'.join(map(str, value))
         return _separator(value).join(str(_text(v)) for v in value)
+    if type(value) is int:
+        return Count(value)
     return printable(value) if isinstance(value, str) else value
 
 

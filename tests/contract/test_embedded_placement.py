@@ -171,6 +171,92 @@ class TestInOneProcess:
             assert names(adapter) == []
 
 
+#: A process with a configuration and logging of its own, such as nova's; it
+#: prints what an embedded Placement has changed of them.
+_PROCESS = """
+import contextlib, logging, sys, tempfile
+
+from oslo_config import cfg
+
+with contextlib.suppress(ImportError):
+    import nova.conf
+CONF = cfg.CONF
+CONF([], project='host', default_config_files=[], default_config_dirs=[])
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+logging.getLogger('sqlalchemy').setLevel(logging.CRITICAL)
+logging.getLogger('placement').setLevel(logging.CRITICAL)
+logging.getLogger('mine').addHandler(logging.NullHandler())
+logging.captureWarnings(True)
+
+
+def known(group):
+    found = {}
+    for name in group:
+        value = group[name]
+        is_group = isinstance(value, cfg.ConfigOpts.GroupAttr)
+        found[name] = known(value) if is_group else repr(value)
+    return found
+
+
+def logger(one):
+    return one.level, one.propagate, one.disabled, [*one.handlers]
+
+
+def facts(during):
+    root = logging.getLogger()
+    loggers = {
+        name: logger(one)
+        for name, one in root.manager.loggerDict.items()
+        if isinstance(one, logging.Logger)
+        and not (during and name.partition('.')[0] in ('alembic', 'placement'))
+    }
+    return {
+        'root': logger(root),
+        'handlers': [(h.level, h.formatter) for h in root.handlers],
+        'loggers': loggers,
+        'disabled': root.manager.disable,
+        'options': known(CONF),
+        'files': CONF.config_file,
+    }
+
+
+def changed(before, after, path=()):
+    # Libraries of Placement's may add loggers and options when imported.
+    if isinstance(before, dict):
+        for name in before.keys() & after.keys():
+            yield from changed(before[name], after[name], (*path, name))
+    elif before != after:
+        yield path, before, after
+
+
+from sev_scheduling.placement import embedded_placement, load_cloud
+from sev_scheduling.placement.embedded import parse_cloud
+
+before = facts(False)
+host = {'name': 'a', 'vcpus': 1, 'memory_mb': 1, 'disk_gb': 1}
+with tempfile.TemporaryDirectory() as folder:
+    # A new one, and then an old one, which may be migrated.
+    for _ in range(2):
+        with embedded_placement(folder + '/state.db') as adapter:
+            load_cloud(adapter, parse_cloud({'hosts': [host]}, 'x'))
+            assert adapter.get('/resource_providers').ok
+            print(*changed(before, facts(True)), end='')
+        print(*changed(before, facts(False)), end='')
+print('done')
+"""
+
+
+def test_the_host_process_keeps_its_logging_and_its_configuration():
+    ran = subprocess.run(
+        [sys.executable, '-c', _PROCESS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert (ran.returncode, ran.stdout) == (0, 'done\n'), ran.stderr
+
+
 def test_a_thousand_hosts_are_one_transaction(monkeypatch):
     """By its API they would take minutes; so the work counts, not a clock."""
     with embedded_placement() as adapter:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sev_scheduling.cli import metrics, page, terminal
+from sev_scheduling.cli import STDOUT, metrics, page, terminal
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import add_request_options, read_request
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from sev_scheduling.prefilter import Scope
 
 Row = tuple[Host, str, SlotPool]
-
-#: As a file's name: standard output.
-STDOUT = '-'
 
 
 class Capacity(Rows):
@@ -101,8 +98,8 @@ class Capacity(Rows):
             '--html',
             metavar='FILE',
             help='also write a page to look at or to print, which needs '
-            'nothing else; with --flavor, what binds on each host too; '
-            'implies --long',
+            'nothing else; with --flavor, what binds on each host too; - '
+            'writes it to standard output, and nothing else; implies --long',
         )
         parser.add_argument(
             '--earlier',
@@ -122,7 +119,7 @@ class Capacity(Rows):
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         _check(parsed_args)
-        self._guests = self._metrics = None
+        self._guests = self._instead = None
         models = parsed_args.models
         validation = None
         if parsed_args.flavor is not None:
@@ -154,7 +151,8 @@ class Capacity(Rows):
         return list(_host_rows(self._pools, long))
 
     _guests: GuestCapacity | None
-    _metrics: str | None
+    #: What standard output gets in place of the rows.
+    _instead: str | None
 
     def _count(
         self, client: PlacementClient, validation: Validation, scope: Scope
@@ -167,16 +165,17 @@ class Capacity(Rows):
 
     def _also_write(self, parsed_args: argparse.Namespace) -> None:
         if parsed_args.prometheus == STDOUT:
-            self._metrics = metrics.text(self._pools)
+            self._instead = metrics.text(self._pools)
         elif parsed_args.prometheus:
             metrics.write(parsed_args.prometheus, self._pools)
         if parsed_args.html:
-            page.write(
-                parsed_args.html,
-                self._pools,
-                guests=self._guests,
-                earlier=parsed_args.earlier,
+            html = page.page_of(
+                self._pools, guests=self._guests, earlier=parsed_args.earlier
             )
+            if parsed_args.html == STDOUT:
+                self._instead = html
+            else:
+                page.write(parsed_args.html, html)
 
     def produce_output(
         self,
@@ -186,8 +185,8 @@ class Capacity(Rows):
     ) -> int:
         """Add bars and sums to a whole table."""
         stdout = self.app.stdout
-        if self._metrics:
-            stdout.write(self._metrics)
+        if self._instead is not None:
+            stdout.write(self._instead)
             return 0
         if not data or parsed_args.formatter != 'table' or parsed_args.columns:
             return super().produce_output(parsed_args, column_names, data)
@@ -218,6 +217,11 @@ def _check(parsed_args: argparse.Namespace) -> None:
     ):
         if given and getattr(parsed_args, needed) is None:
             raise InputError(f'{option} needs --{needed}; give both.')
+    if parsed_args.prometheus == parsed_args.html == STDOUT:
+        raise InputError(
+            '--prometheus and --html are both -; standard output can be only '
+            'one of them.'
+        )
     for name in parsed_args.models:
         if name not in registered_models():
             raise InputError(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
-from sev_scheduling.cli.output import Plain
+from sev_scheduling.cli.output import Plain, no_stdout
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.text import CUSTOM_NAME, quoted
 
@@ -58,6 +58,7 @@ class Export(Plain):
         parser.add_argument(
             '--names',
             metavar='FILE',
+            type=no_stdout,
             help='with --anonymous: write which name became which to FILE, '
             'as JSON that only you can read; keep it to yourself',
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import signal
 import time
 from collections.abc import Iterator
@@ -89,13 +88,14 @@ class Exporter(Plain):
             _served(snapshot, parsed_args.address, parsed_args.port) as url,
         ):
             scope = read_scope(parsed_args, client)
-            for number in itertools.count():
-                begin = time.monotonic()
-                self._ask(client, scope, snapshot)
-                if not number:
-                    self._print(f'Serving on {url}.')
+            begin = time.monotonic()
+            self._ask(client, scope, snapshot)
+            self._print(f'Serving on {url}.')
+            while True:
                 left = begin + parsed_args.interval - time.monotonic()
                 time.sleep(max(0.0, left))
+                begin = time.monotonic()
+                self._ask(client, scope, snapshot)
 
     _up = True
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sev_scheduling.cli import terminal
 from sev_scheduling.cli.options.clouds import (
     add_host_options,
     open_client,
@@ -22,6 +23,7 @@ from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.cli.openstack import OpenStackCloud
+    from sev_scheduling.hosts.drain import DrainPlan as Plan
     from sev_scheduling.placement.guests.servers import NovaFacts, Server
 
 _FILES = ('flavors', 'images')
@@ -88,12 +90,14 @@ class DrainPlan(Words):
         with open_client(parsed_args) as client:
             from sev_scheduling.placement.guests.plan import drain_plan
 
+            nova, not_judged = _nova_facts(parsed_args)
             plan = drain_plan(
                 client,
                 parsed_args.hosts,
-                _nova_facts(parsed_args),
+                nova,
                 steps=parsed_args.steps,
             )
+        self._say_what_is_missing(plan, nova, not_judged)
         self.say(
             words.describe(plan),
             words.headline(plan),
@@ -116,8 +120,27 @@ class DrainPlan(Words):
             for s in plan.steps
         ]
 
+    def _say_what_is_missing(
+        self,
+        plan: Plan,
+        nova: NovaFacts,
+        not_judged: Iterable[words.NotJudged],
+    ) -> None:
+        """Name the servers of these hosts whose files are missing."""
+        names = {plan.names[host] for host in plan.hosts}
+        names |= {plan.service(host) for host in plan.hosts}
+        guests = {step.guest.instance for step in plan.steps}
+        stderr = self.app.stderr
+        for one in not_judged:
+            server = nova.servers[one.server]
+            if one.server in guests or names & {server.host, server.node}:
+                line = words.not_judged(one)
+                print(terminal.fold(line, terminal.width(stderr)), file=stderr)
 
-def _nova_facts(parsed_args: argparse.Namespace) -> NovaFacts:
+
+def _nova_facts(
+    parsed_args: argparse.Namespace,
+) -> tuple[NovaFacts, Sequence[words.NotJudged]]:
     """Return what nova says, of the cloud or of files."""
     if parsed_args.connect or not (
         parsed_args.cloud or parsed_args.state or parsed_args.placement_url
@@ -127,11 +150,13 @@ def _nova_facts(parsed_args: argparse.Namespace) -> NovaFacts:
                 '--servers, --flavors and --images are for --cloud and '
                 '--placement-url; leave them out.'
             )
-        return _of_cloud(open_cloud(parsed_args))
+        return _of_cloud(open_cloud(parsed_args)), ()
     return _of_files(parsed_args)
 
 
-def _of_files(parsed_args: argparse.Namespace) -> NovaFacts:
+def _of_files(
+    parsed_args: argparse.Namespace,
+) -> tuple[NovaFacts, Sequence[words.NotJudged]]:
     from sev_scheduling.placement.guests.servers import NovaFacts, read_server
 
     flavors, images = (
@@ -143,15 +168,24 @@ def _of_files(parsed_args: argparse.Namespace) -> NovaFacts:
         for name in _FILES
     )
     servers = {}
+    not_judged = []
     for row in _documents(parsed_args, 'servers'):
         bare = read_server(row)
-        server = read_server(
-            row,
-            _found(flavors, bare.view.flavor_name),
-            _found(images, bare.view.image_id),
-        )
-        servers[server.view.id] = server
-    return NovaFacts(servers=servers)
+        view = bare.view
+        flavor = _found(flavors, view.flavor_name)
+        image = _found(images, view.image_id)
+        servers[view.id] = read_server(row, flavor, image)
+        missing = {
+            noun: name
+            for noun, name, known in (
+                ('flavor', view.flavor_name, view.flavor or flavor),
+                ('image', view.image_id, view.image or image),
+            )
+            if known is None
+        }
+        if missing:
+            not_judged.append(words.NotJudged(view.id, view.name, missing))
+    return NovaFacts(servers=servers), not_judged
 
 
 def _documents(

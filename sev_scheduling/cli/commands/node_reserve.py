@@ -15,7 +15,7 @@ from sev_scheduling.cli.options.node import (
     load_compute,
     read_root,
 )
-from sev_scheduling.cli.output import Fields
+from sev_scheduling.cli.output import Cell, Fields
 from sev_scheduling.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Reserve(Fields):
             known(reservation.machine_slice_mb),
             *map(known, _limits(compute, root, reservation, parsed_args)),
             lines(compute.arithmetic(reservation)),
-            known(_file(compute, reservation, parsed_args)),
+            _text(_file(compute, reservation, parsed_args)),
         )
 
     def _host_memory(self, memory: HostMemory) -> int | None:
@@ -166,6 +166,10 @@ class Reserve(Fields):
                 file=self.app.stderr,
             )
         return memory.total_mb
+
+
+def _text(file: str | None) -> Cell:
+    return Cell(file, '-' if file is None else file)
 
 
 def _limits(

@@ -19,6 +19,7 @@ from sev_scheduling.cli.options.credentials import (
     given,
     usable,
 )
+from sev_scheduling.cli.output import no_stdout
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.text import quoted
 
@@ -73,12 +74,17 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--state',
         metavar='FILE',
-        type=Path,
+        type=_database,
         help='keep the database of the Placement in this process, so that '
         'the next command sees the guests of this one; once it is there, '
         '--cloud may be left out',
     )
     add_openstack_options(group, source)
+
+
+def _database(text: str) -> Path:
+    """Read the file of a database; for argparse."""
+    return Path(no_stdout(text))
 
 
 def asks_cloud(parsed_args: argparse.Namespace) -> bool:

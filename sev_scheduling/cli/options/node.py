@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sev_scheduling.cli import STDOUT
 from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError, needed
@@ -221,12 +222,18 @@ def _version(option: str, text: str | None) -> Version | None:
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
+def _output(text: str) -> Path | None:
+    """Read a file to write, None for standard output; for argparse."""
+    return None if text == STDOUT else Path(text)
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output',
         metavar='FILE',
-        type=Path,
-        help='write the file, whole or not at all, in place of printing it',
+        type=_output,
+        help='write the file, whole or not at all, in place of printing it; '
+        '- prints it',
     )
     parser.add_argument(
         '--parents',

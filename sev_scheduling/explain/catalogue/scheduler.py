@@ -105,23 +105,25 @@ NOTES: Mapping[NoteCode, NoteRow] = {
     NoteCode.RETRIES_FIT: NoteRow('[placement] {option} is 1.'),
     NoteCode.HOSTS_UNKNOWN: NoteRow('Placement was not asked: {error}'),
     NoteCode.HOSTS_WITHOUT_SLOTS: NoteRow(
-        'No host offers slots, of {count}.',
+        '{count} {count:host|hosts}, of which none offers slots.',
         'Run "sev-scheduling node check" on a host that should.',
     ),
     NoteCode.HOSTS_PUBLISH: NoteRow(
         'Known of every host with slots: {total}.'
     ),
     NoteCode.HOSTS_BY_DEFAULT: NoteRow(
-        'Published by {total} hosts with slots but {count} ({names}), for '
-        'which [sev_scheduling] {option} counts.'
+        'Not published by {count} of {total} {total:host|hosts} with slots '
+        '({names}), for which [sev_scheduling] {option} counts.'
     ),
     NoteCode.HOSTS_REJECTED: NoteRow(
-        'Not known of {count} of {total} hosts with slots ({names}), which '
+        'Not known of {count} of {total} {total:host|hosts} with slots '
+        '({names}), which '
         'require_known_machine_type keeps from images that name none.',
         _PUBLISH,
     ),
     NoteCode.HOSTS_WITHOUT_MACHINE_TYPE: NoteRow(
-        'Not known of {count} of {total} hosts with slots ({names}): an '
+        'Not known of {count} of {total} {total:host|hosts} with slots '
+        '({names}): an '
         'image that names none is tried there, and fails where it is pc.',
         _PUBLISH,
     ),
@@ -133,8 +135,8 @@ NOTES: Mapping[NoteCode, NoteRow] = {
         'so that it counts as unknown for {hosts}'
     ),
     NoteCode.AGGREGATE_CONTRADICTS_HOST: NoteRow(
-        'aggregate {name} has machine type {one}, and {hosts} publish {own}, '
-        'which counts'
+        'aggregate {name} has machine type {one}; {own} is published by '
+        '{hosts}, and counts'
     ),
     NoteCode.AGGREGATE_VALUE: NoteRow(
         '{key} of aggregate {name} is not used: {error}'
@@ -152,9 +154,9 @@ NOTES: Mapping[NoteCode, NoteRow] = {
     NoteCode.SERVERS_UNKNOWN: NoteRow('Servers were not read: {error}'),
     NoteCode.SERVERS_VALID: NoteRow('Encrypted servers: {total}, all valid.'),
     NoteCode.SERVERS_INVALID: NoteRow(
-        '{count} of {total} encrypted servers would not be built today '
-        '({codes}): {servers}. Moves of them are not refused for that, and '
-        'end in ERROR on a host that cannot start them.',
+        '{count} of {total} encrypted {total:server|servers} would not be '
+        'built today ({codes}): {servers}. Moves of them are not refused for '
+        'that, and end in ERROR on a host that cannot start them.',
         'Before you move or evacuate one, run "openstack memory encryption '
         'explain --server" for what is wrong with it.',
     ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import explain
+from sev_scheduling.explain.values import Count
 from sev_scheduling.hosts.drain import (
     DrainCode,
     DrainPlan,
@@ -15,7 +17,7 @@ from sev_scheduling.hosts.drain import (
     Step,
     Unknown,
 )
-from sev_scheduling.text import printable
+from sev_scheduling.text import counted, printable, quoted
 
 #: The first microversion of nova's API in which a cold migration names a host.
 _MICROVERSION = '2.56'
@@ -32,12 +34,19 @@ CODES: Mapping[DrainCode, str] = {
     DrainCode.UNKNOWN: 'stays: it is not known what it needs',
 }
 
-OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.ALL: 'All {count} can move',
-    Outcome.NONE: '{moves} of {count} can move, and there is no order in '
-    'which all do',
-    Outcome.NOT_FOUND: '{moves} of {count} can move; no order in which all '
-    'do was found within {tried} steps',
+#: Of one guest, and of several.
+OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.ALL: ('The {guests} can move', 'All {count} {guests} can move'),
+    Outcome.NONE: (
+        'The {guests} cannot move',
+        '{moves} of {count} {guests} can move, and there is no order in which '
+        'all do',
+    ),
+    Outcome.NOT_FOUND: (
+        'The {guests} cannot move, as far as {tried} went',
+        '{moves} of {count} {guests} can move; no order in which all do was '
+        'found within {tried}',
+    ),
 }
 
 UNKNOWNS: Mapping[Unknown, str] = {
@@ -53,9 +62,12 @@ UNKNOWNS: Mapping[Unknown, str] = {
 _AS_FAR_AS_KNOWN = ', as far as is known'
 _NOTHING = 'No guest holds a slot of {hosts}.'
 _OTHERS = (
-    '{count} without a slot on {host} not planned; to live-migrate them takes '
-    'room as well.'
+    '{n} {n:guest|guests} without a slot on {host} {n:is|are} not planned; to '
+    'live-migrate {n:it|them} takes room as well.'
 )
+_NOT_JUDGED = '{who} cannot be judged by {what}.'
+_OF_FILES = 'its {noun} {name}, which no file of --{noun}s has'
+_NOT_NAMED = 'its {noun}, which its file of --servers does not name'
 _PARTLY = 'Not known: {what}.'
 
 
@@ -64,11 +76,12 @@ def headline(plan: DrainPlan) -> str:
     hosts = ', '.join(_name(plan, host) for host in plan.hosts)
     if not plan.steps:
         return _NOTHING.format(hosts=hosts)
-    count = f'{len(plan.steps)} encrypted guests of {hosts}'
-    if len(plan.steps) == 1:
-        count = f'1 encrypted guest of {hosts}'
-    text = OUTCOMES[plan.outcome].format(
-        count=count, moves=len(plan.moves), tried=plan.tried
+    count = len(plan.steps)
+    text = OUTCOMES[plan.outcome][count > 1].format(
+        count=count,
+        guests=f'encrypted {"guests" if count > 1 else "guest"} of {hosts}',
+        moves=len(plan.moves),
+        tried=counted(plan.tried, 'step'),
     )
     if any(step.unknown for step in plan.steps):
         text += _AS_FAR_AS_KNOWN
@@ -101,9 +114,32 @@ def _lines(plan: DrainPlan) -> Iterator[str]:
             yield from (f'     {line}' for line in commands(plan, step))
         if others := plan.others.get(host):
             yield '  ' + _OTHERS.format(
-                count=f'{others} guests' if others > 1 else '1 guest',
-                host=_name(plan, host),
+                n=Count(others), host=_name(plan, host)
             )
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """A server of a file whose flavor or image is in none.
+
+    :ivar missing: noun -> its name or id; None where the server has none
+    """
+
+    server: str
+    name: str
+    missing: Mapping[str, str | None]
+
+
+def not_judged(server: NotJudged) -> str:
+    """Return what a server cannot be judged by, in a line."""
+    what = ' and '.join(
+        (_NOT_NAMED if name is None else _OF_FILES).format(
+            noun=noun, name=quoted(name)
+        )
+        for noun, name in server.missing.items()
+    )
+    who = _named(server.name, server.server)
+    return _NOT_JUDGED.format(who=who, what=what)
 
 
 def what(plan: DrainPlan, step: Step) -> str:
@@ -154,8 +190,11 @@ def _word(text: str) -> str:
 
 
 def _who(step: Step) -> str:
-    name, instance = printable(step.guest.name), step.guest.instance
-    return f'{name} ({instance})' if name else instance
+    return _named(step.guest.name, step.guest.instance)
+
+
+def _named(name: str, instance: str) -> str:
+    return f'{printable(name)} ({instance})' if name else instance
 
 
 def _name(plan: DrainPlan, host: str | None) -> str:

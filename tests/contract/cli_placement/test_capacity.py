@@ -175,6 +175,39 @@ def test_prometheus_may_read_standard_output(run, cloud):
     assert free['epyc-1'] == 2
 
 
+def test_a_page_may_be_standard_output(run, cloud, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = [*tmp_path.iterdir()]
+
+    ran = run('capacity', '--cloud', cloud, '-f', 'json', '--html', '-')
+
+    assert (ran.status, ran.err) == (0, '')
+    assert ran.out.startswith('<!DOCTYPE html>')
+    assert ran.out.endswith('</html>\n')
+    assert [*tmp_path.iterdir()] == before
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['capacity', '--prometheus', '-', '--html', '-'],
+        ['export', '--anonymous', '--names', '-'],
+        ['capacity', '--state', '-'],
+        ['--log-file', '-', 'capacity'],
+    ],
+)
+def test_what_standard_output_cannot_be_is_refused_in_one_line(
+    run, cloud, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+
+    ran = run(*words, '--cloud', cloud)
+
+    assert (ran.status, ran.out, ran.err.count('\n')) == (2, '', 1)
+    assert 'standard output' in ran.err
+    assert not (tmp_path / '-').exists()
+
+
 def test_bars_and_sums_are_seen_at_a_terminal(run, cloud, terminal):
     stdout = terminal('stdout')
     run('capacity', '--cloud', cloud)

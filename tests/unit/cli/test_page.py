@@ -228,14 +228,14 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, document):
 
 def test_a_page_is_written(tmp_path):
     path = tmp_path / 'slots.html'
-    page.write(str(path), POOLS)
+    page.write(str(path), page.page_of(POOLS))
 
     assert tree(path.read_text()).find('.//h1') is not None
 
 
 def test_a_page_in_no_folder_is_reported_in_one_line(tmp_path):
     with pytest.raises(InputError, match='--html'):
-        page.write(str(tmp_path / 'no' / 'slots.html'), POOLS)
+        page.write(str(tmp_path / 'no' / 'slots.html'), '')
 
 
 def test_a_missing_library_is_named(monkeypatch):

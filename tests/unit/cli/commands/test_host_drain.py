@@ -1,6 +1,7 @@
 """``host drain plan``: what it reads, and how it answers."""
 
 import contextlib
+import json
 import uuid
 
 import pytest
@@ -220,3 +221,41 @@ def test_a_file_without_servers_is_refused(run, offline, write, document):
     )
 
     assert (done.status, done.err.count('\n')) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ('without', 'missing'),
+    [
+        ([], []),
+        (['--flavors'], ['--flavors']),
+        (['--images'], ['--images']),
+        (['--flavors', '--images'], ['--flavors', '--images']),
+    ],
+)
+@pytest.mark.parametrize('server', [SERVER, str(uuid.UUID(int=7))])
+def test_a_server_whose_files_are_missing_is_named_with_them(
+    run, offline, write, without, missing, server
+):
+    """Placement may know it by another uuid, and then it stands for none."""
+    pytest.importorskip('placement')
+    (row,) = json.loads((offline[3]).read_text())
+    write([{**row, 'ID': server}], 'servers.json')
+    pairs = zip(offline[::2], offline[1::2], strict=True)
+    files = [word for pair in pairs if pair[0] not in without for word in pair]
+
+    done = run('host', 'drain', 'plan', 'old', '-f', 'json', *files)
+
+    assert done.status == 0
+    assert [o for o in ('--flavors', '--images') if o in done.err] == missing
+    assert (server in done.err) is bool(missing)
+    assert done.err.count('\n') == bool(missing)
+
+
+def test_a_server_of_another_host_is_nobodys_concern(run, offline, write):
+    pytest.importorskip('placement')
+    (row,) = json.loads((offline[3]).read_text())
+    write([{**row, 'ID': 'x', 'Host': 'a'}], 'servers.json')
+
+    done = run('host', 'drain', 'plan', 'old', '-f', 'json', *offline[:4])
+
+    assert (done.status, done.err) == (0, '')

@@ -460,6 +460,8 @@ class TestReserve:
 
         printed = run(node_reserve.Reserve, *arguments)
         shown = run(node_reserve.Reserve, *arguments, '-f', 'json').json
+        dashed = run(node_reserve.Reserve, *arguments, '--output', '-')
+        assert dashed.out == printed.out
         with pytest.raises(InputError, match=r'/a/b is missing; .*--parents'):
             run(node_reserve.Reserve, *arguments, '--output', path)
         assert list(tmp_path.iterdir()) == []
@@ -533,8 +535,9 @@ class TestProviderConfig:
         arguments = ('--machine-type', 'q35', '--output', path)
 
         outcome = run(node.ProviderConfig, *arguments)
+        printed = run(node.ProviderConfig, *arguments[:2], '--output', '-')
 
-        assert outcome.out == ''
+        assert (outcome.out, printed.out) == ('', path.read_text())
         assert 'CUSTOM_HW_MACHINE_TYPE_Q35' in path.read_text()
         with pytest.raises(InputError, match='--force'):
             run(node.ProviderConfig, *arguments)

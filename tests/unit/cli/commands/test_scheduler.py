@@ -191,3 +191,33 @@ def test_people_get_a_table(run, write):
 
     assert done.out.startswith('+---')
     assert 'Memory Encryption Scheduler Check Results' in done.out
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        pytest.param(f'a.{"VeryLong" * 9}Name', id='a long name'),
+        pytest.param('-'.join(['hyphens'] * 12), id='hyphens'),
+        pytest.param(f'{"long/" * 14}file', id='a path'),
+    ],
+)
+def test_no_value_of_a_table_is_broken(run, write, value):
+    conf = READY.replace('ComputeFilter,', f'ComputeFilter,{value},')
+
+    out = run(
+        'scheduler', 'check', '--config-file', write(conf, 'nova.conf')
+    ).out
+
+    assert value in out
+    assert len({len(line) for line in out.splitlines()}) == 1
+
+
+def test_a_setting_stays_on_one_line(run, write):
+    conf = READY.replace('ImageP', 'X').replace(
+        'ComputeFilter,', 'ComputeFilter,ImagePropertiesFilter,'
+    )
+
+    out = run('scheduler', 'check', '--config-file', write(conf, 'n.conf')).out
+
+    right = 'ComputeFilter,MemoryEncryptionFilter,ImagePropertiesFilter'
+    assert f'enabled_filters = {right}' in out

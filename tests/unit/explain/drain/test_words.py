@@ -46,14 +46,14 @@ def test_every_code_has_its_words():
     ('plan', 'text'),
     [
         (plan(), 'No guest holds a slot of old.'),
-        (plan(step()), 'All 1 encrypted guest of old can move.'),
+        (plan(step()), 'The encrypted guest of old can move.'),
         (
             plan(step(), step()),
             'All 2 encrypted guests of old can move.',
         ),
         (
             plan(step(unknown=(Unknown.IMAGE,))),
-            'All 1 encrypted guest of old can move, as far as is known.',
+            'The encrypted guest of old can move, as far as is known.',
         ),
         (
             plan(step(), step(DrainCode.NO_HOST), outcome=Outcome.NONE),
@@ -65,6 +65,14 @@ def test_every_code_has_its_words():
             '1 of 2 encrypted guests of old can move; no order in which all '
             'do was found within 7 steps.',
         ),
+        (
+            plan(step(DrainCode.NO_HOST), outcome=Outcome.NONE),
+            'The encrypted guest of old cannot move.',
+        ),
+        (
+            plan(step(DrainCode.TAKEN), outcome=Outcome.NOT_FOUND, tried=1),
+            'The encrypted guest of old cannot move, as far as 1 step went.',
+        ),
     ],
 )
 def test_the_headline(plan, text):
@@ -75,7 +83,7 @@ def test_a_move_has_the_commands_that_nova_needs():
     found = plan(step(), services={'2': 'new service'})
 
     assert drain.describe(found).splitlines() == [
-        'All 1 encrypted guest of old can move.',
+        'The encrypted guest of old can move.',
         'old:',
         f'  1. web ({UUID}) to new',
         '     openstack --os-compute-api-version 2.56 server migrate --wait '
@@ -153,8 +161,8 @@ def test_a_guest_without_a_host_has_every_hosts_answer():
     ('count', 'text'),
     [
         (0, ''),
-        (1, '1 guest without a slot on old not planned'),
-        (3, '3 guests without a slot on old not planned'),
+        (1, '1 guest without a slot on old is not planned'),
+        (3, '3 guests without a slot on old are not planned'),
     ],
 )
 def test_guests_without_a_slot_are_named(count, text):
@@ -168,3 +176,40 @@ def test_hostile_names_stay_on_their_line():
     told = drain.describe(plan(step(name='a\n$(id)\u202e')))
 
     assert rf'  1. a\n$(id)\u202e ({UUID}) to new' in told.splitlines()
+
+
+@pytest.mark.parametrize(
+    ('missing', 'what'),
+    [
+        ({'flavor': 'm'}, "its flavor 'm', which no file of --flavors has"),
+        ({'image': 'i'}, "its image 'i', which no file of --images has"),
+        (
+            {'flavor': 'm', 'image': None},
+            "its flavor 'm', which no file of --flavors has and its image, "
+            'which its file of --servers does not name',
+        ),
+    ],
+)
+def test_a_server_that_cannot_be_judged_names_the_file_that_is_missing(
+    missing, what
+):
+    said = drain.not_judged(drain.NotJudged(UUID, 'a\nb', missing))
+
+    assert said == rf'a\nb ({UUID}) cannot be judged by {what}.'
+
+
+@pytest.mark.parametrize(
+    ('host', 'option'),
+    [
+        ('new', '--host new'),
+        ('--help', '--host=--help'),
+        ('$(id)', "--host '$(id)'"),
+        ("it's\n\x1b", r"--host $'it\'s\n\u001b'"),
+    ],
+)
+def test_a_command_carries_the_name_of_any_host(host, option):
+    one = step()
+
+    command, _ = drain.commands(plan(one, names={'1': 'old', '2': host}), one)
+
+    assert command.endswith(f' {option} {UUID}')
