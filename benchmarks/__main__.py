@@ -137,7 +137,7 @@ def cells(result: Result, other: Result | None) -> Iterator[str]:
         yield one.format_value(one.median())
     yield metadata['beside']
     yield f'{ratio:.3g} ± {spread(ratios):.2g}'
-    yield '' if goal is None else f'{goal:g}'
+    yield '' if goal is None else f'{goal:.3g}'
     yield '' if goal is None else 'yes' if ratio <= goal else 'no'
     if other is not None:
         yield f'{statistics.median(other.ratios):.3g}'

@@ -1,70 +1,232 @@
-"""The plug-in's part of whole selections, in a process of nova's."""
+"""Whole selections of a real nova-scheduler, with the plug-in and without."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import pathlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.nova_objects import cloud_of, entry
+from benchmarks.nova_objects import MODEL, entry
 from benchmarks.rows import Row
 from tests.servers import databases, rabbitmq
+from tests.servers.nova import Conductor, Nova
 from tests.servers.nova import nova as nova_databases
-from tests.servers.nova_cloud import filter_settings
-from tests.servers.placement import placement_server
+from tests.servers.nova_cloud import filter_settings, guests
+from tests.servers.placement import PlacementServer, placement_server
+
+PROGRAM = pathlib.Path(__file__).with_name('watched_scheduler.py')
+
+#: How many ask at once.
+CALLERS = 8
+
+#: Hosts with a slot each, and the guests that ask for one.
+LAST = {**entry(10), 'name': 'last', 'pools': {MODEL: {'total': 1}}}
+WANTED = 24
+
+ALONE, PLUGIN, EXPLAINING = 'nova alone', 'plug-in', 'plug-in, explaining'
+#: Options of ``[sev_scheduling]``; none where it is not there.
+VARIANTS: Mapping[str, Mapping[str, str] | None] = {
+    ALONE: None,
+    PLUGIN: {'explain_no_candidates': 'false'},
+    EXPLAINING: {'explain_no_candidates': 'true'},
+}
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    """Set up the servers; a process of a nova does the rest."""
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What a scheduler did with guests of whom eight asked at once.
+
+    :ivar seconds: until the last one had an answer
+    :ivar refused: how many were
+    :ivar selections: what ``benchmarks.watched_scheduler`` writes
+    """
+
+    seconds: float
+    refused: int
+    selections: Sequence[Mapping[str, Any]]
+
+    def shares(self, model: str | None) -> list[tuple[float, float]]:
+        """Return seconds in the plug-in and in all else, a selection."""
+        return [
+            (one['plugin'], one['whole'] - one['plugin'])
+            for one in self.selections
+            if one['model'] == model
+        ]
+
+    @property
+    def claims(self) -> int:
+        return sum(one['claims'] for one in self.selections)
+
+
+class Cloud:
+    """Equal hosts in nova and Placement, and who asks for them."""
+
+    def __init__(
+        self,
+        hosts: int,
+        placement: PlacementServer,
+        nova: Nova,
+        conductor: Conductor,
+    ) -> None:
+        self._hosts = hosts
+        self._placement = placement
+        self._nova = nova
+        self._conductor = conductor
+        self._log = nova.directory / 'selections'
+
+    def bursts(self, variant: str, guests: int, last: bool) -> list[Burst]:
+        """Start a scheduler; let it place guests, then the last slots.
+
+        The first is about what was never asked.
+
+        :param last: also let guests compete for the last slots
+        """
+        options = VARIANTS[variant]
+        self._nova.configure(
+            {
+                'filter_scheduler': filter_settings(options is not None),
+                'sev_scheduling': options or {},
+            }
+        )
+        self._placement.load([entry(self._hosts)])
+        program = (str(PROGRAM), str(self._log))
+        with self._nova.scheduler(program=program):
+            mixed = [MODEL, None] * (guests // 2)
+            found = [self._burst(mixed)]
+            if last:
+                self._placement.load([LAST])
+                found.append(self._burst([MODEL] * WANTED))
+        return found
+
+    def _burst(self, models: Sequence[str | None]) -> Burst:
+        self._log.unlink(missing_ok=True)
+        asked = [guests(1, model) for model in models]
+        started = time.perf_counter()
+        answers = self._conductor.select_all(asked)
+        seconds = time.perf_counter() - started
+        return Burst(
+            seconds,
+            sum('error' in answer for answer in answers),
+            [json.loads(line) for line in self._log.read_text().splitlines()],
+        )
+
+
+@contextlib.contextmanager
+def clouds(sizes: Iterable[int]) -> Iterator[Iterator[Cloud]]:
+    """Set up the servers; give a cloud of each size, one after the other."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(databases.mariadb())
         broker = stack.enter_context(rabbitmq.rabbitmq())
-        for hosts, rounds in ((2, 2),) if quick else ((100, 40), (1000, 10)):
-            cloud = cloud_of(hosts)
-            with (
-                placement_server(database.create('placement')) as placement,
-                nova_databases(database, broker, placement) as made,
-            ):
-                placement.load([entry(hosts)])
-                made.add_hosts(
-                    {
-                        'name': host.name,
-                        'uuid': host.uuid,
-                        'vcpus': host.vcpus,
-                        'memory_mb': host.memory_mb,
-                        'disk_gb': host.disk_gb,
-                        'ram_allocation_ratio': host.ram_allocation_ratio,
-                    }
-                    for host in cloud.hosts
-                )
-                made.configure(
-                    {
-                        'filter_scheduler': filter_settings(plugin=True),
-                        'sev_scheduling': {'explain_no_candidates': 'false'},
-                    }
-                )
-                done = subprocess.run(
-                    [
-                        *(
-                            sys.executable,
-                            '-m',
-                            'benchmarks.selection_process',
-                        ),
-                        *(str(made.config), str(rounds)),
-                    ],
-                    check=True,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            for line in done.stdout.splitlines():
-                found = json.loads(line)
-                taken = iter(found['rounds'])
-                yield Row(
-                    name=f'{found["guest"]}, {hosts} hosts',
-                    beside='the rest of select_destinations',
-                    measure=lambda taken=taken: next(taken),  # type: ignore[misc]
-                    goal=0.02,
-                    rounds=len(found['rounds']),
-                )
+
+        def made() -> Iterator[Cloud]:
+            for hosts in sizes:
+                url = database.create('placement')
+                with (
+                    placement_server(url, workers=2) as placement,
+                    nova_databases(database, broker, placement) as nova,
+                ):
+                    for one in (entry(hosts), LAST):
+                        nova.add_hosts(placement.load([one]).hosts)
+                    with Conductor(nova, CALLERS) as conductor:
+                        yield Cloud(hosts, placement, nova, conductor)
+
+        yield made()
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    #: Hosts -> guests of a burst, and how often.
+    sizes = {2: (8, 1)} if quick else {100: (64, 3), 1000: (24, 2)}
+    with clouds(sizes) as made:
+        for (hosts, (guests, rounds)), cloud in zip(
+            sizes.items(), made, strict=True
+        ):
+            # The last slots are worth a fight where many see them at once.
+            first = hosts == min(sizes)
+            variants = tuple(VARIANTS) if first else (ALONE, PLUGIN)
+            found: dict[str, list[list[Burst]]] = {v: [] for v in variants}
+            for number in range(rounds):
+                # In turns, and in changing order.
+                for variant in variants[:: -1 if number % 2 else 1]:
+                    found[variant].append(
+                        cloud.bursts(variant, guests, last=first)
+                    )
+            yield from _rows(hosts, found)
+
+
+def _rows(
+    hosts: int, found: Mapping[str, Sequence[Sequence[Burst]]]
+) -> Iterator[Row]:
+    alone = [bursts[0] for bursts in found[ALONE]]
+    for variant, sessions in found.items():
+        if variant == ALONE:
+            continue
+        where, firsts = f'{hosts} hosts', [bursts[0] for bursts in sessions]
+        # What explaining adds is a question of the size of nova's own.
+        goals = variant == PLUGIN
+        for model in (MODEL, None):
+            shares = [burst.shares(model) for burst in firsts]
+            name = f'{variant}, {model or "plain"}, {where}'
+            yield _row(
+                name,
+                'the rest of select_destinations',
+                [
+                    tuple(map(sum, zip(*one, strict=True)))  # type: ignore[misc]
+                    for one in shares
+                ],
+                0.02 if goals else None,
+            )
+            yield _row(
+                f'{name}: largest share',
+                'the rest of select_destinations',
+                [
+                    max(one, key=lambda pair: pair[0] / pair[1])
+                    for one in shares
+                ],
+                0.02 if goals else None,
+            )
+        yield _row(
+            f'{variant}, {where}: seconds of all guests',
+            ALONE,
+            [
+                (ours.seconds, theirs.seconds)
+                for ours, theirs in zip(firsts, alone, strict=True)
+            ],
+            1 / 0.98 if goals else None,
+        )
+        if len(sessions[0]) < 2:
+            continue
+        for what in ('claims', 'refused'):
+            yield _row(
+                f'{variant}, last slots: {what}',
+                ALONE,
+                [
+                    tuple(
+                        sum(getattr(bursts[1], what) for bursts in of)
+                        for of in (sessions, found[ALONE])
+                    )  # type: ignore[list-item]
+                ],
+                1.0,
+                unit='integer',
+            )
+
+
+def _row(
+    name: str,
+    beside: str,
+    values: Sequence[tuple[float, float]],
+    goal: float | None,
+    **more: str,
+) -> Row:
+    taken = iter(values)
+    return Row(
+        name=name,
+        beside=beside,
+        measure=lambda: next(taken),
+        goal=goal,
+        rounds=len(values),
+        **more,
+    )

@@ -133,64 +133,96 @@ class Host:
         :param models: the models to look for; all registered by default
         :returns: hosts in the order in which their trees first appear
         """
-        by_trait = (
-            model_traits()
-            if models is None
-            else {model.trait: model for model in models}
-        )
-        trees: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for uuid, summary in summaries.items():
-            root = summary.get('root_provider_uuid') or uuid
-            trees.setdefault(root, {})[uuid] = summary
-        hosts = []
-        # Hosts are many, and few kinds of them.
-        types: dict[frozenset[str], dict[str, str]] = {}
-        for root, tree in trees.items():
-            traits = frozenset(tree.get(root, {}).get('traits', ()))
-            if traits not in types:
-                types[traits] = machine_types_from_traits(traits)
-            hosts.append(
-                cls(
-                    name=(names or {}).get(root, root),
-                    uuid=root,
-                    pools=_pools(tree, by_trait),
-                    machine_types=dict(types[traits]),
-                    ram_allocation_ratio=(ram_allocation_ratios or {}).get(
-                        root
-                    ),
-                    traits=traits,
+        return hosts_of(
+            (
+                (
+                    uuid,
+                    summary.get('root_provider_uuid') or uuid,
+                    tuple(summary.get('traits', ())),
+                    _pool(uuid, summary),
                 )
-            )
-        return hosts
+                for uuid, summary in summaries.items()
+            ),
+            names=names,
+            ram_allocation_ratios=ram_allocation_ratios,
+            models=models,
+        )
 
 
-def _pools(
-    tree: Mapping[str, Mapping[str, Any]],
-    by_trait: Mapping[str, EncryptionModel],
-) -> dict[str, SlotPool]:
-    pools: dict[str, SlotPool] = {}
-    for uuid, summary in tree.items():
-        slots = summary.get('resources', {}).get(orc.MEM_ENCRYPTION_CONTEXT)
-        if not slots:
+#: A resource provider: its uuid, that of its root, its traits, and its slots,
+#: if it has an inventory of any.
+Provider = tuple[str, str, tuple[str, ...], SlotPool | None]
+
+
+def hosts_of(
+    providers: Iterable[Provider],
+    *,
+    names: Mapping[str, str] | None = None,
+    ram_allocation_ratios: Mapping[str, float] | None = None,
+    models: Iterable[EncryptionModel] | None = None,
+) -> list[Host]:
+    """Build one host for each root provider.
+
+    See :meth:`Host.from_provider_summaries`; in one pass, as there may be
+    thousands.
+    """
+    by_trait = (
+        model_traits()
+        if models is None
+        else {model.trait: model for model in models}
+    )
+    names, ratios = names or {}, ram_allocation_ratios or {}
+    roots: dict[str, tuple[str, ...]] = {}
+    pools: dict[str, dict[str, SlotPool]] = {}
+    for uuid, root, traits, pool in providers:
+        if uuid == root:
+            roots[root] = traits
+        offered = pools.setdefault(root, {})
+        if pool is None:
             continue
-        for trait in summary.get('traits', ()):
-            model = by_trait.get(trait)
-            if model is None:
-                continue
-            pool = SlotPool(
-                total=slots.get('total', slots['capacity']),
-                reserved=slots.get('reserved', 0),
-                used=slots['used'],
-                provider_uuid=uuid,
-                allocation_ratio=slots.get('allocation_ratio', 1.0),
+        for trait in traits:
+            if (model := by_trait.get(trait)) is not None:
+                # Both a flat and a nested pool of one model (a host in the
+                # midst of an upgrade): nova reports the nested one from now
+                # on, and the one with more free slots is what a guest gets.
+                known = offered.get(model.name)
+                if known is None or _use(pool) > _use(known):
+                    offered[model.name] = pool
+    # Hosts are many, and few kinds of them.
+    kinds: dict[
+        tuple[str, ...], tuple[frozenset[str], dict[str, str | None]]
+    ] = {}
+    hosts = []
+    for root, offered in pools.items():
+        traits = roots.get(root, ())
+        kind = kinds.get(traits)
+        if kind is None:
+            kind = frozenset(traits), {**machine_types_from_traits(traits)}
+            kinds[traits] = kind
+        hosts.append(
+            Host(
+                name=names.get(root, root),
+                uuid=root,
+                pools=offered,
+                machine_types=kind[1].copy(),
+                ram_allocation_ratio=ratios.get(root),
+                traits=kind[0],
             )
-            # Both a flat and a nested pool of one model (a host in the
-            # midst of an upgrade): nova reports the nested one from now
-            # on, and the one with more free slots is what a guest gets.
-            known = pools.get(model.name)
-            if known is None or _use(pool) > _use(known):
-                pools[model.name] = pool
-    return pools
+        )
+    return hosts
+
+
+def _pool(uuid: str, summary: Mapping[str, Any]) -> SlotPool | None:
+    slots = summary.get('resources', {}).get(orc.MEM_ENCRYPTION_CONTEXT)
+    if not slots:
+        return None
+    return SlotPool(
+        total=slots.get('total', slots['capacity']),
+        reserved=slots.get('reserved', 0),
+        used=slots['used'],
+        provider_uuid=uuid,
+        allocation_ratio=slots.get('allocation_ratio', 1.0),
+    )
 
 
 def _use(pool: SlotPool) -> tuple[bool, bool, int]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.host import Host, SlotPool, hosts_of
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.prefilter import PlacementRequest, takes_root
 from sev_scheduling.text import MAX_AMOUNT
@@ -235,9 +235,7 @@ class Candidates(msgspec.Struct, frozen=True, gc=False):
 
     def hosts(self, names: Mapping[str, str] | None = None) -> list[Host]:
         """Return the hosts of the summaries; uuids stand in for names."""
-        return Host.from_provider_summaries(
-            host_summaries(self.provider_summaries), names=names
-        )
+        return hosts_of_summaries(self.provider_summaries, names=names)
 
     def candidates(
         self, models: Collection[EncryptionModel]
@@ -297,26 +295,49 @@ def main_provider(amounts: Amounts) -> str:
     return next(iter(amounts))
 
 
-def host_summaries(
+def hosts_of_summaries(
     summaries: Mapping[str, ProviderSummary],
-) -> dict[str, dict[str, Any]]:
-    """Return what :meth:`.Host.from_provider_summaries` reads of them."""
-    name = orc.MEM_ENCRYPTION_CONTEXT
-    return {
-        uuid: {
-            'root_provider_uuid': summary.root_provider_uuid,
-            'traits': summary.traits,
-            'resources': {
-                name: {
-                    'capacity': summary.resources[name].capacity,
-                    'used': summary.resources[name].used,
-                }
-            }
-            if name in summary.resources
-            else {},
-        }
-        for uuid, summary in summaries.items()
-    }
+    *,
+    names: Mapping[str, str] | None = None,
+    ram_allocation_ratios: Mapping[str, float] | None = None,
+    inventories: Mapping[str, Mapping[str, Inventory]] | None = None,
+) -> list[Host]:
+    """Return the hosts of whole trees, as of an answer about candidates.
+
+    :param names: provider uuid -> name; uuids stand in for them
+    :param ram_allocation_ratios: root uuid -> ratio
+    :param inventories: of providers of which reserved slots are to be shown
+    """
+    slots, known = orc.MEM_ENCRYPTION_CONTEXT, inventories or {}
+
+    def pool(uuid: str, summary: ProviderSummary) -> SlotPool | None:
+        usage = summary.resources.get(slots)
+        if usage is None:
+            return None
+        found = known[uuid].get(slots) if uuid in known else None
+        if found is None:
+            return SlotPool(usage.capacity, 0, usage.used, uuid)
+        return SlotPool(
+            found.total,
+            found.reserved,
+            usage.used,
+            uuid,
+            found.allocation_ratio,
+        )
+
+    return hosts_of(
+        (
+            (
+                uuid,
+                summary.root_provider_uuid,
+                summary.traits,
+                pool(uuid, summary),
+            )
+            for uuid, summary in summaries.items()
+        ),
+        names=names,
+        ram_allocation_ratios=ram_allocation_ratios,
+    )
 
 
 # The answers themselves, where a key stands around what is asked for.

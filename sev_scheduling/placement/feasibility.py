@@ -146,6 +146,8 @@ def _with_ratios(
         }
         ratios = ram_allocation_ratios(api, filter(None, with_pool))
     return [
-        replace(host, ram_allocation_ratio=ratios.get(host.uuid or ''))
+        replace(host, ram_allocation_ratio=ratios[host.uuid])
+        if host.uuid and host.uuid in ratios
+        else host
         for host in hosts
     ]

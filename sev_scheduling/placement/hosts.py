@@ -22,7 +22,7 @@ from sev_scheduling.placement.answers import (
     ProviderSummary,
     ResourceProvider,
     Usage,
-    host_summaries,
+    hosts_of_summaries,
 )
 from sev_scheduling.placement.api import Api
 from sev_scheduling.prefilter import (
@@ -55,20 +55,7 @@ def list_hosts(
     trees = host_trees(api, scope)
     if not details:
         return trees.as_hosts()
-    found = host_summaries(trees.hosts)
-    ratios = _add_details(api, found)
-    return _by_name(found, trees.names, ratios)
-
-
-def _by_name(
-    summaries: Mapping[str, dict[str, Any]],
-    names: Mapping[str, str],
-    ratios: Mapping[str, float] | None = None,
-) -> list[Host]:
-    hosts = Host.from_provider_summaries(
-        summaries, names=names, ram_allocation_ratios=ratios
-    )
-    return sorted(hosts, key=lambda host: host.name)
+    return trees.as_hosts(_inventories_of_pools(api, trees.hosts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +74,26 @@ class HostTrees:
     others: Summaries
     left_out: int = 0
 
-    def as_hosts(self) -> list[Host]:
-        """Return the hosts by name, without the details of their pools."""
-        return _by_name(host_summaries(self.hosts), self.names)
+    def as_hosts(
+        self, inventories: Mapping[str, Mapping[str, Inventory]] | None = None
+    ) -> list[Host]:
+        """Return the hosts by name.
+
+        :param inventories: of pools and of roots, for the details of these;
+            without, they have none
+        """
+        inventories = inventories or {}
+        hosts = hosts_of_summaries(
+            self.hosts,
+            names=self.names,
+            ram_allocation_ratios={
+                uuid: found[orc.MEMORY_MB].allocation_ratio
+                for uuid, found in inventories.items()
+                if orc.MEMORY_MB in found
+            },
+            inventories=inventories,
+        )
+        return sorted(hosts, key=lambda host: host.name)
 
 
 def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
@@ -100,10 +104,12 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
     providers = api.resource_providers()
     summaries = _ask_for_trees(api, providers)
     every = host_roots(summaries)
-    roots = {
-        root for root in every if takes_root(scope, summaries[root].traits)
-    }
-    roots = _in_scope(api, roots, scope)
+    roots = every
+    if scope:
+        roots = {
+            root for root in every if takes_root(scope, summaries[root].traits)
+        }
+        roots = _in_scope(api, roots, scope)
     hosts: dict[str, ProviderSummary] = {}
     others: dict[str, ProviderSummary] = {}
     for uuid, summary in summaries.items():
@@ -180,10 +186,11 @@ def _ask_for_trees(
     for name in _ASKED:
         if not missing:
             break
-        answer = api.candidates(one_of(name))
-        for uuid, summary in answer.provider_summaries.items():
-            summaries.setdefault(uuid, summary)
-            missing.discard(summary.root_provider_uuid)
+        found = api.candidates(one_of(name)).provider_summaries
+        summaries = {**found, **summaries}
+        missing -= {one.root_provider_uuid for one in found.values()}
+    if not missing:
+        return summaries
     return summaries | _ask_one_by_one(
         api, [p for p in providers if p.root_provider_uuid in missing]
     )
@@ -261,33 +268,15 @@ def provider_summary(
     )
 
 
-def _add_details(
-    api: Api, summaries: Mapping[str, dict[str, Any]]
-) -> dict[str, float]:
-    """Add total and reserved to pools; return root uuid -> ratio.
-
-    :param summaries: what :func:`.host_summaries` returned
-    """
-    traits = model_traits()
+def _inventories_of_pools(
+    api: Api, summaries: Summaries
+) -> dict[str, Mapping[str, Inventory]]:
+    """Return the inventories of pools, and of the roots of their hosts."""
+    traits = model_traits().keys()
     pools = {
-        uuid: summary
+        uuid: summary.root_provider_uuid
         for uuid, summary in summaries.items()
-        if summary['resources']
-        and not traits.keys().isdisjoint(summary['traits'])
+        if orc.MEM_ENCRYPTION_CONTEXT in summary.resources
+        and not traits.isdisjoint(summary.traits)
     }
-    ratios = {}
-    roots = {summary['root_provider_uuid'] for summary in pools.values()}
-    inventories = _inventories(api, sorted({*pools, *roots}))
-    for uuid, summary in pools.items():
-        slots = inventories.get(uuid, {}).get(orc.MEM_ENCRYPTION_CONTEXT)
-        if slots:
-            summary['resources'][orc.MEM_ENCRYPTION_CONTEXT] |= {
-                'total': slots.total,
-                'reserved': slots.reserved,
-                'allocation_ratio': slots.allocation_ratio,
-            }
-        root = summary['root_provider_uuid']
-        memory = inventories.get(root, {}).get(orc.MEMORY_MB)
-        if memory:
-            ratios[root] = memory.allocation_ratio
-    return ratios
+    return _inventories(api, sorted({*pools, *pools.values()}))

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sev_scheduling.placement.embedded.cloud_file import CloudHost
 from tests.servers.databases import Database
 from tests.servers.placement import ADMIN_TOKEN, PlacementServer
 from tests.servers.process import (
@@ -38,6 +39,11 @@ RPC_TIMEOUT = 10
 
 # What a worker says last before it takes calls.
 _TAKES_CALLS = 'Join ServiceGroup membership for this service scheduler'
+
+_PROGRAM = (
+    '-c',
+    'import sys; from nova.cmd.scheduler import main; sys.exit(main())',
+)
 
 _CONFIG = """\
 [DEFAULT]
@@ -123,14 +129,24 @@ class Nova:
         """Make the tables and the cells."""
         self._agent('create', self._databases['cell1'])
 
-    def add_hosts(self, hosts: Iterable[Mapping[str, Any]]) -> None:
-        """Write the rows of compute hosts.
-
-        :param hosts: ``name`` and ``uuid`` (of the root provider),
-            ``vcpus``, ``memory_mb``, ``disk_gb``, ``ram_allocation_ratio``
-        """
+    def add_hosts(self, hosts: Iterable[CloudHost]) -> None:
+        """Write the rows of compute hosts, as their Placement has them."""
+        rows = [
+            {
+                name: getattr(host, name)
+                for name in (
+                    'name',
+                    'uuid',
+                    'vcpus',
+                    'memory_mb',
+                    'disk_gb',
+                    'ram_allocation_ratio',
+                )
+            }
+            for host in hosts
+        ]
         # They may be too many for a command line.
-        self._agent('add-hosts', '-', given=json.dumps(list(hosts)))
+        self._agent('add-hosts', '-', given=json.dumps(rows))
 
     def _agent(self, *arguments: str, given: str = '') -> None:
         run_once(
@@ -142,9 +158,16 @@ class Nova:
         )
 
     @contextlib.contextmanager
-    def scheduler(self, name: str = 'nova-scheduler') -> Iterator[Scheduler]:
-        """Start a nova-scheduler; end it with the block."""
-        with Scheduler(self, name) as scheduler:
+    def scheduler(
+        self,
+        name: str = 'nova-scheduler',
+        program: Sequence[str] = _PROGRAM,
+    ) -> Iterator[Scheduler]:
+        """Start a nova-scheduler; end it with the block.
+
+        :param program: what Python is to run, up to nova's own arguments
+        """
+        with Scheduler(self, name, program) as scheduler:
             scheduler.start()
             yield scheduler
 
@@ -152,15 +175,12 @@ class Nova:
 class Scheduler(Server):
     """A nova-scheduler process."""
 
-    def __init__(self, nova: Nova, name: str) -> None:
+    def __init__(
+        self, nova: Nova, name: str, program: Sequence[str] = _PROGRAM
+    ) -> None:
         super().__init__(
             name,
-            [
-                *(sys.executable, '-c'),
-                'import sys; from nova.cmd.scheduler import main; '
-                'sys.exit(main())',
-                *('--config-file', str(nova.config)),
-            ],
+            [sys.executable, *program, '--config-file', str(nova.config)],
             directory=nova.directory,
             keep_user=True,
             # It would wait for three minutes for its threads to end.

@@ -263,15 +263,5 @@ def nova_cloud(
     """Make :data:`CLOUD`; schedulers are started one by one."""
     hosts = placement.load(CLOUD).hosts
     with nova(database, broker, placement) as made:
-        made.add_hosts(
-            {
-                'name': host.name,
-                'uuid': host.uuid,
-                'vcpus': host.vcpus,
-                'memory_mb': host.memory_mb,
-                'disk_gb': host.disk_gb,
-                'ram_allocation_ratio': host.ram_allocation_ratio,
-            }
-            for host in hosts
-        )
+        made.add_hosts(hosts)
         yield NovaCloud(made, placement, [host.name for host in hosts])

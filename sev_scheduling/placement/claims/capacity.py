@@ -16,13 +16,12 @@ from sev_scheduling.hosts.capacity import (
     limits_of,
     pack,
 )
-from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.placement.answers import (
     ProviderSummary,
-    host_summaries,
+    hosts_of_summaries,
 )
 from sev_scheduling.placement.api import MAX_CANDIDATES, Api
 from sev_scheduling.placement.claims.selection import (
@@ -45,8 +44,8 @@ def capacity(api: Api, validation: Validation, scope: Scope) -> Capacity:
     trees = host_trees(api, scope)
     verdicts = filter_hosts(
         validation,
-        Host.from_provider_summaries(
-            host_summaries(trees.hosts),
+        hosts_of_summaries(
+            trees.hosts,
             names=trees.names,
             ram_allocation_ratios=selection.ratios,
         ),

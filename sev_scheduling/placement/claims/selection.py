@@ -15,14 +15,14 @@ import os_resource_classes as orc
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.capacity import Key, Left, Option, pack
-from sev_scheduling.hosts.host import Host, is_unlimited
+from sev_scheduling.hosts.host import is_unlimited
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement.answers import (
     AllocationRequest,
     Candidate,
     Candidates,
     Usage,
-    host_summaries,
+    hosts_of_summaries,
 )
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.feasibility import feasibility
@@ -244,7 +244,7 @@ class CandidateSelection:
         """Whether a host takes guests of a model, by its own account."""
         if not self._models:
             return True
-        (host,) = Host.from_provider_summaries(host_summaries(tree))
+        (host,) = hosts_of_summaries(tree)
         return judge(
             self._about[rank], host
         ).fits and not self._overcommits_memory(str(host.uuid))
