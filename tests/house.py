@@ -69,7 +69,8 @@ ORDER = {
     ],
     'sev_scheduling.nova': [
         *('options', 'warning_log', 'lookups', 'host_state', 'request_spec'),
-        *('evaluation', 'servers', 'rebuild', 'request_filter', 'weigher'),
+        *('queries', 'evaluation', 'servers', 'rebuild', 'request_filter'),
+        'weigher',
         'filter',
     ],
     'sev_scheduling.scheduler': [

@@ -6,34 +6,34 @@ when the host filter is made.
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 import nova.conf
-import os_resource_classes as orc
-from nova import context as nova_context
-from nova import exception, objects
+from nova import exception
 from nova.scheduler import request_filter
-from nova.scheduler.utils import ResourceRequest
 from oslo_log import log as logging
-from oslo_utils import timeutils, uuidutils
+from oslo_utils import timeutils
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.explain.explanation import FAULT_BYTES, explain
 from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.hosts.verdict import FilterResult
-from sev_scheduling.models import model_traits
 from sev_scheduling.nova.evaluation import HostEvaluator
-from sev_scheduling.nova.host_state import AggregateFacts, ForcedHost
+from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Answers, Deadline, Lookups
 from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.queries import (
+    constraints,
+    forced_host,
+    is_forced,
+    keep_to_own_pools,
+    nova_groups,
+    nova_queries,
+    target_provider,
+)
 from sev_scheduling.nova.request_spec import (
     Operation,
     SpecReading,
@@ -43,12 +43,10 @@ from sev_scheduling.nova.request_spec import (
 )
 from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.answers import Candidates
-from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import diagnose
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES
-from sev_scheduling.prefilter import PlacementRequest, translate
-from sev_scheduling.problems import Field, Problem, Source
-from sev_scheduling.request.groups import RequestGroup
+from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.problems import Problem
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation
 
@@ -205,12 +203,12 @@ class RequestFilter:
     ) -> Diagnosis | None:
         """Return what is in the way; None where there are candidates."""
         client = self._lookups.client(deadline)
-        constraints = dict(_constraints(spec))
+        more = dict(constraints(spec))
         in_tree = target_provider(context, spec, client)
         first: Diagnosis | None = None
         guests, room = _guests(spec), 0
         for query in nova_queries(spec, validation):
-            query = replace(query, in_tree=in_tree, **constraints)
+            query = replace(query, in_tree=in_tree, **more)
             if guests > 1:
                 answer = client.candidates(query, MAX_CANDIDATES)
                 room += answer.most_guests()
@@ -249,15 +247,15 @@ class RequestFilter:
         root = target_provider(context, spec, client)
         if root is None:
             return None
-        more = dict(_constraints(spec))
+        more = dict(constraints(spec))
         answer = Candidates((), {})
-        for groups in _nova_groups(spec):
+        for groups in nova_groups(spec):
             query = PlacementRequest(groups, 'none', in_tree=root, **more)
             answer += client.candidates(query)
         if not answer:
             # Nova says so.
             return None
-        state = _forced_host(context, spec, root)
+        state = forced_host(context, spec, root)
         state.allocation_candidates = [
             msgspec.to_builtins(found) for found in answer.allocation_requests
         ]
@@ -271,7 +269,7 @@ class RequestFilter:
         if not evaluator.fitting([state]):
             undecided = evaluator.undecided
             return _unknown(validation) if undecided else evaluator.rejected()
-        _keep_to_own_pools(spec, validation, answer, state)
+        keep_to_own_pools(spec, validation, answer, state)
         return None
 
 
@@ -291,286 +289,6 @@ def _guests(spec: Any) -> int:
     ):
         return 1
     return value_of(spec, 'num_instances') or 1
-
-
-def is_forced(spec: Any) -> bool:
-    """Say whether nova runs no filter, as ``get_filtered_hosts`` has it."""
-    hints = value_of(spec, 'scheduler_hints') or {}
-    return not hints.get('_nova_check_type') and bool(
-        value_of(spec, 'force_hosts') or value_of(spec, 'force_nodes')
-    )
-
-
-def _forced_host(context: Any, spec: Any, root: str) -> ForcedHost:
-    """Return what nova's database has of a host; nothing of a node alone."""
-    host, node = _target(spec)
-    found = ForcedHost(uuid=root, nodename=node or '')
-    if host:
-        found.host = host
-        found.aggregates = objects.AggregateList.get_by_host(context, host)
-        for compute in _compute_nodes(context, host):
-            if compute.uuid == root:
-                found.nodename = compute.hypervisor_hostname
-                found.ram_allocation_ratio = value_of(
-                    compute, 'ram_allocation_ratio'
-                )
-                found.hypervisor_type = value_of(compute, 'hypervisor_type')
-    return found
-
-
-def _keep_to_own_pools(
-    spec: Any, validation: Validation, answer: Candidates, state: ForcedHost
-) -> None:
-    """Keep nova's own query off the pools of other models.
-
-    A stale trait on the root lets any slot of the host answer. So the traits
-    of other pools are forbidden, in a copy of the flavor that is gone with
-    the request; where the root has these as well, the filters are run.
-    """
-    (model,) = validation.request.models
-    summaries = answer.provider_summaries
-    own, others = [], []
-    rest: set[str] = set()
-    for summary in summaries.values():
-        if orc.MEM_ENCRYPTION_CONTEXT not in summary.resources:
-            rest.update(summary.traits)
-        elif model.trait in summary.traits:
-            own.append(summary)
-        else:
-            others.append(summary)
-    if model.trait not in rest or not others:
-        return
-    rest.update(*(summary.traits for summary in own))
-    telling = model_traits().keys() - rest
-    if all(not telling.isdisjoint(summary.traits) for summary in others):
-        flavor = spec.flavor.obj_clone()
-        flavor.extra_specs = {
-            **flavor.extra_specs,
-            **{
-                f'trait:{trait}': 'forbidden'
-                for summary in others
-                for trait in telling.intersection(summary.traits)
-            },
-        }
-        spec.flavor = flavor
-        return
-    destination = value_of(spec, 'requested_destination')
-    spec.requested_destination = destination or objects.Destination()
-    if state.host:
-        spec.requested_destination.host = state.host
-    spec.requested_destination.node = state.nodename
-    spec.force_hosts = spec.force_nodes = None
-
-
-def _constraints(spec: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what nova's other request filters ask of hosts."""
-    destination = value_of(spec, 'requested_destination')
-    if destination is not None:
-        aggregates = value_of(destination, 'aggregates') or ()
-        yield 'member_of', tuple(frozenset(a.split(',')) for a in aggregates)
-        forbidden = value_of(destination, 'forbidden_aggregates') or ()
-        yield 'forbidden_aggregates', frozenset(forbidden)
-    yield 'root_required', frozenset(spec.root_required)
-    yield 'root_forbidden', frozenset(spec.root_forbidden)
-
-
-def nova_queries(
-    spec: Any, validation: Validation
-) -> Iterator[PlacementRequest]:
-    """Yield what nova asks Placement, the slot in a group of its own.
-
-    Nova asks a second time, for shared CPUs, where pinned ones are wanted.
-    """
-    slot = translate(validation)
-    for groups in _nova_groups(spec):
-        yield _with_slot(groups, slot)
-
-
-def _nova_groups(spec: Any) -> Iterator[tuple[RequestGroup, ...]]:
-    """Yield the request groups of what nova asks Placement."""
-    pinned = _resource_request(spec, True)
-    if pinned is None:
-        return
-    askers = group_askers(spec)
-    yield _groups(pinned, askers)
-    if (
-        pinned.cpu_pinning_requested
-        and not CONF.workarounds.disable_fallback_pcpu_query
-    ):
-        yield _groups(_resource_request(spec, False), askers)
-
-
-def _resource_request(spec: Any, pinned: bool) -> Any:
-    """Return nova's translation of a RequestSpec, which changes nothing.
-
-    None where nova cannot: it tries the same next, and says so.
-    """
-    try:
-        return ResourceRequest.from_request_spec(spec, pinned)
-    except (ValueError, exception.NovaException):
-        return None
-
-
-_PARAMETER = re.compile(r'(resources|required)(.*)')
-
-
-#: Nova's names for the groups of a device profile, of a flavor or a port.
-_DEVICE_PROFILE = re.compile(r'device_profile_\d+?(?P<port>[0-9a-f-]{36})?')
-
-
-def group_askers(spec: Any) -> dict[str, Field]:
-    """Return the suffix of each group -> the port or extra spec it is for.
-
-    ``RequestGroup.requester_id`` of nova 31 to 34 is the port's uuid, or with
-    neutron's extended resource requests a uuid of version 5 that is made of
-    it; for a PCI alias the request's uuid and a number; for a device profile
-    a number, and the port's uuid where the port has it.
-    """
-    pci = value_of(spec, 'pci_requests')
-    aliases = {
-        f'{one.request_id}-{number}'
-        for one in (pci.requests if pci else ())
-        if one.alias_name
-        for number in range(one.count)
-    }
-    networks = value_of(spec, 'requested_networks') or ()
-    ports = sorted({one.port_id for one in networks if one.port_id})
-    found = {}
-    for group in value_of(spec, 'requested_resources') or ():
-        name = group.requester_id or ''
-        profile = _DEVICE_PROFILE.fullmatch(name)
-        port = profile['port'] if profile else name
-        if name in aliases:
-            found[name] = Field(Source.FLAVOR, 'pci_passthrough:alias')
-        elif profile and not port:
-            found[name] = Field(Source.FLAVOR, 'accel:device_profile')
-        elif uuidutils.is_uuid_like(port):
-            if port not in ports and uuid.UUID(port).version == 5:
-                port = ' or '.join(ports)
-            found[name] = Field(Source.REQUEST, 'port', port)
-    return found
-
-
-def _groups(
-    asked: Any, askers: Mapping[str, Field]
-) -> tuple[RequestGroup, ...]:
-    """Return the groups of a ``ResourceRequest``.
-
-    It names them in its query alone.
-    """
-    resources: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    traits: defaultdict[str, list[str]] = defaultdict(list)
-    for name, value in parse_qsl(asked.to_querystring()):
-        match = _PARAMETER.fullmatch(name)
-        if match is None:
-            continue
-        kind, suffix = match.groups()
-        if kind == 'required':
-            traits[suffix] += value.split(',')
-            continue
-        for entry in value.split(','):
-            resource_class, _, amount = entry.partition(':')
-            resources[suffix][resource_class] = int(amount)
-    return tuple(
-        RequestGroup(
-            suffix,
-            amounts,
-            tuple(
-                frozenset({trait})
-                for trait in traits[suffix]
-                if not trait.startswith('!')
-            ),
-            frozenset(
-                trait.removeprefix('!')
-                for trait in traits[suffix]
-                if trait.startswith('!')
-            ),
-            askers.get(suffix),
-        )
-        for suffix, amounts in resources.items()
-    )
-
-
-def _with_slot(
-    groups: tuple[RequestGroup, ...], slot: PlacementRequest
-) -> PlacementRequest:
-    """Put the slot's own group in place of nova's."""
-    models = model_traits()
-    groups = tuple(
-        group
-        if group.suffix
-        else replace(
-            group,
-            resources={
-                name: amount
-                for name, amount in group.resources.items()
-                if name != orc.MEM_ENCRYPTION_CONTEXT
-            },
-            required=tuple(
-                ors for ors in group.required if not ors & models.keys()
-            ),
-        )
-        for group in groups
-    )
-    own = [group for group in slot.groups if group.suffix == slot.slot_suffix]
-    policy = slot.group_policy
-    if any(group.suffix for group in groups):
-        policy = policy or 'none'
-    return replace(slot, groups=(*groups, *own), group_policy=policy)
-
-
-def target_provider(
-    context: Any, spec: Any, client: PlacementClient
-) -> str | None:
-    """Return the root provider of the one host that a request names.
-
-    It may be the target of a migration. As
-    ``nova.scheduler.utils.resources_from_request_spec`` finds it, which
-    changes the RequestSpec; None for a host that nova does not know, or that
-    has several nodes.
-
-    :returns: its uuid; None where no host is named
-    :raises PlacementError: one of its children
-    """
-    host, node = _target(spec)
-    if host:
-        found = [
-            compute.uuid
-            for compute in _compute_nodes(context, host)
-            if node in (None, compute.hypervisor_hostname)
-        ]
-    elif node:
-        # Nova names the root provider after the node.
-        found = [
-            one.uuid
-            for one in client.resource_providers(name=node)
-            if one.uuid == one.root_provider_uuid
-        ]
-    else:
-        return None
-    return found[0] if len(found) == 1 else None
-
-
-def _target(spec: Any) -> tuple[str | None, str | None]:
-    """Return host and node; what is forced counts where none is requested."""
-    destination = value_of(spec, 'requested_destination')
-    names = []
-    for name in ('host', 'node'):
-        named = destination and value_of(destination, name)
-        forced = value_of(spec, f'force_{name}s')
-        names.append(named or (forced[0] if forced else None))
-    host, node = names
-    return host, node
-
-
-def _compute_nodes(context: Any, host: str) -> Any:
-    try:
-        mapping = objects.HostMapping.get_by_host(context, host)
-        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
-            return objects.ComputeNodeList.get_all_by_host(cell, host)
-    except (exception.HostMappingNotFound, exception.ComputeHostNotFound):
-        # Nova says so.
-        return []
 
 
 def install(options: Options, lookups: Lookups, warnings: Warnings) -> None:

@@ -13,8 +13,14 @@ pytest.importorskip('nova', reason='nova is not installed')
 import msgspec
 import nova.conf
 from nova import context as nova_context
-from nova import objects
-from nova.scheduler import filters, host_manager, utils, weights
+from nova import exception, objects
+from nova.scheduler import (
+    filters,
+    host_manager,
+    request_filter,
+    utils,
+    weights,
+)
 
 from sev_scheduling import opts
 from sev_scheduling.nova.lookups import StoredServer, shared_lookups
@@ -299,3 +305,24 @@ def weighed(
             [weigher], list(states), request
         )
     }
+
+
+PREFIX = 'No valid host was found. Scheduling failed: '
+
+
+def ask(request):
+    """Run the request filter, as nova-scheduler does."""
+    load_filter()
+    context = nova_context.get_admin_context()
+    return request_filter.ALL_REQUEST_FILTERS[-1](context, request)
+
+
+def refusal(request):
+    """Return the fault that the user reads."""
+    with pytest.raises(exception.RequestFilterFailed) as raised:
+        ask(request)
+    # As nova.scheduler.manager does.
+    fault = str(exception.NoValidHost(reason=raised.value.message))
+    assert fault.startswith(PREFIX)
+    assert len(fault.encode()) <= 255
+    return fault.removeprefix(PREFIX)
