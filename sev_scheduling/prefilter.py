@@ -100,6 +100,7 @@ class Scope:
         )
 
 
+_NONE: frozenset[str] = frozenset()
 _DISABLED = frozenset({os_traits.COMPUTE_STATUS_DISABLED})
 
 #: Every host in service.
@@ -241,18 +242,23 @@ def translate(
     request = validation.request
     if validation.errors:
         raise InvalidRequest(validation)
-    if not request.encrypted:
-        return scope.narrow(
-            PlacementRequest(request.groups, _policy(request.groups, request))
+    # What a scope does to any query.
+    forbidden = _DISABLED if scope is ANYWHERE else _NONE
+    if request.encrypted:
+        models = validation.models
+        others, slot = _split_slot(request.groups, models)
+        # A policy is about the flavor's groups among themselves; with only
+        # one of them it must not keep the slot off a flat provider.
+        policy = _policy(others, request, few=1)
+        groups = (*others, slot)
+        query = PlacementRequest(
+            groups, policy, models, slot.suffix, root_forbidden=forbidden
         )
-    models = validation.models
-    others, slot = _split_slot(request.groups, models)
-    # A policy is about the flavor's groups among themselves; with only one
-    # of them it must not keep the slot off a flat provider.
-    policy = _policy(others, request, few=1)
-    return scope.narrow(
-        PlacementRequest((*others, slot), policy, models, slot.suffix)
-    )
+    else:
+        groups = request.groups
+        policy = _policy(groups, request)
+        query = PlacementRequest(groups, policy, root_forbidden=forbidden)
+    return query if scope is ANYWHERE else scope.narrow(query)
 
 
 def _policy(
@@ -264,7 +270,7 @@ def _policy(
 
     :param few: up to so many groups of the flavor, its policy has no effect
     """
-    suffixed = sum(bool(group.suffix) for group in groups)
+    suffixed = sum([bool(group.suffix) for group in groups])
     if suffixed > few and request.group_policy:
         return request.group_policy
     return 'none' if suffixed + few > 1 else None
@@ -278,30 +284,29 @@ def _split_slot(
     A group of the flavor that asks for nothing but slots becomes one with
     the slot's group, so that its traits still count.
     """
-    traits = frozenset(model.trait for model in models)
+    traits = frozenset([model.trait for model in models])
     others: list[RequestGroup] = []
     required = [traits]
     forbidden: set[str] = set()
     for group in groups:
-        resources = {
-            name: amount
-            for name, amount in group.resources.items()
-            if name != orc.MEM_ENCRYPTION_CONTEXT
-        }
-        beside = tuple(ors for ors in group.required if not ors <= traits)
+        resources = group.resources
+        if orc.MEM_ENCRYPTION_CONTEXT in resources:
+            resources = {
+                name: amount
+                for name, amount in resources.items()
+                if name != orc.MEM_ENCRYPTION_CONTEXT
+            }
+        beside = tuple([ors for ors in group.required if not ors <= traits])
         if not resources:
             required.extend(beside)
             forbidden |= group.forbidden
             continue
         # The providers of VCPU and MEMORY_MB need not have the model's
         # trait, and with nested pools they do not.
-        others.append(
-            replace(
-                group,
-                resources=resources,
-                required=group.required if group.suffix else beside,
-            )
-        )
+        wanted = group.required if group.suffix else beside
+        if resources is not group.resources or wanted != group.required:
+            group = replace(group, resources=resources, required=wanted)
+        others.append(group)
     taken = {group.suffix for group in others}
     suffix = SLOT_SUFFIX
     while suffix in taken:

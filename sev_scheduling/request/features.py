@@ -34,16 +34,37 @@ _TPM_MODEL = {
 }
 
 
+#: An extra spec, and the property that means the same of an image.
+Keys = tuple[str, str]
+
+
+def keys_of(name: str, prefix: str = 'hw') -> Keys:
+    return f'{prefix}:{name}', f'{prefix}_{name}'
+
+
+MEM_ENCRYPTION_MODEL = keys_of('mem_encryption_model')
+MEM_PAGE_SIZE = keys_of('mem_page_size')
+SECURE_BOOT = keys_of('secure_boot', 'os')
+_ADDRESSES = keys_of('maxphysaddr_mode')
+_AFFINITY = keys_of('pci_numa_affinity_policy')
+_CPU_POLICY = keys_of('cpu_policy')
+_THREADS = keys_of('cpu_thread_policy')
+_TPM_MODEL_KEYS = keys_of('tpm_model')
+_TPM_VERSION_KEYS = keys_of('tpm_version')
+
+#: Without any of these, nothing asks for a trait.
+_OF_TRAITS = (
+    *(SECURE_BOOT, _TPM_VERSION_KEYS, _ADDRESSES, _AFFINITY, _THREADS),
+)
+_SPECS_OF_TRAITS = frozenset(spec for spec, _ in _OF_TRAITS)
+_PROPERTIES_OF_TRAITS = frozenset(key for _, key in _OF_TRAITS)
+
+
 def either(
-    extra_specs: Mapping[str, str],
-    properties: Mapping[str, str],
-    key: str,
-    prefix: str = 'hw',
+    extra_specs: Mapping[str, str], properties: Mapping[str, str], keys: Keys
 ) -> str | None:
     """Return the flavor's value, else the image's."""
-    return extra_specs.get(f'{prefix}:{key}') or properties.get(
-        f'{prefix}_{key}'
-    )
+    return extra_specs.get(keys[0]) or properties.get(keys[1])
 
 
 def feature_traits(
@@ -56,21 +77,25 @@ def feature_traits(
     traits = {}
     if stateless_firmware and properties.get('hw_firmware_type') == 'uefi':
         traits[os_traits.COMPUTE_SECURITY_STATELESS_FIRMWARE] = True
-    if either(extra_specs, properties, 'secure_boot', 'os') == 'required':
+    if _SPECS_OF_TRAITS.isdisjoint(
+        extra_specs
+    ) and _PROPERTIES_OF_TRAITS.isdisjoint(properties):
+        return traits
+    if either(extra_specs, properties, SECURE_BOOT) == 'required':
         traits[os_traits.COMPUTE_SECURITY_UEFI_SECURE_BOOT] = True
-    version = either(extra_specs, properties, 'tpm_version')
+    version = either(extra_specs, properties, _TPM_VERSION_KEYS)
     if version in _TPM_VERSION:
-        model = either(extra_specs, properties, 'tpm_model') or 'tpm-tis'
+        model = either(extra_specs, properties, _TPM_MODEL_KEYS) or 'tpm-tis'
         traits[_TPM_VERSION[version]] = True
         if model in _TPM_MODEL:
             traits[_TPM_MODEL[model]] = True
-    address_bits = either(extra_specs, properties, 'maxphysaddr_mode')
+    address_bits = either(extra_specs, properties, _ADDRESSES)
     if address_bits in _ADDRESS_BITS:
         traits[_ADDRESS_BITS[address_bits]] = True
-    affinity = either(extra_specs, properties, 'pci_numa_affinity_policy')
+    affinity = either(extra_specs, properties, _AFFINITY)
     if affinity == 'socket':
         traits[os_traits.COMPUTE_SOCKET_PCI_NUMA_AFFINITY] = True
-    threads = either(extra_specs, properties, 'cpu_thread_policy')
+    threads = either(extra_specs, properties, _THREADS)
     if threads in _THREAD_POLICY:
         traits[os_traits.HW_CPU_HYPERTHREADING] = _THREAD_POLICY[threads]
     return traits
@@ -133,11 +158,12 @@ def _either(
     prefix: str = 'hw',
 ) -> Iterator[tuple[Source, str, str]]:
     """Yield source, key and value, the flavor's first."""
-    for source, separator, held in (
-        (Source.FLAVOR, ':', extra_specs),
-        (Source.IMAGE, '_', properties),
+    for source, key, held in zip(
+        (Source.FLAVOR, Source.IMAGE),
+        keys_of(name, prefix),
+        (extra_specs, properties),
+        strict=True,
     ):
-        key = f'{prefix}{separator}{name}'
         if key in held:
             yield source, key, held[key]
 
@@ -164,7 +190,7 @@ def _trait_sources(
     ):
         if value in _ADDRESS_BITS:
             yield _ADDRESS_BITS[value], source, key, value
-    if not either(extra_specs, properties, 'tpm_model'):
+    if not either(extra_specs, properties, _TPM_MODEL_KEYS):
         # It has a default.
         for asker in _either(extra_specs, properties, 'tpm_version'):
             yield os_traits.COMPUTE_SECURITY_TPM_TIS, *asker
@@ -175,7 +201,7 @@ def feature_resources(
 ) -> dict[str, int]:
     """Return amounts by CPU policy and of persistent memory."""
     specs = flavor.extra_specs
-    policy = either(specs, properties, 'cpu_policy')
+    policy = either(specs, properties, _CPU_POLICY)
     pinned = 0
     if policy == 'dedicated':
         pinned = flavor.vcpus
@@ -185,8 +211,9 @@ def feature_resources(
     if policy in ('dedicated', 'mixed'):
         isolate = specs.get('hw:emulator_threads_policy') == 'isolate'
         amounts[orc.PCPU] = pinned + isolate
-    for name in _namespaces(specs):
-        amounts[name] = amounts.get(name, 0) + 1
+    if 'hw:pmem' in specs:
+        for name in _namespaces(specs):
+            amounts[name] = amounts.get(name, 0) + 1
     return amounts
 
 

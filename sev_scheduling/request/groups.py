@@ -28,6 +28,7 @@ from sev_scheduling.text import (
 )
 
 _KEY = re.compile(r'(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)', re.DOTALL)
+_EXPLICIT = ('resources', 'trait')
 _CPUS = frozenset({orc.VCPU, orc.PCPU})
 
 
@@ -116,7 +117,7 @@ def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
 
 def _flavor_entries(flavor: FlavorView) -> Iterator[Entry]:
     for key, value in flavor.extra_specs.items():
-        if not key.startswith(('resources', 'trait')):
+        if not key.startswith(_EXPLICIT):
             continue
         match = _KEY.fullmatch(key)
         if match is None:
@@ -190,7 +191,7 @@ def build_groups(
         elif isinstance(entry, ExtraSpecTrait):
             wanted = required if entry.required else forbidden
             wanted.setdefault(entry.suffix, set()).add(entry.trait)
-    named = {name for group in resources.values() for name in group}
+    named: set[str] = set().union(*resources.values())
     explicit_cpus = not named.isdisjoint(_CPUS)
     for name, amount in implied.items():
         if not (explicit_cpus and name in _CPUS):
@@ -201,7 +202,7 @@ def build_groups(
         resources[''][orc.DISK_GB] = disk_gb(flavor, boot_from_volume)
     for trait, needed in traits.items():
         (required if needed else forbidden).setdefault('', set()).add(trait)
-    groups = (
+    groups = [
         RequestGroup(
             suffix,
             {
@@ -210,14 +211,18 @@ def build_groups(
                 if amount
             },
             tuple(
-                frozenset((trait,))
-                for trait in sorted(required.get(suffix, ()))
+                [
+                    frozenset((trait,))
+                    for trait in sorted(required.get(suffix, ()))
+                ]
             ),
             frozenset(forbidden.get(suffix, ())),
         )
         for suffix in sorted({*resources, *required, *forbidden})
+    ]
+    return tuple(
+        [g for g in groups if g.resources or g.required or g.forbidden]
     )
-    return tuple(g for g in groups if g.resources or g.required or g.forbidden)
 
 
 def disk_gb(flavor: FlavorView, boot_from_volume: bool = False) -> int:

@@ -34,7 +34,7 @@ from sev_scheduling.request.sources import (
     flavor_view,
     image_view,
 )
-from sev_scheduling.request.spelling import meant_key
+from sev_scheduling.request.spelling import near_misses
 from sev_scheduling.text import printable, quoted
 
 #: The fields that ask for encryption, and name the model.
@@ -241,7 +241,7 @@ def combine(
     specs = flavor_facts.extra_specs
     properties = image_facts.properties
     requesters = _requesters(flavor_facts, image_facts)
-    choice = _known_models(models)
+    choice = _known_models(models) if models else ()
     entries = read_entries(flavor_facts, image_facts)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
     policy = specs.get('group_policy')
@@ -255,22 +255,24 @@ def combine(
         image_encryption=properties.get(IMAGE_SWITCH),
         flavor_model=specs.get(FLAVOR_MODEL),
         image_model=properties.get(IMAGE_MODEL),
-        caller_models=tuple(model.name for model in choice),
+        caller_models=tuple([model.name for model in choice]),
         misspelt=_misspelt(flavor_facts, image_facts),
         machine_type=properties.get('hw_machine_type'),
         firmware_type=properties.get('hw_firmware_type'),
         firmware_stateless=stateless,
-        secure_boot=features.either(specs, properties, 'secure_boot', 'os'),
+        secure_boot=features.either(specs, properties, features.SECURE_BOOT),
         secure_boot_fields=_secure_boot_fields(flavor_facts, image_facts),
         architecture=_architecture(properties.get('hw_architecture')),
         disk_bus=properties.get('hw_disk_bus'),
         scsi_model=_lowered(properties.get('hw_scsi_model')),
         cdrom_bus=properties.get('hw_cdrom_bus'),
         video_model=properties.get('hw_video_model'),
-        mem_page_size=features.either(specs, properties, 'mem_page_size'),
+        mem_page_size=features.either(
+            specs, properties, features.MEM_PAGE_SIZE
+        ),
         host_devices=(
             *_flavor_devices(flavor_facts, entries),
-            *((Field(Source.REQUEST), device) for device in host_devices),
+            *[(Field(Source.REQUEST), device) for device in host_devices],
         ),
         entries=entries,
         groups=build_groups(
@@ -297,9 +299,15 @@ def combine(
 def _secure_boot_fields(
     flavor: FlavorView, image: ImageView
 ) -> tuple[tuple[Field, str], ...]:
+    of_flavor, of_image = features.SECURE_BOOT
+    if (
+        of_flavor not in flavor.extra_specs
+        and of_image not in image.properties
+    ):
+        return ()
     asked = (
-        (Source.FLAVOR, 'os:secure_boot', flavor.name, flavor.extra_specs),
-        (Source.IMAGE, 'os_secure_boot', image.name, image.properties),
+        (Source.FLAVOR, of_flavor, flavor.name, flavor.extra_specs),
+        (Source.IMAGE, of_image, image.name, image.properties),
     )
     return tuple(
         [
@@ -337,11 +345,11 @@ def _models(
     properties: Mapping[str, str],
     choice: tuple[EncryptionModel, ...],
 ) -> tuple[EncryptionModel, ...]:
-    named = features.either(specs, properties, 'mem_encryption_model')
+    named = features.either(specs, properties, features.MEM_ENCRYPTION_MODEL)
     if named:
         model = find_model(named)
         return (model,) if model else ()
-    return choice or _known_models((DEFAULT_MODEL,))
+    return choice or (registered_models()[DEFAULT_MODEL],)
 
 
 def _known_models(names: Iterable[str]) -> tuple[EncryptionModel, ...]:
@@ -364,11 +372,10 @@ def _misspelt(flavor: FlavorView, image: ImageView) -> tuple[MisspeltKey, ...]:
         (Source.FLAVOR, flavor.name, flavor.extra_specs, flavor.extra_specs),
         (Source.IMAGE, image.name, image.properties, image.unread),
     ):
-        for key, value in pairs.items():
-            meant = meant_key(source, key)
-            if meant is not None and meant not in known:
+        for key, meant in near_misses(source, tuple(pairs)):
+            if meant not in known:
                 field = Field(source, printable(key), name)
-                found.append(MisspeltKey(field, meant, value))
+                found.append(MisspeltKey(field, meant, pairs[key]))
     return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
 

@@ -49,18 +49,22 @@ NOVA_FIELDS = stored_as(
 
 def facts_of(source: Any) -> Mapping[str, Any] | None:
     """Return the top-level names of any shape; None where it has none."""
-    if is_nova_object(source):
-        return nova_facts(source, NOVA_FIELDS)
-    if hasattr(source, '_body_mapping'):
-        # An openstacksdk resource: a dict whose items are not its facts.
-        facts: Mapping[str, Any] = source.to_dict(
-            computed=False, original_names=True
-        )
-        return facts
-    if not isinstance(source, Mapping):
-        return None
-    data = source.get('nova_object.data')
-    return _unwrapped(data) if isinstance(data, Mapping) else source
+    if type(source) is not dict:
+        if is_nova_object(source):
+            return nova_facts(source, NOVA_FIELDS)
+        if hasattr(source, '_body_mapping'):
+            # An openstacksdk resource: a dict whose items are not its facts.
+            facts: Mapping[str, Any] = source.to_dict(
+                computed=False, original_names=True
+            )
+            return facts
+        if not isinstance(source, Mapping):
+            return None
+    of_json: Mapping[str, Any] = source
+    data = of_json.get('nova_object.data')
+    if data is not None and isinstance(data, Mapping):
+        return _unwrapped(data)
+    return of_json
 
 
 def is_nova_object(source: Any) -> bool:
@@ -148,10 +152,15 @@ IMAGE_PROPERTIES = frozenset(
 TRAIT_PREFIX = 'trait:'
 #: What is read of a ``nova.objects.ImageMetaProps``.
 NOVA_PROPERTIES = stored_as(*IMAGE_PROPERTIES, 'traits_required')
-_PUBLIC_FLAVOR = ('os-flavor-access:is_public', 'is_public')
 #: Glance makes an image ``shared``, with nobody at first, unless told.
 _PUBLIC_IMAGE = ('public', 'community')
+_FLAVOR_NAMES = ('name', 'original_name', 'flavorid', 'id')
+_IMAGE_NAMES = ('name', 'image_name', 'id', 'image_id')
+_VCPUS = ('vcpus',)
+_MEMORY = ('ram', 'memory_mb')
+_ROOT = ('disk', 'root_gb')
 _EPHEMERAL = ('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', 'ephemeral_gb')
+_SWAP = ('swap',)
 _MAX_NAME = 255
 _MAX_TEXT = 65535
 #: Of a whole number; Python refuses to write very long ones.
@@ -209,7 +218,7 @@ def flavor_view(flavor: Any) -> FlavorView:
     :raises SpecError: where it has no flavor's shape
     """
     facts = _facts(flavor, 'Flavor')
-    name = _name(facts, 'name', 'original_name', 'flavorid', 'id')
+    name = _name(facts, _FLAVOR_NAMES)
     label = f'Flavor {name}' if name else 'Flavor'
     if 'disk_format' in facts and 'vcpus' not in facts:
         raise SpecError(f'{label} is an image; give a flavor here.')
@@ -222,14 +231,15 @@ def flavor_view(flavor: Any) -> FlavorView:
         if value is not None
     }
     return FlavorView(
-        name=name,
-        vcpus=_amount(facts, label, 'vcpus', required=True),
-        memory_mb=_amount(facts, label, 'ram', 'memory_mb', required=True),
-        root_gb=_amount(facts, label, 'disk', 'root_gb'),
-        ephemeral_gb=_amount(facts, label, *_EPHEMERAL),
-        swap_mb=_amount(facts, label, 'swap'),
-        extra_specs=extra_specs,
-        public=any(facts.get(name) is True for name in _PUBLIC_FLAVOR),
+        name,
+        _amount(facts, label, _VCPUS, True),
+        _amount(facts, label, _MEMORY, True),
+        _amount(facts, label, _ROOT),
+        _amount(facts, label, _EPHEMERAL),
+        _amount(facts, label, _SWAP),
+        extra_specs,
+        facts.get('os-flavor-access:is_public') is True
+        or facts.get('is_public') is True,
     )
 
 
@@ -245,30 +255,30 @@ def image_view(image: Any) -> ImageView:
     facts = _facts(image, 'Image')
     metadata = facts.get('volume_image_metadata')
     volume = None
-    if isinstance(metadata, Mapping):
-        volume = _name(facts, 'name', 'id')
+    if metadata is not None and isinstance(metadata, Mapping):
+        volume = _name(facts, ('name', 'id'))
         facts = metadata
-    name = _name(facts, 'name', 'image_name', 'id', 'image_id')
+    name = _name(facts, _IMAGE_NAMES)
     label = f'Image {name}' if name else 'Image'
     if 'vcpus' in facts and 'disk_format' not in facts:
         raise SpecError(f'{label} is a flavor; give an image here.')
     nested = facts.get('properties')
-    if is_nova_object(nested):
-        nested = nova_facts(nested, NOVA_PROPERTIES)
-    # openstacksdk lifts some properties out of the nested mapping.
-    nested = _pairs(nested, label, 'properties')
     properties: dict[str, str] = {}
     unread: dict[str, str] = {}
-    for source in (facts, nested):
-        _sort_out(source, label, properties, unread)
+    _sort_out(facts, label, properties, unread)
+    if nested is not None:
+        if is_nova_object(nested):
+            nested = nova_facts(nested, NOVA_PROPERTIES)
+        # openstacksdk lifts some properties out of the nested mapping.
+        nested = _pairs(nested, label, 'properties')
+        _sort_out(nested, label, properties, unread)
     return ImageView(
-        name=name,
-        properties=properties,
-        unread=unread,
-        of_volume=facts is metadata
-        or ('image_id' in facts and 'id' not in facts),
-        volume_name=volume,
-        public=facts.get('visibility') in _PUBLIC_IMAGE,
+        name,
+        properties,
+        unread,
+        facts is metadata or ('image_id' in facts and 'id' not in facts),
+        volume,
+        facts.get('visibility') in _PUBLIC_IMAGE,
     )
 
 
@@ -283,20 +293,26 @@ def _facts(source: Any, kind: str) -> Mapping[str, Any]:
     return facts
 
 
-def _name(facts: Mapping[str, Any], *names: str) -> str | None:
+def _name(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     """Return the first that is there; one that a command can carry if any."""
-    texts = [
-        text.strip()[:_MAX_NAME]
-        for text in map(_plain, map(facts.get, names))
-        if text is not None and text.strip()
-    ]
-    best = next(filter(str.isprintable, texts), None)
-    return best or (printable(texts[0]) if texts else None)
+    first: str | None = None
+    for name in names:
+        value = facts.get(name)
+        text = None if value is None else _plain(value)
+        if text is not None and (text := text.strip()[:_MAX_NAME]):
+            if text.isprintable():
+                return text
+            first = first or text
+    return None if first is None else printable(first)
 
 
 def _amount(
-    facts: Mapping[str, Any], label: str, *names: str, required: bool = False
+    facts: Mapping[str, Any],
+    label: str,
+    names: tuple[str, ...],
+    required: bool = False,
 ) -> int:
+    """Return a whole number, by the first of its names that is there."""
     value = None
     for name in names:
         value = facts.get(name)
@@ -339,7 +355,7 @@ def _sort_out(
         ):
             if value is not None:
                 found[key] = _text(value, label, key)
-        elif isinstance(key, str) and isinstance(value, str):
+        elif isinstance(value, str) and isinstance(key, str):
             unread[key] = value
     if facts.get('architecture') is not None:
         found.setdefault(
@@ -355,7 +371,7 @@ def _sort_out(
             'hw_scsi_model', _text(adapter, label, 'vmware_adaptertype')
         )
     traits = facts.get('traits_required')
-    if isinstance(traits, (list, tuple)):
+    if traits and isinstance(traits, (list, tuple)):
         for trait in traits:
             found[TRAIT_PREFIX + str(trait)] = 'required'
     properties |= found
@@ -373,7 +389,7 @@ def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:
                 f'{label} has {what} {quoted(error)}, which cannot be read; '
                 "give key='value', key='value' or a mapping."
             ) from None
-    if not isinstance(source, Mapping):
+    if type(source) is not dict and not isinstance(source, Mapping):
         raise SpecError(
             f'{label} has {what} of type {type(source).__name__}; give a '
             "mapping, or a string such as hw:mem_encryption='true'."
@@ -396,6 +412,8 @@ def _plain(value: object) -> str | None:
 
 
 def _text(value: object, label: str, key: str) -> str:
+    if type(value) is str and len(value) <= _MAX_TEXT:
+        return value
     if isinstance(value, bool):
         return 'true' if value else 'false'
     text = _plain(value)

@@ -49,6 +49,18 @@ _BY_SPELLING = {
 }
 
 
+@functools.lru_cache(maxsize=1024)
+def near_misses(
+    source: Source, keys: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return the near misses among keys, each with the key that is meant.
+
+    Few sets of keys make many flavors and images.
+    """
+    found = ((key, meant_key(source, key)) for key in keys)
+    return tuple([(key, meant) for key, meant in found if meant is not None])
+
+
 @functools.lru_cache(maxsize=4096)
 def meant_key(source: Source, key: str) -> str | None:
     """Return the key that is meant; None where the key is no near miss.

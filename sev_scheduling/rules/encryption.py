@@ -128,9 +128,6 @@ def _unknown_model(request: EncryptionRequest) -> Problems:
     if not request.encrypted:
         return
     known = registered_models()
-    named = (request.flavor_model, request.image_model)
-    if all(name in known for name in named if name):
-        return
     for field, name in _named_models(request):
         if name not in known:
             fix = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))
@@ -273,6 +270,7 @@ REQUEST_RULES = (
         (Severity.ERROR,),
         'flavor and image say the opposite about encryption',
         _encryption_conflict,
+        reads='image_encryption',
     ),
     Rule(
         Code.UNKNOWN_MODEL,
@@ -292,6 +290,7 @@ REQUEST_RULES = (
         'an extra spec or property is one edit, or another spelling, away '
         'from one that is read and that is not set: nothing reads it',
         _misspelt_key,
+        reads='misspelt',
     ),
 )
 
@@ -309,5 +308,6 @@ PLAIN_RULES = (
         "a model's trait is required, and encryption is not asked for: the "
         'guest would land on such a host unencrypted',
         _trait_without_encryption,
+        reads='entries',
     ),
 )

@@ -287,6 +287,7 @@ MODEL_RULES = (
         _ERROR,
         "``hw_architecture`` is not one of the model's (``x86_64``)",
         _architecture_unsupported,
+        reads='architecture',
     ),
     Rule(
         Code.DISK_BUS_UNSUPPORTED,
@@ -300,6 +301,7 @@ MODEL_RULES = (
         _ERROR,
         '``hw_cdrom_bus`` is ``ide`` (q35 has no IDE controller)',
         _cdrom_bus_unsupported,
+        reads='cdrom_bus',
     ),
     Rule(
         Code.VIDEO_DEVICE_PRESENT,

@@ -202,6 +202,7 @@ REQUEST_RULES = (
         '``hw:mem_encryption`` would be counted twice; alone it holds a slot '
         'without encrypting (a warning)',
         _explicit_slot,
+        reads='entries',
     ),
     Rule(
         Code.INVALID_RESOURCE_REQUEST,
@@ -220,6 +221,7 @@ MODEL_RULES = (
         'a PCI alias, a vGPU or mdev resource, an accelerator profile, or a '
         "device from elsewhere (a port's); an option makes it a warning",
         _host_device,
+        reads='host_devices',
     ),
     Rule(
         Code.TRAIT_CONFLICT,
@@ -227,5 +229,6 @@ MODEL_RULES = (
         "flavor (any group) or image forbid the model's trait, or require "
         "another model's",
         _trait_conflict,
+        reads='entries',
     ),
 )

@@ -35,12 +35,15 @@ class Rule(Generic[P]):
     :ivar severities: that its problems can have
     :ivar when: when it finds something, as the documentation has it
     :ivar check: yields the problems
+    :ivar reads: an attribute of the request: where that is None, false or
+        empty, the rule finds nothing, and is not asked
     """
 
     code: Code
     severities: tuple[Severity, ...]
     when: str
     check: Callable[P, Problems]
+    reads: str = 'views'
 
 
 def problem(

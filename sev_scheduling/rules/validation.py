@@ -9,6 +9,7 @@ from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import Code, Problem, Severity
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules import encryption, image, resources
+from sev_scheduling.rules.rule import Rule
 
 #: For every request, encrypted or not.
 REQUEST_RULES = (*encryption.REQUEST_RULES, *resources.REQUEST_RULES)
@@ -70,30 +71,36 @@ def validate(
     if request.encrypted and not request.models:
         # Without a model there is no slot, whatever the caller lets pass.
         as_warnings = {*as_warnings} - {Code.UNKNOWN_MODEL}
-    own = [p for rule in REQUEST_RULES for p in rule.check(request)]
+    rules: tuple[Rule[[EncryptionRequest]], ...] = REQUEST_RULES
     if not request.encrypted:
-        own += (p for rule in PLAIN_RULES for p in rule.check(request))
+        rules = (*REQUEST_RULES, *PLAIN_RULES)
+    own = [
+        problem
+        for rule in rules
+        if getattr(request, rule.reads)
+        for problem in rule.check(request)
+    ]
     if not request.models:
         return Validation(request, _ordered(own, as_warnings))
-    by_model = {
-        model: _ordered(
+    of_models = [rule for rule in MODEL_RULES if getattr(request, rule.reads)]
+    best: list[Problem] | None = None
+    usable: list[EncryptionModel] = []
+    for model in request.models:
+        problems = _ordered(
             own
             + [
                 problem
-                for rule in MODEL_RULES
+                for rule in of_models
                 for problem in rule.check(request, model, machine_type)
             ],
             as_warnings,
         )
-        for model in request.models
-    }
-    usable = tuple(
-        model
-        for model, problems in by_model.items()
-        if not any(problem.is_error for problem in problems)
-    )
-    best = (usable or request.models)[0]
-    return Validation(request, by_model[best], usable)
+        fits = not any([problem.is_error for problem in problems])
+        if best is None or (fits and not usable):
+            best = problems
+        if fits:
+            usable.append(model)
+    return Validation(request, best or (), tuple(usable))
 
 
 def validated(

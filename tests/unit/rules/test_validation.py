@@ -1,6 +1,7 @@
 import copy
 import pickle
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -99,9 +100,18 @@ def test_every_code_of_a_request_has_one_rule():
     assert all(rule.when for rule in rules)
 
 
+#: What stands for nothing in place of a text or of several things.
+EMPTY = {str: (None, ''), type(None): (None, ''), tuple: ((),)}
+
+
+def asked(rules, request):
+    return [rule for rule in rules if getattr(request, rule.reads)]
+
+
 @pytest.mark.parametrize('models', [['amd-sev'], ['intel-tdx', 'amd-sev']])
 def test_each_rule_runs_once_for_all_steps(rule_calls, models):
-    found = validate(encrypted(models=models))
+    request = encrypted(models=models)
+    found = validate(request)
     hosts = [Host(name=name, pools={'amd-sev': SlotPool(1)}) for name in 'ab']
 
     translate(found)
@@ -111,17 +121,33 @@ def test_each_rule_runs_once_for_all_steps(rule_calls, models):
     assert len(result.accepted) == 2
     assert set(rule_calls.values()) == {1}
     assert set(rule_calls) == {
-        *((rule.code, '') for rule in REQUEST_RULES),
-        *((r.code, model) for r in MODEL_RULES for model in models),
+        *((rule.code, '') for rule in asked(REQUEST_RULES, request)),
+        *(
+            (rule.code, model)
+            for rule in asked(MODEL_RULES, request)
+            for model in models
+        ),
     }
 
 
 def test_rules_of_plain_guests_run_once(rule_calls):
-    translate(validate(plain()))
+    request = plain()
+    translate(validate(request))
 
     assert rule_calls == Counter(
-        (rule.code, '') for rule in (*REQUEST_RULES, *PLAIN_RULES)
+        (rule.code, '')
+        for rule in asked((*REQUEST_RULES, *PLAIN_RULES), request)
     )
+
+
+def test_a_rule_that_is_not_asked_would_find_nothing():
+    for rule in (*REQUEST_RULES, *PLAIN_RULES, *MODEL_RULES):
+        more = (SEV, None) if rule in MODEL_RULES else ()
+        some = getattr(WORST, rule.reads)
+        for nothing in () if rule.reads == 'views' else EMPTY[type(some)]:
+            # All else is as wrong as it can be.
+            request = replace(WORST, **{rule.reads: nothing})
+            assert list(rule.check(request, *more)) == [], rule.code
 
 
 def test_what_a_rule_yields_has_a_severity_that_it_names():
