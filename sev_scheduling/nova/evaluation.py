@@ -9,7 +9,7 @@ and the others are judged one by one, by :func:`sev_scheduling.judge`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,10 @@ Candidate = Mapping[str, Any]
 class HostEvaluator:
     """Judges host states for one request, in one call of a filter.
 
+    :param validation: of the request; flavor and image may have no names
     :param answers: asked for slots only where numbers are needed
+    :param named: returns the same with names, for the words about hosts that
+        are judged one by one
     :ivar undecided: a host was rejected because its guests cannot be counted
     :ivar blind: Placement did not answer about a provider that is not known;
         its slots are taken for the model's
@@ -47,8 +50,9 @@ class HostEvaluator:
         options: Options,
         facts: AggregateFacts,
         answers: Answers,
+        named: Callable[[], Validation] | None = None,
     ) -> None:
-        self._validation = validation
+        self._named = functools.cache(named or (lambda: validation))
         self._request: EncryptionRequest = validation.request
         self._model = self._request.model
         self._options = options
@@ -136,7 +140,7 @@ class HostEvaluator:
 
     def rejected(self) -> FilterResult:
         """Return the verdicts of the hosts rejected so far."""
-        return FilterResult(self._request, tuple(self._rejected))
+        return FilterResult(self._named().request, tuple(self._rejected))
 
     def _fits(self, state: Any) -> bool:
         """Judge one host by all that is known of it."""
@@ -153,7 +157,7 @@ class HostEvaluator:
 
     def _judge(self, host: Host) -> Verdict:
         return judge(
-            self._validation,
+            self._named(),
             host,
             require_known_machine_type=self._options.require_known_machine_type,
         )

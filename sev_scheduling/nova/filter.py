@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import nova.conf
@@ -42,8 +42,8 @@ _FAULT_BYTES = FAULT_BYTES - len('No valid host was found. ')
 #: Why no host is left.
 Finding = FilterResult | Diagnosis | tuple[Problem, ...]
 
-#: The hosts that are left, why no other is, and what else is to be said.
-Outcome = tuple[list[Any], Finding, Problem | None]
+#: The hosts that are left, or why none is, and what else is to be said.
+Outcome = tuple[list[Any], Finding | None, Problem | None]
 
 
 class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
@@ -145,16 +145,24 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
     ) -> tuple[list[Any], str | None]:
         """Return the host states that are left; where none is, the reason."""
         reading = SpecReading.of(spec)
-        validation = reading.validation(spec, self._options, raw)
+        named = functools.partial(reading.validation, spec, self._options, raw)
         answers = Answers(
             self._lookups,
             reading.start_step(self._lookups),
             self._options,
             self._warnings,
         )
-        judge = self._rebuilt if is_rebuild(spec) else self._placed
-        left, finding, also = judge(states, spec, validation, answers)
-        if left:
+        left: list[Any]
+        finding: Finding | None
+        also = None
+        if is_rebuild(spec):
+            left, finding, also = self._rebuilt(states, spec, named(), answers)
+        else:
+            decision = reading.decision(spec, self._options, raw)
+            left, finding = self._placed(
+                states, spec, decision, named, answers
+            )
+        if finding is None:
             return left, None
         explanation = explain(finding)
         if also is not None:
@@ -198,37 +206,44 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         return unreadable(Rebuild(spec).record.values.get('hw_mem_encryption'))
 
     def _evaluator(
-        self, validation: Validation, answers: Answers
+        self,
+        validation: Validation,
+        answers: Answers,
+        named: Callable[[], Validation] | None = None,
     ) -> HostEvaluator:
         facts = AggregateFacts(self._options, self._warnings)
-        return HostEvaluator(validation, self._options, facts, answers)
+        return HostEvaluator(validation, self._options, facts, answers, named)
 
     def _placed(
         self,
         states: list[Any],
         spec: Any,
-        validation: Validation,
+        decision: Validation,
+        named: Callable[[], Validation],
         answers: Answers,
-    ) -> Outcome:
-        """Return the hosts on which a guest can be placed, or why not."""
+    ) -> tuple[list[Any], Finding | None]:
+        """Return the hosts on which a guest can be placed, or why not.
+
+        :param named: returns the decision with the names of flavor and image
+        """
         moved = operation(spec) is Operation.MOVE
-        if moved and validation.request.model is None:
+        if moved and decision.request.model is None:
             # Nova has built it; whatever slot it holds is not known here.
-            return states, (), None
-        unknown = _unknown(validation)
-        evaluator = self._evaluator(validation, answers)
+            return states, None
+        evaluator = self._evaluator(decision, answers, named)
         if self._options.refuses and not evaluator.knows_providers:
-            return [], unknown, None
+            return [], _unknown(named())
         fitting = evaluator.fitting(states)
         if evaluator.blind and self._options.refuses:
-            return [], unknown, None
+            return [], _unknown(named())
         if not fitting and moved:
             fitting = evaluator.tolerable(states)
         if fitting:
             evaluator.drop_other_candidates()
+            return fitting, None
         if evaluator.undecided:
-            return fitting, unknown, None
-        return fitting, evaluator.rejected(), None
+            return [], _unknown(named())
+        return [], evaluator.rejected()
 
     def _rebuilt(
         self,
@@ -259,7 +274,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             fitting = [s for s in states if evaluator.can_rebuild(s)]
             finding = evaluator.rejected()
         if fitting:
-            return fitting, finding, None
+            return fitting, None, None
         # The refusal stands, whatever goes wrong now.
         left = self._guard.run(
             lambda: rebuild.undo(

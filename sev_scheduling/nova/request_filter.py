@@ -84,7 +84,7 @@ class RequestFilter:
         concerned, reason = self._guard.run(
             self._decide, self._undecided, context, spec
         )
-        if concerned:
+        if concerned and LOG.isEnabledFor(logging.DEBUG):
             # What nova's trace_request_filter() writes of its own, without
             # what that costs the requests that are of no concern.
             LOG.debug(
@@ -108,21 +108,29 @@ class RequestFilter:
         if not reading.mentions_encryption:
             return False, None
         raw = None
-        moved = operation(spec) is Operation.MOVE
-        if reading.image_encryption is False and not moved:
+        if (
+            reading.image_encryption is False
+            and operation(spec) is not Operation.MOVE
+        ):
             raw = building_image_encryption(context, spec)
-        validation = reading.validation(spec, self._options, raw)
-        if validation.errors:
-            return True, self._refusal(validation.errors)
+        decision = reading.decision(spec, self._options, raw)
+        if decision and decision.errors:
+            named = reading.validation(spec, self._options, raw)
+            return True, self._refusal(named.errors)
         if reading.tolerated:
             LOG.info(
                 'Server %s is moved, though a new one like it is refused: %s',
                 spec.instance_uuid,
                 explain(reading.tolerated).operator(),
             )
-        request = validation.request
-        if not request.encrypted or (moved and request.model is None):
+        request = decision.request
+        if not request.encrypted or (
+            request.model is None and operation(spec) is Operation.MOVE
+        ):
             return False, None
+        if not self._concerns_placement(spec, request):
+            return True, None
+        validation = reading.validation(spec, self._options, raw)
         found: Diagnosis | FilterResult | None = None
         forbidden = set(spec.root_forbidden)
         try:
@@ -142,6 +150,16 @@ class RequestFilter:
             raise
         return True, None if found is None else self._refusal(found)
 
+    def _concerns_placement(
+        self, spec: Any, request: EncryptionRequest
+    ) -> bool:
+        """Say whether there is anything to ask Placement."""
+        return (
+            self._options.explain_no_candidates
+            or _leaves_machine_type(request)
+            or is_forced(spec)
+        )
+
     def _ask_placement(
         self, context: Any, spec: Any, validation: Validation
     ) -> Diagnosis | FilterResult | None:
@@ -150,7 +168,7 @@ class RequestFilter:
         found: Diagnosis | FilterResult | None = None
         # Of a move the filter says why: Placement would offer the source host,
         # which nova leaves out, and nothing would be left to explain.
-        if not request.machine_type and not request.server:
+        if _leaves_machine_type(request):
             deadline = reading.start_step(self._lookups)
             self._exclude_machine_types(spec, request, deadline)
         if self._options.explain_no_candidates:
@@ -271,6 +289,11 @@ class RequestFilter:
             return _unknown(validation) if undecided else evaluator.rejected()
         keep_to_own_pools(spec, validation, answer, state)
         return None
+
+
+def _leaves_machine_type(request: EncryptionRequest) -> bool:
+    """Say whether each host's default decides; of a move the filter says."""
+    return not request.machine_type and not request.server
 
 
 def _unknown(validation: Validation) -> Diagnosis:

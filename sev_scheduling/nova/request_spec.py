@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +21,13 @@ from sev_scheduling.nova.lookups import (
 )
 from sev_scheduling.nova.options import Options
 from sev_scheduling.problems import Code, Problem, Severity
-from sev_scheduling.request.request import as_boolean, parse
+from sev_scheduling.request.request import as_boolean, combine
 from sev_scheduling.request.sources import (
     NOVA_FIELDS,
     NOVA_PROPERTIES,
+    ImageView,
+    flavor_view,
+    image_view,
     stored_as,
 )
 from sev_scheduling.rules.validation import Validation, validate
@@ -56,9 +60,12 @@ class SpecReading:
         this one
     """
 
+    mentions_encryption = False
+    asks_for_encryption = False
     first_guest: str | None = None
     tolerated: tuple[Problem, ...] = ()
     _deadline: Deadline | None = None
+    _decision: Validation | None = None
     _validation: Validation | None = None
     _raw: str | None = None
 
@@ -69,8 +76,9 @@ class SpecReading:
         In constant time: most guests are not to be encrypted, and nothing
         else is looked at for them.
         """
-        known: SpecReading | None = getattr(spec, _ATTRIBUTE, None)
-        flavor, image = set_value(spec, 'flavor'), set_value(spec, 'image')
+        held = fields_of(spec)
+        flavor, image = held.get('_obj_flavor'), held.get('_obj_image')
+        known: SpecReading | None = vars(spec).get(_ATTRIBUTE)
         # Nova changes neither in place; a resize brings another flavor.
         if (
             known is None
@@ -84,17 +92,18 @@ class SpecReading:
     def __init__(self, flavor: Any, image: Any) -> None:
         self._flavor = flavor
         self._image = image
-        extra_specs = value_of(flavor, 'extra_specs') or {}
-        value = extra_specs.get('hw:mem_encryption')
-        properties = image and set_value(image, 'properties')
-        self.image_encryption: bool | None = properties and set_value(
-            properties, 'hw_mem_encryption'
+        extra_specs = value_of(flavor, 'extra_specs')
+        value = extra_specs.get('hw:mem_encryption') if extra_specs else None
+        properties = image and fields_of(image).get('_obj_properties')
+        theirs = properties and fields_of(properties).get(
+            '_obj_hw_mem_encryption'
         )
-        self.mentions_encryption = (
-            value is not None or self.image_encryption is not None
-        )
+        self.image_encryption: bool | None = theirs
+        if value is None and theirs is None:
+            return
+        self.mentions_encryption = True
         self.asks_for_encryption = bool(
-            self.image_encryption or (value is not None and as_boolean(value))
+            theirs or (value is not None and as_boolean(value))
         )
 
     def start_step(self, lookups: Lookups) -> Deadline:
@@ -118,21 +127,48 @@ class SpecReading:
         :param raw: what the image's owner wrote for ``hw_mem_encryption``,
             where that is no boolean
         """
-        if self._validation is None or raw != self._raw:
-            self._raw = raw
+        self._start(raw)
+        if self._validation is None:
             found = self._validate(self._flavor, spec, options)
             if operation(spec) is Operation.MOVE:
                 found = self._of_move(found, spec, options)
             self._validation = found
         return self._validation
 
-    def _validate(
-        self, flavor: Any, spec: Any, options: Options
+    def decision(
+        self, spec: Any, options: Options, raw: str | None = None
     ) -> Validation:
+        """Return what :meth:`validation` does, whatever flavor and image are
+        called: their names are for words alone, and most requests need none.
+
+        So one that nobody has asked for before costs as much as any, where
+        its flavor and its image say what others have said.
+        """
+        self._start(raw)
+        if self._decision is None:
+            if operation(spec) is Operation.MOVE:
+                self._decision = self.validation(spec, options, raw)
+            else:
+                self._decision = self._validate(
+                    self._flavor, spec, options, named=False
+                )
+        return self._decision
+
+    def _start(self, raw: str | None) -> None:
+        """Forget what was found with another text of the image's owner."""
+        if raw != self._raw:
+            self._raw = raw
+            self._decision = self._validation = None
+
+    def _validate(
+        self, flavor: Any, spec: Any, options: Options, *, named: bool = True
+    ) -> Validation:
+        held = fields_of(spec)
+        pci = held.get('_obj_pci_requests')
         return _validate(
-            _contents(flavor, self._image),
-            bool(set_value(spec, 'is_bfv')),
-            _port_devices(spec),
+            _contents(flavor, self._image, named),
+            held.get('_obj_is_bfv') or False,
+            _port_devices(pci) if pci else (),
             self._raw,
             options.as_warnings,
         )
@@ -183,16 +219,26 @@ class SpecReading:
 _FIELDS_IN_VARS = '_obj_os_distro' in vars(ImageMetaProps(os_distro='any'))
 
 
-def set_value(thing: Any, name: str) -> Any:
-    """Return a field of a nova object; None where it is not set.
+def fields_of(thing: Any) -> Mapping[str, Any]:
+    """Return ``_obj_`` and a name -> value, for each field that is set.
 
-    For fields that nova never loads later. From ``vars()``: every guest,
-    encrypted or not, waits for this, and to ask the object first takes 6 to
-    9 times as long.
+    For fields that nova never loads later. Every guest, encrypted or not,
+    waits for this, and to ask the object for a field takes 6 to 9 times as
+    long.
     """
     if _FIELDS_IN_VARS:
-        return vars(thing).get('_obj_' + name)
-    return getattr(thing, name) if thing.obj_attr_is_set(name) else None
+        held: Mapping[str, Any] = vars(thing)
+        return held
+    return {
+        f'_obj_{name}': getattr(thing, name)
+        for name in thing.fields
+        if thing.obj_attr_is_set(name)
+    }
+
+
+def set_value(thing: Any, name: str) -> Any:
+    """Return a field of a nova object; None where it is not set."""
+    return fields_of(thing).get('_obj_' + name)
 
 
 def value_of(thing: Any, name: str) -> Any:
@@ -200,8 +246,10 @@ def value_of(thing: Any, name: str) -> Any:
 
     None where it is not set and nova cannot load it either.
     """
-    if _FIELDS_IN_VARS and '_obj_' + name in vars(thing):
-        return vars(thing)['_obj_' + name]
+    if _FIELDS_IN_VARS:
+        held, key = vars(thing), '_obj_' + name
+        if key in held:
+            return held[key]
     try:
         return getattr(thing, name)
     except (
@@ -218,45 +266,51 @@ class _Contents(tuple[Any, ...]):
 
     flavor: Any
     image: Any
+    named: bool
 
 
-#: What a validation reads of a flavor and an image; their extra specs and
-#: properties apart.
-_FIELDS = tuple(NOVA_FIELDS.keys() - stored_as('extra_specs', 'properties'))
-_PROPERTIES = tuple(NOVA_PROPERTIES.keys() - stored_as('traits_required'))
+#: What a validation reads of a flavor, its extra specs apart.
+_SIZES = tuple(
+    stored_as('ephemeral_gb', 'memory_mb', 'root_gb', 'swap', 'vcpus')
+)
+#: What names a flavor or an image, or says whose it is.
+_NAMES = tuple(
+    NOVA_FIELDS.keys()
+    - {*_SIZES, *stored_as('disk_format', 'extra_specs', 'properties')}
+)
+_PROPERTIES = NOVA_PROPERTIES.keys() - stored_as('traits_required')
+_UNSET: Mapping[str, Any] = {}
 
 
-def _values(thing: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-    """Return fields of a nova object, hashable; None for one not set.
+def _contents(flavor: Any, image: Any, named: bool) -> _Contents:
+    """Return what to validate, and as a key.
 
-    From ``vars()``: to ask an object for them one by one takes ten times as
-    long.
+    From ``vars()``: to ask objects for their fields one by one takes ten
+    times as long.
+
+    :param named: the names of flavor and image count as well
     """
-    if thing is None:
-        return ()
-    if not _FIELDS_IN_VARS:
-        return (repr(thing.obj_to_primitive()),)
-    return tuple(map(vars(thing).get, names))
-
-
-def _contents(flavor: Any, image: Any) -> _Contents:
-    properties = image and set_value(image, 'properties')
-    extra_specs = set_value(flavor, 'extra_specs') or {}
-    traits = properties and set_value(properties, 'traits_required')
+    of_flavor = fields_of(flavor)
+    of_image = fields_of(image) if image else _UNSET
+    properties = of_image.get('_obj_properties')
+    held = fields_of(properties) if properties else _UNSET
     contents = _Contents(
         (
-            _values(flavor, _FIELDS),
-            _values(image, _FIELDS),
-            _values(properties, _PROPERTIES),
-            tuple(traits or ()),
-            tuple(extra_specs.items()),
+            *map(of_flavor.get, _SIZES),
+            tuple((of_flavor.get('_obj_extra_specs') or _UNSET).items()),
+            of_image.get('_obj_disk_format'),
+            tuple([pair for pair in held.items() if pair[0] in _PROPERTIES]),
+            tuple(held.get('_obj_traits_required') or ()),
+            *(map(of_flavor.get, _NAMES) if named else ()),
+            *(map(of_image.get, _NAMES) if named else ()),
         )
     )
     contents.flavor, contents.image = flavor, image
+    contents.named = named
     return contents
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=512)
 def _validate(
     contents: _Contents,
     boot_from_volume: bool,
@@ -264,14 +318,19 @@ def _validate(
     raw: str | None,
     as_warnings: tuple[Code, ...],
 ) -> Validation:
-    request = parse(
-        contents.flavor,
-        contents.image,
+    flavor = flavor_view(contents.flavor)
+    image = image_view(contents.image) if contents.image else ImageView()
+    # The cache keeps the values alone, not the objects with their context.
+    contents.flavor = contents.image = None
+    if not contents.named:
+        flavor = replace(flavor, name=None, public=False)
+        image = replace(image, name=None, public=False)
+    request = combine(
+        flavor,
+        image,
         boot_from_volume=boot_from_volume,
         host_devices=devices,
     )
-    # The cache keeps the values alone, not the objects with their context.
-    contents.flavor = contents.image = None
     if raw is not None:
         request = replace(request, image_encryption=raw)
     return validate(request, as_warnings=as_warnings)
@@ -296,10 +355,9 @@ def _identities(validation: Validation) -> frozenset[object]:
     return frozenset(map(_identity, validation.errors))
 
 
-def _port_devices(spec: Any) -> tuple[str, ...]:
+def _port_devices(pci_requests: Any) -> tuple[str, ...]:
     """Return the devices that ports bring; the flavor's are known by it."""
-    pci = set_value(spec, 'pci_requests')
-    requests = pci and set_value(pci, 'requests')
+    requests = fields_of(pci_requests).get('_obj_requests')
     if not requests:
         return ()
     return tuple(
@@ -324,8 +382,8 @@ class Operation(enum.Enum):
 def is_rebuild(spec: Any) -> bool:
     """Say whether a server gets a new image on the host that it has."""
     # As ``nova.scheduler.utils.request_is_rebuild`` of nova 31 to 34.
-    hints = set_value(spec, 'scheduler_hints')
-    return bool(hints) and hints.get('_nova_check_type') == ['rebuild']
+    hints = fields_of(spec).get('_obj_scheduler_hints')
+    return bool(hints and hints.get('_nova_check_type') == ['rebuild'])
 
 
 def operation(spec: Any) -> Operation:
@@ -338,12 +396,13 @@ def operation(spec: Any) -> Operation:
     """
     if is_rebuild(spec):
         return Operation.REBUILD
-    destination = set_value(spec, 'requested_destination')
-    if destination is not None and (
-        set_value(destination, 'cell') is not None
-        or set_value(destination, 'allow_cross_cell_move')
-    ):
-        return Operation.MOVE
+    destination = fields_of(spec).get('_obj_requested_destination')
+    if destination is not None:
+        held = fields_of(destination)
+        if held.get('_obj_cell') is not None or held.get(
+            '_obj_allow_cross_cell_move'
+        ):
+            return Operation.MOVE
     return Operation.BUILD
 
 

@@ -104,7 +104,7 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         A host that reports no limit is neither preferred nor avoided: it has
         the mean of the others.
         """
-        model = reading.validation(spec, self._options).request.model
+        model = reading.decision(spec, self._options).request.model
         if model is None:
             return [0.0] * len(states)
         slots = self._lookups.recent_slots(reading.start_step(self._lookups))

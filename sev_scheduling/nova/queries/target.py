@@ -18,10 +18,10 @@ from sev_scheduling.rules.validation import Validation
 
 def is_forced(spec: Any) -> bool:
     """Say whether nova runs no filter, as ``get_filtered_hosts`` has it."""
+    if not (value_of(spec, 'force_hosts') or value_of(spec, 'force_nodes')):
+        return False
     hints = value_of(spec, 'scheduler_hints') or {}
-    return not hints.get('_nova_check_type') and bool(
-        value_of(spec, 'force_hosts') or value_of(spec, 'force_nodes')
-    )
+    return not hints.get('_nova_check_type')
 
 
 def forced_host(context: Any, spec: Any, root: str) -> ForcedHost:

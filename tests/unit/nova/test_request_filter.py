@@ -28,6 +28,7 @@ from tests.unit.nova.factories import (
     UEFI,
     ask,
     flavor,
+    image,
     load_filter,
     move_spec,
     passing,
@@ -105,6 +106,11 @@ def test_all_problems_are_in_one_fault_before_any_host_is_tried(
     for words in told:
         assert words in fault
     assert world.calls == []
+
+
+def test_a_fault_names_the_image_of_its_own_request(world):
+    for name in ('ubuntu-1', 'ubuntu-2'):
+        assert name in refusal(spec(ON, image=image({}, name=name)))
 
 
 def test_problems_are_logged_for_operators_in_full(world, caplog):

@@ -144,6 +144,81 @@ def test_an_equal_request_is_validated_once():
     assert read(spec()) is read(spec())
 
 
+def decide(request, raw=None):
+    return SpecReading.of(request).decision(request, Options(), raw)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        pytest.param(lambda: spec(image=image(name='debian')), id='image'),
+        pytest.param(
+            lambda: spec(flavor=flavor(name='m2', flavorid='2', id=2)),
+            id='flavor',
+        ),
+    ],
+)
+def test_a_decision_holds_whatever_flavor_and_image_are_called(other):
+    assert decide(other()) is decide(spec())
+    assert decide(spec()).request.image_name is None
+    assert read(other()) is not read(spec())
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        pytest.param(
+            lambda: spec({**ON, 'hw:mem_page_size': 'large'}),
+            id='an extra spec',
+        ),
+        pytest.param(
+            lambda: spec(ON, {**Q35, 'hw_disk_bus': 'ide'}), id='a property'
+        ),
+        pytest.param(
+            lambda: spec(image=image(disk_format='iso')), id='a disk format'
+        ),
+        pytest.param(
+            lambda: spec(flavor=flavor(memory_mb=1)), id="the flavor's size"
+        ),
+        pytest.param(lambda: spec(is_bfv=True), id='boot from volume'),
+        pytest.param(lambda: spec(image=None), id='no image'),
+    ],
+)
+def test_a_decision_is_about_all_else(other):
+    assert decide(other()) is not decide(spec())
+
+
+@pytest.mark.parametrize(
+    'properties',
+    [
+        pytest.param({}, id='a property is missing'),
+        pytest.param({**Q35, 'trait:X': 'required'}, id='a trait is wrong'),
+        pytest.param(Q35, id='nothing is wrong'),
+    ],
+)
+def test_a_decision_finds_what_a_validation_does(properties):
+    request = spec(ON, properties)
+    assert [p.code for p in decide(request)] == [p.code for p in read(request)]
+    assert decide(request).models == read(request).models
+
+
+def test_a_decision_is_made_anew_where_its_objects_have_changed():
+    request = spec()
+    before = decide(request)
+    request.flavor.extra_specs['hw:mem_encryption_model'] = 'amd-sev-es'
+    # Another request, with objects that nova has cached.
+    again = spec(flavor=request.flavor, image=request.image)
+    models = [found.request.model.name for found in (before, decide(again))]
+    assert models == ['amd-sev', 'amd-sev-es']
+
+
+def test_a_text_of_the_owner_makes_a_decision_anew():
+    request = spec({}, {'hw_mem_encryption': 'maybe'})
+    assert not decide(request).errors
+    assert decide(request, 'maybe').errors
+    assert not decide(request).errors
+
+
 def test_what_is_known_of_a_request_travels_with_it():
     request = spec()
     assert SpecReading.of(request) is SpecReading.of(request)
