@@ -3,7 +3,8 @@
 Placement has offered these hosts for the request a moment ago, so most of
 them fit, and there may be thousands. The values of a column are few: hosts
 of which no value speaks against are let through by a few look-ups in sets,
-and the others are judged one by one, by :func:`sev_scheduling.judge`.
+and the others are judged one by one, by :func:`sev_scheduling.judge`; of
+those that are alike in all that counts, one is judged for all that fit.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _FULL = SlotPool(total=1, used=1)
 _UNCOUNTED = SlotPool(total=0)
 
 Candidate = Mapping[str, Any]
+Kind = tuple[object, ...]
 
 
 class HostEvaluator:
@@ -66,6 +68,8 @@ class HostEvaluator:
         self.blind = False
         self._tolerant = False
         self._rejected: list[Verdict] = []
+        #: What hosts that fit have been like, their slots apart.
+        self._fitting: set[Kind] = set()
         #: Host states that have candidates of other models, and their own.
         self._own: list[tuple[Any, list[Candidate]]] = []
 
@@ -120,6 +124,7 @@ class HostEvaluator:
         """
         self._tolerant = True
         self._rejected.clear()
+        self._fitting.clear()
         return [state for state in states if self._fits(state)]
 
     def drop_other_candidates(self) -> None:
@@ -152,8 +157,47 @@ class HostEvaluator:
         if pool is _UNCOUNTED:
             self.undecided = True
             return False
+        beside = self._beside(state, own)
+        if pool is None or pool.free <= 0:
+            return self._keep(self._judge_slot(state, pool, beside))
+        kind = self._kind(state, beside)
+        if kind in self._fitting:
+            return True
+        verdict = self._judge_slot(state, pool, beside)
+        if verdict.fits:
+            self._fitting.add(kind)
+        return self._keep(verdict)
+
+    def _kind(self, state: Any, beside: tuple[str, ...]) -> Kind:
+        """Return all that the verdict on a host with a free slot is made of.
+
+        As :func:`host_of` and :meth:`_judge_slot` make a host of it.
+        """
+        published: Mapping[str, str] = {}
+        if self._providers is not None:
+            published = self._providers.machine_types.get(state.uuid, {})
+        return (
+            self._facts.content(state),
+            tuple(published.items()),
+            state.ram_allocation_ratio,
+            state.hypervisor_type,
+            beside,
+        )
+
+    def _beside(self, state: Any, own: Sequence[Candidate]) -> tuple[str, ...]:
+        """Return the models of a host beside which its own must not run."""
+        known, model = self._providers, self._model
+        if known is None or model is None or self._tolerant:
+            return ()
+        excluding = known.excluding(model)
+        if not excluding:
+            return ()
         provider = _slot_provider(own[0]) if own else None
-        return self._keep(self._judge_slot(state, pool, provider))
+        return tuple(
+            name
+            for name in excluding
+            if known.has_pool(state.uuid, name, provider)
+        )
 
     def _judge(self, host: Host) -> Verdict:
         return judge(
@@ -171,8 +215,16 @@ class HostEvaluator:
         """Say whether a candidate's slot is one of the model."""
         if self._providers is None:
             return True
+        if self._model is None:
+            return False
+        if not self._providers.pools[self._model.name].isdisjoint(
+            candidate['allocations']
+        ):
+            # A nested provider with a model's trait is a pool: it holds slots
+            # of this model and nothing else.
+            return True
         provider = _slot_provider(candidate)
-        if provider is None or self._model is None:
+        if provider is None:
             return False
         if not self._renewed and not self._providers.has(provider):
             renewed = self._answers.providers_with(provider)
@@ -217,17 +269,11 @@ class HostEvaluator:
         return state.uuid in self._providers.hosts[self._model.name]
 
     def _judge_slot(
-        self, state: Any, pool: SlotPool | None, provider: str | None
+        self, state: Any, pool: SlotPool | None, beside: tuple[str, ...]
     ) -> Verdict:
-        pools = {}
-        if self._model is not None:
-            if pool is not None:
-                pools[self._model.name] = pool
-            known = self._providers
-            if known is not None and not self._tolerant:
-                for name in known.excluding(self._model):
-                    if known.has_pool(state.uuid, name, provider):
-                        pools[name] = _ONE_FREE
+        pools = dict.fromkeys(beside, _ONE_FREE)
+        if self._model is not None and pool is not None:
+            pools[self._model.name] = pool
         host = host_of(state, pools, self._facts, self._providers)
         if self._tolerant:
             host = replace(host, ram_allocation_ratio=None)

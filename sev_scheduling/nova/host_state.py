@@ -24,6 +24,9 @@ from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.text import printable, quoted, whole_number
 
+#: What each aggregate of a host says, in their order.
+Content = tuple[frozenset[tuple[str, str]], ...]
+
 
 class AggregateFacts:
     """Facts of host states, by their aggregates and the options.
@@ -34,8 +37,12 @@ class AggregateFacts:
     def __init__(self, options: Options, warnings: Warnings) -> None:
         self._warnings = warnings
         self._options = options
-        # Few aggregates, many hosts: each is read once.
+        # Few aggregates, many hosts: each is read once, and so is each set
+        # of them that hosts are in.
         self._aggregates: dict[int, Metadata] = {}
+        self._contents: dict[tuple[int, ...], Content] = {}
+        self._types: dict[tuple[int, ...], Mapping[str, str]] = {}
+        self._max_guests: dict[tuple[object, ...], int | None] = {}
         #: Architecture -> machine type that the option gives every host; {}
         #: where it is no list.
         self.default_machine_types: Mapping[str, str] = {}
@@ -54,6 +61,13 @@ class AggregateFacts:
         Where aggregates contradict each other, it is unknown; ``q35`` and
         ``pc-q35-8.2`` are no contradiction.
         """
+        key = _identities(state)
+        known = self._types.get(key)
+        if known is None:
+            known = self._types[key] = self._machine_types(state)
+        return known
+
+    def _machine_types(self, state: Any) -> Mapping[str, str]:
         theirs = machine_types_of(self._metadata(state))
         for name, why in theirs.unusable:
             self._complain(name, MACHINE_TYPE_KEY, why)
@@ -74,6 +88,12 @@ class AggregateFacts:
         Of several aggregates, the least. A limit of the model goes before a
         general one.
         """
+        identities = (model, *_identities(state))
+        if identities not in self._max_guests:
+            self._max_guests[identities] = self._least_limit(state, model)
+        return self._max_guests[identities]
+
+    def _least_limit(self, state: Any, model: str) -> int | None:
         for key in (f'{MAX_GUESTS_KEY}:{model}', MAX_GUESTS_KEY):
             limits = list(self._limits(state, key))
             if limits:
@@ -92,6 +112,20 @@ class AggregateFacts:
                 )
             else:
                 yield limit
+
+    def content(self, state: Any) -> Content:
+        """Return what the aggregates of a host say, hashable.
+
+        It is equal where hosts differ in nothing but the aggregates' names.
+        """
+        key = _identities(state)
+        known = self._contents.get(key)
+        if known is None:
+            known = self._contents[key] = tuple(
+                frozenset(metadata.items())
+                for _, metadata in self._metadata(state)
+            )
+        return known
 
     def concerns(self, aggregate: Any) -> bool:
         """Say whether the metadata of an aggregate have facts of hosts."""
@@ -119,6 +153,14 @@ class AggregateFacts:
             f'Metadata {key} of aggregate {printable(aggregate)} is not '
             f'used: {why}.',
         )
+
+
+def _identities(state: Any) -> tuple[int, ...]:
+    """Return what is the same for hosts in the same aggregates.
+
+    Nova's host states share one object for each.
+    """
+    return tuple(map(id, state.aggregates))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -129,9 +129,14 @@ class SpecReading:
         """
         self._start(raw)
         if self._validation is None:
-            found = self._validate(self._flavor, spec, options)
             if operation(spec) is Operation.MOVE:
+                found = self._validate(self._flavor, spec, options)
                 found = self._of_move(found, spec, options)
+            else:
+                decision = self.decision(spec, options, raw)
+                found = self._validate(
+                    self._flavor, spec, options, decision=decision
+                )
             self._validation = found
         return self._validation
 
@@ -161,12 +166,24 @@ class SpecReading:
             self._decision = self._validation = None
 
     def _validate(
-        self, flavor: Any, spec: Any, options: Options, *, named: bool = True
+        self,
+        flavor: Any,
+        spec: Any,
+        options: Options,
+        *,
+        named: bool = True,
+        decision: Validation | None = None,
     ) -> Validation:
+        """Validate what flavor and image say.
+
+        :param decision: without the names, where that has been made
+        """
+        contents = _contents(flavor, self._image, named)
+        contents.decision = decision
         held = fields_of(spec)
         pci = held.get('_obj_pci_requests')
         return _validate(
-            _contents(flavor, self._image, named),
+            contents,
             held.get('_obj_is_bfv') or False,
             _port_devices(pci) if pci else (),
             self._raw,
@@ -267,6 +284,7 @@ class _Contents(tuple[Any, ...]):
     flavor: Any
     image: Any
     named: bool
+    decision: Validation | None
 
 
 #: What a validation reads of a flavor, its extra specs apart.
@@ -333,6 +351,10 @@ def _validate(
     )
     if raw is not None:
         request = replace(request, image_encryption=raw)
+    decision = contents.decision
+    if decision is not None and not decision:
+        # Names break no rule.
+        return Validation(request, (), decision.models)
     return validate(request, as_warnings=as_warnings)
 
 
