@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +40,11 @@ _ATTRIBUTE = '_sev_scheduling_reading'
 
 #: Nova before 2025.2 gives every encrypted guest the same one.
 _KNOWS_MODELS = 'hw_mem_encryption_model' in ImageMetaProps.fields
+
+
+#: Whether it boots from a volume, the devices of its ports, the text of the
+#: image's owner, and codes that refuse nothing.
+Beside = tuple[bool, tuple[str, ...], str | None, tuple[Code, ...]]
 
 
 class SpecReading:
@@ -133,9 +138,8 @@ class SpecReading:
                 found = self._validate(self._flavor, spec, options)
                 found = self._of_move(found, spec, options)
             else:
-                decision = self.decision(spec, options, raw)
                 found = self._validate(
-                    self._flavor, spec, options, decision=decision
+                    self._flavor, spec, options, self._decision
                 )
             self._validation = found
         return self._validation
@@ -154,8 +158,12 @@ class SpecReading:
             if operation(spec) is Operation.MOVE:
                 self._decision = self.validation(spec, options, raw)
             else:
-                self._decision = self._validate(
-                    self._flavor, spec, options, named=False
+                contents = _contents(self._flavor, self._image, named=False)
+                contents.validate = functools.partial(
+                    self._validate, self._flavor, spec, options
+                )
+                self._decision = _decide(
+                    contents, *self._beside(spec, options)
                 )
         return self._decision
 
@@ -170,20 +178,22 @@ class SpecReading:
         flavor: Any,
         spec: Any,
         options: Options,
-        *,
-        named: bool = True,
         decision: Validation | None = None,
     ) -> Validation:
         """Validate what flavor and image say.
 
         :param decision: without the names, where that has been made
         """
-        contents = _contents(flavor, self._image, named)
+        contents = _contents(flavor, self._image, named=True)
+        contents.flavor, contents.image = flavor, self._image
         contents.decision = decision
+        return _validate(contents, *self._beside(spec, options))
+
+    def _beside(self, spec: Any, options: Options) -> Beside:
+        """Return what a validation depends on beside flavor and image."""
         held = fields_of(spec)
         pci = held.get('_obj_pci_requests')
-        return _validate(
-            contents,
+        return (
             held.get('_obj_is_bfv') or False,
             _port_devices(pci) if pci else (),
             self._raw,
@@ -279,12 +289,16 @@ def value_of(thing: Any, name: str) -> Any:
 
 
 class _Contents(tuple[Any, ...]):
-    """All that a validation depends on, as values, and where they are."""
+    """What flavor and image say, as values: the key of a cache.
+
+    The other attributes are for what is not in the cache yet, which keeps
+    the values alone: not the objects, with their context.
+    """
 
     flavor: Any
     image: Any
-    named: bool
     decision: Validation | None
+    validate: Callable[[], Validation] | None
 
 
 #: What a validation reads of a flavor, its extra specs apart.
@@ -312,7 +326,7 @@ def _contents(flavor: Any, image: Any, named: bool) -> _Contents:
     of_image = fields_of(image) if image else _UNSET
     properties = of_image.get('_obj_properties')
     held = fields_of(properties) if properties else _UNSET
-    contents = _Contents(
+    return _Contents(
         (
             *map(of_flavor.get, _SIZES),
             tuple((of_flavor.get('_obj_extra_specs') or _UNSET).items()),
@@ -323,12 +337,25 @@ def _contents(flavor: Any, image: Any, named: bool) -> _Contents:
             *(map(of_image.get, _NAMES) if named else ()),
         )
     )
-    contents.flavor, contents.image = flavor, image
-    contents.named = named
-    return contents
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=256)
+def _decide(
+    contents: _Contents,
+    boot_from_volume: bool,
+    devices: tuple[str, ...],
+    raw: str | None,
+    as_warnings: tuple[Code, ...],
+) -> Validation:
+    """Return the validation of the first that said this, without names."""
+    assert contents.validate is not None
+    found = contents.validate()
+    contents.validate = None
+    request = replace(found.request, flavor_name=None, image_name=None)
+    return Validation(request, found, found.models)
+
+
+@functools.lru_cache(maxsize=256)
 def _validate(
     contents: _Contents,
     boot_from_volume: bool,
@@ -338,11 +365,8 @@ def _validate(
 ) -> Validation:
     flavor = flavor_view(contents.flavor)
     image = image_view(contents.image) if contents.image else ImageView()
-    # The cache keeps the values alone, not the objects with their context.
-    contents.flavor = contents.image = None
-    if not contents.named:
-        flavor = replace(flavor, name=None, public=False)
-        image = replace(image, name=None, public=False)
+    decision = contents.decision
+    contents.flavor = contents.image = contents.decision = None
     request = combine(
         flavor,
         image,
@@ -351,7 +375,6 @@ def _validate(
     )
     if raw is not None:
         request = replace(request, image_encryption=raw)
-    decision = contents.decision
     if decision is not None and not decision:
         # Names break no rule.
         return Validation(request, (), decision.models)
