@@ -16,11 +16,14 @@ from keystoneauth1.token_endpoint import Token
 
 from sev_scheduling import parse
 from sev_scheduling.placement.answers import Candidates
+from sev_scheduling.placement.api import Api
 
 URL = 'http://placement.test/placement'
 
 SLOT = 'MEM_ENCRYPTION_CONTEXT'
 SEV = 'HW_CPU_X86_AMD_SEV'
+SNP = 'HW_CPU_X86_AMD_SEV_SNP'
+CANDIDATES = 'GET /allocation_candidates'
 
 
 class Answer:
@@ -362,3 +365,25 @@ def cloud(
             **routes,
         }
     )
+
+
+EMPTY = {'allocation_requests': [], 'provider_summaries': {}}
+UNKNOWN = fault(400, f'No such trait(s): {SNP}.')
+
+
+def api_of(
+    routes: Mapping[str, Any], **kwargs: Any
+) -> tuple[Api, FakeTransport]:
+    """Return an Api, and the transport that it asks."""
+    transport = FakeTransport(routes)
+    return Api(transport.adapter(), **kwargs), transport
+
+
+def queries(transport: FakeTransport) -> list[dict[str, list[str]]]:
+    """Return the parameters of each call that has any."""
+    parsed = [parse_qs(urlsplit(r.url).query) for r in transport.requests]
+    return [query for query in parsed if query]
+
+
+def versions(newest: str) -> dict[str, Any]:
+    return {'GET /': {'versions': [{'max_version': newest}]}}

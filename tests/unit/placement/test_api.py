@@ -10,41 +10,24 @@ from sev_scheduling import exceptions, translate
 from sev_scheduling.placement.answers import Allocations
 from sev_scheduling.placement.api import (
     MAX_CANDIDATES,
-    Api,
     per_model,
 )
 from sev_scheduling.placement.wire.faults import UnknownName
 from tests.unit.placement.fake_transport import (
+    CANDIDATES,
+    EMPTY,
     SEV,
-    FakeTransport,
+    SNP,
+    UNKNOWN,
+    api_of,
     candidates_answer,
     fault,
     providers_answer,
+    queries,
     sev_request,
     uuid_of,
+    versions,
 )
-
-CANDIDATES = 'GET /allocation_candidates'
-EMPTY = {'allocation_requests': [], 'provider_summaries': {}}
-SNP = 'HW_CPU_X86_AMD_SEV_SNP'
-UNKNOWN = fault(400, f'No such trait(s): {SNP}.')
-
-
-def api_of(routes, **kwargs):
-    """Return an Api, and the transport that it asks."""
-    transport = FakeTransport(routes)
-    return Api(transport.adapter(), **kwargs), transport
-
-
-def queries(transport):
-    """Return the parameters of each call that has any."""
-    parsed = [parse_qs(urlsplit(r.url).query) for r in transport.requests]
-    return [query for query in parsed if query]
-
-
-def versions(newest):
-    return {'GET /': {'versions': [{'max_version': newest}]}}
-
 
 ANY_OF = sev_request('amd-sev-snp', 'amd-sev')
 

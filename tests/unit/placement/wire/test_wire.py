@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 import types
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -16,35 +15,19 @@ from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
 from sev_scheduling import exceptions, translate
-from sev_scheduling.placement.api import (
-    Api,
-)
+from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.wire.faults import NotFound, UnknownName
 from tests.unit.placement.fake_transport import (
+    CANDIDATES,
+    EMPTY,
     URL,
     Answer,
     FakeTransport,
+    api_of,
     fault,
     sev_request,
+    versions,
 )
-
-CANDIDATES = 'GET /allocation_candidates'
-EMPTY = {'allocation_requests': [], 'provider_summaries': {}}
-SNP = 'HW_CPU_X86_AMD_SEV_SNP'
-UNKNOWN = fault(400, f'No such trait(s): {SNP}.')
-
-
-def api_of(routes, **kwargs):
-    """Return an Api, and the transport that it asks."""
-    transport = FakeTransport(routes)
-    return Api(transport.adapter(), **kwargs), transport
-
-
-def queries(transport):
-    """Return the parameters of each call that has any."""
-    parsed = [parse_qs(urlsplit(r.url).query) for r in transport.requests]
-    return [query for query in parsed if query]
-
 
 NESTED = b'[' * 100_000
 
@@ -364,10 +347,6 @@ def test_only_an_adapters_limit_of_rate_goes_by_the_wall_clock(
     adapter = Adapter(session, endpoint_override=URL, rate_limit=1)
     Api(adapter if limited else session).supports('1.33')
     assert bool(naps) is limited
-
-
-def versions(newest):
-    return {'GET /': {'versions': [{'max_version': newest}]}}
 
 
 class TestMicroversions:
