@@ -159,6 +159,14 @@ def _of_files(
 ) -> tuple[NovaFacts, Sequence[words.NotJudged]]:
     from sev_scheduling.placement.guests.servers import NovaFacts, read_server
 
+    if not parsed_args.servers and any(
+        getattr(parsed_args, n) for n in _FILES
+    ):
+        raise InputError(
+            '--flavors and --images are for the servers of --servers; give '
+            'it as well.'
+        )
+
     flavors, images = (
         {
             word: one

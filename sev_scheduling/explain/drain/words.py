@@ -108,8 +108,10 @@ def _lines(plan: DrainPlan) -> Iterator[str]:
             unknown = unknowns(plan, step)
             if unknown:
                 yield f'     {_PARTLY.format(what=", ".join(unknown))}'
-            if step.code is DrainCode.NO_HOST and step.guest.verdicts:
-                told = explain(Feasibility(step.guest.verdicts)).operator()
+            found = step.guest.verdicts
+            # Without verdicts there is no other host at all.
+            if step.code is DrainCode.NO_HOST and found and found.verdicts:
+                told = explain(Feasibility(found)).operator()
                 yield from (f'     {line}' for line in told.splitlines())
             yield from (f'     {line}' for line in commands(plan, step))
         if others := plan.others.get(host):
@@ -132,7 +134,7 @@ class NotJudged:
 
 def not_judged(server: NotJudged) -> str:
     """Return what a server cannot be judged by, in a line."""
-    what = ' and '.join(
+    what = ', nor by '.join(
         (_NOT_NAMED if name is None else _OF_FILES).format(
             noun=noun, name=quoted(name)
         )

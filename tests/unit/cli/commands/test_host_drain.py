@@ -211,6 +211,14 @@ def test_files_beside_a_cloud_are_refused(run, cloud, offline):
     assert '--servers' in done.err
 
 
+def test_files_without_servers_are_refused(run, offline):
+    pytest.importorskip('placement')
+    done = run('host', 'drain', 'plan', 'old', *offline[:2], *offline[4:])
+
+    assert (done.status, done.out, done.err.count('\n')) == (2, '', 1)
+    assert '--servers' in done.err
+
+
 @pytest.mark.parametrize('document', [[], 'text', [1]])
 def test_a_file_without_servers_is_refused(run, offline, write, document):
     pytest.importorskip('placement')

@@ -157,6 +157,19 @@ def test_a_guest_without_a_host_has_every_hosts_answer():
     assert '     0 of 1 host' in text
 
 
+def test_a_guest_without_any_other_host_has_no_answers():
+    nobody = filter_hosts(EncryptionRequest(encrypted=True), [])
+    one = step(DrainCode.NO_HOST, verdicts=nobody)
+
+    lines = drain.describe(plan(one, outcome=Outcome.NONE)).splitlines()
+
+    assert lines[2:] == [
+        f'  - web ({UUID}) stays: no other host can take it',
+        f'     openstack server stop {UUID}',
+        f'     openstack server start {UUID}',
+    ]
+
+
 @pytest.mark.parametrize(
     ('count', 'text'),
     [
@@ -185,8 +198,8 @@ def test_hostile_names_stay_on_their_line():
         ({'image': 'i'}, "its image 'i', which no file of --images has"),
         (
             {'flavor': 'm', 'image': None},
-            "its flavor 'm', which no file of --flavors has and its image, "
-            'which its file of --servers does not name',
+            "its flavor 'm', which no file of --flavors has, nor by its "
+            'image, which its file of --servers does not name',
         ),
     ],
 )
