@@ -151,12 +151,15 @@ class _Answers(_Display, Plain):
         stderr = self.app.stderr
         print(terminal.fold(text, terminal.width(stderr), whole), file=stderr)
 
-    def warn(self, explanation: Explanation) -> None:
-        """Show people the warnings about what can be done, or was."""
+    def warn(self, explanation: Explanation, *, tenant: bool = False) -> None:
+        """Show people the warnings about what can be done, or was.
+
+        :param tenant: the view for tenants in place of that for operators
+        """
         if explanation.reasons:
             stderr = self.app.stderr
             columns = terminal.width(stderr)
-            text = explanation.operator()
+            text = explanation.tenant() if tenant else explanation.operator()
             print(
                 terminal.fold(text, columns, explanation.commands),
                 file=stderr,

@@ -14,11 +14,19 @@ from sev_scheduling.models import (
     find_model,
     weaker_model,
 )
-from sev_scheduling.problems import Advice, Caveat, Field, Fix, Target
+from sev_scheduling.problems import (
+    Advice,
+    Caveat,
+    Field,
+    Fix,
+    Target,
+    merge,
+)
 from sev_scheduling.request.groups import InvalidExtraSpec
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.request.request import IMAGE_MODEL, EncryptionRequest
 from sev_scheduling.rules.image import host_machine_type
 from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset
+from sev_scheduling.rules.validation import validate
 
 #: Extra specs and properties, with their values.
 Askers = tuple[tuple[Field, str], ...]
@@ -35,10 +43,14 @@ class Remedies:
 
     :ivar changes: of flavor and image, all of them together
     :ivar of_hosts: what operators can do in their place
+    :ivar partial: changes that leave the rest unsolved
+    :ivar rest: what they leave
     """
 
     changes: tuple[Fix, ...] = ()
     of_hosts: tuple[Fix, ...] = ()
+    partial: tuple[Fix, ...] = ()
+    rest: tuple[Constraint, ...] = ()
 
 
 _NONE = Remedies()
@@ -76,10 +88,17 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
     if cause is Cause.COMBINATION:
         # Any one will do.
         return Remedies(_either([fix for one in found for fix in one[:1]]))
-    if not all(found):
+    changes = tuple(dict.fromkeys(fix for one in found for fix in one))
+    if all(found):
+        return Remedies(changes, hosts)
+    if any(is_demanded(request, c) for c in diagnosis.constraints):
         return Remedies(of_hosts=hosts)
-    changes = dict.fromkeys(fix for one in found for fix in one)
-    return Remedies(tuple(changes), hosts)
+    rest = zip(diagnosis.constraints, found, strict=True)
+    return Remedies(
+        of_hosts=hosts,
+        partial=changes,
+        rest=tuple(constraint for constraint, fixes in rest if not fixes),
+    )
 
 
 def _either(ways: Sequence[Fix]) -> tuple[Fix, ...]:
@@ -173,15 +192,44 @@ def _another_model(
     """Return the ways to ask for another model that protects as much."""
     if request.server is not None:
         return _NONE
-    return Remedies(
-        _either(
-            [
-                set_model(request, name)
-                for name in names
-                if not protects_less(request, name)
-            ]
-        )
+    found = [
+        ways
+        for name in names
+        if not protects_less(request, name)
+        and (ways := _all_for_model(request, name))
+    ]
+    if not found:
+        return _NONE
+    # The first that takes the least; what takes two commands is no
+    # alternative to one.
+    best = min(found, key=len)
+    if len(best) > 1:
+        return Remedies(best)
+    return Remedies(_either([ways[0] for ways in found if len(ways) == 1]))
+
+
+def _all_for_model(request: EncryptionRequest, name: str) -> tuple[Fix, ...]:
+    """Return all that another model takes, a fix for each target.
+
+    :returns: () where no command does all of it
+    """
+    model = find_model(name)
+    if model is None:
+        return ()
+    of_image = bool(request.image_model)
+    other = replace(
+        request,
+        models=(model,),
+        image_model=name if of_image else None,
+        flavor_model=name if request.flavor_model or not of_image else None,
     )
+    fixes = [set_model(request, name)]
+    if request.image_model and request.flavor_model:
+        fixes.append(set_image(request, {IMAGE_MODEL: name}))
+    fixes += (problem.fix for problem in validate(other).errors)
+    if not all(fix.command() for fix in fixes):
+        return ()
+    return tuple(merge(fixes))
 
 
 def _machine_type(

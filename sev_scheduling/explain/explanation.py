@@ -259,7 +259,8 @@ def explain(
         fit = len(finding.accepted)
         answers = rejected(finding)
         told = () if fit else answers_for_tenants(answers)
-        return _hosts(finding, fit, host_reasons(answers, told))
+        reasons = host_reasons(answers, told, fit=bool(fit))
+        return _hosts(finding, fit, reasons)
     if isinstance(finding, Feasibility):
         found = _hosts(
             finding.result, len(finding.fit), feasibility_reasons(finding)

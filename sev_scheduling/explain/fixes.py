@@ -119,7 +119,7 @@ def steps_of(fixes: Iterable[Fix], *, tenant: bool = False) -> Iterator[Step]:
     :param tenant: leave out what only operators can change, and begin with
         whom to ask where others use it as well
     """
-    for fix in merge(fixes, alternatives=True):
+    for number, fix in enumerate(merge(fixes, alternatives=True)):
         if tenant and fix.public and fix.target is not None:
             template = catalogue.fixes.PUBLIC[fix.target]
             yield Step(template.format(name=fix.name), whole=True)
@@ -128,7 +128,18 @@ def steps_of(fixes: Iterable[Fix], *, tenant: bool = False) -> Iterator[Step]:
                 continue
             command = way.command()
             text = (command and condition(way)) or brief(way)
-            yield Step(text, command, n > 0, way.caveats)
+            step = Step(text, command, n > 0, way.caveats)
+            yield step.joined() if number else step
+
+
+def enabling(host: str) -> str:
+    """Return the command that enables a host's compute service; or ''."""
+    if not host.isprintable():
+        return ''
+    words = ['openstack', 'compute', 'service', 'set', '--enable']
+    # A name may look like an option.
+    words += ['--'] if host.startswith('-') else []
+    return shlex.join([*words, host, 'nova-compute'])
 
 
 class Cells(NamedTuple):

@@ -11,6 +11,7 @@ from sev_scheduling.diagnosis import (
     NO_CANDIDATE,
     PASSING,
     Cause,
+    Constraint,
     Diagnosis,
     Feasibility,
     HostAnswer,
@@ -24,6 +25,7 @@ from sev_scheduling.diagnosis.remedies import (
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import (
     Step,
+    enabling,
     how_to,
     steps_of,
     steps_on_hosts,
@@ -34,6 +36,7 @@ from sev_scheduling.explain.values import (
     cause_case,
     cause_values,
     problem_values,
+    rest_values,
     sentence,
     verdict_case,
     verdict_values,
@@ -83,6 +86,8 @@ class Reason:
     :ivar for_tenant: whether it helps a tenant
     :ivar changes: what a tenant can change, all of it together
     :ivar of_hosts: what operators can do in their place
+    :ivar partial: changes that solve only a part of it
+    :ivar rest: what these leave
     :ivar of_all: every host gives it
     :ivar beside_others: it is about hosts beside others, which have been
         counted: those that would do but for what a diagnosis names
@@ -97,6 +102,8 @@ class Reason:
     for_tenant: bool = True
     changes: tuple[Fix, ...] = ()
     of_hosts: tuple[Fix, ...] = ()
+    partial: tuple[Fix, ...] = ()
+    rest: tuple[Constraint, ...] = ()
     of_all: bool = False
     beside_others: bool = False
     answers: tuple[HostAnswer, ...] = ()
@@ -230,6 +237,14 @@ class Reason:
         if isinstance(self.finding, Problem):
             return tuple(steps_of([self.finding.fix]))
         row, values = self._row
+        if self.code == VerdictCode.HOST_DISABLED:
+            return tuple(self._enabling())
+        if isinstance(self.finding, Diagnosis) and self.partial:
+            return (
+                *steps_of(self.partial),
+                *steps_on_hosts(self.of_hosts, other=True),
+                *self._for_the_rest(),
+            )
         found = [*steps_of(self.changes)]
         if row.advice:
             text = row.advice.format_map(values)
@@ -237,6 +252,27 @@ class Reason:
             if not self.changes:
                 return tuple(found)
         return (*found, *steps_on_hosts(self.of_hosts, other=bool(found)))
+
+    def _enabling(self) -> Iterator[Step]:
+        """Yield how to enable the first of its hosts."""
+        row, values = self._row
+        for n, answer in enumerate(self.answers[:_FIRST_NAMES]):
+            host = answer.verdict.host
+            # Without a name there is no service to be named.
+            command = '' if host.name == host.uuid else enabling(host.name)
+            if not command:
+                yield Step(row.advice.format_map(values))
+                return
+            text = catalogue.hosts.ENABLE.format(host=printable(host.name))
+            yield Step(text, command, other=n > 0)
+
+    def _for_the_rest(self, *, tenant: bool = False) -> Iterator[Step]:
+        """Yield what to do beside changes that solve only a part."""
+        found = self.finding
+        assert isinstance(found, Diagnosis)
+        rest = tuple(c for c in found.constraints if c in self.rest)
+        values = rest_values(replace(found, constraints=rest), tenant=tenant)
+        yield Step(catalogue.placement.REST.format_map(values)).joined()
 
     @property
     def _wait(self) -> tuple[Step, ...]:
@@ -264,6 +300,11 @@ class Reason:
             fixes = self.changes
         if steps := tuple(steps_of(fixes, tenant=True)):
             return steps
+        if self.partial:
+            return (
+                *steps_of(self.partial, tenant=True),
+                *self._for_the_rest(tenant=True),
+            )
         row, values = self._row
         advice = row.tenant_advice or catalogue.rows.ASK_OPERATOR
         return (Step(advice.format_map(values), whole=True),)
@@ -342,17 +383,21 @@ def _shortened(name: str | None) -> str | None:
 
 
 def host_reasons(
-    answers: Iterable[HostAnswer], told: Collection[HostAnswer]
+    answers: Iterable[HostAnswer],
+    told: Collection[HostAnswer],
+    *,
+    fit: bool = False,
 ) -> tuple[Reason, ...]:
     """Group hosts by why they will not do, the largest group first.
 
     :param answers: of hosts that are rejected, or that fit and are not
         offered
     :param told: of the hosts that a tenant reads of
+    :param fit: there are hosts that fit, so that no other model is proposed
     """
     known = frozenset(map(id, told))
     reasons = []
-    for reason in _grouped(answers):
+    for reason in _grouped(answers, of_some=fit):
         of_tenants = [a for a in reason.answers if id(a) in known]
         nearest = min(of_tenants, key=lambda a: len(a.faults), default=None)
         reasons.append(
@@ -366,13 +411,15 @@ def rejected(result: FilterResult) -> tuple[HostAnswer, ...]:
     return tuple(map(HostAnswer, result.rejected))
 
 
-def _grouped(answers: Iterable[HostAnswer]) -> tuple[Reason, ...]:
+def _grouped(
+    answers: Iterable[HostAnswer], *, of_some: bool = False
+) -> tuple[Reason, ...]:
     """Group hosts by why they will not do, the largest group first."""
     groups: defaultdict[tuple[Any, ...], list[HostAnswer]] = defaultdict(list)
     for answer in answers:
         groups[_group(answer)].append(answer)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    of_all = len(groups) == 1
+    of_all = len(groups) == 1 and not of_some
     return tuple(_reason(tuple(group), of_all) for _, group in ordered)
 
 
@@ -474,7 +521,7 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         told = ready
     else:
         told = [a for a in _nearest(left) if _helps(found, a)]
-    others = host_reasons(left, told)
+    others = host_reasons(left, told, fit=bool(found.fit))
     if found.too_many is not None:
         return (diagnosis_reason(found.too_many), *others)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
@@ -537,6 +584,8 @@ def diagnosis_reason(diagnosis: Diagnosis) -> Reason:
         _hosts_of(diagnosis) or 0,
         changes=found.changes,
         of_hosts=found.of_hosts,
+        partial=found.partial,
+        rest=found.rest,
     )
 
 

@@ -336,6 +336,16 @@ def cause_values(diagnosis: Diagnosis) -> Values:
     }
 
 
+def rest_values(diagnosis: Diagnosis, *, tenant: bool) -> Values:
+    """Return what is left where changes solve a part: labels, or names."""
+    request = diagnosis.request
+    if tenant:
+        names = [_tenant_name(request, c) for c in diagnosis.constraints]
+    else:
+        names = [_label(c) for c in diagnosis.constraints]
+    return {'rest': ', '.join(dict.fromkeys(names))}
+
+
 def _label(constraint: Constraint) -> str:
     if constraint.cause is Cause.PORT and not constraint.name:
         return catalogue.placement.SOME_PORT

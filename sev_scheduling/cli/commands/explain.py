@@ -146,7 +146,7 @@ class Explain(Words):
             more=where_it_fits(found) if found and not tenant else '',
         )
         if found and found.fit and parsed_args.formatter == 'text':
-            self.warn(explain(validation))
+            self.warn(explain(validation), tenant=tenant)
 
 
 def _matter(found: Feasibility | None, validation: Validation) -> Matter:
@@ -159,7 +159,7 @@ def _rows(
     found: Feasibility | None, validation: Validation, *, tenant: bool
 ) -> list[Row]:
     if found is None:
-        return list(map(_problem_row, validation.errors))
+        return [_problem_row(p, tenant=tenant) for p in validation.errors]
     rows = list(_tenant_rows(found) if tenant else _host_rows(found))
     return rows if rows or found.yes else [_empty_row(found, tenant=tenant)]
 
@@ -174,8 +174,8 @@ def _empty_row(found: Feasibility, *, tenant: bool) -> Row:
     )
 
 
-def _problem_row(problem: Problem) -> Row:
-    remedy = cells([*steps_of([problem.fix])])
+def _problem_row(problem: Problem, *, tenant: bool) -> Row:
+    remedy = cells([*steps_of([problem.fix], tenant=tenant)])
     return (
         *(None, False, str(problem.code), True, problem.message),
         *(words(remedy.fix), str(Matter.REQUEST), lines(problem.code), None),

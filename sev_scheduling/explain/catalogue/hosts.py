@@ -39,14 +39,14 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     ),
     (VerdictCode.HOST_DISABLED, ''): Row(
         '{n:is|are} disabled',
-        advice='enable {these}: openstack compute service set --enable',
+        advice='enable {these}',
         tenant='No host with {model} slots is in service.',
         tenant_advice=ASK_OPERATOR,
         host_advice='Enable {these}, or use another host.',
     ),
     (VerdictCode.HOST_DISABLED, 'unencrypted'): Row(
         '{n:is|are} disabled',
-        advice='enable {these}: openstack compute service set --enable',
+        advice='enable {these}',
         tenant='No host is in service.',
         tenant_advice=ASK_OPERATOR,
         host_advice='Enable {these}, or use another host.',
@@ -200,6 +200,9 @@ NAMES_MORE = '{names} and {more} more'
 
 #: A group in a sentence of its own.
 GROUP = '{count} {n:host|hosts} {text}.'
+
+#: What a command does to a host that is disabled.
+ENABLE = 'enable {host}'
 
 #: What else is against a host, for tenants and on one line.
 TENANT_ALSO = 'Also: {text}'

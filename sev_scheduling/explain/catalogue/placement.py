@@ -22,6 +22,9 @@ BUT_FOR = 'of {total} {such} would do but for {what}'
 FAILS = '{n:fails|fail} on {what}'
 TENANT_FAILS = 'Hosts lack some of what is asked for: {tenant_names}.'
 
+#: What is left where what can be changed solves a part.
+REST = 'ask for less of the rest, or wait for it: {rest}'
+
 #: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'

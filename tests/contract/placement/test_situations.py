@@ -628,6 +628,43 @@ SITUATIONS = {
             operator=(),
         ),
     ),
+    'the image is not ready for the one model that is offered': (
+        Situation(ON, Q35, [host(pools={'amd-sev-snp': SLOTS})]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-snp m1',
+                'openstack image set --property hw_firmware_stateless=true u',
+            ),
+            operator=(),
+        ),
+    ),
+    'the model that is offered takes no Secure Boot': (
+        Situation(
+            ON,
+            {**Q35, 'os_secure_boot': 'required'},
+            [host(pools={'amd-sev-es': SLOTS}, traits=[SECURE_BOOT])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=amd-sev-es m1',
+                'openstack image unset --property os_secure_boot u',
+            ),
+            operator=(),
+        ),
+    ),
+    'some hosts will do, and the others offer another model': (
+        Situation(ON, Q35, [host('a'), host('b', pools={'intel-tdx': SLOTS})]),
+        Told(
+            first='1 of 2 hosts can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
     'the cloud offers two other models': (
         Situation(
             {**ON, MODEL: 'amd-sev-es'},
@@ -1191,5 +1228,5 @@ def test_each_host_that_is_not_offered_names_what_it_lacks(cloud):
     }
     assert [row.remedy.fix for row in host_rows(found) if row.remedy.fix] == [
         'openstack image unset --property hw_firmware_stateless u',
-        'Relax all of them, or add hosts.',
+        'openstack flavor unset --property trait:CUSTOM_GOLD m1',
     ]

@@ -143,6 +143,12 @@ def test_the_offer_is_a_model_with_free_slots(pools, model, change):
     )
 
 
+def test_no_command_offers_a_model_that_the_image_cannot_have():
+    request = encrypted({}, {'hw_architecture': 'aarch64'})
+    offers_tdx = Host(name='a', pools={TDX: SLOTS})
+    assert of_verdicts([judge(request, offers_tdx)]).changes == ()
+
+
 def test_a_model_goes_where_one_is_named():
     request = encrypted({}, {'hw_mem_encryption_model': 'amd-sev'})
     (fix,) = of_verdicts(

@@ -275,3 +275,37 @@ def test_an_exclusion_may_have_no_source():
     assert judge(request, host(pools=pools)).message == (
         'a offers intel-tdx too, which amd-sev must not share a host with.'
     )
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('epyc-1', [('enable epyc-1',
+                     'openstack compute service set --enable epyc-1 '
+                     'nova-compute')]),
+        ('-a', [('enable -a',
+                 'openstack compute service set --enable -- -a '
+                 'nova-compute')]),
+        # The name is not known.
+        ('u', [('enable u', '')]),
+    ],
+)  # fmt: skip
+def test_a_disabled_host_is_enabled_by_its_service(name, expected):
+    disabled = host(name, uuid='u', traits={'COMPUTE_STATUS_DISABLED'})
+    (reason,) = reasons([disabled], {})
+
+    assert [(s.text, s.command) for s in reason.steps()] == expected
+
+
+def test_a_name_that_no_shell_line_can_hold_has_no_command():
+    disabled = host('a\nb', uuid='u', traits={'COMPUTE_STATUS_DISABLED'})
+    (reason,) = reasons([disabled], {})
+
+    assert [step.command for step in reason.steps()] == ['']
+
+
+def test_no_other_model_is_proposed_where_a_host_fits():
+    other = host('b', {'amd-sev-snp': SNP})
+    (reason,) = reasons([host('a'), other], {})
+
+    assert (str(reason.code), reason.steps()) == ('no-pool', ())
