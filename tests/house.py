@@ -32,8 +32,8 @@ ORDER = {
         *('validation', 'actions'),
     ],
     'sev_scheduling.audit': [
-        *('results', 'classes', 'side', 'audit', 'trial'),
-        *('plan', 'pair'),
+        *('results', 'classes', 'side', 'proposals', 'audit'),
+        *('trial', 'plan', 'pair'),
     ],
     'sev_scheduling.hosts': [
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),

@@ -26,6 +26,7 @@ from sev_scheduling.audit.classes import (
     flavor_facets,
     image_facets,
 )
+from sev_scheduling.audit.proposals import proposals
 from sev_scheduling.audit.results import (
     WORST,
     Audit,
@@ -41,7 +42,6 @@ from sev_scheduling.problems import (
     Severity,
     Source,
     Target,
-    merge,
 )
 from sev_scheduling.request.request import combine
 from sev_scheduling.request.sources import (
@@ -191,7 +191,7 @@ class Sides:
 
     def fixes(self) -> list[AuditFix]:
         """Return what each could do alone, those of the most pairs first."""
-        found = [*_fixes_of(self.flavors), *_fixes_of(self.images)]
+        found = [*proposals(self.flavors), *proposals(self.images)]
         return sorted(found, key=lambda fix: (-fix.mends, -fix.pairs))
 
 
@@ -220,9 +220,7 @@ def _groups(
     for (context, *worst), members in alike.items():
         asked = {}
         for c, own in zip(contexts, worst, strict=True):
-            request = flavors.request(context, c)
-            model = request.model_name if request.encrypted else None
-            asked[c] = request.encrypted, model, own
+            asked[c] = *flavors.asked(context, c), own
         row = array('L')
         for i in classes:
             encrypted, model, own = asked[images.context_of[i]]
@@ -316,19 +314,3 @@ def _same(problem: Problem) -> Key:
         problem.needs,
         problem.other,
     )
-
-
-def _fixes_of(side: Side[View, Other]) -> Iterator[AuditFix]:
-    for n in side.used_classes:
-        fixes, after = side.solve(n)
-        if not fixes:
-            continue
-        before, then = side.score(n), side.score(after)
-        # What ends well for some pairs may end badly for more.
-        if then >= before:
-            continue
-        pairs = side.solvable(n)
-        changes = merge(fixes)
-        for item in side.members[n]:
-            named = (replace(fix, name=item.reference) for fix in changes)
-            yield AuditFix(item, tuple(named), pairs, before[0] - then[0])

@@ -33,9 +33,9 @@ def plan(
 ) -> Plan:
     """Plan what to change so that nothing is left to fix.
 
-    What a fix leads to is judged again, and may need another one. So changes
-    are tried on one side, flavors or images, then on what that leads to, and
-    so on; each makes fewer pairs wrong.
+    What a fix leads to is judged again, and may need another one. So what is
+    proposed, by the rules of :mod:`.proposals`, is tried on one side, flavors
+    or images, then on what that leads to, and so on. Nothing is undone.
 
     :param flavors: each in any shape that :func:`.parse` takes
     :param images: images and bootable volumes, in the same way
@@ -50,6 +50,7 @@ def plan(
     )
     of_flavors = Trial(read_flavors(flavors))
     of_images = Trial(read_images(images))
+    trials: tuple[Trial[Any], ...] = of_images, of_flavors
     sides = Sides(of_flavors.entries, of_images.entries, judge)
     severity = sides.severity
     accepted = {
@@ -60,6 +61,8 @@ def plan(
         left_out: list[AuditFix] = []
         fixes: list[AuditFix] = []
         for fix in sides.fixes():
+            if any(t.repeats(fix.item, fix.changes) for t in trials):
+                continue
             sure = is_sure(accepted[id(fix.item)], fix.caveats, fix.choice)
             (fixes if sure else left_out).append(fix)
         if not fixes:
@@ -72,7 +75,7 @@ def plan(
             of_images.make(fixes)
         sides = Sides(of_flavors.entries, of_images.entries, judge)
     return Plan(
-        fixes=in_order(of_images, of_flavors),
+        fixes=in_order(*trials),
         left_out=tuple(left_out),
         severity=severity,
         severity_after=sides.severity,

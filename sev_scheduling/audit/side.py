@@ -9,6 +9,7 @@ from collections.abc import (
     Collection,
     Container,
     Iterable,
+    Iterator,
     Mapping,
 )
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,6 @@ from sev_scheduling.audit.classes import (
 )
 from sev_scheduling.audit.results import Item
 from sev_scheduling.problems import Code, Fix, Problem, Source, Target
-from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.sources import FlavorView, ImageView
 from sev_scheduling.rules.validation import Validation
 
@@ -39,8 +39,22 @@ _HIDING = frozenset(
 #: So many errors such a one counts for, which is more than it can hide.
 _HIDDEN = 100
 
-#: Whether it solves an error, and the fix.
-Offer = tuple[bool, Fix]
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way out of a problem.
+
+    :ivar fix: without alternatives
+    :ivar choice: what must be wanted where it is one of several ways; ''
+    """
+
+    is_error: bool
+    fix: Fix
+    choice: str
+
+
+#: Whether encryption is asked for, and the model.
+Asked = tuple[bool, str | None]
 
 
 @dataclass(slots=True)
@@ -51,7 +65,6 @@ class _Judged:
 
     :ivar errors: contexts with which it has an error
     :ivar wrong: contexts with which it has a problem
-    :ivar solvable: contexts with which it has a problem it can solve
     :ivar weight: of its errors, over all pairs of one member
     :ivar count: of its problems, likewise
     :ivar offers: in how many pairs of one member
@@ -59,7 +72,6 @@ class _Judged:
 
     errors: int = 0
     wrong: int = 0
-    solvable: int = 0
     weight: int = 0
     count: int = 0
     offers: Counter[Offer] = field(default_factory=Counter)
@@ -109,10 +121,11 @@ class Side(Generic[View, Other]):
         self._judged_facets: dict[int, _Judged] = {}
         self._judged_classes: dict[int, _Judged] = {}
         self._erring: dict[int, Counter[int]] = {}
-        self._offering: dict[int, Counter[int]] = {}
         self._totals: dict[int, tuple[int, int]] = {}
         self._offers: dict[int, Counter[Offer]] = {}
-        self._partial: dict[tuple[bool, int, int], int] = {}
+        self._class_offers: dict[int, Counter[Offer]] = {}
+        self._partial: dict[tuple[int, int], int] = {}
+        self._asked: dict[tuple[int, int], Asked] = {}
         self._turned: dict[tuple[int, int], int] = {}
 
     def add(self, view: View, item: Item | None = None) -> int:
@@ -179,10 +192,26 @@ class Side(Generic[View, Other]):
     def items(self, classes: Iterable[int]) -> tuple[Item, ...]:
         return tuple(item for n in classes for item in self.members[n])
 
-    def request(self, own: int, other: int) -> EncryptionRequest:
-        """Return what two contexts ask for together."""
-        contexts = self.contexts[own], self.other.contexts[other]
-        return self._judge(*contexts).request
+    def asked(self, own: int, other: int) -> Asked:
+        """Return what two contexts ask for together: whether encryption, and
+        of what model.
+        """
+        known = self._asked.get((own, other))
+        if known is None:
+            contexts = self.contexts[own], self.other.contexts[other]
+            request = self._judge(*contexts).request
+            model = request.model_name if request.encrypted else None
+            known = self._asked[own, other] = request.encrypted, model
+        return known
+
+    def encrypted_pairs(self, number: int) -> int:
+        """Count the pairs of one member that ask for encryption."""
+        context, other = self.context_of[number], self.other
+        return sum(
+            other.sizes[c]
+            for c in other.used_contexts
+            if self.asked(context, c)[0]
+        )
 
     def problems(self, facet: int, context: int) -> tuple[Problem, ...]:
         """Return a facet's problems with a context of the other side."""
@@ -216,9 +245,8 @@ class Side(Generic[View, Other]):
                 if problem.is_error:
                     judged.errors |= 1 << c
                     judged.weight += size * _weight(problem)
-                if self._solves(problem):
-                    judged.solvable |= 1 << c
-                    judged.offers[problem.is_error, problem.fix] += size
+                for offer in self._ways(problem):
+                    judged.offers[offer] += size
         return judged
 
     def _of_class(self, number: int) -> _Judged:
@@ -231,7 +259,6 @@ class Side(Generic[View, Other]):
             if of_facet.wrong:
                 judged.wrong |= of_facet.wrong
                 judged.errors |= of_facet.errors
-                judged.solvable |= of_facet.solvable
                 judged.weight += of_facet.weight
                 judged.count += of_facet.count
                 judged.offers.update(of_facet.offers)
@@ -251,7 +278,7 @@ class Side(Generic[View, Other]):
         """
         other, context = self.other, self.context_of[number]
         judged = self._of_class(number)
-        pairs = self._pairs(False, context, judged.errors)
+        pairs = self._erring_pairs(context, judged.errors)
         errors, problems = other._sum(context)
         return pairs, errors + judged.weight, problems + judged.count
 
@@ -266,92 +293,59 @@ class Side(Generic[View, Other]):
             self._totals[context] = errors, problems
         return self._totals[context]
 
-    def solvable(self, number: int) -> int:
-        """Count the pairs of one member with a problem it can solve."""
-        solvable = self._of_class(number).solvable
-        return self._pairs(True, self.context_of[number], solvable)
+    def _erring_pairs(self, context: int, own: int) -> int:
+        """Count the pairs of one member in a context that have an error.
 
-    def _pairs(self, solvable: bool, context: int, own: int) -> int:
-        """Count the pairs of one member in a context that are wrong.
-
-        :param solvable: in that it can solve it; else in that it is an error
-        :param own: contexts of the other side that are so by itself
+        :param own: contexts of the other side with which it has one by itself
         """
-        known = self._partial.get((solvable, context, own))
+        known = self._partial.get((context, own))
         if known is None:
-            other = self.other
-            if solvable:
-                theirs = other._with(other._offering, context, self._solves)
-            else:
-                theirs = self._erring_others(context)
-            known = self._partial[solvable, context, own] = sum(
+            other, theirs = self.other, self._erring_others(context)
+            known = self._partial[context, own] = sum(
                 other.sizes[c] if own >> c & 1 else theirs[c]
                 for c in other.used_contexts
             )
         return known
 
-    def _with(
-        self,
-        known: dict[int, Counter[int]],
-        context: int,
-        wanted: Callable[[Problem], bool],
-    ) -> Counter[int]:
-        """Count members, by context, with such a problem in a context."""
-        if context not in known:
-            counts = known[context] = Counter()
-            found = set()
-            for facet, classes in self.used_facets.items():
-                if any(map(wanted, self.problems(facet, context))):
-                    found.update(classes)
-            for n in found:
-                counts[self.context_of[n]] += len(self.members[n])
-        return known[context]
+    def _ways(self, problem: Problem) -> Iterator[Offer]:
+        """Yield the ways out of a problem that change this side."""
+        ways = problem.fix.ways
+        for way in ways:
+            if way.target in self._targets:
+                choice = way.wish if len(ways) > 1 else ''
+                yield Offer(problem.is_error, way, choice)
 
-    def _solves(self, problem: Problem) -> bool:
-        fix = problem.fix
-        return fix.target in self._targets and bool(fix.set or fix.unset)
+    def offers(self, number: int) -> Counter[Offer]:
+        """Return the ways of a class, and for how many pairs of a member."""
+        known = self._class_offers.get(number)
+        if known is None:
+            of_others = self._offers_of_others(self.context_of[number])
+            known = self._of_class(number).offers
+            if of_others:
+                known = of_others + known
+            self._class_offers[number] = known
+        return known
 
-    def offers(self, number: int) -> list[Fix]:
-        """Return the fixes of a class's pairs, those of the most first."""
-        other, context = self.other, self.context_of[number]
+    def ranked(self, number: int) -> list[tuple[Offer, int]]:
+        """Return the same: errors first, then those of the most pairs."""
+        return sorted(
+            self.offers(number).items(),
+            key=lambda entry: (entry[0].is_error, entry[1]),
+            reverse=True,
+        )
+
+    def _offers_of_others(self, context: int) -> Counter[Offer]:
+        other = self.other
         known = other._offers.get(context)
         if known is None:
             known = other._offers[context] = Counter()
             for facet, size in other._facet_sizes.items():
                 for problem in other.problems(facet, context):
-                    if self._solves(problem):
-                        known[problem.is_error, problem.fix] += size
-        offers = self._of_class(number).offers
-        if known:
-            offers = known + offers
-        ranked = sorted(offers, key=lambda o: (o[0], offers[o]), reverse=True)
-        return [fix for _, fix in ranked]
+                    for offer in self._ways(problem):
+                        known[offer] += size
+        return known
 
-    def solve(self, number: int) -> tuple[list[Fix], int]:
-        """Return the fixes of a class that can go together, and the class
-        that they lead to.
-        """
-        chosen: list[Fix] = []
-        touched: dict[str, str | None] = {}
-        while True:
-            found = []
-            for fix in self.offers(number):
-                change = {**dict.fromkeys(fix.unset), **fix.set}
-                new = change.keys() - touched.keys()
-                if new and all(
-                    touched.get(key, value) == value
-                    for key, value in change.items()
-                ):
-                    after = self.add(changed(self.views[number], [fix]))
-                    if not self._harms(number, after):
-                        touched |= change
-                        found.append(fix)
-                        number = after
-            if not found:
-                return chosen, number
-            chosen += found
-
-    def _harms(self, before: int, after: int) -> bool:
+    def harms(self, before: int, after: int) -> bool:
         """Whether a change of class brings an error to a pair without."""
         other = self.other
         old, new = self.context_of[before], self.context_of[after]
@@ -362,9 +356,24 @@ class Side(Generic[View, Other]):
             for c in other.used_contexts:
                 if added >> c & 1 and erring[c] < other.sizes[c]:
                     return True
-        return old != new and bool(other._turns(old, new) & ~errors)
+        return old != new and bool(other._newly_erring(old, new) & ~errors)
 
-    def _turns(self, old: int, new: int) -> int:
+    def turns(self, before: int, after: int) -> bool:
+        """Whether a change of class changes what a pair without an error asks
+        for.
+        """
+        old, new = self.context_of[before], self.context_of[after]
+        if old == new:
+            return False
+        errors = self._of_class(before).errors
+        erring = self._erring_others(old)
+        return any(
+            self.asked(old, c) != self.asked(new, c)
+            for c in self.other.used_contexts
+            if not errors >> c & 1 and erring[c] < self.other.sizes[c]
+        )
+
+    def _newly_erring(self, old: int, new: int) -> int:
         """Return own contexts with a member that errs in one context of the
         other side and not in another.
         """
@@ -386,9 +395,18 @@ class Side(Generic[View, Other]):
         return known
 
     def _erring_others(self, context: int) -> Counter[int]:
-        return self.other._with(
-            self.other._erring, context, lambda problem: problem.is_error
-        )
+        """Count members of the other side, by context, with an error."""
+        other = self.other
+        known = other._erring.get(context)
+        if known is None:
+            known = other._erring[context] = Counter()
+            found = set()
+            for facet, classes in other.used_facets.items():
+                if any(p.is_error for p in other.problems(facet, context)):
+                    found.update(classes)
+            for n in found:
+                known[other.context_of[n]] += len(other.members[n])
+        return known
 
 
 def _weight(problem: Problem) -> int:

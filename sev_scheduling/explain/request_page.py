@@ -218,6 +218,16 @@ def _few(words: Sequence[str]) -> str:
     return f'{shown} {catalogue.request.AUDIT["and-more"].format(more=more)}'
 
 
+def nothing_to_audit(flavors: int, images: int) -> str:
+    """Say that there are no pairs.
+
+    :param images: with volumes, those that can be booted from
+    """
+    return catalogue.request.AUDIT['nothing'].format(
+        flavors=Count(flavors), images=Count(images)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     """What there is to say about an audit.

@@ -177,6 +177,7 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 #: what is its only user, or of the real thing that it works on.
 TESTED_ELSEWHERE = {
     'audit.classes': 'unit/audit/test_audit.py',
+    'audit.proposals': 'unit/audit/test_audit.py',
     'audit.results': 'unit/audit/test_audit.py',
     'audit.side': 'unit/audit/test_audit.py',
     'audit.trial': 'unit/audit/test_plan.py',

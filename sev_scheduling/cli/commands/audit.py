@@ -17,7 +17,12 @@ from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
 from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, SpecError
-from sev_scheduling.explain.request_page import AuditPage, names, said
+from sev_scheduling.explain.request_page import (
+    AuditPage,
+    names,
+    nothing_to_audit,
+    said,
+)
 from sev_scheduling.problems import Severity
 from sev_scheduling.request.sources import flavor_view, image_view
 from sev_scheduling.text import quoted
@@ -33,9 +38,9 @@ class Audit(Fixing):
 
     Says which pairs are encrypted and which can never run, each reason once
     with how many pairs it spoils, and the commands that fix the most. Exit
-    status as nova-status: 0 success, 1 warnings, 2 failures; 255 for bad
-    usage, and what cannot be read or changed. With --apply it is about what
-    is left once all changes are made.
+    status as nova-status: 0 success, 1 warnings, or nothing to audit, 2
+    failures; 255 for bad usage, and what cannot be read or changed. With
+    --apply it is about what is left once all changes are made.
 
     Example::
 
@@ -76,6 +81,12 @@ class Audit(Fixing):
 
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         flavors, images, left_out = self._read(parsed_args)
+        if not (flavors and images):
+            text = nothing_to_audit(len(flavors), len(images))
+            self.say(text, text, no=True)
+            # What was not looked at is not known to be well.
+            self.status = self.statuses[Severity.WARNING]
+            return []
         if fixes_asked_for(parsed_args):
             cloud = open_cloud(parsed_args) if parsed_args.apply else None
             planned = functools.partial(plan, flavors, images)

@@ -223,6 +223,10 @@ AUDIT: Mapping[str, str] = {
         'Flavors: {flavors}; images and volumes: {images}. {never} of {pairs} '
         'pairs can never run.'
     ),
+    'nothing': (
+        'There is nothing to audit: {flavors} {flavors:flavor|flavors}, and '
+        '{images} {images:image or volume|images and volumes} to boot from.'
+    ),
     'plain': 'not encrypted',
     'no-model': 'no known model',
     'ready': 'ready',

@@ -196,15 +196,17 @@ def test_doing_all_fixes_again_and_again_comes_to_an_end(cloud):
     flavors, images = cloud
 
     for _ in range(8):
-        fixes = {
-            fix.item.id: fix.changes for fix in audit(flavors, images).fixes
-        }
+        fixes = {}
+        for fix in audit(flavors, images).fixes:
+            # Both ways of a choice lead from one to the other.
+            if not fix.choice:
+                fixes.setdefault(fix.item.id, []).extend(fix.changes)
         if not fixes:
             break
         flavors = [changed(f, fixes.get(f['id'], ())) for f in flavors]
         images = [changed(i, fixes.get(i['id'], ())) for i in images]
 
-    assert not audit(flavors, images).fixes
+    assert not fixes
 
 
 def sev(n, **more):

@@ -113,6 +113,34 @@ def test_a_folder_without_files_is_named(folders, capsys):
     assert '--images' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('options', [[], ['--fix']], ids=['', 'fix'])
+@pytest.mark.parametrize(
+    ('flavors', 'images', 'says'),
+    [
+        ([], [], '0 flavors, and 0 images'),
+        ([SEV], [], '1 flavor, and 0 images'),
+        ([], [image(READY)], '0 flavors, and 1 image or volume'),
+        ([SEV], [image(READY, status='queued')], '1 flavor, and 0 images'),
+    ],
+    ids=['neither', 'no images', 'no flavors', 'none that can be booted'],
+)
+def test_where_there_is_nothing_to_audit_it_says_so(
+    tmp_path, capsys, flavors, images, says, options
+):
+    files = []
+    for noun, things in (('flavors', flavors), ('images', images)):
+        file = tmp_path / noun
+        file.write_text(json.dumps(things))
+        files += [f'--{noun}', str(file)]
+
+    assert main(['audit', *files, *options]) == 1
+    assert says in capsys.readouterr().out
+    assert main(['audit', *files, *options, '-f', 'json']) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert says in printed.err
+
+
 def test_a_file_that_is_no_image_is_named(folders, capsys):
     assert folders([SEV], [7]) == 255
     assert '0.json' in capsys.readouterr().err
