@@ -224,7 +224,7 @@ def nothing_to_audit(flavors: int, images: int) -> str:
     :param images: with volumes, those that can be booted from
     """
     return catalogue.request.AUDIT['nothing'].format(
-        flavors=Count(flavors), images=Count(images)
+        flavors=flavors, images=images
     )
 
 

@@ -361,7 +361,7 @@ def test_the_cloud_is_what_the_unit_tests_take_it_for(
         flavor,
     )
     planned = plan(
-        [cloud.flavor(flavor)], [cloud.image(disk)], accept=lambda _: True
+        [cloud.flavor(flavor)], [cloud.image(disk)], accept=lambda _: ['']
     )
     assert len(planned.fixes) == 2
     for outcome in (Outcome.DONE, Outcome.NOT_NEEDED):

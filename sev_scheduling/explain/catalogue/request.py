@@ -224,8 +224,8 @@ AUDIT: Mapping[str, str] = {
         'pairs can never run.'
     ),
     'nothing': (
-        'There is nothing to audit: {flavors} {flavors:flavor|flavors}, and '
-        '{images} {images:image or volume|images and volumes} to boot from.'
+        'There is nothing to audit. Flavors: {flavors}; images and volumes '
+        'to boot from: {images}.'
     ),
     'plain': 'not encrypted',
     'no-model': 'no known model',

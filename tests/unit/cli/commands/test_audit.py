@@ -117,10 +117,14 @@ def test_a_folder_without_files_is_named(folders, capsys):
 @pytest.mark.parametrize(
     ('flavors', 'images', 'says'),
     [
-        ([], [], '0 flavors, and 0 images'),
-        ([SEV], [], '1 flavor, and 0 images'),
-        ([], [image(READY)], '0 flavors, and 1 image or volume'),
-        ([SEV], [image(READY, status='queued')], '1 flavor, and 0 images'),
+        ([], [], 'Flavors: 0; images and volumes to boot from: 0'),
+        ([SEV], [], 'Flavors: 1; images and volumes to boot from: 0'),
+        ([], [image(READY)], 'Flavors: 0; images and volumes to boot from: 1'),
+        (
+            [SEV],
+            [image(READY, status='queued')],
+            'Flavors: 1; images and volumes to boot from: 0',
+        ),
     ],
     ids=['neither', 'no images', 'no flavors', 'none that can be booted'],
 )
