@@ -144,7 +144,10 @@ class Fixing(Words):
             self.answer(page.not_made)
             return _rows(planned, changes)
         try:
-            make_changes(cloud, changes)
+            with terminal.progress(self.app.stderr) as show:
+                make_changes(
+                    cloud, changes, lambda change: show(made.line(change))
+                )
         except KeyboardInterrupt:
             self._show(made.view(), made.commands)
             raise

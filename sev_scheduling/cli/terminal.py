@@ -9,7 +9,7 @@ import shutil
 import textwrap
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 from sev_scheduling.text import printable_lines
@@ -113,6 +113,32 @@ def clock(what: str, stream: TextIO) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def progress(stream: TextIO) -> Iterator[Callable[[str], None]]:
+    """Give what shows how far something is.
+
+    On a terminal each text takes the place of the one before, and the last is
+    erased; elsewhere each is a line.
+    """
+    columns = width(stream)
+
+    def show(text: str) -> None:
+        text = printable_lines(text)
+        stream.write(
+            f'{text}\n'
+            if columns is None
+            else f'{_ERASE}{text[: columns - 1]}'
+        )
+        stream.flush()
+
+    try:
+        yield show
+    finally:
+        if columns is not None:
+            stream.write(_ERASE)
+            stream.flush()
 
 
 def bar(used: int, usable: int, stream: TextIO, cells: int = 20) -> str:

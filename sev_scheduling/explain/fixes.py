@@ -284,6 +284,15 @@ class ChangesPage:
         """The commands in it, to be copied: none may be folded."""
         return _commands(change.fix for change in self.changes)
 
+    def line(self, change: Change) -> str:
+        """Return which one it is, and what became of it."""
+        return catalogue.fixes.MADE['line'].format(
+            number=1 + self.changes.index(change),
+            count=len(self.changes),
+            outcome=catalogue.fixes.OUTCOMES[change.outcome],
+            commands='; '.join(_commands([change.fix])),
+        )
+
     def view(self) -> str:
         """Return what became of each, in lines."""
         lines = [self.headline]

@@ -16,27 +16,42 @@ from sev_scheduling.problems import Target
 from sev_scheduling.request.sources import flavor_view, image_view
 from sev_scheduling.text import quoted
 
-_JSON_PATCH = 'application/openstack-images-v2.1-json-patch'
+#: With the format of 2.0, Glance refuses to add a property that is there, by
+#: which 2.1 would replace it. Neither can test a value.
+_JSON_PATCH = 'application/openstack-images-v2.0-json-patch'
 
 Properties = Mapping[str, str]
 
 
-def make_changes(cloud: OpenStackCloud, changes: Sequence[Change]) -> None:
+def make_changes(
+    cloud: OpenStackCloud,
+    changes: Sequence[Change],
+    tried: Callable[[Change], None] = lambda _: None,
+) -> None:
     """Make changes in their order, until one is not made.
 
     Each thing is read again before: what is as wanted is left alone, and so
-    is what somebody else has changed since the plan was made. Nothing keeps
-    others from changing it between that and the call that writes.
+    is what somebody else has changed since the plan was made. It is read once
+    more after, as no service can be asked to write only where a value is
+    still the one that was read (Glance 33, Nova 34, Cinder 28):
+
+    * Glance refuses to add a property that is there by now, and to replace or
+      remove one that is gone; a value that was changed meanwhile is replaced.
+      It writes back all properties of an image, so that of two writes at one
+      moment the later may undo the other.
+    * Nova and Cinder replace what they hold.
 
     :param changes: of fixes that know the id of what they change; what
         becomes of each is written into it as soon as it is known, so that it
         is true however this ends
+    :param tried: is called with each after it was tried
     """
     for change in changes:
         try:
             _make(cloud, change)
         except CloudError as error:
             change.outcome, change.error = Outcome.REFUSED, str(error)
+        tried(change)
         if not change.outcome.is_well:
             return
 
@@ -62,14 +77,21 @@ def _make(cloud: OpenStackCloud, change: Change) -> None:
         change.error = str(error)
         change.outcome = Outcome.UNKNOWN if error.unclear else Outcome.REFUSED
         change.keys = error.changed
-        # The answer may have been lost, or be that to a second sending.
-        with contextlib.suppress(CloudError):
-            held = _read(cloud, fix.item.target, ident)
-            change.keys = tuple(k for k in keys if held.get(k) == wanted[k])
-        if len(change.keys) == len(keys):
-            change.outcome, change.error = Outcome.DONE, ''
     else:
         change.outcome, change.keys = Outcome.DONE, tuple(keys)
+    with contextlib.suppress(CloudError):
+        held = _read(cloud, fix.item.target, ident)
+        change.keys = tuple(k for k in keys if held.get(k) == wanted[k])
+        if len(change.keys) == len(keys):
+            # An answer may have been lost, or be that to a second sending.
+            change.outcome, change.error = Outcome.DONE, ''
+        elif any(
+            held.get(k) not in (wanted[k], fix.before.get(k)) for k in keys
+        ):
+            change.outcome = Outcome.CHANGED_MEANWHILE
+        elif change.outcome is Outcome.DONE:
+            # It is as it was before.
+            change.outcome = Outcome.CHANGED_MEANWHILE
 
 
 def _read(cloud: OpenStackCloud, target: Target, ident: str) -> Properties:
@@ -117,14 +139,10 @@ def _write_image(
     held: Properties,
 ) -> None:
     changes: list[dict[str, str]] = [
-        {
-            'op': 'replace' if key in held else 'add',
-            'path': _pointer(key),
-            'value': value,
-        }
+        {'replace' if key in held else 'add': _pointer(key), 'value': value}
         for key, value in put.items()
     ]
-    changes += [{'op': 'remove', 'path': _pointer(key)} for key in drop]
+    changes += [{'remove': _pointer(key)} for key in drop]
     cloud.call(
         *(GLANCE, 'PATCH', f'/images/{image}', f'change image {image}'),
         json=changes,

@@ -173,5 +173,6 @@ OUTCOMES: Mapping[Outcome, str] = {
 MADE: Mapping[str, str] = {
     'done': '{n} {n:change|changes} made.',
     'stopped': '{count} of {n} {n:change|changes} made, then stopped.',
+    'line': '{number} of {count} {outcome}: {commands}',
     'in-part': 'In part: {keys} changed.',
 }

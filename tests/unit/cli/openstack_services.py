@@ -33,6 +33,10 @@ SERVICES = {
 }
 
 
+class _Conflict(Exception):
+    """What Glance answers with 409, and changes nothing of the image."""
+
+
 _THEIRS = re.compile('http://(keystone|nova|glance|cinder)(/|$)')
 
 
@@ -144,7 +148,11 @@ class Services:
                 return failure
         if not path.strip('/') or path.strip('/') in ('v2.1', 'v3'):
             return self._versions(host)
-        found = getattr(self, f'_{host}')(request, path)
+        try:
+            found = getattr(self, f'_{host}')(request, path)
+        except _Conflict:
+            context.status_code = 409
+            return {'conflict': {'message': 'It is there, or it is not.'}}
         if re.search(self.lost, asked):
             raise requests.exceptions.ConnectionError('cut')
         if found is None:
@@ -270,10 +278,14 @@ class Services:
             return self._paged(request, 'images', things)
         image = _of(self.images, rest[0])
         if image is not None and request.method == 'PATCH':
-            assert request.headers['Content-Type'].endswith('v2.1-json-patch')
+            assert request.headers['Content-Type'].endswith('v2.0-json-patch')
             for change in request.json():
-                key = change['path'][1:].replace('~1', '/').replace('~0', '~')
-                assert (change['op'] == 'add') is (key not in image)
+                ((op, path),) = {*change.items()} - {
+                    ('value', change.get('value'))
+                }
+                key = path[1:].replace('~1', '/').replace('~0', '~')
+                if (op == 'add') is (key in image):
+                    raise _Conflict
                 if 'value' in change:
                     image[key] = change['value']
                 else:

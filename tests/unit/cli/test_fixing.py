@@ -233,6 +233,25 @@ def test_in_words_each_command_has_what_became_of_it(run, cloud):
     assert '403' in ran.err
 
 
+def test_each_change_is_a_line_as_it_is_made(run, cloud):
+    ran = run('audit', '--apply', '--yes', *ALL)
+
+    lines = ran.err.splitlines()
+    for number in (1, 2):
+        (line,) = [one for one in lines if one.startswith(f'{number} of 2 ')]
+        assert ' openstack image set ' in line
+
+
+def test_on_a_terminal_it_is_one_line_that_goes_away(run, cloud, terminal):
+    stream = terminal('stderr')
+
+    assert run('audit', '--apply', '--yes', *ALL).status == 0
+
+    shown = stream.getvalue().split('\r\x1b[K')
+    assert [one[:7] for one in shown[1:]] == ['1 of 2 ', '2 of 2 ', '']
+    assert all(len(one) < 100 for one in shown[1:])
+
+
 @pytest.mark.parametrize('when', [1, 2])
 def test_ctrl_c_says_what_was_done(run, cloud, when):
     (_, near, old) = cloud.images

@@ -84,6 +84,16 @@ def test_all_that_was_made():
     )
 
 
+def test_each_has_its_line_as_it_is_made():
+    changes = [Change(PLAIN, Outcome.DONE), Change(UEFI, Outcome.REFUSED)]
+
+    assert [ChangesPage(changes).line(change) for change in changes] == [
+        '1 of 2 done: openstack image set --property hw_x=1 a',
+        '2 of 2 refused: openstack image set --property hw_y=2 b; '
+        'openstack image unset --property hw_z b',
+    ]
+
+
 def test_what_stopped_it():
     found = ChangesPage(
         [

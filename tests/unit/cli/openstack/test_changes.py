@@ -274,6 +274,77 @@ def test_an_interruption_leaves_what_is_known(cloud, method, outcomes):
     assert [one.outcome for one in changes] == outcomes
 
 
+def meddling(monkeypatch, thing, noun, when, **values):
+    """Have somebody else write just before, or after, our own write."""
+    real = OpenStackCloud.call
+
+    def call(self, service, method, *args, **options):
+        held = properties(noun, thing)
+        if method == 'GET':
+            return real(self, service, method, *args, **options)
+        if when == 'before':
+            held.update(values)
+        answer = real(self, service, method, *args, **options)
+        if when == 'after':
+            held.update(values)
+        return answer
+
+    monkeypatch.setattr(OpenStackCloud, 'call', call)
+
+
+def test_what_is_added_to_an_image_at_the_last_moment_is_left_alone(
+    cloud, monkeypatch
+):
+    image = cloud.image('u', hw_disk_bus='ide')
+    mine = change('image', image, put=SET)
+    meddling(monkeypatch, image, 'image', 'before', hw_machine_type='pc')
+
+    assert make(cloud, [mine]) == [Outcome.CHANGED_MEANWHILE]
+    assert (image['hw_machine_type'], image['hw_disk_bus']) == ('pc', 'ide')
+    assert '409' in mine.error
+    assert mine.keys == ()
+
+
+@pytest.mark.parametrize('noun', KINDS)
+def test_a_value_that_changes_at_the_last_moment_is_replaced(
+    cloud, monkeypatch, noun
+):
+    """No service writes only where a value is what it was."""
+    thing = getattr(cloud, noun)('u', hw_disk_bus='ide')
+    mine = change(noun, thing, put={'hw_disk_bus': 'virtio'})
+    meddling(monkeypatch, thing, noun, 'before', hw_disk_bus='sata')
+
+    assert make(cloud, [mine]) == [Outcome.DONE]
+
+
+@pytest.mark.parametrize('noun', KINDS)
+@pytest.mark.parametrize('value', ['sata', 'ide'])
+def test_what_somebody_changes_right_after_is_not_said_to_be_done(
+    cloud, monkeypatch, noun, value
+):
+    thing = getattr(cloud, noun)('u', hw_disk_bus='ide')
+    mine = change(noun, thing, put=SET)
+    meddling(monkeypatch, thing, noun, 'after', hw_disk_bus=value)
+
+    assert make(cloud, [mine]) == [Outcome.CHANGED_MEANWHILE]
+    assert mine.keys == ('hw_machine_type',)
+
+
+def test_each_is_reported_once_it_was_tried(cloud):
+    images = [cloud.image(f'u{n}') for n in range(3)]
+    cloud.failing = {f'PATCH .*{images[1]["id"]}': 403}
+    changes = [change('image', image, put=SET) for image in images]
+    seen = []
+
+    make_changes(
+        OpenStackCloud(cloud.connection()),
+        changes,
+        lambda one: seen.append((changes.index(one), one.outcome)),
+    )
+
+    assert seen == [(0, Outcome.DONE), (1, Outcome.REFUSED)]
+
+
 VALUES = st.dictionaries(
     st.sampled_from(['hw_a', 'hw_b', 'hw_c', 'a~/b']),
     st.sampled_from(['1', '2']),
