@@ -47,13 +47,16 @@ def add_scope_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         'scope', 'the hosts that are asked; disabled ones take no guest'
     )
-    if in_openstack:
-        group.add_argument(
-            '--availability-zone',
-            metavar='ZONE',
-            help='hosts in this availability zone; nova is that of hosts that '
-            'are in no other',
-        )
+    group.add_argument(
+        '--availability-zone',
+        metavar='ZONE',
+        help='hosts in this availability zone; nova is that of hosts that '
+        'are in no other'
+        if in_openstack
+        else 'hosts in this availability zone of the OpenStack cloud; nova is '
+        'that of hosts that are in no other. A cloud file and a Placement '
+        'have none: give --aggregate',
+    )
     group.add_argument(
         '--aggregate',
         metavar='NAME|ID' if in_openstack else 'NAME|ID[,NAME|ID...]',
@@ -112,8 +115,14 @@ def read_scope(
         trait is both required and forbidden
     :raises CloudError: where aggregates are not for this user
     """
-    zone = getattr(parsed_args, 'availability_zone', None)
+    zone = parsed_args.availability_zone
     find = _Aggregates(parsed_args)
+    if zone and not (parsed_args.connect or asks_cloud(parsed_args)):
+        raise InputError(
+            f'--availability-zone {quoted(zone)}: zones are those of an '
+            'OpenStack cloud; with --cloud, --state or --placement-url, give '
+            '--aggregate.'
+        )
     member_of = [
         [find.uuid(word, '--aggregate') for word in words]
         for words in parsed_args.aggregates

@@ -246,6 +246,9 @@ def test_aggregates_and_zones_have_names(openstack, options, hosts):
          {'epyc-1', 'epyc-2'}),
         (['--forbidden-aggregate', 'fast'],
          {'epyc-2', 'default', 'full', 'genoa'}),
+        (['--availability-zone', 'rome'], {'epyc-1'}),
+        (['--availability-zone', 'nova'],
+         {'epyc-2', 'default', 'full', 'genoa'}),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures('aggregates')

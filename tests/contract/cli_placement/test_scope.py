@@ -90,6 +90,21 @@ def test_a_name_is_refused_where_no_openstack_cloud_has_names(
     assert ran.err.count('\n') == 1
 
 
+@pytest.mark.parametrize('command', ['explain', 'schedule', 'capacity'])
+def test_a_zone_is_refused_where_no_openstack_cloud_has_zones(
+    run, cloud, sev, command
+):
+    request = () if command == 'capacity' else sev
+    ran = run(
+        command, '--cloud', cloud, *request, '--availability-zone', '$(id)'
+    )
+
+    assert (ran.status, ran.out) == (2, '')
+    assert "--availability-zone '$(id)'" in ran.err
+    assert '--aggregate' in ran.err
+    assert ran.err.count('\n') == 1
+
+
 def test_a_host_may_be_named_by_its_uuid(run, cloud, sev, state):
     options = ('--cloud', cloud, '--state', state, '-f', 'json')
     (row,) = run('schedule', *options, *sev, '--host', 'epyc-2').json()
