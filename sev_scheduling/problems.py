@@ -319,6 +319,8 @@ def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
         if fix.target is not None:
             key = fix.target, fix.name, bool(fix.set)
         known = merged.get(key)
+        if known is not None and _is_overruled(fix, known):
+            continue
         merged[key] = (
             fix
             if known is None
@@ -331,6 +333,13 @@ def merge(fixes: Iterable[Fix], *, alternatives: bool = False) -> list[Fix]:
             )
         )
     return list(merged.values())
+
+
+def _is_overruled(fix: Fix, known: Fix) -> bool:
+    """Whether another sets all that a fix sets, each otherwise."""
+    return bool(fix.set) and all(
+        known.set.get(key, value) != value for key, value in fix.set.items()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

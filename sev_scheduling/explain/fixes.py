@@ -228,7 +228,12 @@ class PlanPage:
         """Return the commands, all else as comments of a shell."""
         plan = self.plan
         lines = [*_commands(plan.fixes), *_by_condition(plan.left_out)]
-        return '\n'.join(lines or [f'# {catalogue.fixes.PLAN["nothing"]}'])
+        return '\n'.join(lines or [f'# {self._nothing()}'])
+
+    def _nothing(self) -> str:
+        """Say that there is no command, and whether all is well."""
+        key = 'nothing' if self.plan.severity_after is None else 'no-command'
+        return catalogue.fixes.PLAN[key]
 
     def preview(self) -> str:
         """Return what would be changed, and what is left out."""
@@ -239,7 +244,7 @@ class PlanPage:
         elif plan.left_out:
             lines.append(catalogue.fixes.PLAN['nothing-unconditional'])
         else:
-            lines.append(catalogue.fixes.PLAN['nothing'])
+            lines.append(self._nothing())
         lines += _indented(_commands(plan.fixes))
         if plan.left_out:
             lines.append(catalogue.fixes.PLAN['left-out'])

@@ -148,6 +148,10 @@ SET_IT = 'Set {it}: {command}'
 #: About what is to be changed.
 PLAN: Mapping[str, str] = {
     'nothing': 'There is nothing to fix.',
+    'no-command': (
+        'No command fixes what is wrong; leave --fix and --apply out to see '
+        'it.'
+    ),
     'nothing-unconditional': 'There is nothing to fix without a condition.',
     'changes': 'To change:',
     'left-out': (

@@ -6,7 +6,7 @@ import pytest
 
 from sev_scheduling.audit import AuditFix, Change, Item, Outcome, Plan
 from sev_scheduling.explain.fixes import ChangesPage, PlanPage
-from sev_scheduling.problems import Caveat, Fix, Target
+from sev_scheduling.problems import Caveat, Fix, Severity, Target
 
 
 def fix(name, *, unset=(), caveats=(), **put):
@@ -38,6 +38,12 @@ def test_the_commands_are_a_script():
         'openstack image unset --property hw_z b'
     )
     assert page().script() == '# There is nothing to fix.'
+    plan = Plan((), (), Severity.ERROR, Severity.ERROR)
+    assert PlanPage(plan).script() == (
+        '# No command fixes what is wrong; leave --fix and --apply out to see '
+        'it.'
+    )
+    assert PlanPage(plan).preview() == PlanPage(plan).script()[2:]
 
 
 def test_what_is_to_be_made_is_shown_before():

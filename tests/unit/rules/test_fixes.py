@@ -194,6 +194,8 @@ def test_every_way_of_a_choice_has_a_condition(inputs):
         ({'hw_firmware_type': 'uefi'}, ['runs-on-q35']),
         ({'hw_machine_type': 'pc'}, ['boots-with-uefi']),
         ({'hw_machine_type': 'q35'}, ['boots-with-uefi']),
+        # What is meant by a near miss would not do.
+        ({'hw_firmware-type': 'bios'}, ['boots-with-uefi']),
         (
             {'hw_disk_bus': 'ide'},
             ['boots-with-uefi', 'has-virtio-driver'],
