@@ -49,10 +49,12 @@ def test_once_it_is_made_nothing_is_left_but_what_was_left_out(cloud, named):
     assert planned.severity is audit(flavors, images).severity
     assert planned.severity_after is audit(*then).severity
     again = plan(*then, accept=accept)
-    assert again.fixes == ()
-    assert {fix.item.id for fix in again.left_out} == {
-        fix.item.id for fix in planned.left_out
-    }
+    done = {fix.item.id: fix.after.keys() for fix in planned.fixes}
+    for fix in again.fixes:
+        # Two conditions that contradict each other were both accepted.
+        assert fix.item.id in named
+        assert fix.caveats
+        assert fix.after.keys() & done.get(fix.item.id, set())
     for fix in planned.fixes:
         assert fix.item.id in named or not fix.caveats
     for fix in planned.left_out:
