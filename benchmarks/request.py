@@ -93,8 +93,10 @@ def rows(quick: bool) -> Iterator[Row]:
     assert isinstance(ours, RequestFilter)
     admin = context.get_admin_context()
     for name, specs, goal in (
-        # More pairs of flavor and image than anything caches.
+        # More flavors and images than anything caches; what they say is that
+        # of all others, and then that of no other.
         ('never seen', [_named(n) for n in range(number)], 1.0),
+        ('saying what none has', [_saying(n) for n in range(number)], 1.0),
         ('seen before', [spec() for _ in range(number)], 0.3),
         ('not encrypted', [spec(None) for _ in range(number)], 0.1),
     ):
@@ -119,4 +121,15 @@ def _named(number: int) -> Any:
     made = spec()
     made.flavor.flavorid = made.flavor.name = f'flavor-{number}'
     made.image.name = f'image-{number}'
+    return made
+
+
+def _saying(number: int) -> Any:
+    """Return a request whose flavor and image say what no others do."""
+    made = _named(number)
+    made.flavor.extra_specs = {
+        **made.flavor.extra_specs,
+        'quota:cpu_shares': str(number),
+    }
+    made.image.properties.hw_machine_type = f'pc-q35-{number}.0'
     return made

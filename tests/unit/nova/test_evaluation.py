@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from nova.scheduler.host_manager import HostState
 
 from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
+from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.models import registered_models
+from sev_scheduling.nova import evaluation
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Providers, Slots
@@ -168,6 +170,12 @@ def judge_all(drawn, request, options, way):
     return left, rejected, candidates
 
 
+def fits_by_itself(evaluator, state):
+    """Judge a host as if none like it had been judged before."""
+    evaluator._fitting.clear()
+    return evaluator._fits(state)
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     drawn=st.lists(hosts(), min_size=1, max_size=5),
@@ -194,7 +202,7 @@ def test_it_is_the_same_as_one_by_one(
         drawn,
         request,
         options,
-        lambda j, states: [s for s in states if j._fits(s)],
+        lambda j, states: [s for s in states if fits_by_itself(j, s)],
     )
     assert quick == slow
     # Every host is either left or explained.
@@ -261,3 +269,30 @@ def test_only_hosts_with_a_doubt_are_judged_one_by_one(
         assert (states[1] in left) is fits
     assert left[0] is states[0]
     assert left[-1] is states[2]
+
+
+@pytest.mark.parametrize(
+    ('other', 'judged'),
+    [
+        pytest.param({}, 1, id='alike'),
+        pytest.param({'slots': [SEV] * 3}, 1, id='more candidates'),
+        pytest.param({'used': 2}, 1, id='fewer free slots'),
+        pytest.param({'aggregates': [1, 0]}, 1, id='beside a mute aggregate'),
+        pytest.param({'aggregates': [1, 3]}, 2, id='another aggregate'),
+        pytest.param({'ratio': 0.9}, 2, id='another ratio'),
+        pytest.param({'hypervisor': 'kvm'}, 2, id='another hypervisor'),
+        pytest.param({'published': []}, 2, id='another machine type'),
+    ],
+)
+def test_of_hosts_that_are_alike_one_is_judged(monkeypatch, other, judged):
+    calls = []
+    monkeypatch.setattr(
+        evaluation,
+        'judge',
+        lambda *args, **kwargs: calls.append(args) or judge(*args, **kwargs),
+    )
+    first = {**SURE, 'aggregates': [1]}
+    drawn = [first, first, {**first, **other}, first]
+    states, judgement = evaluator(drawn, spec(ON, UEFI), Options())
+    assert judgement.fitting(states) == states
+    assert len(calls) == judged
