@@ -128,6 +128,7 @@ class RequestFilter:
             request.model is None and operation(spec) is Operation.MOVE
         ):
             return False, None
+        self._lookups.ask_ahead()
         if not self._concerns_placement(spec, request):
             return True, None
         validation = reading.validation(spec, self._options, raw)

@@ -41,6 +41,9 @@ class MemoryEncryptionWeigher(weights.BaseHostWeigher):  # type: ignore[misc]
         super().__init__()
         self._options = Options.read(CONF)
         self._lookups = shared_lookups(self._options)
+        self._lookups.weighs = bool(
+            self._options.memory_encryption_weight_multiplier
+        )
         self._warnings = self._lookups.warnings
         self._guard = Guard(self._options, self._warnings)
         log_start(LOG, type(self).__name__, self._options)

@@ -39,6 +39,11 @@ class Cache(Generic[T]):
         self._asked_at = -math.inf
         self.last: T | None = None
 
+    @property
+    def due(self) -> bool:
+        """Whether the next request that needs an answer to share asks."""
+        return 0 < self._seconds <= timeutils.now() - self._asked_at
+
     def get(self, deadline: Deadline) -> T:
         """Return an answer that is fresh enough, or being renewed.
 

@@ -36,6 +36,7 @@ class Lookups:
     of PlacementError where Placement does not answer.
 
     :ivar warnings: what filter, request filter and weigher log once
+    :ivar weighs: whether encrypted guests are weighed by free slots
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Lookups:
         self._seconds = options.cache_seconds
         self._timeout = options.placement_timeout
         self.warnings = Warnings()
+        self.weighs = False
         self._breaker = CircuitBreaker()
         self._connection = connection or Connection(
             options.placement_answer_limit * 2**20
@@ -68,6 +70,17 @@ class Lookups:
     def client(self, deadline: Deadline) -> PlacementClient:
         """Return what asks anything else."""
         return self._connection.client(deadline)
+
+    def ask_ahead(self) -> None:
+        """Have a thread ask what filter and weigher need of Placement.
+
+        For an encrypted guest, before nova asks for its candidates: that
+        takes longer, so that the guest does not wait for these as well.
+        """
+        if self._providers.due:
+            self._refresher.renew(self._providers)
+        if self.weighs and self._slots.due:
+            self._refresher.renew(self._slots)
 
     def providers(self, deadline: Deadline) -> Providers:
         """Return which providers have what, at most ``cache_seconds`` old.

@@ -1,4 +1,4 @@
-"""Answers renewed behind the back of the requests that use them."""
+"""Answers renewed beside the requests that use them."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ class Refresher:
     def _say(self, error: Exception) -> None:
         self._warnings.say(
             'refresher',
-            f'Hosts are weighed by an older answer of Placement: {error}',
+            f'Placement is not asked ahead of guests: {error}',
         )

@@ -14,10 +14,14 @@ def configured(monkeypatch):
     """
     from nova.scheduler import request_filter
 
-    from sev_scheduling.nova.lookups import shared_lookups
+    from sev_scheduling.nova.lookups import Lookups, shared_lookups
     from tests.unit.nova.factories import CONF
 
     shared_lookups.cache_clear()
+    # No thread asks while a test counts what is asked; a test of it calls
+    # what is here.
+    ask_ahead = Lookups.ask_ahead
+    monkeypatch.setattr(Lookups, 'ask_ahead', lambda self: None)
     monkeypatch.setattr(
         request_filter,
         'ALL_REQUEST_FILTERS',
@@ -30,6 +34,9 @@ def configured(monkeypatch):
             CONF.set_override(name, value, group)
             changed.add((name, group))
 
+    configure.ask_ahead = lambda: monkeypatch.setattr(
+        Lookups, 'ask_ahead', ask_ahead
+    )
     yield configure
     for name, group in changed:
         CONF.clear_override(name, group)

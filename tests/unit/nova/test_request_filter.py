@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from functools import partial
@@ -13,7 +14,7 @@ from nova import exception, objects
 from nova.scheduler import request_filter
 
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
-from sev_scheduling.nova.lookups import StoredServer
+from sev_scheduling.nova.lookups import Lookups, StoredServer
 from sev_scheduling.nova.request_filter import RequestFilter
 from tests.unit.nova.factories import (
     ES,
@@ -448,6 +449,21 @@ def test_one_that_does_not_fit_costs_twelve_at_most(world, hosts):
     world.placement.calls.clear()
     refusal(spec(flavor=flavor(vcpus=5)))
     assert len(world.calls) <= 12
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'asks'),
+    [(None, True), ({}, False), ({'hw:mem_encryption': 'maybe'}, False)],
+)
+def test_only_for_an_encrypted_guest_anything_is_asked_ahead(
+    world, monkeypatch, extra_specs, asks
+):
+    world.host('alpha')
+    asked = []
+    monkeypatch.setattr(Lookups, 'ask_ahead', lambda self: asked.append(self))
+    with contextlib.suppress(exception.RequestFilterFailed):
+        ask(spec() if extra_specs is None else spec(extra_specs, {}))
+    assert len(asked) == asks
 
 
 def test_snp_asks_for_what_nova_asks_for(world):

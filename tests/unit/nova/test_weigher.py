@@ -224,3 +224,12 @@ def test_for_other_guests_placement_is_asked_once_a_while(mixed):
 def test_hosts_are_weighed_together_alone():
     with pytest.raises(NotImplementedError):
         load_weigher()._weigh_object(None, None)
+
+
+@pytest.mark.parametrize(('multiplier', 'weighs'), [(1.0, True), (0.0, False)])
+def test_slots_are_asked_ahead_where_encrypted_guests_are_weighed(
+    configured, multiplier, weighs
+):
+    configured(memory_encryption_weight_multiplier=multiplier)
+    weigher = load_weigher()
+    assert weigher._lookups.weighs is weighs

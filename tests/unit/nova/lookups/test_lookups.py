@@ -131,6 +131,42 @@ def test_no_thread_renews_providers_before_an_encrypted_guest_came(clock):
     assert asked.recent_providers() is not second
 
 
+@pytest.mark.parametrize(
+    ('weighs', 'options', 'asked'),
+    [
+        (True, {}, (6, 1)),
+        # Nothing but the filter needs anything.
+        (False, {}, (6, 0)),
+        # Nobody shares these, so each request asks.
+        (True, {'cache': 0.0}, (0, 1)),
+        (True, {'slots_cache_seconds': 0.0}, (6, 0)),
+    ],
+)
+def test_what_a_guest_will_need_is_asked_ahead(
+    clock, configured, weighs, options, asked
+):
+    configured.ask_ahead()
+    world = World()
+    world.host(pools={SEV: 5}, machine_type='q35')
+    client = world.placement.client()
+    client.supports('1.33')
+    look = lookups(client, **options)
+    look.lookups.weighs = weighs
+
+    def counted():
+        world.placement.calls.clear()
+        look.lookups.ask_ahead()
+        finish()
+        slots = sum('candidates' in call for call in world.calls)
+        return len(world.calls) - slots, slots
+
+    assert counted() == asked
+    # It is there, until it is old.
+    assert counted() == (0, 0)
+    clock.now += 60.0
+    assert counted() == asked
+
+
 def test_slots_that_decide_are_asked_for_afresh_and_serve_to_weigh():
     world = World()
     root = world.host(pools={SEV: 5})
