@@ -28,15 +28,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyperf
 from nova import monkey_patch
 
+from benchmarks import pages
 from benchmarks.rows import Result, measure, results
 from tests.servers.process import ServerMissing
 
 ROOT = pathlib.Path(__file__).parents[1]
 
 #: In the order of the table.
-SUBJECTS = ('start', 'request', 'audit', 'hosts', 'client', 'selection')
+SUBJECTS = (
+    'start',
+    'request',
+    'audit',
+    'hosts',
+    'client',
+    'growth',
+    'scale',
+    'selection',
+)
 #: Needs servers, which take longer to start than all else.
-LONG = frozenset({'selection'})
+SERVERS = frozenset({'selection'})
+#: Measured in one process.
+LONG = frozenset({'client', 'growth', 'scale', 'selection'})
 PROCESSES = 3
 ROUNDS = 15
 QUICK = ('--quick', '--rounds', '1')
@@ -176,6 +188,26 @@ def versions() -> str:
     return ', '.join(found)
 
 
+def document(rows: Mapping[str, Result]) -> dict[str, object]:
+    """Return what the documentation keeps of a run."""
+    return {
+        'with': versions(),
+        'rows': [
+            {
+                'name': name,
+                'beside': result.ours.get_metadata()['beside'],
+                'unit': result.ours.get_metadata()['unit'],
+                'ours': result.ours.median(),
+                'other': result.theirs.median(),
+                'ratio': statistics.median(result.ratios),
+                'spread': spread(result.ratios),
+                'goal': result.ours.get_metadata().get('goal'),
+            }
+            for name, result in rows.items()
+        ],
+    }
+
+
 def write(rows: Mapping[str, Result], file: pathlib.Path) -> None:
     """Write what pyperf reads: ``python -m pyperf compare_to A B``."""
     suite = pyperf.BenchmarkSuite(
@@ -207,14 +239,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--compare', metavar='REV', help='measure this revision, too'
     )
+    parser.add_argument(
+        '--docs',
+        action='store_true',
+        help='write the tables of the documentation anew',
+    )
     parser.add_argument('--worker', type=pathlib.Path, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
+    if args.docs and (args.only or args.quick or args.compare):
+        parser.error('the documentation has all rows of one run, in full')
     subjects = args.only or SUBJECTS
     if args.worker:
         work(subjects, args.rounds, args.quick, args.worker)
         return 0
     if args.quick:
-        short = [one for one in subjects if args.only or one not in LONG]
+        short = [one for one in subjects if args.only or one not in SERVERS]
         found = in_process(ROOT, [*QUICK, '--only', *short])
         rows = {result.name: result for result in found}
         print(table(rows))
@@ -228,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not rows:
         parser.error('nothing could be measured')
     write(rows, args.json)
+    if args.docs:
+        pages.write(document(rows), pages.DIRECTORY)
     return 0
 
 

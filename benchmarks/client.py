@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyperf
@@ -29,17 +29,20 @@ from tests.servers.placement import placement_server
 #: Far more than any operation of the largest cloud takes.
 TIMEOUT = 600.0
 
+#: Guests whose calls are counted.
+ONE_BY_ONE = 100
+
 #: More memory than any host has.
 TOO_MUCH = 10**7
 
 
-def request(ram: int = 4096) -> EncryptionRequest:
+def request(ram: int = 4096, **extra_specs: str) -> EncryptionRequest:
     flavor = {
         'name': 'm1.sev',
         'vcpus': 2,
         'ram': ram,
         'disk': 20,
-        'extra_specs': {'hw:mem_encryption': 'true'},
+        'extra_specs': {'hw:mem_encryption': 'true', **extra_specs},
     }
     return parse(
         flavor, {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'}
@@ -108,11 +111,14 @@ class Stopwatch:
         whole = once(run)
         return whole - (self.seconds - inside), self.seconds - inside
 
-    def counted(self, run: Callable[[], object], bound: int) -> Round:
+    def counted(
+        self, run: Callable[[], object], bound: int, times: int = 1
+    ) -> Round:
         """Return the calls that it takes, and how many it may take."""
         calls = self.calls
-        run()
-        return self.calls - calls, bound
+        for _ in range(times):
+            run()
+        return (self.calls - calls) / times, bound
 
 
 def no_capacity(client: PlacementClient) -> None:
@@ -196,18 +202,50 @@ def _rows(adapter: Adapter, place: str, hosts: int) -> Iterator[Row]:
         goal=1.5,
         rounds=rounds,
     )
-    for name, run, bound in (
-        ('hosts()', shares['hosts()'], 6),
-        ('diagnosis', shares['diagnosis'], 12),
-        ('a guest claimed by itself', lambda: client.schedule(request()), 4),
-    ):
+    for name, run, bound, many in _counted(client, shares, hosts):
         yield Row(
             name=f'{name}, {where}: calls',
             beside='the bound',
-            measure=lambda run=run, bound=bound: watch.counted(  # type: ignore[misc]
-                run, bound
+            measure=lambda run=run, bound=bound, many=many: (  # type: ignore[misc]
+                watch.counted(run, bound, many)
             ),
             goal=1.0,
             unit='integer',
             rounds=1,
+        )
+
+
+def _counted(
+    client: PlacementClient,
+    shares: Mapping[str, Callable[[], object]],
+    hosts: int,
+) -> Iterator[tuple[str, Callable[[], object], int, int]]:
+    """Yield an operation, how many calls it may take, and how often."""
+    yield 'hosts()', shares['hosts()'], 6, 1
+    # Of a guest that pins its memory as ordinary pages, Placement is asked
+    # for each host's ram_allocation_ratio, too.
+    pages = request(**{'hw:mem_page_size': 'large'})
+    yield 'capacity()', lambda: client.capacity(pages), 6, 1
+    yield 'diagnosis', shares['diagnosis'], 12, 1
+    guests = ONE_BY_ONE if hosts >= 100 else 5
+    alone, owner = f'of {guests} guests claimed one by one', 'benchmark'
+
+    def schedule() -> object:
+        return client.schedule(request(), owner=owner)
+
+    if hosts <= 1000:
+        yield alone, schedule, 4, guests
+    if hosts <= 100:
+        # The pools in use, and the guests that may be of this owner.
+        ours = sum(claim.age is not None for claim in client.claims())
+        pools = sum(
+            bool(pool.used)
+            for host in client.hosts()
+            for pool in host.pools.values()
+        )
+        yield (
+            'claims() of one owner',
+            lambda: client.claims(owner=owner),
+            6 + pools + ours,
+            1,
         )

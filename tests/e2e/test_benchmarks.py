@@ -36,7 +36,15 @@ def run(
 def test_every_row_runs_once(tmp_path):
     printed, found = run('--quick', directory=tmp_path)
     subjects = {name.partition(':')[0] for name in found}
-    assert subjects == {'start', 'request', 'audit', 'hosts', 'client'}
+    assert subjects == {
+        'start',
+        'request',
+        'audit',
+        'hosts',
+        'client',
+        'growth',
+        'scale',
+    }
     for name, row in found.items():
         assert name in printed
         assert len(row.ratios) == 1

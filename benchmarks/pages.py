@@ -1,0 +1,117 @@
+"""The tables of the documentation, from a run that is kept with them.
+
+``python -m benchmarks --docs`` writes all of ``doc/source/operator/measured``:
+``run.json`` has the rows, and each table is a file that a page includes. A
+test holds the tables and the run together.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pathlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+#: Of the documentation.
+DIRECTORY = pathlib.Path(__file__).parents[1] / 'doc/source/operator/measured'
+RUN = 'run.json'
+GROWTH = 'growth.csv'
+
+HEAD = ('What', 'Ours', 'Compared with', 'Other', 'Ratio', 'Goal', 'Met')
+GROWTH_HEAD = ('What', 'From', 'To', 'Times as many', 'Times as long')
+
+#: What a row is about how many of, and how many. A calls row grows in calls.
+_SIZE = re.compile(r'\b(\d+) (hosts|pools|aggregates|guests|models|pairs)\b')
+
+_SCALES = {
+    'second': ((1.0, 's'), (1e-3, 'ms'), (1e-6, 'µs')),
+    'byte': ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB'), (1.0, 'B')),
+    'integer': ((1.0, ''),),
+}
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a number of three digits, with its unit.
+
+    >>> amount(0.00123, 'second'), amount(1000.0, 'integer')
+    ('1.23 ms', '1000')
+    """
+    scale, name = next(
+        (one for one in _SCALES[unit] if value >= one[0]), _SCALES[unit][-1]
+    )
+    shown = value / scale
+    digits = f'{shown:.0f}' if shown >= 100 else f'{shown:.3g}'
+    return f'{digits} {name}'.strip()
+
+
+def lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield a line of a table for each row."""
+    for row in rows:
+        goal = row['goal']
+        yield (
+            row['name'].partition(': ')[2],
+            amount(row['ours'], row['unit']),
+            row['beside'],
+            amount(row['other'], row['unit']),
+            f'{row["ratio"]:.3g} ± {row["spread"]:.2g}',
+            '' if goal is None else f'{goal:.3g}',
+            '' if goal is None else 'yes' if row['ratio'] <= goal else 'no',
+        )
+
+
+def growth(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield how rows that differ in one number alone grow with it."""
+    sizes: defaultdict[tuple[str, str], dict[int, Mapping[str, Any]]]
+    sizes = defaultdict(dict)
+    for row in rows:
+        for found in _SIZE.finditer(row['name']):
+            before, after = (
+                row['name'][: found.start()],
+                row['name'][found.end() :],
+            )
+            stem = f'{before}{{}}{after}'
+            sizes[stem, found[2]][int(found[1])] = row
+    for (stem, what), by_size in sizes.items():
+        few, many = min(by_size), max(by_size)
+        if few == many or by_size[many]['unit'] == 'byte':
+            continue
+        times = by_size[many]['ours'] / by_size[few]['ours']
+        yield (
+            stem.format('').replace(' ,', ',').strip(' ,'),
+            f'{few} {what}',
+            f'{many} {what}',
+            f'{many / few:.3g}',
+            f'{times:.3g}',
+        )
+
+
+def tables(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tables of a run: file name -> text."""
+    subjects: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in document['rows']:
+        subjects[row['name'].partition(':')[0]].append(row)
+    found = {
+        f'{subject}.csv': _text(HEAD, lines(rows))
+        for subject, rows in subjects.items()
+    }
+    return {**found, GROWTH: _text(GROWTH_HEAD, growth(document['rows']))}
+
+
+def _text(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows([head, *rows])
+    return text.getvalue()
+
+
+def write(document: Mapping[str, Any], directory: pathlib.Path) -> None:
+    """Write a run and its tables in place of those before."""
+    directory.mkdir(exist_ok=True)
+    for old in directory.glob('*.csv'):
+        old.unlink()
+    (directory / RUN).write_text(json.dumps(document, indent=1) + '\n')
+    for name, text in tables(document).items():
+        (directory / name).write_text(text)
