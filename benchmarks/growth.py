@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.client import TIMEOUT, Stopwatch, request
+from benchmarks.pages import some
 from benchmarks.rows import Row
 from sev_scheduling import registered_models, translate
 from sev_scheduling.placement import (
@@ -27,10 +28,10 @@ def rows(quick: bool) -> Iterator[Row]:
             {'pools': {model: {'total': 15} for model in models[:pools]}},
             hosts,
             {
-                f'hosts(), {pools} pools a host': lambda client: (
+                f'hosts(), {some(pools, "pool")}': lambda client: (
                     client.hosts()
                 ),
-                f'candidates, {pools} pools a host': lambda client: (
+                f'candidates, {some(pools, "pool")}': lambda client: (
                     client.candidates(translate(request()))
                 ),
             },
@@ -47,18 +48,18 @@ def rows(quick: bool) -> Iterator[Row]:
         yield from _cloud(
             {'pools': {'amd-sev': {'total': 15}}},
             hosts // 4,
-            {f'candidates, {number} aggregates': candidates},
+            {f'candidates, {some(number, "aggregate")}': candidates},
             aggregates,
         )
     for guests in (1, 4) if quick else (1, 10, 100):
+
+        def schedule(client: PlacementClient, guests: int = guests) -> object:
+            return client.schedule(request(), guests)
+
         yield from _cloud(
             {'pools': {'amd-sev': {'total': 500}}},
             hosts,
-            {
-                f'schedule(), {guests} guests': lambda client, guests=guests: (
-                    client.schedule(request(), guests)
-                ),
-            },
+            {f'schedule(), {some(guests, "guest")}': schedule},
         )
 
 

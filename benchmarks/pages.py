@@ -24,8 +24,8 @@ GROWTH = 'growth.csv'
 HEAD = ('What', 'Ours', 'Compared with', 'Other', 'Ratio', 'Goal', 'Met')
 GROWTH_HEAD = ('What', 'From', 'To', 'Times as many', 'Times as long')
 
-#: What a row is about how many of, and how many. A calls row grows in calls.
-_SIZE = re.compile(r'\b(\d+) (hosts|pools|aggregates|guests|models|pairs)\b')
+#: Of what a row has how many.
+_SIZE = re.compile(r'\b(\d+) (host|pool|aggregate|guest)s?\b')
 
 _SCALES = {
     'second': ((1.0, 's'), (1e-3, 'ms'), (1e-6, 'µs')),
@@ -46,6 +46,15 @@ def amount(value: float, unit: str) -> str:
     shown = value / scale
     digits = f'{shown:.0f}' if shown >= 100 else f'{shown:.3g}'
     return f'{digits} {name}'.strip()
+
+
+def some(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> some(1, 'host'), some(2, 'host')
+    ('1 host', '2 hosts')
+    """
+    return f'{number} {noun}' + 's' * (number != 1)
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -82,8 +91,8 @@ def growth(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
         times = by_size[many]['ours'] / by_size[few]['ours']
         yield (
             stem.format('').replace(' ,', ',').strip(' ,'),
-            f'{few} {what}',
-            f'{many} {what}',
+            some(few, what),
+            some(many, what),
             f'{many / few:.3g}',
             f'{times:.3g}',
         )
