@@ -411,3 +411,23 @@ class ConsumerAllocations(msgspec.Struct, frozen=True, gc=False):
             and self.consumer_generation is not None
         ):
             raise ValueError('Allocations without project, user, generation')
+
+
+#: What whole answers are decoded into.
+SHAPES = (
+    Versions,
+    Candidates,
+    ProviderList,
+    Inventories,
+    Usages,
+    Traits,
+    Aggregates,
+    ProviderAllocations,
+    ConsumerAllocations,
+)
+
+# msgspec reads the types of a shape when it decodes one for the first time.
+# Where two threads do so at one moment, the process crashes (0.22), and
+# nova-scheduler with it. While a module is imported there is one thread.
+for _shape in SHAPES:
+    msgspec.json.Decoder(_shape)

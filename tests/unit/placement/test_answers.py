@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import subprocess
+import sys
+
 import pytest
 
 from sev_scheduling import translate
 from sev_scheduling.exceptions import PlacementAnswerError
 from sev_scheduling.models import registered_models
+from sev_scheduling.placement import answers, api
 from sev_scheduling.placement.answers import (
     AllocationRequest,
     Candidates,
@@ -16,6 +22,7 @@ from sev_scheduling.placement.answers import (
     main_provider,
 )
 from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.wire import wire
 from tests.unit.placement.fake_transport import (
     SLOT,
     FakeTransport,
@@ -281,3 +288,63 @@ def test_an_upper_bound_on_equal_guests(providers, requests, most):
         },
     )
     assert answer.most_guests() == most
+
+
+def test_every_answer_that_is_asked_for_is_among_the_shapes():
+    source = inspect.getsource(api) + inspect.getsource(wire)
+    asked = {
+        getattr(answers, name)
+        for name in re.findall(r'answers\.([A-Z][a-z]\w+)', source)
+    }
+    assert asked | {Candidates} == set(answers.SHAPES)
+
+
+_DECODING = """
+import importlib, sys, threading
+import msgspec
+from sev_scheduling.placement import answers
+
+sys.setswitchinterval(1e-6)
+SUMMARY = {
+    'root_provider_uuid': 'a',
+    'traits': ['A'],
+    'resources': {'VCPU': {'capacity': 1, 'used': 0}},
+}
+CONTENT = msgspec.json.encode(
+    {
+        'allocation_requests': [
+            {'allocations': {'a': {'resources': {'VCPU': 1}}}}
+        ],
+        'provider_summaries': {'a': SUMMARY},
+    }
+)
+
+def decode(shape, barrier):
+    barrier.wait()
+    msgspec.json.decode(CONTENT, type=shape)
+
+for _ in range(60):
+    # Shapes that no thread has decoded.
+    importlib.reload(answers)
+    barrier = threading.Barrier(8)
+    threads = [
+        threading.Thread(target=decode, args=(answers.Candidates, barrier))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_first_answers_that_come_at_one_moment_crash_no_process():
+    """It was a segmentation fault in one of ten processes."""
+    done = subprocess.run(
+        [sys.executable, '-c', _DECODING],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
