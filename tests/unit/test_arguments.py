@@ -106,7 +106,7 @@ def test_any_other_value_is_refused_in_one_line(kind):
 @pytest.mark.parametrize(
     ('value', 'shown'),
     [('2', "'2'"), (2.5, '2.5'), (True, 'True'), (None, 'None'),
-     ('a\nb', "'a?b'"), ('x' * 90, f"'{'x' * 57}...'"),
+     ('a\nb', r"'a\nb'"), ('x' * 90, f"'{'x' * 57}...'"),
      ([0] * 90, f'{[0] * 90}'[:57] + '...'),],
 )  # fmt: skip
 def test_the_value_is_shown_as_it_was_written(value, shown):
