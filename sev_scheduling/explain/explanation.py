@@ -156,8 +156,9 @@ class Explanation:
 
         The fullest of several wordings that fits: all of it; without who
         asked for encryption; the first reason and the changes to each
-        target in brief; the changes alone; the same with names cut short;
-        as many of these as there is room for.
+        target in brief; where hosts are the reason, it and as many changes as
+        there is room for; the changes alone, which say what a request lacks;
+        the same with names cut short; as many as there is room for.
         """
         reasons = [
             part
@@ -166,7 +167,8 @@ class Explanation:
             for part in reason.tenant_parts
         ]
         short = [reason.with_short_names() for reason in reasons]
-        wordings = (
+        brief = [r.without_asker() for r in reasons[:1]] + _changes(reasons)
+        with_reason = (
             [
                 _sentences(
                     r.without_asker() if n else r.tenant_text, r.tenant_fix
@@ -174,16 +176,21 @@ class Explanation:
                 for n, r in enumerate(reasons)
             ],
             [_sentences(r.without_asker(), r.tenant_fix) for r in reasons],
-            [r.without_asker() for r in reasons[:1]] + _changes(reasons),
+            brief,
+        )
+        without = (
             _changes(reasons),
             [r.without_asker() for r in short[:1]] + _changes(short),
             _changes(short),
         )
-        for parts in wordings:
-            text = ' '.join(parts)
-            if len(text.encode()) <= limit:
-                return text
-        return _as_many_as_fit(wordings[-1], limit)
+        text = _first_that_fits(with_reason, limit)
+        if text is not None:
+            return text
+        if _fits_with_more(reasons[:1], limit):
+            return _as_many_as_fit(brief, limit)
+        return _first_that_fits(without, limit) or _as_many_as_fit(
+            without[-1], limit
+        )
 
     def claim(self, count: int, fit: int, *, moving: bool) -> str:
         """Return in a sentence that guests do not all fit.
@@ -231,6 +238,22 @@ def _changes(reasons: Iterable[Reason]) -> list[str]:
         *(f'{sentence(brief(change))}.' for change in changes),
         *dict.fromkeys(others),
     ]
+
+
+def _first_that_fits(
+    wordings: Iterable[Sequence[str]], limit: int
+) -> str | None:
+    texts = (' '.join(parts) for parts in wordings)
+    return next((t for t in texts if len(t.encode()) <= limit), None)
+
+
+def _fits_with_more(reasons: Iterable[Reason], limit: int) -> bool:
+    """Return whether hosts are a reason that must not be left out."""
+    return any(
+        not isinstance(reason.finding, Problem)
+        and len((reason.without_asker() + _MORE).encode()) <= limit
+        for reason in reasons
+    )
 
 
 def _as_many_as_fit(parts: Sequence[str], limit: int) -> str:

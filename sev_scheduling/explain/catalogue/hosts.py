@@ -33,7 +33,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
         '{n:offers|offer} {excluded_by} too, which {model} must not share a '
         'host with{source}',
-        tenant='Hosts that offer {model} also offer {excluded_by}, and the '
+        tenant='Hosts with {model} also offer {excluded_by}, and the '
         'two must not share a host{source}.',
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),

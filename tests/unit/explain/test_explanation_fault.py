@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling import check_action, explain, parse, validate
+from sev_scheduling import (
+    Host,
+    SlotPool,
+    check_action,
+    explain,
+    filter_hosts,
+    parse,
+    validate,
+)
 from sev_scheduling.explain.explanation import FAULT_BYTES
 from tests.unit.factories import ON, READY, encrypted, flavor, image
 
@@ -103,6 +111,26 @@ def test_a_name_without_end_is_cut_short_between_letters(letter):
     assert "has hw_disk_bus='ide'" in fault
     assert f'on image {letter * 9}' in fault
     assert '�' not in fault
+
+
+def test_what_hosts_are_the_reason_is_said_before_any_change():
+    """Of a change of the model, one must know why."""
+    name = 'm' * 60
+    request = parse(
+        flavor({**ON, 'hw:mem_encryption_model': 'amd-sev-es'}, name=name),
+        image(READY),
+    )
+    pools = {m: SlotPool(total=5) for m in ('amd-sev-es', 'amd-sev-snp')}
+    found = explain(
+        filter_hosts(validate(request), [Host(name='a', pools=pools)])
+    )
+
+    reason = (
+        'Hosts with amd-sev-es also offer amd-sev-snp, and the two must not '
+        'share a host (CVE-2025-48514).'
+    )
+    assert found.fault(HOST).startswith(f'{reason} Set hw:mem_encryption_')
+    assert found.fault(len(reason) + 10) == f'{reason} …'
 
 
 def test_there_is_nothing_to_say_where_all_is_well():

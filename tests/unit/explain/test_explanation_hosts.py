@@ -62,7 +62,7 @@ SNP = SlotPool(3)
              'with (CVE-2025-48514)',
              'if amd-sev-snp is wanted: openstack flavor set --property '
              'hw:mem_encryption_model=amd-sev-snp m1',
-             'Hosts that offer amd-sev-es also offer amd-sev-snp, and the '
+             'Hosts with amd-sev-es also offer amd-sev-snp, and the '
              'two must not share a host (CVE-2025-48514).',
              'If amd-sev-snp is wanted: openstack flavor set --property '
              'hw:mem_encryption_model=amd-sev-snp m1'),
