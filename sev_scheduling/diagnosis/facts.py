@@ -145,6 +145,8 @@ class Diagnosis:
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
     :ivar offered: for ``no-model``, other models of which slots are free
+    :ivar runnable: of these, models as which a host could run the request;
+        None where it was not asked
     :ivar guests: for ``guests``, how many there are to be
     :ivar guests_fit: of these, how many fit at the most
     :ivar calls: calls to Placement that it took
@@ -162,6 +164,7 @@ class Diagnosis:
     slots_total: int | None = None
     slots_used: int | None = None
     offered: tuple[str, ...] = ()
+    runnable: tuple[str, ...] | None = None
     guests: int = 1
     guests_fit: int | None = None
     calls: int = 0
@@ -191,11 +194,13 @@ class HostAnswer:
     :ivar verdict: by what has to do with encryption
     :ivar unmet: what it lacks beside that
     :ivar lacks_more: it lacks something else, and it is not known what
+    :ivar runnable: as in :class:`Feasibility`
     """
 
     verdict: Verdict
     unmet: tuple[Unmet, ...] = ()
     lacks_more: bool = False
+    runnable: frozenset[str] | None = None
 
     @property
     def faults(self) -> frozenset[object]:
@@ -215,7 +220,8 @@ class HostAnswer:
     def each(self) -> Iterator[HostAnswer]:
         """Yield one answer for each verdict code, then one for the rest."""
         for code in self.verdict.faults:
-            yield HostAnswer(replace(self.verdict, code=code, also=()))
+            verdict = replace(self.verdict, code=code, also=())
+            yield HostAnswer(verdict, runnable=self.runnable)
         if self.unmet or self.lacks_more:
             verdict = replace(self.verdict, code=None, also=())
             yield replace(self, verdict=verdict)
@@ -240,6 +246,8 @@ class Feasibility:
         but a free slot, where none is offered; None where it is not known
     :ivar unmet: root uuid -> what hosts lack beside what the verdicts say,
         as far as Placement shows it
+    :ivar runnable: other models that hosts offer, as which some host could
+        run the request; None where it was not asked
     :ivar left_out: how many hosts the scope leaves out
     """
 
@@ -252,6 +260,7 @@ class Feasibility:
     unmet: Mapping[str, tuple[Unmet, ...]] = field(
         default_factory=dict, hash=False
     )
+    runnable: frozenset[str] | None = None
     left_out: int = 0
 
     @property
@@ -328,11 +337,15 @@ class Feasibility:
     def _answer(self, verdict: Verdict) -> HostAnswer:
         unmet = self.unmet.get(verdict.host.uuid or '', ())
         if unmet:
-            return HostAnswer(verdict, unmet)
+            return HostAnswer(verdict, unmet, runnable=self.runnable)
         unsuited = not self.suits(verdict) and _NEVER_OFFERED.isdisjoint(
             verdict.faults
         )
-        return HostAnswer(verdict, lacks_more=verdict.fits or unsuited)
+        return HostAnswer(
+            verdict,
+            lacks_more=verdict.fits or unsuited,
+            runnable=self.runnable,
+        )
 
     def suits(self, verdict: Verdict) -> bool:
         """Whether nothing that Placement knows of keeps a guest off a host.

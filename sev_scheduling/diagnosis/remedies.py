@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from sev_scheduling.audit.side import changed
 from sev_scheduling.diagnosis.facts import Cause, Constraint, Diagnosis
 from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.models import (
     EncryptionModel,
@@ -19,14 +21,19 @@ from sev_scheduling.problems import (
     Caveat,
     Field,
     Fix,
+    Source,
     Target,
     merge,
 )
 from sev_scheduling.request.groups import InvalidExtraSpec
-from sev_scheduling.request.request import IMAGE_MODEL, EncryptionRequest
+from sev_scheduling.request.request import (
+    IMAGE_MODEL,
+    EncryptionRequest,
+    combine,
+)
 from sev_scheduling.rules.image import host_machine_type
 from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset
-from sev_scheduling.rules.validation import validate
+from sev_scheduling.rules.validation import Validation, validate
 
 #: Extra specs and properties, with their values.
 Askers = tuple[tuple[Field, str], ...]
@@ -55,9 +62,18 @@ class Remedies:
 
 _NONE = Remedies()
 
+#: What a change asks for may ask for more in turn.
+_MOST_ROUNDS = 3
 
-def of_verdicts(verdicts: Sequence[Verdict]) -> Remedies:
-    """Return what helps against hosts that are rejected for one reason."""
+
+def of_verdicts(
+    verdicts: Sequence[Verdict], runnable: Collection[str] | None = None
+) -> Remedies:
+    """Return what helps against hosts that are rejected for one reason.
+
+    :param runnable: models as which some host could run the request; where
+        it is not known, what these hosts say of themselves decides
+    """
     first = verdicts[0]
     request, model = first.request, first.model
     if first.code is VerdictCode.MACHINE_TYPE_NOT_Q35 and model:
@@ -67,18 +83,22 @@ def of_verdicts(verdicts: Sequence[Verdict]) -> Remedies:
         ratio = {'ram_allocation_ratio': '1.0'}
         fix = Fix(target=Target.HOST, name=name, set=ratio)
         return Remedies(of_hosts=(fix,))
-    if first.code is VerdictCode.EXCLUDED_BY_MODEL:
-        return _another_model(request, (first.excluded_by,))
-    if first.code is VerdictCode.NO_POOL:
-        return _another_model(request, offered_models(verdicts))
-    return _NONE
+    names = models_in_its_place(verdicts)
+    if not names:
+        return _NONE
+    return _another_model(
+        request,
+        names,
+        runnable,
+        [verdict.host for verdict in verdicts if not verdict.host.disabled],
+    )
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
     """Return what helps against the cause of a diagnosis."""
     request, cause = diagnosis.request, diagnosis.cause
     if cause is Cause.NO_MODEL:
-        return _another_model(request, diagnosis.offered)
+        return _another_model(request, diagnosis.offered, diagnosis.runnable)
     if cause is Cause.MACHINE_TYPE and request.model:
         return _machine_type(request, request.model)
     if cause is Cause.GROUP_POLICY:
@@ -179,6 +199,19 @@ def _is_excluded(name: str, host: Host) -> bool:
     return model is not None and bool(excluding_models(model, offered))
 
 
+def models_in_its_place(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return the models that hosts offer in place of the one wanted."""
+    excluding = dict.fromkeys(
+        verdict.excluded_by
+        for verdict in verdicts
+        if verdict.code is VerdictCode.EXCLUDED_BY_MODEL
+    )
+    offered = offered_models(
+        [v for v in verdicts if v.code is VerdictCode.NO_POOL]
+    )
+    return tuple(dict.fromkeys((*offered, *excluding)))
+
+
 def protects_less(request: EncryptionRequest, name: str) -> bool:
     """Whether a model protects less than the one that is asked for."""
     return any(
@@ -186,17 +219,90 @@ def protects_less(request: EncryptionRequest, name: str) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AsAnotherModel:
+    """A request as another model, and all that has to be changed for it.
+
+    :ivar fixes: one for each target, and what errors and new warnings ask
+        for among it
+    :ivar validation: of the request once that is done; without errors
+    """
+
+    fixes: tuple[Fix, ...]
+    validation: Validation
+
+
+def as_another_model(
+    request: EncryptionRequest, name: str
+) -> AsAnotherModel | None:
+    """Return a request as a model that protects as much as its own.
+
+    :returns: None where no command does all that this takes
+    """
+    if find_model(name) is None or protects_less(request, name):
+        return None
+    fixes = [set_model(request, name)]
+    if request.image_model and request.flavor_model:
+        fixes.append(set_image(request, {IMAGE_MODEL: name}))
+    known = {problem.code for problem in validate(request)}
+    for _ in range(_MOST_ROUNDS):
+        if not all(fix.command() for fix in fixes):
+            return None
+        merged = tuple(merge(fixes))
+        validation = validate(_changed(request, merged))
+        # A warning without a command keeps nobody from it.
+        more = [
+            problem.fix
+            for problem in validation
+            if problem.is_error
+            or (problem.code not in known and problem.fix.command())
+        ]
+        if not validation.errors and all(fix in fixes for fix in more):
+            return AsAnotherModel(merged, validation)
+        fixes += more
+    return None
+
+
+def _changed(
+    request: EncryptionRequest, fixes: Collection[Fix]
+) -> EncryptionRequest:
+    flavor, image = request.views
+    return combine(
+        changed(flavor, [f for f in fixes if f.target is Target.FLAVOR]),
+        changed(image, [f for f in fixes if f.target is not Target.FLAVOR]),
+        boot_from_volume=request.boot_from_volume,
+        host_devices=[
+            device
+            for field, device in request.host_devices
+            if field.source is Source.REQUEST
+        ],
+    )
+
+
 def _another_model(
-    request: EncryptionRequest, names: Sequence[str]
+    request: EncryptionRequest,
+    names: Iterable[str],
+    runnable: Collection[str] | None,
+    hosts: Sequence[Host] = (),
 ) -> Remedies:
-    """Return the ways to ask for another model that protects as much."""
+    """Return the ways to ask for another model that protects as much.
+
+    :param runnable: models as which some host could run the request
+    :param hosts: hosts that say so where that is not known; where there are
+        none of these either, each model will do
+    """
     if request.server is not None:
         return _NONE
     found = [
-        ways
+        other.fixes
         for name in names
-        if not protects_less(request, name)
-        and (ways := _all_for_model(request, name))
+        if (runnable is None or name in runnable)
+        and (other := as_another_model(request, name))
+        and (
+            runnable is not None
+            or not hosts
+            or any(judge(other.validation, host).fits for host in hosts)
+        )
     ]
     if not found:
         return _NONE
@@ -206,30 +312,6 @@ def _another_model(
     if len(best) > 1:
         return Remedies(best)
     return Remedies(_either([ways[0] for ways in found if len(ways) == 1]))
-
-
-def _all_for_model(request: EncryptionRequest, name: str) -> tuple[Fix, ...]:
-    """Return all that another model takes, a fix for each target.
-
-    :returns: () where no command does all of it
-    """
-    model = find_model(name)
-    if model is None:
-        return ()
-    of_image = bool(request.image_model)
-    other = replace(
-        request,
-        models=(model,),
-        image_model=name if of_image else None,
-        flavor_model=name if request.flavor_model or not of_image else None,
-    )
-    fixes = [set_model(request, name)]
-    if request.image_model and request.flavor_model:
-        fixes.append(set_image(request, {IMAGE_MODEL: name}))
-    fixes += (problem.fix for problem in validate(other).errors)
-    if not all(fix.command() for fix in fixes):
-        return ()
-    return tuple(merge(fixes))
 
 
 def _machine_type(

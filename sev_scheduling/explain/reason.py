@@ -68,6 +68,9 @@ _PASSING = frozenset(
 _OF_OPERATORS = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
 
 
+#: What hosts do not offer whatever else is changed of a request.
+_NOT_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.EXCLUDED_BY_MODEL})
+
 #: What a tenant can change, or wait for, beside a cause that is confirmed.
 _OF_TENANTS = frozenset(
     {VerdictCode.MACHINE_TYPE_NOT_Q35, VerdictCode.NO_FREE_SLOT}
@@ -219,6 +222,10 @@ class Reason:
     def steps(self) -> tuple[Step, ...]:
         """Return what operators can do against all that is in the way."""
         steps = [*self._own_steps]
+        if self.code in _NOT_OFFERED:
+            # What helps them otherwise brings no slot, and a model that is
+            # proposed runs on a host as the request is.
+            return tuple(steps)
         of_all = [r for r in self.further if r.hosts == self.hosts]
         if of_all and not steps:
             steps += self._wait
@@ -286,7 +293,7 @@ class Reason:
 
         What a tenant can change comes last.
         """
-        if self.nearest is None:
+        if self.nearest is None or self.code in _NOT_OFFERED:
             return (self,)
         others = [*self.nearest.each()][1:]
         parts = [replace(self, nearest=None), *_grouped_alone(others)]
@@ -436,7 +443,7 @@ def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> Reason:
         return replace(reason, hosts=len(answers), answers=answers)
     verdicts = tuple(answer.verdict for answer in answers)
     code = first.verdict.code or NO_CANDIDATE
-    found = of_verdicts(verdicts)
+    found = of_verdicts(verdicts, first.runnable)
     if code == VerdictCode.NO_POOL and not of_all:
         found = Remedies()
     return Reason(

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sev_scheduling.diagnosis import Feasibility
+from sev_scheduling.diagnosis.remedies import (
+    as_another_model,
+    models_in_its_place,
+)
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
@@ -71,6 +75,8 @@ def feasibility(
     result = filter_hosts(validation, hosts)
     query = translate(validation, scope=scope)
     found = _placed(api, validation, result, query, scope)
+    if not found.fit:
+        found = replace(found, runnable=_runnable(api, result, scope, ratios))
     if trees is None:
         return found
     unmet = {}
@@ -107,6 +113,36 @@ def _placed(
     ignored = _roots(result, *(set(VerdictCode) - _KNOWN_TO_PLACEMENT))
     found = diagnose(api, validation.request, query, ignored)
     return Feasibility(result, offered, found, suitable)
+
+
+def _runnable(
+    api: Api,
+    result: FilterResult,
+    scope: Scope,
+    ratios: Mapping[str, float] | None,
+) -> frozenset[str]:
+    """Return other models that hosts offer, as which one runs the request.
+
+    At most one call a model, where what hosts say does not rule it out.
+    """
+    found = set()
+    request = result.request
+    if request.server is not None:
+        # It keeps its flavor, and so its model.
+        return frozenset()
+    hosts = [verdict.host for verdict in result.verdicts]
+    for name in models_in_its_place(result.verdicts):
+        other = as_another_model(request, name)
+        if other is None:
+            continue
+        known = _with_ratios(api, other.validation, hosts, ratios)
+        fit = filter_hosts(other.validation, known)
+        roots = _roots(fit, None)
+        if roots and not roots.isdisjoint(
+            api.candidates(translate(other.validation, scope=scope)).roots()
+        ):
+            found.add(name)
+    return frozenset(found)
 
 
 def _roots(result: FilterResult, *codes: VerdictCode | None) -> frozenset[str]:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
+from sev_scheduling.diagnosis.remedies import as_another_model
 from sev_scheduling.placement.answers import (
     AllocationRequest,
     Candidates,
@@ -43,7 +44,11 @@ from sev_scheduling.placement.diagnosis.unmet_constraints import (
     Unit,
     UnmetConstraints,
 )
-from sev_scheduling.prefilter import MICROVERSION_SUBTREE, PlacementRequest
+from sev_scheduling.prefilter import (
+    MICROVERSION_SUBTREE,
+    PlacementRequest,
+    translate,
+)
 from sev_scheduling.request.request import EncryptionRequest
 
 #: Providers whose inventories are asked for to tell how much of an amount
@@ -121,7 +126,12 @@ class _Inquiry:
             cause = self._look_for_slots()
             if cause is Cause.NO_MODEL:
                 offered = other_models(self.probe, self.query)
-                return replace(self._concluded(cause, always), offered=offered)
+                return replace(
+                    self._concluded(cause, always),
+                    offered=offered,
+                    runnable=tuple(filter(self._runs_as, offered)),
+                    calls=self.probe.calls,
+                )
             if cause:
                 return self._concluded(
                     cause, always if cause is Cause.SLOTS_USED else ()
@@ -130,6 +140,29 @@ class _Inquiry:
             return self._named(self._least(every, always))
         except (_Unknown, TooMany):
             return self._concluded(Cause.UNCLEAR)
+
+    def _runs_as(self, name: str) -> bool:
+        """Whether a host could run the request as another model.
+
+        False where that cannot be asked.
+        """
+        other = as_another_model(self.request, name)
+        if other is None:
+            return False
+        asked = self.query
+        query = translate(other.validation)
+        beside = [group for group in asked.groups if group.asker is not None]
+        query = replace(
+            query,
+            groups=(*query.groups, *beside),
+            group_policy=asked.group_policy,
+            member_of=asked.member_of,
+            forbidden_aggregates=asked.forbidden_aggregates,
+            in_tree=asked.in_tree,
+            root_required=asked.root_required,
+            root_forbidden=asked.root_forbidden,
+        )
+        return bool(self.probe.any(query))
 
     def _look_for_slots(self) -> Cause | None:
         """Look for hosts whose slots are all used; return what is clear."""

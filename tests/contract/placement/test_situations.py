@@ -629,7 +629,11 @@ SITUATIONS = {
         ),
     ),
     'the image is not ready for the one model that is offered': (
-        Situation(ON, Q35, [host(pools={'amd-sev-snp': SLOTS})]),
+        Situation(
+            ON,
+            Q35,
+            [host(pools={'amd-sev-snp': SLOTS}, traits=[STATELESS])],
+        ),
         Told(
             first='0 of 1 host can run this amd-sev guest:',
             codes=('no-pool',),
@@ -670,7 +674,11 @@ SITUATIONS = {
             {**ON, MODEL: 'amd-sev-es'},
             {**TDX, 'os_secure_boot': 'optional'},
             [
-                host('a', pools={'intel-tdx': SLOTS}),
+                host(
+                    'a',
+                    pools={'intel-tdx': SLOTS},
+                    traits=[STATELESS, SECURE_BOOT],
+                ),
                 host('b', pools={'amd-sev': SLOTS}),
             ],
         ),
@@ -680,6 +688,79 @@ SITUATIONS = {
             tenant=(
                 'openstack flavor set --property hw:mem_encryption_model=intel-tdx m1',
             ),
+            operator=(),
+        ),
+    ),
+    'the image asks for no Secure Boot, which the one model offered wants': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host(
+                    pools={'intel-tdx': SLOTS}, traits=[STATELESS, SECURE_BOOT]
+                )
+            ],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(
+                'openstack flavor set --property hw:mem_encryption_model=intel-tdx m1',
+                'openstack image set --property hw_firmware_stateless=true --property hw_video_model=none --property os_secure_boot=required u',
+            ),
+            operator=(),
+        ),
+    ),
+    'hosts of the one model offered lack what it needs': (
+        Situation(ON, Q35, [host(pools={'intel-tdx': SLOTS})]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'the one model offered needs what is no help to the one wanted': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-es'},
+            READY,
+            [host(pools={'amd-sev-snp': SLOTS, 'amd-sev-es': SLOTS})],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-es guest:',
+            codes=('excluded-by-model',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'all slots of the model that excludes another are taken': (
+        Situation(
+            {**ON, MODEL: 'amd-sev-es'},
+            READY,
+            [
+                host(
+                    pools={'amd-sev-snp': FULL, 'amd-sev-es': SLOTS},
+                    traits=[STATELESS],
+                )
+            ],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev-es guest:',
+            codes=('excluded-by-model',),
+            tenant=(),
+            operator=(),
+        ),
+    ),
+    'the one model offered is on hosts that are too small': (
+        Situation(
+            ON,
+            READY,
+            [host(pools={'amd-sev-es': SLOTS}, memory_mb=100)],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('no-pool',),
+            tenant=(),
             operator=(),
         ),
     ),
@@ -1124,7 +1205,8 @@ def test_a_fix_solves_its_problem_and_makes_no_other(cloud, name):
     wanted = any(Caveat.MODEL_WANTED in fix.caveats for fix in reason.changes)
     for changed in ways:
         after = cloud.ask(changed)
-        assert after.codes[:1] != (reason.code,)
+        runs = cloud.explanations(changed)[0].kind == 'hosts'
+        assert runs or after.codes[:1] != (reason.code,)
         if model_of(changed) == model_of(situation) and not wanted:
             # What asks for another model has other things to be ready for.
             assert 'several' in before.codes or (
@@ -1173,9 +1255,12 @@ def test_what_a_host_lacks_is_said_beside_its_verdict(cloud, verdict, lack):
         assert rows[0].codes == (code, cause)
         (reason,) = explanation.reasons
         assert [str(part.code) for part in reason.further] == [cause]
-        assert {str(part.code) for part in reason.tenant_parts} == {
-            code, cause,
-        }  # fmt: skip
+        # What a host lacks beside a slot helps nobody where none has one.
+        parts = {code} if code == 'no-pool' else {code, cause}
+        assert {str(part.code) for part in reason.tenant_parts} == parts
+        if code == 'no-pool':
+            assert not any(step.command for step in reason.steps())
+            assert 'openstack' not in str(rows[0].remedy.fix)
     # Commands without advice are all that it takes.
     parts = [p for r in explanation.reasons for p in r.tenant_parts]
     if all(part.changes for part in parts):
@@ -1185,6 +1270,27 @@ def test_what_a_host_lacks_is_said_beside_its_verdict(cloud, verdict, lack):
         assert told.kind == 'hosts' or (
             'mem_encryption_model' in str(situation.extra_specs)
         )
+
+
+@pytest.mark.parametrize(
+    ('traits', 'runnable'),
+    [
+        pytest.param([STATELESS], ('amd-sev-snp',), id='a host could'),
+        pytest.param([], (), id='hosts lack what it needs'),
+    ],
+)  # fmt: skip
+def test_a_diagnosis_knows_as_which_model_a_request_could_run(
+    cloud, traits, runnable
+):
+    pools = {'amd-sev-snp': SLOTS}
+    situation = Situation(
+        {**ON, MODEL: 'amd-sev-es'}, Q35, [host(pools=pools, traits=traits)]
+    )
+    cloud.load(situation)
+    validation = situation.validation()
+    found = cloud.client.diagnose(validation)
+
+    assert (found.offered, found.runnable) == (('amd-sev-snp',), runnable)
 
 
 def test_hosts_that_the_scope_leaves_out_are_not_denied(cloud):

@@ -102,9 +102,24 @@ def found(cause, *constraints, request=None, **facts):
             id='a machine type',
         ),
         pytest.param(
-            found(Cause.NO_MODEL, offered=(TDX, SNP)),
-            [[f'{SET_FLAVOR}{MODEL}{name} m1' for name in (TDX, SNP)]], [],
+            found(Cause.NO_MODEL, offered=(ES, SNP)),
+            [[f'{SET_FLAVOR}{MODEL}{name} m1' for name in (ES, SNP)]], [],
             id='other models',
+        ),
+        pytest.param(
+            found(Cause.NO_MODEL, offered=(ES, SNP), runnable=(SNP,)),
+            [[f'{SET_FLAVOR}{MODEL}{SNP} m1']], [],
+            id='other models, as one of which a host could run it',
+        ),
+        pytest.param(
+            found(Cause.NO_MODEL, offered=(ES, SNP), runnable=()),
+            [], [], id='other models, as none of which a host could run it',
+        ),
+        pytest.param(
+            found(Cause.NO_MODEL, offered=(TDX,)),
+            [[f'{SET_FLAVOR}{MODEL}{TDX} m1'],
+             [SET_IMAGE + 'os_secure_boot=required ubuntu']], [],
+            id='another model, with what its warnings ask for',
         ),
         pytest.param(
             found(Cause.NO_MODEL, offered=('amd-sev',),
@@ -129,6 +144,8 @@ SLOTS = SlotPool(4)
                      id='one that another excludes'),
         pytest.param({SNP: SLOTS}, ES, SNP, id='in its place'),
         pytest.param({ES: SLOTS, SNP: SLOTS}, ES, SNP, id='beside it'),
+        pytest.param({ES: SLOTS, SNP: SlotPool(4, used=4)}, ES, None,
+                     id='full, beside it'),
         pytest.param({'amd-sev': SLOTS}, SNP, None, id='a weaker one'),
         pytest.param({TDX: SlotPool(4, used=4)}, 'amd-sev', None, id='full'),
         pytest.param({}, 'amd-sev', None, id='none'),
@@ -136,7 +153,10 @@ SLOTS = SlotPool(4)
 )  # fmt: skip
 def test_the_offer_is_a_model_with_free_slots(pools, model, change):
     host = Host(name='a', pools=pools)
-    changes = of_verdicts([judge(encrypted(model=model), host)]).changes
+    # With TDX, an image that says nothing of Secure Boot has a warning.
+    boot = {'os_secure_boot': 'optional'} if TDX in pools else {}
+    request = encrypted({}, boot, model=model)
+    changes = of_verdicts([judge(request, host)]).changes
 
     assert [command(fix) for fix in changes] == (
         [f'{SET_FLAVOR}{MODEL}{change} m1'] if change else []
@@ -150,7 +170,13 @@ def test_no_command_offers_a_model_that_the_image_cannot_have():
 
 
 def test_a_model_goes_where_one_is_named():
-    request = encrypted({}, {'hw_mem_encryption_model': 'amd-sev'})
+    request = encrypted(
+        {},
+        {
+            'hw_mem_encryption_model': 'amd-sev',
+            'os_secure_boot': 'optional',
+        },
+    )
     (fix,) = of_verdicts(
         [judge(request, Host(name='a', pools={TDX: SLOTS}))]
     ).changes
