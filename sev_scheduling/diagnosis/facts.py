@@ -112,16 +112,24 @@ class Shortfall:
         else, the one that is least short
     :ivar best_host: that host's name, for operators; its uuid where the
         name is not known
+    :ivar capacity: what one of the hosts has at the most, used or not; None
+        where that is not known of all of them
     """
 
     resource_class: str
     requested: int
     best: int
     best_host: str
+    capacity: int | None = None
 
     @property
     def missing(self) -> int:
         return self.requested - self.best
+
+    @property
+    def permanent(self) -> bool:
+        """Whether no host would have enough with all of it free."""
+        return self.capacity is not None and self.capacity < self.requested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +179,11 @@ class Diagnosis:
     partial: bool = False
 
     @property
+    def permanent(self) -> bool:
+        """Whether waiting brings no host enough of all amounts."""
+        return any(shortfall.permanent for shortfall in self.shortfalls)
+
+    @property
     def confirmed(self) -> bool:
         """Whether Placement has candidates with what is named relaxed."""
         return self.cause not in (Cause.NONE, Cause.UNCLEAR, Cause.UNKNOWN)
@@ -181,10 +194,12 @@ class Unmet:
     """A constraint that a host does not meet, by what Placement shows of it.
 
     :ivar left: of an amount, what one of its providers has left at the most
+    :ivar capacity: of an amount, what one of them has, used or not
     """
 
     constraint: Constraint
     left: int | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ class Reason:
     @property
     def permanent(self) -> bool:
         """Whether it stays until somebody changes something."""
+        if isinstance(self.finding, Diagnosis) and self.finding.permanent:
+            return True
         return self.code not in _PASSING
 
     @property
@@ -279,7 +281,12 @@ class Reason:
         assert isinstance(found, Diagnosis)
         rest = tuple(c for c in found.constraints if c in self.rest)
         values = rest_values(replace(found, constraints=rest), tenant=tenant)
-        yield Step(catalogue.placement.REST.format_map(values)).joined()
+        template = (
+            catalogue.placement.REST_THAT_STAYS
+            if found.permanent
+            else catalogue.placement.REST
+        )
+        yield Step(template.format_map(values)).joined()
 
     @property
     def _wait(self) -> tuple[Step, ...]:
@@ -466,8 +473,17 @@ def _lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
         known = [(most, name) for most, name in left if most is not None]
         if known:
             best, name = max(known, key=lambda one: one[0])
+            capacities = [a.unmet[n].capacity for a in answers]
             shortfalls.append(
-                Shortfall(constraint.name, constraint.requested, best, name)
+                Shortfall(
+                    constraint.name,
+                    constraint.requested,
+                    best,
+                    name,
+                    None
+                    if None in capacities
+                    else max(filter(None, capacities), default=0),
+                )
             )
     causes = {constraint.cause for constraint in constraints}
     return Diagnosis(

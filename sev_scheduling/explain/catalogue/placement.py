@@ -25,6 +25,9 @@ TENANT_FAILS = 'Hosts lack some of what is asked for: {tenant_names}.'
 #: What is left where what can be changed solves a part.
 REST = 'ask for less of the rest, or wait for it: {rest}'
 
+#: The same where no host has enough of it, used or not.
+REST_THAT_STAYS = 'ask for less of the rest: {rest}'
+
 #: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'

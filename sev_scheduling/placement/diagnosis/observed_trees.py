@@ -320,6 +320,13 @@ class ObservedTrees:
         """Return what one provider has left for a tree, limits apart."""
         return max(p.left(name) for p in self.tree(root).values())
 
+    def capacity(self, root: str, name: str) -> int:
+        """Return what one provider has for a tree, used or not."""
+        inventories = (
+            p.inventories.get(name) for p in self.tree(root).values()
+        )
+        return max((i.capacity for i in inventories if i), default=0)
+
     def kinds(self) -> Iterator[tuple[str, object]]:
         """Yield root uuid, and a key that trees with equal answers share."""
         query = self._query

@@ -186,7 +186,9 @@ def unmet_by_host(
     )
     return {
         root: tuple(
-            Unmet(c, trees.most(root, c.name) if c.requested else None)
+            Unmet(c, trees.most(root, c.name), trees.capacity(root, c.name))
+            if c.requested
+            else Unmet(c)
             for c in sorted(needed)
         )
         for root, needed in of_hosts.by_root()

@@ -1314,6 +1314,34 @@ def test_hosts_in_a_scope_are_counted_beside_those_left_out(cloud):
     assert (found.left_out, len(found.result.verdicts)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ('ram', 'permanent'),
+    [
+        pytest.param(100_000, False, id='as much as it has, part of it used'),
+        pytest.param(100_001, True, id='more than it has'),
+    ],
+)
+def test_waiting_helps_where_a_host_has_enough_when_empty(
+    cloud, ram, permanent
+):
+    """The host takes it with all of its memory free, and not otherwise."""
+    situation = Situation(
+        {**ON, 'trait:CUSTOM_GOLD': 'required'},
+        Q35,
+        [host('a', memory_mb=100_000), host('b', memory_mb=200_000)],
+        ram=ram,
+    )
+    cloud.load(situation)
+    cloud.world.use('a', MEMORY_MB=1)
+    found = cloud.client.feasibility(situation.validation())
+    cloud.held = ''
+
+    (row,) = [row for row in host_rows(found) if row.host == 'a']
+    assert (row.code, row.permanent) == ('several', True)
+    (reason,) = [r for r in explain(found).reasons if r.code == 'several']
+    assert reason.finding.permanent is permanent
+
+
 def test_each_host_that_is_not_offered_names_what_it_lacks(cloud):
     situation = Situation(
         {**ON, 'trait:CUSTOM_GOLD': 'required'},

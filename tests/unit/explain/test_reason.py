@@ -14,6 +14,7 @@ from sev_scheduling import (
     explain,
     filter_hosts,
 )
+from sev_scheduling.diagnosis import Unmet
 from sev_scheduling.explain.explanation import host_rows
 from tests.unit.factories import encrypted
 
@@ -75,6 +76,39 @@ def test_every_host_counts_once_and_a_confirmed_cause_leads(
         f'{len(offered)} of 3 hosts can run this amd-sev guest:'
     )
     assert len(found.fit) + len(found.unavailable) == 2
+
+
+@pytest.mark.parametrize(
+    ('capacity', 'step', 'permanent'),
+    [
+        pytest.param(
+            8191, '-> and ask for less of the rest: MEMORY_MB:8192', True,
+            id='too small when empty',
+        ),
+        pytest.param(
+            8192, '-> and ask for less of the rest, or wait for it: '
+            'MEMORY_MB:8192', False, id='enough when empty',
+        ),
+        pytest.param(
+            None, '-> and ask for less of the rest, or wait for it: '
+            'MEMORY_MB:8192', False, id='not known',
+        ),
+    ],
+)  # fmt: skip
+def test_nobody_waits_for_what_a_host_never_has(capacity, step, permanent):
+    request = encrypted({'trait:CUSTOM_GOLD': 'required'})
+    memory = Constraint(Cause.RESOURCES_SHORT, 'MEMORY_MB', 8192)
+    gold = Constraint(Cause.TRAIT, 'CUSTOM_GOLD')
+
+    def found(*unmet):
+        result = filter_hosts(request, HOSTS[:1])
+        return Feasibility(result, unmet={'1': unmet})
+
+    short = Unmet(memory, 4096, capacity)
+    text = explain(found(short, Unmet(gold))).operator()
+    assert text.splitlines()[-1].strip() == step
+    (reason,) = explain(found(short)).reasons
+    assert (reason.code, reason.permanent) == ('resources-short', permanent)
 
 
 def test_what_is_not_confirmed_comes_last():
