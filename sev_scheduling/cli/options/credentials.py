@@ -218,10 +218,12 @@ def usable(parsed_args: argparse.Namespace) -> Iterator[None]:
         why = one_line(error).rstrip('.')
         name = cloud_name(parsed_args)
         cloud = f'cloud {quoted(name)}' if name else 'cloud that is configured'
+        elsewhere = ''
+        if hasattr(parsed_args, 'placement_url'):
+            elsewhere = ', or give --cloud FILE or --placement-url URL'
         raise InputError(
             f'The OpenStack {cloud} cannot be used: {why}; -v shows more. '
-            'Name one of clouds.yaml with --os-cloud, or give --cloud FILE or '
-            '--placement-url URL.'
+            f'Name one of clouds.yaml with --os-cloud{elsewhere}.'
         ) from error
 
 

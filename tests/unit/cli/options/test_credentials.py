@@ -220,3 +220,19 @@ def test_a_plug_in_that_cannot_be_loaded_is_left_out(monkeypatch, caplog):
     assert 'password' in found
     assert 'v3password' not in found
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        pytest.param({'placement_url': None}, True, id='of hosts'),
+        pytest.param({}, False, id='of flavors and images alone'),
+    ],
+)
+def test_what_a_command_does_not_take_is_not_proposed(options, named):
+    parsed_args = argparse.Namespace(os_cloud='x', **options)
+    with pytest.raises(InputError) as caught, credentials.usable(parsed_args):
+        raise ValueError('no auth_url')
+
+    assert ('--placement-url' in str(caught.value)) is named
+    assert ('--cloud FILE' in str(caught.value)) is named
