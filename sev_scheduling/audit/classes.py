@@ -52,11 +52,13 @@ _FLAVOR_CONTEXT = frozenset({FLAVOR_SWITCH, FLAVOR_MODEL, 'os:secure_boot'})
 #: What of an image bears on the rules about its flavors, groups apart.
 _IMAGE_CONTEXT = frozenset({IMAGE_SWITCH, IMAGE_MODEL, 'os_secure_boot'})
 
+#: Decides whether an image can be made ready at all.
+_ARCHITECTURE = ('hw_architecture', 'hw_emulation_architecture')
+
 #: Properties of an image that rules judge without a look at its others but
-#: those of the context; what depends on each other stands together. A trait
-#: is one more, and the rest another.
+#: those of the context and the architecture; what depends on each other stands
+#: together. A trait is one more, and the rest another.
 _FACETS = (
-    ('hw_architecture', 'hw_emulation_architecture'),
     ('hw_cdrom_bus',),
     ('hw_disk_bus', 'hw_scsi_model'),
     ('hw_firmware_stateless',),
@@ -76,7 +78,7 @@ _UNJUDGED = frozenset(
     }
 )
 #: No part of the request groups.
-_NOT_OF_GROUPS = _UNJUDGED | {key for facet in _FACETS for key in facet} - {
+_NOT_OF_GROUPS = _UNJUDGED.union(*_FACETS, _ARCHITECTURE) - {
     'hw_firmware_stateless',
     'hw_firmware_type',
 }
@@ -146,7 +148,8 @@ def flavor_facets(flavor: FlavorView) -> Iterator[Facet[FlavorView]]:
 def image_facets(image: ImageView) -> Iterator[Facet[ImageView]]:
     """Yield parts of an image, and the keys that each is judged for."""
     properties = image.properties
-    context = {k: v for k, v in properties.items() if k in _IMAGE_CONTEXT}
+    known = _IMAGE_CONTEXT.union(_ARCHITECTURE)
+    context = {k: v for k, v in properties.items() if k in known}
     shared = image.of_volume, image.public, frozenset(context.items())
     rest = dict(properties)
     traits = [(k,) for k in properties if k.startswith(TRAIT_PREFIX)]

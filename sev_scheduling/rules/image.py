@@ -25,7 +25,9 @@ from sev_scheduling.rules.rule import (
     Problems,
     Rule,
     error,
+    for_model,
     problem,
+    runs_on,
     set_flavor,
     set_image,
     unset,
@@ -47,7 +49,7 @@ def _wrong(
         request,
         code,
         request.field(Source.IMAGE, key),
-        set_image(request, {key: needs[0]}),
+        for_model(request, model, set_image(request, {key: needs[0]})),
         value=value,
         needs=needs,
         model=model.name,
@@ -97,7 +99,10 @@ def _secure_boot_unsupported(
                 Code.SECURE_BOOT_UNSUPPORTED,
                 Severity.ERROR if required else Severity.WARNING,
                 field,
-                unset(request, field, caveats=(Caveat.NOT_NEEDED,)),
+                for_model(
+                    *(request, model),
+                    unset(request, field, caveats=(Caveat.NOT_NEEDED,)),
+                ),
                 value=value,
                 model=model.name,
                 case=Case.ONLY if required else Case.OPTIONAL,
@@ -112,7 +117,10 @@ def _secure_boot_unsupported(
             request,
             Code.SECURE_BOOT_UNSUPPORTED,
             where,
-            change(request, {where.key: 'required'}),
+            for_model(
+                *(request, model),
+                change(request, {where.key: 'required'}),
+            ),
             value=own,
             needs=('required',),
             model=model.name,
@@ -159,10 +167,13 @@ def _machine_type_unset(
             request,
             Code.MACHINE_TYPE_UNSET,
             request.field(Source.IMAGE, 'hw_machine_type'),
-            set_image(
-                request,
-                {'hw_machine_type': model.machine_type},
-                alternatives=(host_machine_type(model),),
+            for_model(
+                *(request, model),
+                set_image(
+                    request,
+                    {'hw_machine_type': model.machine_type},
+                    alternatives=(host_machine_type(model),),
+                ),
             ),
             needs=(model.machine_type,),
             model=model.name,
@@ -172,8 +183,7 @@ def _machine_type_unset(
 def _architecture_unsupported(
     request: EncryptionRequest, model: EncryptionModel, _: str | None
 ) -> Problems:
-    architecture = request.architecture
-    if architecture and architecture not in model.architectures:
+    if not runs_on(request, model):
         yield error(
             request,
             Code.ARCHITECTURE_UNSUPPORTED,
@@ -181,7 +191,7 @@ def _architecture_unsupported(
             Fix(
                 advice=Advice.ANOTHER_ARCHITECTURE, values=model.architectures
             ),
-            value=architecture,
+            value=request.architecture,
             needs=model.architectures,
             model=model.name,
         )

@@ -34,6 +34,7 @@ from sev_scheduling.rules.rule import (
     Problems,
     Rule,
     error,
+    for_model,
     problem,
     set_flavor,
     set_model,
@@ -164,7 +165,8 @@ def _trait_fix(
     Where another model's is required: both ways, the stronger model first.
     """
     if not entry.required:
-        return unset(request, entry.field, caveats=(Caveat.NOT_NEEDED,))
+        without = unset(request, entry.field, caveats=(Caveat.NOT_NEEDED,))
+        return for_model(request, model, without)
     wanted = model_traits()[entry.trait].name
     without = unset(
         *(request, entry.field),

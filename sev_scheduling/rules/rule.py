@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec
 
+from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import (
     Advice,
     Caveat,
@@ -149,6 +150,23 @@ def unset(request: EncryptionRequest, field: Field, **more: Any) -> Fix:
     if field.source != 'flavor':
         owner = _image(request)
     return _for_server(request, Fix(unset=(field.key,), **owner, **more))
+
+
+def runs_on(request: EncryptionRequest, model: EncryptionModel) -> bool:
+    """Whether the image's architecture, where it is set, is the model's."""
+    return request.architecture in (None, '', *model.architectures)
+
+
+def for_model(
+    request: EncryptionRequest, model: EncryptionModel, fix: Fix
+) -> Fix:
+    """Return a fix that makes the image ready for a model.
+
+    Of another architecture it can never be: a change would only spoil it.
+    """
+    if fix.target is Target.FLAVOR or runs_on(request, model):
+        return fix
+    return Fix(advice=Advice.ANOTHER_ARCHITECTURE, values=model.architectures)
 
 
 def set_model(request: EncryptionRequest, name: str, **more: Any) -> Fix:

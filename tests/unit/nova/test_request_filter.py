@@ -66,8 +66,8 @@ def test_other_guests_are_none_of_its_business(world, extra_specs, properties):
         pytest.param(
             ON,
             {**Q35, 'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'ide',
-             'hw_architecture': 'aarch64'},
-            ["hw_architecture='aarch64'", 'hw_disk_bus=virtio',
+             'hw_machine_type': 'pc'},
+            ['hw_machine_type=q35', 'hw_disk_bus=virtio',
              'hw_cdrom_bus=sata'],
             id='three problems of the image',
         ),

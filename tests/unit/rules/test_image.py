@@ -3,7 +3,7 @@
 import pytest
 
 from sev_scheduling import validate
-from sev_scheduling.models import BUILTIN_MODELS
+from sev_scheduling.models import BUILTIN_MODELS, model_traits
 from tests.unit.factories import encrypted, fix_of
 
 SET = 'openstack image set --property '
@@ -130,6 +130,27 @@ def test_another_architecture_is_refused(value, name):
             'another-architecture',
         )
     ]
+
+
+@pytest.mark.parametrize('model', ALL)
+@pytest.mark.parametrize(
+    'properties',
+    [
+        {'hw_machine_type': 'virt'},
+        {'hw_machine_type': None},
+        {'hw_firmware_type': 'bios'},
+        {'hw_disk_bus': 'scsi', 'hw_scsi_model': None},
+        {'hw_video_model': 'virtio', 'hw_firmware_stateless': 'false'},
+        {'os_secure_boot': 'required'},
+        {f'trait:{trait}': 'forbidden' for trait in model_traits()},
+        {'os_secure_boot': 'optional'},
+    ],
+)
+def test_an_image_of_another_architecture_is_not_made_ready(model, properties):
+    of_arm = {'hw_architecture': 'aarch64', **properties}
+
+    for problem in validate(encrypted({}, of_arm, model=model)):
+        assert problem.fix.advice == 'another-architecture'
 
 
 CONTROLLER = 'hw_scsi_model', ('virtio-scsi',)
