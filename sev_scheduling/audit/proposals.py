@@ -80,7 +80,7 @@ def _of_class(side: Side[View, Other], n: int) -> Iterator[_Proposal]:
         if offer.choice and _is_wanted(side, n, offer):
             after = side.add(changed(side.views[n], [offer.fix]))
             if not side.harms(n, after):
-                pairs = offers[offer]
+                pairs = _wanting(side, n, offer)
                 yield _Proposal((offer.fix,), after, pairs, offer.choice)
 
 
@@ -148,7 +148,17 @@ def _is_wanted(side: Side[View, Other], n: int, offer: Offer) -> bool:
     caveats = offer.fix.caveats
     if any(c.of_image or c is Caveat.MODEL_WANTED for c in caveats):
         about = side.encrypted_pairs(n)
-    return 2 * side.offers(n)[offer] >= about
+    return 2 * _wanting(side, n, offer) >= about
+
+
+def _wanting(side: Side[View, Other], n: int, offer: Offer) -> int:
+    """Count the pairs that want a change, be it their one way or not."""
+    change = changes_of(offer.fix)
+    return sum(
+        pairs
+        for other, pairs in side.offers(n).items()
+        if other == offer or changes_of(other.fix) == change
+    )
 
 
 def _is_undone(

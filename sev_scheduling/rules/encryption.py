@@ -76,18 +76,25 @@ def _invalid_boolean(request: EncryptionRequest) -> Problems:
     for source, value in _switches(request):
         if value is not None and as_boolean(value) is None:
             field = request.field(source, _SWITCHES[source])
-            # Where the other asks for it, "off" would contradict.
-            off = value.strip().lower() in _OFF and not request.encrypted
             yield error(
                 request,
                 Code.INVALID_BOOLEAN,
                 field,
-                _set(request, field, 'false')
-                if off
-                else _set(request, field, 'true', **_TO_ENCRYPT),
+                _boolean(request, field, value),
                 value=value,
                 needs=('true', 'false'),
             )
+
+
+def _boolean(request: EncryptionRequest, field: Field, value: str) -> Fix:
+    """Return the fix that sets what a value that is no boolean means."""
+    ways: tuple[Fix, ...] = ()
+    if value.strip().lower() in _OFF:
+        if not request.encrypted:
+            return _set(request, field, 'false')
+        # The other asks for it, so that "off" contradicts.
+        ways = (_set(request, field, 'false', **_TO_LEAVE_PLAIN),)
+    return _set(request, field, 'true', alternatives=ways, **_TO_ENCRYPT)
 
 
 def _encryption_conflict(request: EncryptionRequest) -> Problems:

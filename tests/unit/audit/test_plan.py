@@ -327,3 +327,39 @@ def test_the_facts_of_a_volume_do_not_name_it():
     (fix,) = plan([a_flavor(ON)], [facts]).left_out
 
     assert (fix.item.target, fix.item.name) == (Target.VOLUME, None)
+
+
+ASKS = {**READY, 'hw_mem_encryption': 'true'}
+REFUSES = {**READY, 'hw_mem_encryption': 'false'}
+
+
+@pytest.mark.parametrize(
+    ('images', 'choices'),
+    [
+        pytest.param(
+            [READY, ASKS], {'unencrypted', 'encrypted'}, id='one asks for it'
+        ),
+        pytest.param(
+            [REFUSES, ASKS],
+            {'unencrypted', 'encrypted'},
+            id='one asks for it, one refuses it',
+        ),
+        pytest.param(
+            [READY, REFUSES, ASKS], {'unencrypted'}, id='most do not'
+        ),
+    ],
+)
+def test_a_flavor_that_says_off_has_both_ways_that_most_images_want(
+    images, choices
+):
+    flavor = a_flavor({'hw:mem_encryption': 'disabled'}, name='f', id='f')
+    found = [
+        an_image(properties, name=f'i{n}', id=f'i{n}')
+        for n, properties in enumerate(images)
+    ]
+
+    planned = plan([flavor], found)
+
+    of_flavor = [fix for fix in planned.left_out if fix.item.id == 'f']
+    assert planned.fixes == ()
+    assert {fix.choice for fix in of_flavor} == choices

@@ -2,18 +2,23 @@
 
 import pytest
 
+from sev_scheduling import parse, validate
 from tests.unit.factories import (
     ON,
     SET_FLAVOR,
     SET_IMAGE,
     UNSET_FLAVOR,
+    flavor,
     found_rows,
+    image,
     rule_cases,
 )
 
 MODEL = 'hw:mem_encryption_model'
 SLOT = 'resources:MEM_ENCRYPTION_CONTEXT'
 SEV, SEV_ES = 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES'
+
+UEFI = {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'}
 
 INVALID_BOOLEAN = [
     pytest.param({}, {}, id='nobody says anything'),
@@ -34,6 +39,22 @@ INVALID_BOOLEAN = [
         'image:hw_mem_encryption',
         SET_IMAGE + 'hw_mem_encryption=true ubuntu',
         id='the image says nothing, in so many words',
+    ),
+    pytest.param(
+        {'hw:mem_encryption': 'disabled'},
+        {},
+        'error',
+        'flavor:hw:mem_encryption',
+        SET_FLAVOR + 'hw:mem_encryption=false m1',
+        id='the flavor says off in a word that is no boolean',
+    ),
+    pytest.param(
+        {'hw:mem_encryption': 'disabled'},
+        {'hw_mem_encryption': 'true'},
+        'error',
+        'flavor:hw:mem_encryption',
+        SET_FLAVOR + 'hw:mem_encryption=true m1',
+        id='the flavor says so, and the image asks for it',
     ),
 ]
 
@@ -205,3 +226,23 @@ def test_a_rule_finds_what_breaks_it_and_nothing_else(
     code, extra_specs, properties, rows
 ):
     assert found_rows(extra_specs, properties, code) == rows
+
+
+def other_ways(extra_specs, properties):
+    """Return code, command and condition of each way but the first."""
+    found = validate(parse(flavor(extra_specs), image(properties)))
+    return [
+        (str(problem.code), way.command(), [*map(str, way.caveats)])
+        for problem in found
+        for way in problem.fix.alternatives
+    ]
+
+
+def test_what_says_off_may_be_meant_whoever_else_asks():
+    flavor_off = {'hw:mem_encryption': 'disabled'}
+    change = SET_FLAVOR + 'hw:mem_encryption=false m1'
+
+    assert other_ways(flavor_off, {}) == []
+    assert other_ways(flavor_off, {**UEFI, 'hw_mem_encryption': 'true'}) == [
+        ('invalid-boolean', change, ['unencrypted'])
+    ]
