@@ -201,7 +201,7 @@ def _model_without_encryption(request: EncryptionRequest) -> Problems:
             request,
             Code.MODEL_WITHOUT_ENCRYPTION,
             field,
-            _set_switch(request, field.source),
+            _or_plain(request, field, _set_switch(request, field.source)),
             value=name,
         )
     if request.caller_models and not named:
@@ -213,6 +213,20 @@ def _model_without_encryption(request: EncryptionRequest) -> Problems:
             case=Case.CALLER,
             value=' or '.join(request.caller_models),
         )
+
+
+def _or_plain(request: EncryptionRequest, field: Field, fix: Fix) -> Fix:
+    """Return a fix that encrypts; where encryption is turned off, beside the
+    removal of what asks for a model all the same.
+    """
+    if not any(
+        value is not None and as_boolean(value) is False
+        for _, value in _switches(request)
+    ):
+        return fix
+    return replace(
+        fix, alternatives=(unset(request, field, **_TO_LEAVE_PLAIN),)
+    )
 
 
 def _set_switch(request: EncryptionRequest, source: Source) -> Fix:
@@ -227,7 +241,10 @@ def _misspelt_key(request: EncryptionRequest) -> Problems:
         if key.meant in _SWITCHES.values():
             on = as_boolean(value)
             value = 'false' if on is False else 'true'
-            more = _TO_LEAVE_PLAIN if on is False else _TO_ENCRYPT
+            if on is False:
+                more = _TO_LEAVE_PLAIN
+            elif not request.encrypted:
+                more = _TO_ENCRYPT
         elif key.meant in (FLAVOR_MODEL, IMAGE_MODEL):
             value = nearest_model(value) or DEFAULT_MODEL
             more = {'values': (value,), 'caveats': (Caveat.MODEL_WANTED,)}
@@ -257,7 +274,10 @@ def _trait_without_encryption(request: EncryptionRequest) -> Problems:
                 request,
                 Code.TRAIT_WITHOUT_ENCRYPTION,
                 entry.field,
-                change(request, asked, **_TO_ENCRYPT),
+                _or_plain(
+                    *(request, entry.field),
+                    change(request, asked, **_TO_ENCRYPT),
+                ),
                 value=entry.trait,
                 model=model.name,
             )

@@ -246,3 +246,76 @@ def test_what_says_off_may_be_meant_whoever_else_asks():
     assert other_ways(flavor_off, {**UEFI, 'hw_mem_encryption': 'true'}) == [
         ('invalid-boolean', change, ['unencrypted'])
     ]
+
+
+OFF = {'hw:mem_encryption': 'false'}
+ES_TRAIT = f'trait:{SEV_ES}'
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'ways'),
+    [
+        pytest.param(
+            {MODEL: 'amd-sev'}, {}, [], id='nobody says that it is off'
+        ),
+        pytest.param(
+            OFF | {MODEL: 'amd-sev'},
+            {},
+            [
+                (
+                    'model-without-encryption',
+                    UNSET_FLAVOR + MODEL + ' m1',
+                    ['unencrypted'],
+                )
+            ],
+            id='a model',
+        ),
+        pytest.param(
+            OFF | {ES_TRAIT: 'required'},
+            {},
+            [
+                (
+                    'trait-without-encryption',
+                    UNSET_FLAVOR + ES_TRAIT + ' m1',
+                    ['unencrypted'],
+                )
+            ],
+            id='a required trait',
+        ),
+        pytest.param(
+            {MODEL: 'amd-sev'},
+            {'hw_mem_encryption': 'no'},
+            [
+                (
+                    'model-without-encryption',
+                    UNSET_FLAVOR + MODEL + ' m1',
+                    ['unencrypted'],
+                )
+            ],
+            id='the image says so',
+        ),
+    ],
+)
+def test_where_it_is_off_what_asks_for_a_model_can_go(
+    extra_specs, properties, ways
+):
+    assert other_ways(extra_specs, properties) == ways
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'value', 'caveats'),
+    [
+        pytest.param({}, 'true', ['encrypted'], id='nobody asks for it yet'),
+        pytest.param(ON, 'true', [], id='the flavor asks for it'),
+        pytest.param(ON, 'false', ['unencrypted'], id='it would be off'),
+    ],
+)
+def test_a_misspelt_switch_has_a_condition_where_it_decides(
+    extra_specs, value, caveats
+):
+    properties = {**UEFI, 'hw:mem_encryption': value}
+
+    (problem,) = validate(parse(flavor(extra_specs), image(properties)))
+
+    assert problem.code == 'misspelt-key'
+    assert [*map(str, problem.fix.caveats)] == caveats
