@@ -209,6 +209,12 @@ class ImageView:
     public: bool = field(default=False, compare=False)
 
 
+#: What images have, and no flavor.
+_OF_IMAGES = frozenset(
+    {'container_format', 'disk_format', 'min_disk', 'min_ram', 'visibility'}
+)
+
+
 def flavor_view(flavor: Any) -> FlavorView:
     """Read a flavor.
 
@@ -220,7 +226,7 @@ def flavor_view(flavor: Any) -> FlavorView:
     facts = _facts(flavor, 'Flavor')
     name = _name(facts, _FLAVOR_NAMES)
     label = f'Flavor {name}' if name else 'Flavor'
-    if 'disk_format' in facts and 'vcpus' not in facts:
+    if 'vcpus' not in facts and not _OF_IMAGES.isdisjoint(facts):
         raise SpecError(f'{label} is an image; give a flavor here.')
     written = facts.get('extra_specs')
     if written is None:

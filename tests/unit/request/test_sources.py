@@ -248,6 +248,11 @@ def test_what_a_flavor_leaves_out_or_writes_oddly(fields, view):
             'Flavor ubuntu is an image; give a flavor here.',
             id='an image',
         ),
+        pytest.param(
+            {'name': 'ubuntu', 'min_ram': 1024, 'properties': {}},
+            'Flavor ubuntu is an image; give a flavor here.',
+            id='an image without its format',
+        ),
     ],
 )
 def test_what_is_no_flavor_is_refused_in_one_line(flavor, message):

@@ -142,6 +142,22 @@ def test_a_cloud_that_is_not_configured_is_reported_in_one_line(
     assert_one_line(run('capacity', *options), *names)
 
 
+@pytest.mark.usefixtures('no_clouds')
+@pytest.mark.parametrize(
+    ('command', 'others'),
+    [
+        pytest.param(['capacity'], True, id='of hosts'),
+        pytest.param(['check', '--flavor', 'f.json'], False, id='of names'),
+        pytest.param(['audit'], False, id='of all flavors'),
+    ],
+)
+def test_only_options_of_the_command_are_named(run, command, others):
+    err = run(*command).err
+
+    for option in ('--cloud FILE', '--placement-url URL'):
+        assert (option in err) == others
+
+
 def test_a_catalog_without_placement_is_reported_in_one_line(run, monkeypatch):
     pytest.importorskip('openstack')
     connection = mock.Mock()
