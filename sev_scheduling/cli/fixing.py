@@ -120,7 +120,7 @@ class Fixing(Words):
         """
         accepted = _Accepted(parsed_args.accept)
         planned = plan(machine_type=parsed_args.machine_type, accept=accepted)
-        accepted.check()
+        accepted.check(planned)
         self.status = self.statuses[planned.severity]
         page = PlanPage(planned)
         if cloud is None:
@@ -179,6 +179,9 @@ class _Accepted:
     def __init__(self, names: Iterable[str]) -> None:
         # Each with the identities of what it names.
         self._named: dict[str, set[int]] = {name: set() for name in names}
+        # What is named with a choice that there is not, and without one.
+        self._mistaken: dict[str, tuple[int, str]] = {}
+        self._alone: dict[str, int] = {}
 
     def __call__(self, item: Item) -> Collection[str]:
         words = {item.id, item.name if item.unique else None}
@@ -188,21 +191,35 @@ class _Accepted:
         for name, items in self._named.items():
             if name in words:
                 items.add(id(item))
+                self._alone[name] = id(item)
                 known.add('')
                 continue
             # A name may have the sign as well.
             word, _, choice = name.rpartition('=')
-            if word in words and choice in _choices():
+            if word not in words:
+                continue
+            if choice in _choices():
                 items.add(id(item))
                 known.add(choice)
+            else:
+                self._mistaken[name] = id(item), choice
         return known
 
-    def check(self) -> None:
+    def check(self, planned: Plan) -> None:
         """Check the names.
 
-        :raises InputError: where one names nothing, or several
+        :raises InputError: where one names nothing, or several, or leaves
+            open which way of several is meant
         """
         for name, items in self._named.items():
+            if not items and name in self._mistaken:
+                item, choice = self._mistaken[name]
+                ways = _ways(planned, item)
+                remedy = f'give {ways}' if ways else 'leave it out'
+                raise InputError(
+                    f'--accept {quoted(name)} has the choice '
+                    f'{quoted(choice)}, which there is not; {remedy}.'
+                )
             if len(items) != 1:
                 what = 'several' if items else 'none'
                 raise InputError(
@@ -210,6 +227,25 @@ class _Accepted:
                     'images and volumes that were read; give the id of one, '
                     'and a choice as --fix shows it.'
                 )
+            ways = _ways(planned, self._alone.get(name))
+            if ways and not any(id(f.item) in items for f in planned.fixes):
+                raise InputError(
+                    f'--accept {quoted(name)} does not say which way of '
+                    f'several to take; give {ways}.'
+                )
+
+
+def _ways(planned: Plan, item: int | None) -> str:
+    """Return what accepts each of several ways; '' where none is open.
+
+    :param item: identity of the flavor, image or volume
+    """
+    ways = (
+        fix.condition
+        for fix in planned.left_out
+        if fix.choice and id(fix.item) == item
+    )
+    return ' or '.join(map(quoted, dict.fromkeys(ways)))
 
 
 def _choices() -> Collection[str]:

@@ -151,6 +151,7 @@ def test_where_nothing_is_to_be_done_it_does_not_ask(run, cloud, answer):
         (['--apply', '--yes', '--accept', 'nothing'], "'nothing'"),
         (['--fix', '--accept', 'twin'], "'twin'"),
         (['--fix', '--accept', '\u202eevil'], '--accept'),
+        (['--fix', '--accept', 'm1.sev=foo'], "'foo'"),
     ],
     ids=str,
 )
@@ -169,6 +170,32 @@ def test_bad_usage_is_refused_in_one_line(
     assert len(ran.err.splitlines()) == 1
     assert names in ran.err
     assert writes(cloud) == []
+
+
+WAYS = "give 'm1.off=encrypted' or 'm1.off=unencrypted'"
+
+
+@pytest.mark.parametrize(
+    ('accepted', 'told'),
+    [
+        pytest.param('m1.off', WAYS, id='no way'),
+        pytest.param('m1.off=foo', WAYS, id='a way that is none'),
+        pytest.param('disk=foo', 'leave it out', id='where there is none'),
+        pytest.param('m1.off=unencrypted', None, id='a way'),
+        pytest.param('disk', None, id='no way of the other'),
+    ],
+)
+def test_of_several_ways_one_has_to_be_named(run, cloud, accepted, told):
+    cloud.flavor('m1.off', hw__mem_encryption='disabled')
+    cloud.image('disk', **READY, hw_mem_encryption='true')
+
+    ran = run(
+        *('check', '--flavor', 'm1.off', '--image', 'disk'),
+        *('--fix', '--accept', accepted),
+    )
+
+    assert (told or '') in ran.err
+    assert bool(ran.err) == (told is not None)
 
 
 def test_without_standard_input_it_does_not_ask(run, cloud, monkeypatch):
