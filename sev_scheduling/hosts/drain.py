@@ -63,6 +63,12 @@ class Unknown(enum.StrEnum):
     SERVER = 'server'
 
 
+#: Of guests that could go elsewhere if there were room for them.
+_WITHOUT_ROOM = frozenset(
+    {DrainCode.NO_HOST, DrainCode.TAKEN, DrainCode.GROUP}
+)
+
+
 class Outcome(enum.StrEnum):
     """Whether all guests fit. Do not change a value."""
 
@@ -79,6 +85,7 @@ class Guest:
     """A guest that holds a slot on a host that is to be emptied.
 
     :ivar instance: its uuid, the consumer in Placement
+    :ivar made_up: nova has no server of this uuid: a cloud file made it up
     :ivar host: uuid of the root provider of its host
     :ivar options: the ways in which others could take it, the best first
     :ivar held: what it holds now, given back once it has moved
@@ -98,6 +105,7 @@ class Guest:
     apart: frozenset[str] = frozenset()
     code: DrainCode = DrainCode.MOVE
     state: str = ''
+    made_up: bool = False
     unknown: tuple[Unknown, ...] = ()
     doubtful: frozenset[str] = frozenset()
     verdicts: FilterResult | None = field(default=None, compare=False)
@@ -115,6 +123,14 @@ class Step:
     code: DrainCode
     target: str | None = None
     short: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the guest is stopped for the time of the maintenance.
+
+        Not if it is SHUTOFF: nova answers 409.
+        """
+        return self.code in _WITHOUT_ROOM and self.guest.state != 'SHUTOFF'
 
     @property
     def unknown(self) -> tuple[Unknown, ...]:

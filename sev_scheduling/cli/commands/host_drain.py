@@ -41,7 +41,8 @@ class DrainPlan(Words):
 
     Servers are read from the OpenStack cloud; with --cloud or
     --placement-url, from files. Without these, what a guest holds in
-    Placement stands for its flavor, and what is not known is said.
+    Placement stands for its flavor, and what is not known is said; guests of
+    a cloud file whose servers are not known have no commands.
 
     Example::
 
@@ -193,7 +194,8 @@ def _of_files(
         }
         if missing:
             not_judged.append(words.NotJudged(view.id, view.name, missing))
-    return NovaFacts(servers=servers), not_judged
+    made_up = bool(parsed_args.cloud or parsed_args.state)
+    return NovaFacts(servers=servers, made_up=made_up), not_judged
 
 
 def _documents(

@@ -164,6 +164,8 @@ def commands(plan: DrainPlan, step: Step) -> tuple[str, ...]:
 
     One that stays is stopped for the time of the maintenance.
     """
+    if step.guest.made_up:
+        return ()
     instance = shlex.quote(step.guest.instance)
     if step.code is DrainCode.MOVE:
         host = plan.service(str(step.target))
@@ -174,7 +176,7 @@ def commands(plan: DrainPlan, step: Step) -> tuple[str, ...]:
             f'migrate --wait {option}{_word(host)} {instance}',
             f'openstack server migration confirm {instance}',
         )
-    if step.code in (DrainCode.NO_HOST, DrainCode.TAKEN, DrainCode.GROUP):
+    if step.stops:
         return (
             f'openstack server stop {instance}',
             f'openstack server start {instance}',

@@ -217,6 +217,7 @@ class _Reader:
             state=' '.join(filter(None, (server.view.status, server.task)))
             if server
             else '',
+            made_up=server is None and self._nova.made_up,
             unknown=tuple(unknown),
         )
 

@@ -116,11 +116,14 @@ class NovaFacts:
 
     :ivar servers: those that are known, by uuid
     :ivar complete: whether a guest without a server is none of nova's
+    :ivar made_up: a guest without a server has a uuid that nova does not
+        know: a cloud file made it up
     :ivar services: by the name of their hypervisors
     """
 
     servers: Mapping[str, Server] = field(default_factory=dict, hash=False)
     complete: bool = False
+    made_up: bool = False
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     groups: tuple[ServerGroup, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()

@@ -11,6 +11,7 @@ from sev_scheduling.hosts.drain import (
     DrainCode,
     Guest,
     Outcome,
+    Step,
     Unknown,
     plan,
 )
@@ -301,3 +302,19 @@ def test_a_plan_holds_and_none_is_missed(cloud):
     )
     assert found.outcome is (Outcome.ALL if exists else Outcome.NONE)
     assert (not found.stays) is exists
+
+
+@pytest.mark.parametrize(
+    ('code', 'state', 'stops'),
+    [
+        (DrainCode.TAKEN, 'ACTIVE', True),
+        (DrainCode.NO_HOST, '', True),
+        (DrainCode.GROUP, 'SHUTOFF', False),
+        (DrainCode.MOVE, 'ACTIVE', False),
+        (DrainCode.STATE, 'ERROR', False),
+    ],
+)
+def test_a_guest_is_stopped_that_has_nowhere_to_go_and_runs(
+    code, state, stops
+):
+    assert Step(guest('a', state=state), code).stops is stops

@@ -201,7 +201,9 @@ def test_a_cloud_file_alone_leaves_most_unknown(run, offline):
 
     _, found = rows(run, 'old', *offline[:2])
 
-    assert [r['Unknown'] for r in found] == [['server', 'flavor', 'image']]
+    assert [(r['To'], r['Unknown'], r['Commands']) for r in found] == [
+        ('a', ['server', 'flavor', 'image'], [])
+    ]
 
 
 def test_files_beside_a_cloud_are_refused(run, cloud, offline):

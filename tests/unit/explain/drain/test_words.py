@@ -134,6 +134,22 @@ def test_a_guest_that_stays_is_stopped_where_that_helps(code, commands):
     ]
 
 
+@pytest.mark.parametrize(
+    ('code', 'facts'),
+    [
+        (DrainCode.NO_HOST, {'state': 'SHUTOFF'}),
+        (DrainCode.TAKEN, {'state': 'SHUTOFF'}),
+        (DrainCode.GROUP, {'state': 'SHUTOFF'}),
+        (DrainCode.MOVE, {'made_up': True}),
+        (DrainCode.TAKEN, {'made_up': True}),
+    ],
+)
+def test_no_command_is_told_that_would_fail(code, facts):
+    one = step(code, **facts)
+
+    assert drain.commands(plan(one), one) == ()
+
+
 def test_what_is_unknown_is_named_with_the_target():
     one = step(
         unknown=(Unknown.FLAVOR_COPY,), doubtful=frozenset({'2'}), name=''

@@ -239,6 +239,22 @@ def test_placement_alone_says_what_a_guest_holds_and_what_is_unknown(
     assert unknown == (Unknown.SERVER, Unknown.FLAVOR, Unknown.IMAGE)
 
 
+@pytest.mark.parametrize(
+    ('facts', 'made_up'),
+    [
+        (NovaFacts(), False),
+        (NovaFacts(made_up=True), True),
+        (nova(server(1), complete=False, made_up=True), False),
+    ],
+)
+def test_a_cloud_file_makes_up_guests_of_which_nova_knows_nothing(
+    world, old, facts, made_up
+):
+    (step,) = drain_plan(world, ['old'], facts).steps
+
+    assert step.guest.made_up is made_up
+
+
 def test_a_guest_of_a_flat_host_is_found_too(world):
     flat = add_host(world, 'old', pools={'amd-sev': 2}, nested=False)
     held = {flat: {'VCPU': 1, 'MEMORY_MB': 64, SLOT: 1}}
