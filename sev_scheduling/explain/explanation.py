@@ -113,6 +113,11 @@ class Explanation:
         page = self.page and self.page.adding(problem)
         return replace(self, reasons=(*self.reasons, reason), page=page)
 
+    def of_hosts(self) -> Explanation:
+        """Return the same without changes of the guest, for operators."""
+        reasons = (replace(one, unchanged=True) for one in self.reasons)
+        return replace(self, reasons=tuple(reasons))
+
     def operator(self) -> str:
         """Return the view with counts, for operators, in several lines."""
         if self.page is not None:

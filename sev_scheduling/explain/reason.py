@@ -94,6 +94,8 @@ class Reason:
     :ivar of_all: every host gives it
     :ivar beside_others: it is about hosts beside others, which have been
         counted: those that would do but for what a diagnosis names
+    :ivar unchanged: the guest is to stay as it is, so that changes of its
+        flavor and image are left out for operators
     :ivar answers: of the hosts that have been counted
     :ivar nearest: of these, the one against which there is least, where a
         tenant reads of it
@@ -109,6 +111,7 @@ class Reason:
     rest: tuple[Constraint, ...] = ()
     of_all: bool = False
     beside_others: bool = False
+    unchanged: bool = False
     answers: tuple[HostAnswer, ...] = ()
     nearest: HostAnswer | None = None
 
@@ -194,12 +197,13 @@ class Reason:
         """What else is against some of its hosts, the largest group first."""
         if self.is_diagnosed:
             return ()
-        return _grouped(
+        found = _grouped(
             each
             for answer in self.answers
             for n, each in enumerate(answer.each())
             if n
         )
+        return tuple(replace(r, unchanged=self.unchanged) for r in found)
 
     @property
     def also(self) -> tuple[str, ...]:
@@ -254,11 +258,12 @@ class Reason:
                 *steps_on_hosts(self.of_hosts, other=True),
                 *self._for_the_rest(),
             )
-        found = [*steps_of(self.changes)]
+        changes = () if self.unchanged else self.changes
+        found = [*steps_of(changes)]
         if row.advice:
             text = row.advice.format_map(values)
             found.append(Step(text, other=bool(found)))
-            if not self.changes:
+            if not changes:
                 return tuple(found)
         return (*found, *steps_on_hosts(self.of_hosts, other=bool(found)))
 

@@ -60,6 +60,7 @@ UNKNOWNS: Mapping[Unknown, str] = {
 }
 
 _AS_FAR_AS_KNOWN = ', as far as is known'
+_AS_ABOVE = 'The hosts say the same as of {who}.'
 _NOTHING = 'No guest holds a slot of {hosts}.'
 _OTHERS = (
     '{n} {n:guest|guests} without a slot on {host} {n:is|are} not planned; to '
@@ -95,6 +96,8 @@ def describe(plan: DrainPlan) -> str:
 
 def _lines(plan: DrainPlan) -> Iterator[str]:
     number = 0
+    #: What hosts say -> of which guest they have said it first.
+    told: dict[str, str] = {}
     for host in plan.hosts:
         steps = [step for step in plan.steps if step.guest.host == host]
         if steps:
@@ -111,8 +114,12 @@ def _lines(plan: DrainPlan) -> Iterator[str]:
             found = step.guest.verdicts
             # Without verdicts there is no other host at all.
             if step.code is DrainCode.NO_HOST and found and found.verdicts:
-                told = explain(Feasibility(found)).operator()
-                yield from (f'     {line}' for line in told.splitlines())
+                text = explain(Feasibility(found)).of_hosts().operator()
+                if text in told:
+                    text = _AS_ABOVE.format(who=told[text])
+                else:
+                    told[text] = _who(step)
+                yield from (f'     {line}' for line in text.splitlines())
             yield from (f'     {line}' for line in commands(plan, step))
         if others := plan.others.get(host):
             yield '  ' + _OTHERS.format(

@@ -11,7 +11,7 @@ from sev_scheduling.hosts.drain import (
     Step,
     Unknown,
 )
-from sev_scheduling.hosts.host import Host
+from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.models import registered_models
 from sev_scheduling.request.request import EncryptionRequest
@@ -171,6 +171,34 @@ def test_a_guest_without_a_host_has_every_hosts_answer():
     text = drain.describe(plan(one, outcome=Outcome.NONE))
 
     assert '     0 of 1 host' in text
+
+
+@pytest.mark.parametrize('uuid', [UUID, None])
+def test_guests_without_a_host_have_its_answer_once_and_stay_as_they_are(uuid):
+    model = registered_models()['amd-sev']
+    request = EncryptionRequest(encrypted=True, models=(model,), server=uuid)
+    pools = {'amd-sev': SlotPool(total=1)}
+    lacking = [
+        Host(name='new', pools=pools, machine_types={'x86_64': 'pc'}),
+        Host(
+            name='other',
+            pools=pools,
+            machine_types={'x86_64': 'pc'},
+            ram_allocation_ratio=2.0,
+        ),
+    ]
+    result = filter_hosts(request, lacking)
+    steps = [
+        step(DrainCode.NO_HOST, verdicts=result, instance=name, name=name)
+        for name in ('a', 'b')
+    ]
+
+    text = drain.describe(plan(*steps, outcome=Outcome.NONE))
+
+    assert text.count('0 of 2 hosts') == 1
+    assert text.count('The hosts say the same as of a (a).') == 1
+    assert 'of every such host' in text
+    assert 'image' not in text
 
 
 def test_a_guest_without_any_other_host_has_no_answers():
