@@ -33,7 +33,7 @@ from sev_scheduling.explain.values import (
     sentence,
 )
 from sev_scheduling.hosts.verdict import FilterResult
-from sev_scheduling.problems import Problem, merge
+from sev_scheduling.problems import Problem, Target, merge
 from sev_scheduling.rules.validation import Validation
 from sev_scheduling.text import printable
 
@@ -106,6 +106,11 @@ class Explanation:
             for step in part.tenant_steps()
         ]
         return tuple(dict.fromkeys(s.command for s in steps if s.command))
+
+    @property
+    def targets(self) -> frozenset[Target]:
+        """What its views offer to change."""
+        return frozenset().union(*(one.targets for one in self.reasons))
 
     def adding(self, problem: Problem) -> Explanation:
         """Return the same with one more problem, as the last reason."""

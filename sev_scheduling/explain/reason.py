@@ -42,7 +42,7 @@ from sev_scheduling.explain.values import (
     verdict_values,
 )
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
-from sev_scheduling.problems import Fix, Problem, advice, message
+from sev_scheduling.problems import Fix, Problem, Target, advice, message
 from sev_scheduling.text import printable
 
 #: Bytes that a name may take in a fault where room is short.
@@ -292,6 +292,17 @@ class Reason:
             else catalogue.placement.REST
         )
         yield Step(template.format_map(values)).joined()
+
+    @property
+    def targets(self) -> frozenset[Target]:
+        """What is to be changed of a guest, all ways taken together."""
+        own = {
+            way.target
+            for fix in (*self.changes, *self.partial)
+            for way in (fix, *fix.alternatives)
+            if way.target is not None
+        }
+        return frozenset(own).union(*(r.targets for r in self.further))
 
     @property
     def _wait(self) -> tuple[Step, ...]:

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from sev_scheduling.diagnosis import Matter
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.explanation import Explanation
+from sev_scheduling.problems import Target
 from sev_scheduling.request.server import ServerView, Unknown
 from sev_scheduling.text import one_line, printable
+
+#: What nova copies into a server when it is created.
+_COPIED = frozenset({Target.FLAVOR, Target.IMAGE, Target.VOLUME})
+
+#: Of a server whose properties nova-manage sets.
+_SETTABLE = frozenset({'SHUTOFF', 'SHELVED', 'SHELVED_OFFLOADED'})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +91,10 @@ class ServerExplanation:
         for one in self.unknown:
             yield catalogue.server.UNKNOWN[one]
         yield about
-        if self.matter is Matter.REQUEST and not self.changed:
+        targets = self.about.targets
+        if not self.changed and (
+            self.matter is Matter.REQUEST or targets & _COPIED
+        ):
             yield catalogue.server.SERVER_COPIES
+        if Target.SERVER in targets and self.server.status not in _SETTABLE:
+            yield catalogue.server.SERVER_RUNS

@@ -41,6 +41,11 @@ SERVER_COPIES = (
     'delete it and create it again.'
 )
 
+SERVER_RUNS = (
+    'nova-manage sets the properties of a server only while that is SHUTOFF, '
+    'SHELVED or SHELVED_OFFLOADED.'
+)
+
 #: What is not known of a server, and what was taken in its place.
 UNKNOWN: Mapping[Unknown, str] = {
     Unknown.EXTRA_SPECS: 'Not known: the extra specs that the server keeps; '

@@ -6,6 +6,10 @@ from sev_scheduling import explain, validate
 from sev_scheduling.diagnosis import Matter
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.server import FailedAction, ServerExplanation
+from sev_scheduling.hosts.host import Host, SlotPool
+from sev_scheduling.hosts.hostfilter import filter_hosts
+from sev_scheduling.models import registered_models
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.server import ServerView, Unknown
 from tests.unit.factories import encrypted
 
@@ -65,6 +69,48 @@ def test_what_is_right_by_now_is_no_more_to_be_changed():
 
     assert catalogue.server.SERVER_CHANGED in text
     assert catalogue.server.SERVER_COPIES not in text
+
+
+def with_pc(uuid=None):
+    """Return what is said where a host defaults to machine type pc."""
+    model = registered_models()['amd-sev']
+    request = EncryptionRequest(encrypted=True, models=(model,), server=uuid)
+    host = Host(
+        name='a',
+        pools={'amd-sev': SlotPool(total=1)},
+        machine_types={'x86_64': 'pc'},
+    )
+    return explain(filter_hosts(request, [host]))
+
+
+@pytest.mark.parametrize(
+    ('uuid', 'status', 'line'),
+    [
+        # It is on no host: what is right today counts for a new one.
+        (None, 'ERROR', 'SERVER_COPIES'),
+        ('cafe', 'ACTIVE', 'SERVER_RUNS'),
+        ('cafe', 'ERROR', 'SERVER_RUNS'),
+        ('cafe', 'SHUTOFF', None),
+        ('cafe', 'SHELVED_OFFLOADED', None),
+    ],
+)
+@pytest.mark.parametrize('view', ['operator', 'tenant'])
+def test_a_change_that_hosts_ask_for_says_how_it_reaches_the_server(
+    uuid, status, line, view
+):
+    found = ServerExplanation(
+        server=dataclasses.replace(SERVER, status=status),
+        about=with_pc(uuid),
+        matter=Matter.HOSTS,
+    )
+
+    text = getattr(found, view)()
+
+    assert [
+        name
+        for name in ('SERVER_COPIES', 'SERVER_RUNS')
+        if getattr(catalogue.server, name) in text
+    ] == [line] * bool(line)
 
 
 def test_recorded_machine_type_and_what_is_unknown_are_told():
