@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
@@ -328,6 +329,14 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'demanded': _properties(
             request,
             *(c for c in diagnosis.constraints if is_demanded(request, c)),
+        ),
+        'demanding': ' or '.join(
+            model.name
+            for model in request.models
+            if any(
+                is_demanded(replace(request, models=(model,)), constraint)
+                for constraint in diagnosis.constraints
+            )
         ),
         **_offers(request, diagnosis.offered),
         **_asked_beside(diagnosis),

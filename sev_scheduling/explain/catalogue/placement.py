@@ -104,8 +104,8 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} supports {properties}.',
     ),
     (Cause.TRAIT, 'demanded'): Row(
-        '{names}; {model} needs {demanded}',
-        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        '{names}; {demanding} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {demanding} needs.',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.HOST_TRAIT, ''): Row(
@@ -126,8 +126,8 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} supports {properties}.',
     ),
     (Cause.HOST_TRAIT, 'demanded'): Row(
-        '{names}; {model} needs {demanded}',
-        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        '{names}; {demanding} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {demanding} needs.',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.MACHINE_TYPE, ''): Row(
@@ -187,8 +187,8 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No host meets these: {tenant_names}.',
     ),
     (Cause.SEVERAL, 'demanded'): Row(
-        'all of: {figures}; {model} needs {demanded}',
-        tenant='No host meets these: {tenant_names}; {model} itself needs '
+        'all of: {figures}; {demanding} needs {demanded}',
+        tenant='No host meets these: {tenant_names}; {demanding} itself needs '
         '{demanded}.',
         tenant_advice=ASK_OPERATOR,
     ),

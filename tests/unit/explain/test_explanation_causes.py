@@ -12,6 +12,7 @@ from sev_scheduling import (
     parse,
 )
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
+from sev_scheduling.models import registered_models
 from sev_scheduling.request.groups import RequestGroup
 from tests.unit.factories import ON, encrypted, flavor, plain
 
@@ -430,6 +431,31 @@ def test_the_volume_that_leaves_it_open_can_name_it():
     assert f'\n        {command}\n' in text.operator()
     traits = open_machine_type(GOLD, cause=Cause.TRAIT, request=request)
     assert 'in the flavor or the volume.' in traits.tenant()
+
+
+@pytest.mark.parametrize(
+    ('names', 'demanding'),
+    [
+        (['amd-sev-snp'], 'amd-sev-snp'),
+        (['amd-sev-snp', 'amd-sev-es'], 'amd-sev-snp'),
+        (['amd-sev-es', 'amd-sev-snp'], 'amd-sev-snp'),
+        (['amd-sev-snp', 'intel-tdx'], 'amd-sev-snp or intel-tdx'),
+    ],
+)
+def test_only_models_that_need_a_property_are_said_to_need_it(
+    names, demanding
+):
+    request = replace(
+        encrypted({}, {'hw_firmware_stateless': 'true'}),
+        models=tuple(registered_models()[name] for name in names),
+    )
+    found = reason(Cause.TRAIT, STATELESS, request=request)
+
+    assert f'; {demanding} needs property hw_firmware' in found.text
+    assert f', which {demanding} needs.' in found.tenant_text
+    several = reason(Cause.SEVERAL, STATELESS, VCPU, request=request)
+    assert f'; {demanding} needs property' in several.text
+    assert f'; {demanding} itself needs ' in several.tenant_text
 
 
 def test_a_host_out_of_service_is_still_the_operators_affair():
