@@ -42,7 +42,15 @@ ORDER = {
     'sev_scheduling.diagnosis': ['facts', 'remedies'],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page', 'reason'),
-        *('explanation', 'entry', 'capacity', 'server', 'checks', 'drain'),
+        *(
+            'feasibility',
+            'explanation',
+            'entry',
+            'capacity',
+            'server',
+            'checks',
+            'drain',
+        ),
     ],
     'sev_scheduling.explain.catalogue': [
         *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),

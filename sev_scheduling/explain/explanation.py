@@ -16,15 +16,14 @@ from sev_scheduling.diagnosis import (
     Feasibility,
 )
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.fixes import Cells, brief, cells
-from sev_scheduling.explain.reason import (
-    Reason,
+from sev_scheduling.explain.feasibility import (
     answers_for_tenants,
-    diagnosis_reason,
     feasibility_reasons,
     host_reasons,
     rejected,
 )
+from sev_scheduling.explain.fixes import Cells, brief, cells
+from sev_scheduling.explain.reason import Reason, diagnosis_reason
 from sev_scheduling.explain.request_page import RequestPage, commands
 from sev_scheduling.explain.values import (
     Count,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,6 @@ from sev_scheduling.diagnosis import (
     Cause,
     Constraint,
     Diagnosis,
-    Feasibility,
     HostAnswer,
     Shortfall,
 )
@@ -33,15 +32,17 @@ from sev_scheduling.explain.fixes import (
 from sev_scheduling.explain.values import (
     Count,
     Values,
+    but_for,
     cause_case,
     cause_values,
+    hosts_of,
     problem_values,
     rest_values,
     sentence,
     verdict_case,
     verdict_values,
 )
-from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
+from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.problems import Fix, Problem, Target, advice, message
 from sev_scheduling.text import printable
 
@@ -63,18 +64,8 @@ _PASSING = frozenset(
     }
 )
 
-#: Of hosts that are rejected so, a tenant is told only where there are no
-#: others.
-_OF_OPERATORS = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
-
-
 #: What hosts do not offer whatever else is changed of a request.
 _NOT_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.EXCLUDED_BY_MODEL})
-
-#: What a tenant can change, or wait for, beside a cause that is confirmed.
-_OF_TENANTS = frozenset(
-    {VerdictCode.MACHINE_TYPE_NOT_Q35, VerdictCode.NO_FREE_SLOT}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +153,8 @@ class Reason:
             return catalogue.placement.FAILS.format(
                 what=text, n=Count(self.hosts)
             )
-        text = _but_for(self.finding, values, text, self.beside_others)
-        count = _hosts_of(self.finding)
+        text = but_for(self.finding, values, text, self.beside_others)
+        count = hosts_of(self.finding)
         return f'{count} {text}' if count and not self.hosts else text
 
     @property
@@ -197,7 +188,7 @@ class Reason:
         """What else is against some of its hosts, the largest group first."""
         if self.is_diagnosed:
             return ()
-        found = _grouped(
+        found = grouped(
             each
             for answer in self.answers
             for n, each in enumerate(answer.each())
@@ -412,36 +403,7 @@ def _shortened(name: str | None) -> str | None:
     return data.decode(errors='ignore') + '…'
 
 
-def host_reasons(
-    answers: Iterable[HostAnswer],
-    told: Collection[HostAnswer],
-    *,
-    fit: bool = False,
-) -> tuple[Reason, ...]:
-    """Group hosts by why they will not do, the largest group first.
-
-    :param answers: of hosts that are rejected, or that fit and are not
-        offered
-    :param told: of the hosts that a tenant reads of
-    :param fit: there are hosts that fit, so that no other model is proposed
-    """
-    known = frozenset(map(id, told))
-    reasons = []
-    for reason in _grouped(answers, of_some=fit):
-        of_tenants = [a for a in reason.answers if id(a) in known]
-        nearest = min(of_tenants, key=lambda a: len(a.faults), default=None)
-        reasons.append(
-            replace(reason, for_tenant=bool(of_tenants), nearest=nearest)
-        )
-    return tuple(reasons)
-
-
-def rejected(result: FilterResult) -> tuple[HostAnswer, ...]:
-    """Return what is against the hosts that are rejected."""
-    return tuple(map(HostAnswer, result.rejected))
-
-
-def _grouped(
+def grouped(
     answers: Iterable[HostAnswer], *, of_some: bool = False
 ) -> tuple[Reason, ...]:
     """Group hosts by why they will not do, the largest group first."""
@@ -455,7 +417,7 @@ def _grouped(
 
 def _grouped_alone(answers: Iterable[HostAnswer]) -> Iterator[Reason]:
     for answer in answers:
-        yield from _grouped([answer])
+        yield from grouped([answer])
 
 
 def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> Reason:
@@ -511,95 +473,6 @@ def _lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
     )
 
 
-def answers_for_tenants(
-    answers: Sequence[HostAnswer],
-) -> tuple[HostAnswer, ...]:
-    """Return the answers that help a tenant, where no host fits.
-
-    Not those of hosts that have all against them that another has, and more.
-    """
-    codes = {answer.verdict.code for answer in answers}
-    left_out = _OF_OPERATORS
-    if codes <= _OF_OPERATORS:
-        left_out = _OF_OPERATORS & (
-            {VerdictCode.NO_POOL} if len(codes) > 1 else set()
-        )
-    return _nearest([a for a in answers if a.verdict.code not in left_out])
-
-
-def _nearest(answers: Sequence[HostAnswer]) -> tuple[HostAnswer, ...]:
-    sets = {answer.faults for answer in answers}
-    least = {one for one in sets if not any(other < one for other in sets)}
-    return tuple(answer for answer in answers if answer.faults in least)
-
-
-def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
-    """Return why not, every host counted once; a confirmed cause leads.
-
-    A tenant is not told what it outweighs: what could be changed, or waited
-    for, on hosts that lack something else as well.
-    """
-    diagnosis = found.diagnosis
-    confirmed = diagnosis is not None and diagnosis.confirmed
-    answers = found.answers
-    counted = {id(verdict) for verdict in found.but_for}
-    left = [a for a in answers if id(a.verdict) not in counted]
-    # To set the machine type is all that it takes.
-    ready = [
-        answer
-        for answer in answers
-        if found.suitable is not None
-        and answer.faults == {VerdictCode.MACHINE_TYPE_NOT_Q35}
-    ]
-    told: Sequence[HostAnswer] = ()
-    if found.fit:
-        pass
-    elif not confirmed:
-        told = _for_tenant(found, answers)
-    elif ready:
-        told = ready
-    else:
-        told = [a for a in _nearest(left) if _helps(found, a)]
-    others = host_reasons(left, told, fit=bool(found.fit))
-    if found.too_many is not None:
-        return (diagnosis_reason(found.too_many), *others)
-    if diagnosis is None or diagnosis.cause is Cause.NONE:
-        return others
-    reason = replace(
-        diagnosis_reason(diagnosis),
-        hosts=len(counted),
-        for_tenant=not (confirmed and ready),
-        beside_others=bool(counted),
-        answers=tuple(a for a in answers if id(a.verdict) in counted),
-    )
-    return (reason, *others) if confirmed else (*others, reason)
-
-
-def _for_tenant(
-    found: Feasibility, answers: Sequence[HostAnswer]
-) -> tuple[HostAnswer, ...]:
-    """Return what a tenant reads of hosts, beside no confirmed cause."""
-    diagnosis = found.diagnosis
-    if diagnosis is not None and diagnosis.cause is not Cause.NONE:
-        answers = [a for a in answers if not a.verdict.fits]
-    told = answers_for_tenants(answers)
-    # What keeps off hosts that would do is told, and not what others lack.
-    helping = [
-        a
-        for a in told
-        if found.suits(a.verdict) and not a.unmet and not a.verdict.fits
-    ]
-    return _nearest(helping or told)
-
-
-def _helps(found: Feasibility, answer: HostAnswer) -> bool:
-    """Whether it helps a tenant beside a cause that is confirmed."""
-    verdict = answer.verdict
-    if found.suitable is None:
-        return verdict.code in _OF_TENANTS
-    return answer.faults == {VerdictCode.NO_FREE_SLOT}
-
-
 def _group(answer: HostAnswer) -> tuple[Any, ...]:
     """Return what answers of one group share, in the order of judgement."""
     verdict = answer.verdict
@@ -620,52 +493,12 @@ def diagnosis_reason(diagnosis: Diagnosis) -> Reason:
     return Reason(
         diagnosis.cause,
         diagnosis,
-        _hosts_of(diagnosis) or 0,
+        hosts_of(diagnosis) or 0,
         changes=found.changes,
         of_hosts=found.of_hosts,
         partial=found.partial,
         rest=found.rest,
     )
-
-
-#: Causes that are about Placement as a whole, not about hosts that would do
-#: but for one thing.
-_WHOLE = (
-    Cause.NO_MODEL,
-    Cause.SLOTS_USED,
-    Cause.GUESTS,
-    Cause.UNCLEAR,
-    Cause.UNKNOWN,
-)
-
-
-def _hosts_of(diagnosis: Diagnosis) -> int | None:
-    """Return the number of hosts that a diagnosis is about."""
-    if diagnosis.cause in (Cause.NO_MODEL, Cause.GUESTS):
-        return None
-    if diagnosis.cause is Cause.SLOTS_USED:
-        return diagnosis.hosts_with_model
-    if diagnosis.cause is Cause.UNCLEAR:
-        return diagnosis.hosts_with_free_slot
-    total = cause_values(diagnosis)['total']
-    close = diagnosis.hosts_but_for
-    return total if close is None or not total else close
-
-
-def _but_for(
-    diagnosis: Diagnosis, values: Values, what: str, beside_others: bool
-) -> str:
-    if diagnosis.cause in _WHOLE:
-        return what
-    if beside_others:
-        return catalogue.placement.THESE_BUT_FOR.format(what=what)
-    known = diagnosis.hosts_but_for is not None and values['total']
-    template = (
-        catalogue.placement.BUT_FOR
-        if known
-        else catalogue.placement.SOME_BUT_FOR
-    )
-    return template.format_map({**values, 'what': what})
 
 
 def problem_text(problem: Problem) -> str:

@@ -403,3 +403,47 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
             template = f'{template} {catalogue.placement.ASKED_BY}'
         figures.append(template.format(**values))
     return figures
+
+
+#: Causes that are about Placement as a whole, not about hosts that would do
+#: but for one thing.
+_WHOLE = (
+    Cause.NO_MODEL,
+    Cause.SLOTS_USED,
+    Cause.GUESTS,
+    Cause.UNCLEAR,
+    Cause.UNKNOWN,
+)
+
+
+def hosts_of(diagnosis: Diagnosis) -> int | None:
+    """Return the number of hosts that a diagnosis is about."""
+    if diagnosis.cause in (Cause.NO_MODEL, Cause.GUESTS):
+        return None
+    if diagnosis.cause is Cause.SLOTS_USED:
+        return diagnosis.hosts_with_model
+    if diagnosis.cause is Cause.UNCLEAR:
+        return diagnosis.hosts_with_free_slot
+    total = cause_values(diagnosis)['total']
+    close = diagnosis.hosts_but_for
+    return total if close is None or not total else close
+
+
+def but_for(
+    diagnosis: Diagnosis, values: Values, what: str, beside_others: bool
+) -> str:
+    """Return that hosts would do but for something.
+
+    :param beside_others: these hosts have been counted before
+    """
+    if diagnosis.cause in _WHOLE:
+        return what
+    if beside_others:
+        return catalogue.placement.THESE_BUT_FOR.format(what=what)
+    known = diagnosis.hosts_but_for is not None and values['total']
+    template = (
+        catalogue.placement.BUT_FOR
+        if known
+        else catalogue.placement.SOME_BUT_FOR
+    )
+    return template.format_map({**values, 'what': what})

@@ -192,6 +192,7 @@ TESTED_ELSEWHERE = {
     'cli.openstack.services': 'unit/cli/openstack/test_cloud.py',
     'cli.options.node': 'unit/cli/commands/test_node.py',
     'explain.catalogue': 'unit/explain/test_catalogue.py',
+    'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',

@@ -1,0 +1,137 @@
+"""Why not: the reasons of an answer, and which of them a tenant reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from sev_scheduling.diagnosis import Cause, Feasibility, HostAnswer
+from sev_scheduling.explain.reason import Reason, diagnosis_reason, grouped
+from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
+
+#: Of hosts that are rejected so, a tenant is told only where there are no
+#: others.
+_OF_OPERATORS = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
+
+#: What a tenant can change, or wait for, beside a cause that is confirmed.
+_OF_TENANTS = frozenset(
+    {VerdictCode.MACHINE_TYPE_NOT_Q35, VerdictCode.NO_FREE_SLOT}
+)
+
+
+def host_reasons(
+    answers: Iterable[HostAnswer],
+    told: Collection[HostAnswer],
+    *,
+    fit: bool = False,
+) -> tuple[Reason, ...]:
+    """Group hosts by why they will not do, the largest group first.
+
+    :param answers: of hosts that are rejected, or that fit and are not
+        offered
+    :param told: of the hosts that a tenant reads of
+    :param fit: there are hosts that fit, so that no other model is proposed
+    """
+    known = frozenset(map(id, told))
+    reasons = []
+    for reason in grouped(answers, of_some=fit):
+        of_tenants = [a for a in reason.answers if id(a) in known]
+        nearest = min(of_tenants, key=lambda a: len(a.faults), default=None)
+        reasons.append(
+            replace(reason, for_tenant=bool(of_tenants), nearest=nearest)
+        )
+    return tuple(reasons)
+
+
+def rejected(result: FilterResult) -> tuple[HostAnswer, ...]:
+    """Return what is against the hosts that are rejected."""
+    return tuple(map(HostAnswer, result.rejected))
+
+
+def answers_for_tenants(
+    answers: Sequence[HostAnswer],
+) -> tuple[HostAnswer, ...]:
+    """Return the answers that help a tenant, where no host fits.
+
+    Not those of hosts that have all against them that another has, and more.
+    """
+    codes = {answer.verdict.code for answer in answers}
+    left_out = _OF_OPERATORS
+    if codes <= _OF_OPERATORS:
+        left_out = _OF_OPERATORS & (
+            {VerdictCode.NO_POOL} if len(codes) > 1 else set()
+        )
+    return _nearest([a for a in answers if a.verdict.code not in left_out])
+
+
+def _nearest(answers: Sequence[HostAnswer]) -> tuple[HostAnswer, ...]:
+    sets = {answer.faults for answer in answers}
+    least = {one for one in sets if not any(other < one for other in sets)}
+    return tuple(answer for answer in answers if answer.faults in least)
+
+
+def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
+    """Return why not, every host counted once; a confirmed cause leads.
+
+    A tenant is not told what it outweighs: what could be changed, or waited
+    for, on hosts that lack something else as well.
+    """
+    diagnosis = found.diagnosis
+    confirmed = diagnosis is not None and diagnosis.confirmed
+    answers = found.answers
+    counted = {id(verdict) for verdict in found.but_for}
+    left = [a for a in answers if id(a.verdict) not in counted]
+    # To set the machine type is all that it takes.
+    ready = [
+        answer
+        for answer in answers
+        if found.suitable is not None
+        and answer.faults == {VerdictCode.MACHINE_TYPE_NOT_Q35}
+    ]
+    told: Sequence[HostAnswer] = ()
+    if found.fit:
+        pass
+    elif not confirmed:
+        told = _for_tenant(found, answers)
+    elif ready:
+        told = ready
+    else:
+        told = [a for a in _nearest(left) if _helps(found, a)]
+    others = host_reasons(left, told, fit=bool(found.fit))
+    if found.too_many is not None:
+        return (diagnosis_reason(found.too_many), *others)
+    if diagnosis is None or diagnosis.cause is Cause.NONE:
+        return others
+    reason = replace(
+        diagnosis_reason(diagnosis),
+        hosts=len(counted),
+        for_tenant=not (confirmed and ready),
+        beside_others=bool(counted),
+        answers=tuple(a for a in answers if id(a.verdict) in counted),
+    )
+    return (reason, *others) if confirmed else (*others, reason)
+
+
+def _for_tenant(
+    found: Feasibility, answers: Sequence[HostAnswer]
+) -> tuple[HostAnswer, ...]:
+    """Return what a tenant reads of hosts, beside no confirmed cause."""
+    diagnosis = found.diagnosis
+    if diagnosis is not None and diagnosis.cause is not Cause.NONE:
+        answers = [a for a in answers if not a.verdict.fits]
+    told = answers_for_tenants(answers)
+    # What keeps off hosts that would do is told, and not what others lack.
+    helping = [
+        a
+        for a in told
+        if found.suits(a.verdict) and not a.unmet and not a.verdict.fits
+    ]
+    return _nearest(helping or told)
+
+
+def _helps(found: Feasibility, answer: HostAnswer) -> bool:
+    """Whether it helps a tenant beside a cause that is confirmed."""
+    verdict = answer.verdict
+    if found.suitable is None:
+        return verdict.code in _OF_TENANTS
+    return answer.faults == {VerdictCode.NO_FREE_SLOT}
