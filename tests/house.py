@@ -28,7 +28,7 @@ ORDER = {
         *('sources', 'spelling', 'features', 'groups', 'request', 'server'),
     ],
     'sev_scheduling.rules': [
-        *('rule', 'encryption', 'image', 'resources'),
+        *('rule', 'changes', 'encryption', 'image', 'resources'),
         *('validation', 'actions'),
     ],
     'sev_scheduling.audit': [

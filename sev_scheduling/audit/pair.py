@@ -13,7 +13,6 @@ from sev_scheduling.audit.audit import (
     read_images,
 )
 from sev_scheduling.audit.results import WORST, AuditFix, Item, Plan
-from sev_scheduling.audit.side import changed
 from sev_scheduling.audit.trial import (
     Accept,
     Trial,
@@ -24,6 +23,7 @@ from sev_scheduling.audit.trial import (
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.problems import Fix, Problem, Severity, Target, merge
 from sev_scheduling.request.sources import FlavorView, ImageView
+from sev_scheduling.rules.changes import changed
 from sev_scheduling.rules.validation import Validation
 from sev_scheduling.text import quoted
 

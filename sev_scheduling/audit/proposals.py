@@ -33,8 +33,9 @@ from dataclasses import dataclass, replace
 
 from sev_scheduling.audit.classes import Other, View
 from sev_scheduling.audit.results import AuditFix
-from sev_scheduling.audit.side import Offer, Side, changed
+from sev_scheduling.audit.side import Offer, Side
 from sev_scheduling.problems import Caveat, Fix, merge
+from sev_scheduling.rules.changes import changed
 
 
 @dataclass(frozen=True, slots=True)

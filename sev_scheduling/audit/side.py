@@ -6,7 +6,6 @@ import functools
 from collections import Counter
 from collections.abc import (
     Callable,
-    Collection,
     Container,
     Iterable,
     Iterator,
@@ -421,29 +420,3 @@ def properties_of(view: FlavorView | ImageView) -> Mapping[str, str]:
     if isinstance(view, FlavorView):
         return view.extra_specs
     return {**view.unread, **view.properties}
-
-
-def changed(view: View, fixes: Collection[Fix]) -> View:
-    """Return a flavor or an image as fixes leave it."""
-    if isinstance(view, FlavorView):
-        return replace(view, extra_specs=_held(view.extra_specs, fixes))
-    return replace(
-        view,
-        properties=_held(view.properties, fixes),
-        unread={
-            key: value
-            for key, value in view.unread.items()
-            if not any(key in fix.unset for fix in fixes)
-        },
-    )
-
-
-def _held(
-    before: Mapping[str, str], fixes: Iterable[Fix]
-) -> Mapping[str, str]:
-    held = dict(before)
-    for fix in fixes:
-        held.update(fix.set)
-        for key in fix.unset:
-            held.pop(key, None)
-    return held

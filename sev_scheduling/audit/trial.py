@@ -9,8 +9,9 @@ from typing import Any, Generic
 from sev_scheduling.audit.audit import Entry
 from sev_scheduling.audit.classes import View
 from sev_scheduling.audit.results import AuditFix, Item
-from sev_scheduling.audit.side import changed, properties_of
+from sev_scheduling.audit.side import properties_of
 from sev_scheduling.problems import Caveat, Fix, merge
+from sev_scheduling.rules.changes import changed
 
 #: Answers what is known of a flavor, image or volume: the choices that are
 #: made, and '' where the caveats of its other fixes are true.

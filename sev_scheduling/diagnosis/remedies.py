@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sev_scheduling.audit.side import changed
 from sev_scheduling.diagnosis.facts import Cause, Constraint, Diagnosis
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
@@ -31,6 +30,7 @@ from sev_scheduling.request.request import (
     EncryptionRequest,
     combine,
 )
+from sev_scheduling.rules.changes import changed
 from sev_scheduling.rules.image import host_machine_type
 from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset
 from sev_scheduling.rules.validation import Validation, validate

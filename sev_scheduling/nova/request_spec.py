@@ -162,9 +162,7 @@ class SpecReading:
                 contents.validate = functools.partial(
                     self._validate, self._flavor, spec, options
                 )
-                self._decision = _decide(
-                    contents, *self._beside(spec, options)
-                )
+                self._decision = _decide(contents, self._beside(spec, options))
         return self._decision
 
     def _start(self, raw: str | None) -> None:
@@ -187,7 +185,7 @@ class SpecReading:
         contents = _contents(flavor, self._image, named=True)
         contents.flavor, contents.image = flavor, self._image
         contents.decision = decision
-        return _validate(contents, *self._beside(spec, options))
+        return _validate(contents, self._beside(spec, options))
 
     def _beside(self, spec: Any, options: Options) -> Beside:
         """Return what a validation depends on beside flavor and image."""
@@ -340,13 +338,7 @@ def _contents(flavor: Any, image: Any, named: bool) -> _Contents:
 
 
 @functools.lru_cache(maxsize=256)
-def _decide(
-    contents: _Contents,
-    boot_from_volume: bool,
-    devices: tuple[str, ...],
-    raw: str | None,
-    as_warnings: tuple[Code, ...],
-) -> Validation:
+def _decide(contents: _Contents, beside: Beside) -> Validation:
     """Return the validation of the first that said this, without names."""
     assert contents.validate is not None
     found = contents.validate()
@@ -356,13 +348,8 @@ def _decide(
 
 
 @functools.lru_cache(maxsize=256)
-def _validate(
-    contents: _Contents,
-    boot_from_volume: bool,
-    devices: tuple[str, ...],
-    raw: str | None,
-    as_warnings: tuple[Code, ...],
-) -> Validation:
+def _validate(contents: _Contents, beside: Beside) -> Validation:
+    boot_from_volume, devices, raw, as_warnings = beside
     flavor = flavor_view(contents.flavor)
     image = image_view(contents.image) if contents.image else ImageView()
     decision = contents.decision
