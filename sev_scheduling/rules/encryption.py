@@ -249,11 +249,18 @@ def _misspelt_key(request: EncryptionRequest) -> Problems:
             value = nearest_model(value) or DEFAULT_MODEL
             more = {'values': (value,), 'caveats': (Caveat.MODEL_WANTED,)}
         meant = request.field(key.field.source, key.meant)
+        fix = _set(request, meant, value, **more)
+        if key.meant in (FLAVOR_MODEL, IMAGE_MODEL) and any(
+            weaker_model(value, nearest_model(name) or name) == value
+            for _, name in _named_models(request)
+        ):
+            # The other one is in force; what nothing reads is not.
+            fix = unset(request, key.field)
         yield warning(
             request,
             Code.MISSPELT_KEY,
             key.field,
-            _set(request, meant, value, **more),
+            fix,
             value=key.value,
             other=meant,
         )

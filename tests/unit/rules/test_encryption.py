@@ -319,3 +319,29 @@ def test_a_misspelt_switch_has_a_condition_where_it_decides(
 
     assert problem.code == 'misspelt-key'
     assert [*map(str, problem.fix.caveats)] == caveats
+
+
+@pytest.mark.parametrize(
+    ('meant', 'other', 'fix'),
+    [
+        ('amd-sev', 'amd-sev-es', UNSET_FLAVOR + 'hw_mem_encryption_model m1'),
+        ('sev', 'amd-sev-snp', UNSET_FLAVOR + 'hw_mem_encryption_model m1'),
+        ('amd-sev', 'snp', UNSET_FLAVOR + 'hw_mem_encryption_model m1'),
+        ('amd-sev-es', 'amd-sev',
+         SET_FLAVOR + 'hw:mem_encryption_model=amd-sev-es m1'),
+        ('amd-sev-snp', 'intel-tdx',
+         SET_FLAVOR + 'hw:mem_encryption_model=amd-sev-snp m1'),
+        ('amd-sev', None, SET_FLAVOR + 'hw:mem_encryption_model=amd-sev m1'),
+    ],
+)  # fmt: skip
+def test_a_misspelt_model_that_is_weaker_than_the_other_one_is_removed(
+    meant, other, fix
+):
+    """Nothing has read it, and the other one decides."""
+    properties = {} if other is None else {'hw_mem_encryption_model': other}
+    specs = {**ON, 'hw_mem_encryption_model': meant}
+
+    found = validate(parse(flavor(specs), image({**UEFI, **properties})))
+
+    (problem,) = (one for one in found if one.code == 'misspelt-key')
+    assert problem.fix.command() == fix

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sev_scheduling import merge, parse, validate
@@ -136,6 +136,12 @@ def test_all_fixes_together_come_to_an_end(inputs):
 
 
 @given(INPUTS)
+@example(
+    (
+        {'hw:mem_encryption': 'true', 'hw_mem_encryption_model': 'amd-sev'},
+        {'hw_mem_encryption_model': 'amd-sev-es'},
+    )
+)
 def test_no_fix_asks_for_less_protection(inputs):
     """No command turns encryption off, or names a weaker model."""
     models = registered_models()
