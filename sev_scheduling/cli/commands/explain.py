@@ -190,10 +190,13 @@ def _tenant_rows(found: Feasibility) -> Iterator[Row]:
             texts = [part.tenant_text for part in parts]
             steps = [step for part in parts for step in part.tenant_steps()]
             remedy = cells([*dict.fromkeys(steps)])
+            # What the text begins with; all of it keeps the guest off.
+            first = str(parts[0].code)
+            permanent = any(part.permanent for part in parts)
             yield (
-                *(None, False, str(reason.code), reason.permanent),
+                *(None, False, first, permanent),
                 *(' '.join(texts), words(remedy.fix)),
-                _matter_of_host(reason.permanent),
+                _matter_of_host(permanent),
                 *(lines(*(p.code for p in parts)), reason.guests_fit),
                 *(lines(*remedy.caveats), words(remedy.advice)),
             )

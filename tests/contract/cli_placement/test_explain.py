@@ -257,6 +257,24 @@ def test_no_refusal_says_that_the_guest_fits(run, explain, write, image):
     assert 'MEMORY_MB' not in tenant.out
 
 
+def test_a_tenant_s_code_is_what_the_text_begins_with(run, write, image):
+    """A host defaults to pc, and its slots are taken."""
+    pool = {'amd-sev': {'total': 4, 'used': 4}}
+    entry = {
+        'name': 'a', 'vcpus': 64, 'memory_mb': 257024, 'disk_gb': 1800,
+        'machine_types': {'x86_64': 'pc'}, 'pools': pool,
+    }  # fmt: skip
+    (row,) = run(
+        *('explain', '--tenant', '-f', 'json'),
+        *('--cloud', write({'hosts': [entry]}, 'full.json')),
+        *('--flavor', large(write, 8192)),
+        *('--image', image('debian-13-uefi')),
+    ).json()
+
+    assert row['Faults'] == ['no-free-slot', 'machine-type-not-q35']
+    assert (row['Code'], row['Permanent']) == ('no-free-slot', True)
+
+
 def test_some_hosts_that_agree_may_lack_something_else(run, write, image):
     hosts = [
         host | {'name': f'{host["name"]}-{memory}', 'memory_mb': memory}
