@@ -9,6 +9,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import os_traits
+
 from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.request.groups import RequestGroup
@@ -245,6 +247,9 @@ class HostAnswer:
 #: What Placement does not offer hosts for, whatever else is asked.
 _NEVER_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
 
+#: What every request asks of hosts, as a constraint has it.
+_NOT_DISABLED = f'!{os_traits.COMPUTE_STATUS_DISABLED}'
+
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
@@ -340,6 +345,24 @@ class Feasibility:
             if v.host.uuid in roots
             and v.code in (None, VerdictCode.NO_FREE_SLOT)
         )
+
+    @property
+    def is_told_by_hosts(self) -> bool:
+        """Whether verdicts say what a confirmed diagnosis says of hosts.
+
+        That is of those that are out of service.
+        """
+        found = self.diagnosis
+        if found is None or not found.confirmed or not found.roots_but_for:
+            return False
+        disabled = {
+            v.host.uuid
+            for v in self.result.verdicts
+            if v.code is VerdictCode.HOST_DISABLED
+        }
+        return {one.name for one in found.constraints} == {
+            _NOT_DISABLED
+        } and disabled.issuperset(found.roots_but_for)
 
     @property
     def answers(self) -> tuple[HostAnswer, ...]:

@@ -107,6 +107,10 @@ class Explanation:
         return tuple(dict.fromkeys(s.command for s in steps if s.command))
 
     @property
+    def _of_operators(self) -> tuple[Reason, ...]:
+        return tuple(one for one in self.reasons if one.for_operator)
+
+    @property
     def targets(self) -> frozenset[Target]:
         """What its views offer to change."""
         return frozenset().union(*(one.targets for one in self.reasons))
@@ -126,9 +130,10 @@ class Explanation:
         """Return the view with counts, for operators, in several lines."""
         if self.page is not None:
             return self.page.view(tenant=False)
-        width = max((len(str(r.hosts)) for r in self.reasons), default=0)
+        reasons = self._of_operators
+        width = max((len(str(r.hosts)) for r in reasons), default=0)
         lines = [self.headline]
-        for reason in self.reasons:
+        for reason in reasons:
             # What is not about hosts has no count.
             count = str(reason.hosts) if reason.hosts else '-'
             lines.append(f'  {count:>{width}}  {reason.text}')
@@ -155,7 +160,7 @@ class Explanation:
         """
         if self.kind in ('empty', 'left-out') and not self.reasons:
             yield ReasonRow(None, True, self.headline, Cells(None, (), None))
-        for reason in self.reasons:
+        for reason in self._of_operators:
             text = '; '.join((reason.sentence, *reason.also))
             found = cells(reason.steps())
             yield ReasonRow(str(reason.code), reason.permanent, text, found)
@@ -357,7 +362,9 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
     A host that fits and that Placement does not offer has a reason for it.
     """
     diagnosis = found.too_many or found.diagnosis
-    if diagnosis is not None and diagnosis.cause is not Cause.NONE:
+    if found.too_many is None and found.is_told_by_hosts:
+        pass
+    elif diagnosis is not None and diagnosis.cause is not Cause.NONE:
         why = diagnosis_reason(diagnosis)
         yield _row(None, why, (why.code,), why.sentence, cells(why.steps()))
     elif found.guests_fit is not None:

@@ -106,9 +106,13 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         diagnosis_reason(diagnosis),
         hosts=len(counted),
         for_tenant=not (confirmed and ready),
+        for_operator=not found.is_told_by_hosts,
         beside_others=bool(counted),
         answers=tuple(a for a in answers if id(a.verdict) in counted),
     )
+    if not reason.for_operator:
+        disabled = VerdictCode.HOST_DISABLED
+        others = tuple(sorted(others, key=lambda one: one.code != disabled))
     return (reason, *others) if confirmed else (*others, reason)
 
 

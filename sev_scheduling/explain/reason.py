@@ -78,6 +78,7 @@ class Reason:
         that give it, or a diagnosis
     :ivar hosts: how many hosts it keeps out; 0 where it is not about hosts
     :ivar for_tenant: whether it helps a tenant
+    :ivar for_operator: whether it tells operators more than others do
     :ivar changes: what a tenant can change, all of it together
     :ivar of_hosts: what operators can do in their place
     :ivar partial: changes that solve only a part of it
@@ -96,6 +97,7 @@ class Reason:
     finding: Problem | Diagnosis | tuple[Verdict, ...]
     hosts: int = 0
     for_tenant: bool = True
+    for_operator: bool = True
     changes: tuple[Fix, ...] = ()
     of_hosts: tuple[Fix, ...] = ()
     partial: tuple[Fix, ...] = ()

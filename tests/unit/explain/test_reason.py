@@ -241,3 +241,53 @@ def test_each_host_has_a_row():
         'aggregates).',
         ('Use a flavor that asks for less.', (), None),
     )
+
+
+DISABLED = Host(
+    name='c',
+    uuid='3',
+    pools=POOL,
+    traits=frozenset({'COMPUTE_STATUS_DISABLED'}),
+)
+
+
+@pytest.mark.parametrize(
+    ('roots', 'constraints', 'codes'),
+    [
+        ({'3'}, ('!COMPUTE_STATUS_DISABLED',), ['host-disabled']),
+        # Its verdict says nothing of that.
+        (
+            {'1', '3'},
+            ('!COMPUTE_STATUS_DISABLED',),
+            ['host-trait', 'host-disabled'],
+        ),
+        (
+            {'3'},
+            ('!COMPUTE_STATUS_DISABLED', 'OWNER_NOVA'),
+            ['host-trait', 'host-disabled'],
+        ),
+        (
+            set(),
+            ('!COMPUTE_STATUS_DISABLED',),
+            ['host-trait', 'host-disabled'],
+        ),
+    ],
+)
+def test_what_hosts_out_of_service_say_is_told_once(roots, constraints, codes):
+    result = filter_hosts(encrypted(), [DISABLED])
+    diagnosis = dataclasses.replace(
+        SHORT,
+        cause=Cause.HOST_TRAIT,
+        constraints=tuple(
+            Constraint(Cause.HOST_TRAIT, name) for name in constraints
+        ),
+        hosts_but_for=1,
+        roots_but_for=frozenset(roots),
+    )
+    found = Feasibility(result, frozenset(), diagnosis, frozenset({'3'}))
+    told = explain(found)
+
+    assert [row.code for row in told.rows()] == codes
+    assert [row.code for row in host_rows(found)] == codes
+    assert ('being in service' in told.operator()) is (len(codes) > 1)
+    assert 'in service' in told.tenant()
