@@ -161,9 +161,10 @@ class Explanation:
         if self.kind in ('empty', 'left-out') and not self.reasons:
             yield ReasonRow(None, True, self.headline, Cells(None, (), None))
         for reason in self._of_operators:
-            text = '; '.join((reason.sentence, *reason.also))
             found = cells(reason.steps())
-            yield ReasonRow(str(reason.code), reason.permanent, text, found)
+            yield ReasonRow(
+                str(reason.code), reason.permanent, reason.sentence, found
+            )
 
     def fault(self, limit: int = FAULT_BYTES) -> str:
         """Return the tenant's view on one line of at most so many bytes.

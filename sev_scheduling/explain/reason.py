@@ -161,14 +161,18 @@ class Reason:
 
     @property
     def sentence(self) -> str:
-        """The same in a sentence that says how many hosts."""
+        """The same in a sentence that says how many hosts.
+
+        It ends with what else is against these.
+        """
         if isinstance(self.finding, Problem):
             return self.finding.message
         if isinstance(self.finding, Diagnosis) and not self.finding.partial:
             alone = replace(self, hosts=0, beside_others=False)
             return f'{sentence(alone.text)}.'
+        text = '; '.join((self.text, *self.also))
         return catalogue.hosts.GROUP.format(
-            count=self.hosts, n=Count(self.hosts), text=self.text
+            count=self.hosts, n=Count(self.hosts), text=text
         )
 
     @property

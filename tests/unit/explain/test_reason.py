@@ -291,3 +291,19 @@ def test_what_hosts_out_of_service_say_is_told_once(roots, constraints, codes):
     assert [row.code for row in host_rows(found)] == codes
     assert ('being in service' in told.operator()) is (len(codes) > 1)
     assert 'in service' in told.tenant()
+
+
+def test_what_else_is_against_hosts_is_in_their_sentence():
+    twice = {'ram_allocation_ratio': 2.0}
+    hosts = [
+        Host(name='a', pools=FULL, **twice),
+        Host(name='b', pools=POOL, **twice),
+        dataclasses.replace(DISABLED, pools=FULL),
+    ]
+    told = explain(filter_hosts(encrypted(), hosts))
+
+    assert [row.text for row in told.rows()] == [
+        '2 hosts overcommit memory (ram_allocation_ratio 2); amd-sev pins '
+        'it; 1 of them also has no free amd-sev slot (15 of 15 in use).',
+        '1 host is disabled; also has no free amd-sev slot (15 of 15 in use).',
+    ]
