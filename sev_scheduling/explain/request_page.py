@@ -116,9 +116,11 @@ class RequestPage:
             kind = 'warnings'
             if errors:
                 kind = 'not-ready' if self._requesters() else 'unusable'
-            header = catalogue.request.OWNERS[kind].format(owner=name)
-            lines = [f'{_INDENT}{_line(problem)}' for problem in problems]
-            sections.append([sentence(header), *dict.fromkeys(lines)])
+            lines = dict.fromkeys(f'{_INDENT}{_line(one)}' for one in problems)
+            header = catalogue.request.OWNERS[kind].format(
+                owner=name, n=Count(len(lines))
+            )
+            sections.append([sentence(header), *lines])
         return sections or [[]]
 
     def _owner(self, field: Field) -> str:
@@ -247,6 +249,7 @@ class AuditPage:
             flavors=f'{found.flavors:,}',
             images=f'{found.images:,}',
             pairs=f'{found.pairs:,}',
+            n=Count(found.pairs),
             never=f'{found.count(severity=Severity.ERROR):,}',
         )
 
@@ -359,5 +362,6 @@ def command_lines(fix: AuditFix) -> Iterator[str]:
     )
     for change in fix.changes:
         only_if = condition(change)
-        yield f'{_INDENT}{sentence(only_if) + ", " if only_if else ""}{what}:'
+        text = f'{only_if}, {what}' if only_if else what
+        yield f'{_INDENT}{sentence(text)}:'
         yield f'{_INDENT * 2}{change.command()}'

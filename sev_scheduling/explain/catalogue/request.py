@@ -207,7 +207,7 @@ NO_PROBLEMS = 'Nothing is against encryption.'
 OWNERS: Mapping[str, str] = {
     'not-ready': '{owner} is not ready for it:',
     'unusable': '{owner} cannot be used as it is:',
-    'warnings': '{owner} has a warning:',
+    'warnings': '{owner} has {n:a warning|warnings}:',
 }
 
 OWNER_OF: Mapping[Source, str] = {
@@ -221,7 +221,7 @@ OWNER_OF: Mapping[Source, str] = {
 AUDIT: Mapping[str, str] = {
     'headline': (
         'Flavors: {flavors}; images and volumes: {images}. {never} of {pairs} '
-        'pairs can never run.'
+        '{n:pair|pairs} can never run.'
     ),
     'nothing': (
         'There is nothing to audit. Flavors: {flavors}; images and volumes '

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sev_scheduling import check_action, explain, parse, validate
+from sev_scheduling.audit import AuditFix, Item, audit
+from sev_scheduling.explain.request_page import AuditPage, command_lines
+from sev_scheduling.problems import Caveat, Fix, Target
 from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
 
@@ -50,6 +53,13 @@ def test_an_image_that_is_not_ready_has_one_command():
             'The guest will not be encrypted: neither flavor m1.sev nor image '
             'ubuntu-24.04 asks for it. Flavor m1.sev has a warning:',
             id='a key is misspelt',
+        ),
+        pytest.param(
+            {'hw:mem_encrypton': 'true', 'hw:mem_encryptionmodel': 'amd-sev'},
+            {},
+            'The guest will not be encrypted: neither flavor m1.sev nor image '
+            'ubuntu-24.04 asks for it. Flavor m1.sev has warnings:',
+            id='two keys are misspelt',
         ),
         pytest.param(
             ON, READY,
@@ -275,3 +285,39 @@ def request_argv(request):
         *(['--'] if name.startswith('-') else []),
         name,
     ]
+
+
+@pytest.mark.parametrize(
+    ('images', 'text'),
+    [
+        (1, 'Flavors: 1; images and volumes: 1. 1 of 1 pair can never run.'),
+        (2, 'Flavors: 1; images and volumes: 2. 2 of 2 pairs can never run.'),
+    ],
+)
+def test_the_headline_of_an_audit_counts_pairs(images, text):
+    found = audit([flavor(ON)], [image(name=f'u{n}') for n in range(images)])
+
+    assert AuditPage(found).headline == text
+
+
+@pytest.mark.parametrize(
+    ('caveats', 'mends', 'line'),
+    [
+        ((), 1, '  To fix 1 pair:'),
+        ((), 0, '  To help 2 pairs:'),
+        (
+            (Caveat.BOOTS_WITH_UEFI,),
+            2,
+            '  If the image boots with UEFI, to fix 2 pairs:',
+        ),
+    ],
+)
+def test_a_change_of_an_audit_says_in_a_sentence_what_it_does(
+    caveats, mends, line
+):
+    change = Fix(
+        target=Target.IMAGE, name='u', set={'a': '1'}, caveats=caveats
+    )
+    found = AuditFix(Item(Target.IMAGE, 'u', 'u'), (change,), 2, mends)
+
+    assert next(command_lines(found)) == line
