@@ -82,6 +82,9 @@ class RequestPage:
             names = dict.fromkeys(f.owner or owner(f) for f in requesters)
             models = [p.model for p in self.problems if p.model]
             model = request.model_name if request else next(iter(models), '')
+            if request and model and not request.models:
+                # Somebody else's word, which may have spaces.
+                model = model if model.split() == [model] else quoted(model)
             askers = ' and '.join(names)
             return catalogue.request.ASKS[errors].format(
                 # A name is left as it is.

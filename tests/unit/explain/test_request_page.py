@@ -83,6 +83,11 @@ def test_an_image_that_is_not_ready_has_one_command():
             id='an unknown model',
         ),
         pytest.param(
+            {**ON, MODEL: ' amd-sev '}, READY,
+            "m1.sev asks for ' amd-sev '. Flavor m1.sev is not ready for it:",
+            id='an unknown model with spaces',
+        ),
+        pytest.param(
             {'hw:mem_encryption': 'maybe'}, {},
             'Flavor m1.sev cannot be used as it is:', id='neither yes nor no',
         ),
