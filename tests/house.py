@@ -67,7 +67,7 @@ ORDER = {
         *('transaction', 'claims'),
     ],
     'sev_scheduling.placement.diagnosis': [
-        *('probe', 'relaxation', 'matching', 'observed_trees', 'slots'),
+        *('relaxation', 'probe', 'matching', 'observed_trees', 'slots'),
         *('unmet_constraints', 'inquiry'),
     ],
     'sev_scheduling.testing': ['builders', 'fake', 'clouds', 'plugin'],

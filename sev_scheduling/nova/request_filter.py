@@ -43,7 +43,11 @@ from sev_scheduling.nova.request_spec import (
 )
 from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.answers import Candidates
-from sev_scheduling.placement.diagnosis import diagnose
+from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.placement.diagnosis import (
+    diagnose,
+    host_with_candidate,
+)
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.problems import Problem
@@ -220,7 +224,11 @@ class RequestFilter:
         validation: Validation,
         deadline: Deadline,
     ) -> Diagnosis | None:
-        """Return what is in the way; None where there are candidates."""
+        """Return what is in the way; None where there are candidates.
+
+        Hosts that are likely to have one are asked for first: nova asks for
+        all of them next, which on a large cloud takes far longer.
+        """
         client = self._lookups.client(deadline)
         more = dict(constraints(spec))
         in_tree = target_provider(context, spec, client)
@@ -228,6 +236,9 @@ class RequestFilter:
         guests, room = _guests(spec), 0
         for query in nova_queries(spec, validation):
             query = replace(query, in_tree=in_tree, **more)
+            likely = self._lookups.likely_hosts(query)
+            if any(_takes(client, query, host, guests) for host in likely):
+                return None
             if guests > 1:
                 answer = client.candidates(query, MAX_CANDIDATES)
                 room += answer.most_guests()
@@ -238,10 +249,15 @@ class RequestFilter:
                     return None
                 if answer:
                     continue
-            found = diagnose(client, validation.request, query)
-            if found.cause is Cause.NONE:
-                return None
-            first = first or found
+            else:
+                host = host_with_candidate(client, query, hopeful=not likely)
+                if host is not None:
+                    self._lookups.note_served(query, host)
+                    return None
+            if first is None:
+                first = diagnose(
+                    client, validation.request, query, is_empty=True
+                )
         if room:
             return Diagnosis(
                 request=validation.request,
@@ -290,6 +306,16 @@ class RequestFilter:
             return _unknown(validation) if undecided else evaluator.rejected()
         keep_to_own_pools(spec, validation, answer, state)
         return None
+
+
+def _takes(
+    client: PlacementClient, query: PlacementRequest, host: str, guests: int
+) -> bool:
+    """Say whether one host has room for all guests, as a query has it."""
+    one = replace(query, in_tree=host)
+    if guests == 1:
+        return bool(client.candidates(one, 1))
+    return client.candidates(one, MAX_CANDIDATES).most_guests() >= guests
 
 
 def _leaves_machine_type(request: EncryptionRequest) -> bool:

@@ -221,7 +221,7 @@ class Candidates(msgspec.Struct, frozen=True, gc=False):
         def room(root: str) -> int:
             return min(
                 sum(self._left(uuid, name) for uuid in giving[root, name])
-                // amount
+                // max(1, amount)
                 for name, amount in needed.items()
             )
 

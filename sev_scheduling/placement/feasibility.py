@@ -13,6 +13,7 @@ from sev_scheduling.diagnosis.remedies import (
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import filter_hosts
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
+from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis import diagnose, unmet_by_host
 from sev_scheduling.placement.diagnosis.relaxation import (
@@ -21,6 +22,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     without,
 )
 from sev_scheduling.placement.hosts import (
+    Summaries,
     host_trees,
     pins_memory,
     ram_allocation_ratios,
@@ -55,6 +57,7 @@ def feasibility(
     scope: Scope = ANYWHERE,
     *,
     ratios: Mapping[str, float] | None = None,
+    answer: Candidates | None = None,
 ) -> Feasibility:
     """Return every host's answer; ask Placement, where it matters.
 
@@ -64,6 +67,7 @@ def feasibility(
         is found
     :param ratios: root uuid -> by how much a host overcommits memory, where
         it is not to be asked for
+    :param answer: all candidates, where Placement has just named them
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
     """
@@ -74,14 +78,15 @@ def feasibility(
         hosts = _with_ratios(api, validation, trees.as_hosts(), ratios)
     result = filter_hosts(validation, hosts)
     query = translate(validation, scope=scope)
-    found = _placed(api, validation, result, query, scope)
+    known = {**trees.hosts, **trees.others} if trees else None
+    found = _placed(api, validation, result, query, scope, known, answer)
     if not found.fit:
         found = replace(found, runnable=_runnable(api, result, scope, ratios))
     if trees is None:
         return found
     unmet = {}
     if found.answers:
-        unmet = unmet_by_host(api, query, {**trees.hosts, **trees.others})
+        unmet = unmet_by_host(api, query, known or {})
     return replace(found, unmet=unmet, left_out=trees.left_out)
 
 
@@ -91,13 +96,21 @@ def _placed(
     result: FilterResult,
     query: PlacementRequest,
     scope: Scope,
+    known: Summaries | None,
+    answer: Candidates | None,
 ) -> Feasibility:
-    """Ask Placement about hosts, where it matters."""
+    """Ask Placement about hosts, where it matters.
+
+    :param known: summaries of all trees, where they were read
+    :param answer: all candidates, where they are known
+    """
     if not result.verdicts and not scope:
         return Feasibility(result)
     offered: frozenset[str] = frozenset()
     if result.accepted or not result.verdicts:
-        offered = api.candidates(query).roots()
+        if answer is None:
+            answer = api.candidates(query)
+        offered = answer.roots()
         offered -= _roots(result, *VerdictCode)
         if offered:
             return Feasibility(result, offered)
@@ -111,7 +124,14 @@ def _placed(
     if not result.accepted and result.verdicts and not (full and in_vain):
         return Feasibility(result, offered, suitable=suitable)
     ignored = _roots(result, *(set(VerdictCode) - _KNOWN_TO_PLACEMENT))
-    found = diagnose(api, validation.request, query, ignored)
+    found = diagnose(
+        api,
+        validation.request,
+        query,
+        ignored,
+        is_empty=answer is not None and not answer,
+        trees=known,
+    )
     return Feasibility(result, offered, found, suitable)
 
 

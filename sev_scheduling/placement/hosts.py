@@ -8,7 +8,7 @@ asked for by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from sev_scheduling.placement.answers import (
 from sev_scheduling.placement.api import Api
 from sev_scheduling.prefilter import (
     ANYWHERE,
+    MICROVERSION,
     PlacementRequest,
     Scope,
     takes_root,
@@ -101,8 +102,14 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
 
     :raises PlacementError: one of its children
     """
-    providers = api.resource_providers()
-    summaries = _ask_for_trees(api, providers)
+    # Asked once, before both need it.
+    api.supports(MICROVERSION)
+    questions: tuple[Callable[[], Any], ...] = (
+        api.resource_providers,
+        lambda: api.candidates(one_of(_ASKED[0])),
+    )
+    providers, first = api.each(lambda ask: ask(), questions)
+    summaries = _ask_for_trees(api, providers, first.provider_summaries)
     every = host_roots(summaries)
     roots = every
     if scope:
@@ -172,9 +179,11 @@ def ram_allocation_ratios(api: Api, roots: Iterable[str]) -> dict[str, float]:
 
 
 def _ask_for_trees(
-    api: Api, providers: Iterable[ResourceProvider]
+    api: Api, providers: Iterable[ResourceProvider], shown: Summaries
 ) -> Summaries:
     """Return the trees of all hosts, and some of providers that are none.
+
+    :param shown: those of providers that have one left of the first class
 
     A provider that has its own uuid for a name is a bare metal node
     (``ComputeNode`` of nova's ``virt/ironic``), which has no guests: there may
@@ -182,8 +191,9 @@ def _ask_for_trees(
     """
     providers = [p for p in providers if p.name != p.uuid]
     missing = {provider.root_provider_uuid for provider in providers}
-    summaries: dict[str, ProviderSummary] = {}
-    for name in _ASKED:
+    missing -= {one.root_provider_uuid for one in shown.values()}
+    summaries = dict(shown)
+    for name in _ASKED[1:]:
         if not missing:
             break
         found = api.candidates(one_of(name)).provider_summaries

@@ -23,6 +23,10 @@ from sev_scheduling.nova.lookups.slots import Slots, ask_slots
 from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.placement.client import PlacementClient
+from sev_scheduling.prefilter import PlacementRequest
+
+#: Queries of which it is noted which host served them.
+MAX_SERVED = 256
 
 #: Models whose slot a server holds: none where it holds no slot of a known
 #: model, several where its provider offers several.
@@ -59,6 +63,8 @@ class Lookups:
             options.slots_cache_seconds,
         )
         self._refresher = Refresher(self.deadline, self.warnings)
+        #: Query -> root uuid of a host that had a candidate for it.
+        self._served: dict[str, str] = {}
         #: Providers that Placement offered, and that had no model's trait
         #: when it was asked -> when that was.
         self._strangers: dict[str, float] = {}
@@ -140,6 +146,27 @@ class Lookups:
         if self._slots.last is None:
             return self.providers(deadline)
         return self._providers.get_at_once(deadline, self._refresher.renew)
+
+    def likely_hosts(self, query: PlacementRequest) -> list[str]:
+        """Return root uuids of hosts that are likely to serve a query.
+
+        The one that did last time, and the one with the most free slots, by
+        the last answer. None where the query names its host.
+        """
+        if query.in_tree is not None:
+            return []
+        last = self._served.get(query.querystring())
+        slots = self._slots.last
+        roomiest = [
+            slots.roomiest(model.name) for model in query.models if slots
+        ]
+        return [*dict.fromkeys(filter(None, (last, *roomiest)))]
+
+    def note_served(self, query: PlacementRequest, root: str) -> None:
+        """Note a host that has a candidate for a query."""
+        if len(self._served) >= MAX_SERVED:
+            self._served.clear()
+        self._served[query.querystring()] = root
 
     def held_models(self, deadline: Deadline, server: str) -> Held:
         """Return the models that the slot of a server may be of.

@@ -27,6 +27,19 @@ class Slots:
     def __init__(self, hosts: Mapping[str, Host]) -> None:
         self.hosts = hosts
         self._guests: dict[str, int] = {}
+        self._roomiest: dict[str, str | None] = {}
+
+    def roomiest(self, model: str) -> str | None:
+        """Return the root uuid of the host with the most free slots."""
+        if model not in self._roomiest:
+            free = {
+                root: host.pools[model].free
+                for root, host in self.hosts.items()
+                if model in host.pools
+            }
+            most = max(free, key=free.__getitem__, default=None)
+            self._roomiest[model] = most if most and free[most] else None
+        return self._roomiest[model]
 
     def free(self, state: Any, model: str) -> int | None:
         """Return how many slots of a model a host has free by now.

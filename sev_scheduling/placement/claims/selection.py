@@ -118,7 +118,9 @@ class CandidateSelection:
             offers = self._ask(None, avoid, shuffle)
             chosen = self._pick(offers, count, avoid)
         if len(chosen) < count:
-            raise self._no_capacity(count, len(chosen), moving=bool(avoid))
+            raise self._no_capacity(
+                count, len(chosen), offers.answer, moving=bool(avoid)
+            )
         self._offers = None if avoid or shuffle else offers
         return chosen, offers.answer
 
@@ -259,7 +261,9 @@ class CandidateSelection:
             asked = set(roots) - self.ratios.keys()
             self.ratios.update(ram_allocation_ratios(self._api, asked))
 
-    def _no_capacity(self, count: int, fit: int, moving: bool) -> NoCapacity:
+    def _no_capacity(
+        self, count: int, fit: int, answer: Candidates, moving: bool
+    ) -> NoCapacity:
         # What is not known of the other hosts does not matter: they are no
         # candidates for another reason.
         found = feasibility(
@@ -268,6 +272,7 @@ class CandidateSelection:
             None,
             self._scope,
             ratios=self.ratios,
+            answer=answer,
         )
         if not moving:
             found = replace(found, guests=count, guests_fit=fit)

@@ -10,7 +10,7 @@ one. While a slot is free, the slot is in no set.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
@@ -24,6 +24,7 @@ from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.observed_trees import (
     SHARES,
     ObservedTrees,
+    Summaries,
 )
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
@@ -51,6 +52,9 @@ from sev_scheduling.prefilter import (
 )
 from sev_scheduling.request.request import EncryptionRequest
 
+#: Root uuid, class -> amount that a guest may have, class -> its provider.
+_Left = tuple[str, dict[str, int], dict[str, str]]
+
 #: Providers whose inventories are asked for to tell how much of an amount
 #: one guest can have.
 MAX_BEST = 2
@@ -61,14 +65,21 @@ def diagnose(
     request: EncryptionRequest,
     query: PlacementRequest,
     ignored: frozenset[str] = frozenset(),
+    *,
+    is_empty: bool = False,
+    trees: Summaries | None = None,
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
 
     :param query: what Placement was asked for it
     :param ignored: root uuids of hosts that will not do for other reasons
+    :param is_empty: whether Placement has just answered it with none
+    :param trees: summaries of the trees of all hosts, where they were just
+        read: then Placement is not asked which have slots
     :raises PlacementError: one of its children
     """
-    return _Inquiry(Probe(api, ignored), request, query).diagnosis()
+    inquiry = _Inquiry(Probe(api, ignored), request, query, trees)
+    return inquiry.diagnosis(is_empty=is_empty)
 
 
 class _Unknown(Exception):
@@ -103,23 +114,31 @@ class _Inquiry:
         probe: Probe,
         request: EncryptionRequest,
         query: PlacementRequest,
+        known: Summaries | None,
     ) -> None:
         self.probe = probe
         self.request = request
         self.query = query
+        self.known = known and {
+            uuid: summary
+            for uuid, summary in known.items()
+            if summary.root_provider_uuid not in probe.ignored
+        }
         self.trees = ObservedTrees(probe, query)
         self.slot = slot_constraint(query)
         self.slots: Slots | None = None
         self.answers: dict[str, _Answer] = {}
+        #: What was asked while the slots were looked for.
+        self.found: dict[str, Candidates] = {}
 
-    def diagnosis(self) -> Diagnosis:
-        if self.probe.any(self.query):
+    def diagnosis(self, *, is_empty: bool) -> Diagnosis:
+        if self._observe(is_empty):
             return self._concluded(Cause.NONE)
         every = frozenset(constraints(self.query))
         always: Unit = frozenset()
         if not self.query.models:
             self.trees.observe_any()
-        elif self.trees.observe_free():
+        elif self.trees.roots:
             every -= {self.slot}
         else:
             always = frozenset({self.slot})
@@ -140,6 +159,21 @@ class _Inquiry:
             return self._named(self._least(every, always))
         except (_Unknown, TooMany):
             return self._concluded(Cause.UNCLEAR)
+
+    def _observe(self, is_empty: bool) -> bool:
+        """Observe hosts with a free slot; return whether there are candidates.
+
+        What is asked in any case is asked at one time.
+        """
+        questions: list[Callable[[], object]] = [self.trees.ask_members]
+        if not is_empty:
+            questions.insert(0, lambda: self.probe.any(self.query))
+        if self.query.models:
+            questions.append(lambda: self.trees.observe_free(self.known))
+        # Asked once, before several need it.
+        self.probe.supports(self.query.microversion)
+        answers = self.probe.together(*questions)
+        return not is_empty and bool(answers[0])
 
     def _runs_as(self, name: str) -> bool:
         """Whether a host could run the request as another model.
@@ -166,13 +200,16 @@ class _Inquiry:
 
     def _look_for_slots(self) -> Cause | None:
         """Look for hosts whose slots are all used; return what is clear."""
-        slots = find_slots(self.probe, self.query)
+        slots = find_slots(self.probe, self.query, self.known)
         if slots.none:
             return Cause.NO_MODEL
         if slots.free:
             # One was freed this moment, or is not given out alone.
             return Cause.UNCLEAR
         self.slots = slots
+        if slots.relaxed is not None:
+            way = without(self.query, {self.slot})
+            self.found[way.querystring()] = slots.relaxed
         if not self.probe.supports(MICROVERSION_SUBTREE):
             # Whether a free slot would be enough cannot be asked.
             return Cause.SLOTS_USED
@@ -197,7 +234,7 @@ class _Inquiry:
         :raises _Unknown: where Placement cannot be asked for one of them
         :raises TooMany: where there are too many to look at
         """
-        self.trees.ask_around()
+        self.trees.ask_shared()
         learned = True
         size = 1
         # Placement has refused it already.
@@ -256,7 +293,9 @@ class _Inquiry:
             raise _Unknown
         key = query.querystring()
         if key not in self.answers:
-            found = self.probe.candidates(query)
+            found = self.found.pop(key, None)
+            if found is None:
+                found = self.probe.candidates(query)
             if found is None:
                 raise _Unknown
             self.answers[key] = _Answer(
@@ -357,39 +396,54 @@ class _Inquiry:
         if not amounts:
             return
         try:
-            answer = self._ask(
-                without(self.query, unit, dict.fromkeys(amounts, 1))
-            )
-            if answer.requests:
-                root, best = self._best(answer, unit, amounts)
-                if len(best) == 1 and self._more(unit, best):
-                    return
+            nearest = self._nearest(unit, amounts)
+            if nearest:
+                root, best = self._best(nearest, amounts)
             else:
                 root, best = self._nothing_left(unit, amounts)
+            if all(best[n] >= amount for n, amount in amounts.items()):
+                return
+            compared = bool(nearest) and len(best) == 1
+            more, host = self.probe.together(
+                lambda: compared and self._more(unit, best),
+                lambda: self._name(root),
+            )
         except _Unknown:
             return
-        short = [n for n, amount in amounts.items() if best[n] < amount]
-        if short:
-            host = self._name(root)
-            for name in short:
-                yield Shortfall(name, amounts[name], best[name], host)
+        for name, amount in amounts.items():
+            if best[name] < amount and not more:
+                yield Shortfall(name, amount, best[name], host)
+
+    def _nearest(self, unit: Unit, amounts: dict[str, int]) -> list[_Left]:
+        """Return what hosts have left that lack nothing but these amounts.
+
+        Where the answer without the amounts shows it, Placement is not asked
+        for the hosts that have one left of each.
+        """
+        known = self.answers.get(without(self.query, unit).querystring())
+        if known and known.complete and not self.trees.sharing:
+            found = _left_of_trees(known, amounts, self.query)
+            if found is not None:
+                return found
+        answer = self._ask(
+            without(self.query, unit, dict.fromkeys(amounts, 1))
+        )
+        return [
+            (root, *_left(request, answer.found, amounts))
+            for root, request in answer.requests
+        ]
 
     def _best(
-        self, answer: _Answer, unit: Unit, amounts: dict[str, int]
+        self, nearest: list[_Left], amounts: dict[str, int]
     ) -> tuple[str, dict[str, int]]:
         """Return the root of the host that is least short, and its amounts.
 
         What providers have left is shown. How much of that one guest can
         have is asked of few, and whether others give more in one query.
 
-        :param answer: with 1 asked for of each
         :raises _Unknown: where that is not enough
         """
         order = {root: n for n, root in enumerate(self.trees.roots)}
-        nearest = [
-            (root, *_left(request, answer.found, amounts))
-            for root, request in answer.requests
-        ]
         nearest.sort(
             key=lambda way: (-_share(way[1], amounts), order.get(way[0], 0))
         )
@@ -407,12 +461,17 @@ class _Inquiry:
                 raise _Unknown
             for giver in new:
                 self.trees.limits[giver] = self.probe.inventories(giver)
-            given = {
-                name: _given(left[name], self.trees.limits[giver].get(name))
+            limits = {
+                name: self.trees.limits[giver].get(name)
                 for name, giver in givers.items()
             }
+            if not all(one and one.gives(1) for one in limits.values()):
+                continue
+            given = {name: _given(left[name], limits[name]) for name in givers}
             if not best or _share(given, amounts) > _share(best, amounts):
                 host, best = root, given
+        if not best:
+            raise _Unknown
         return host, best
 
     def _more(self, unit: Unit, best: dict[str, int]) -> bool:
@@ -441,6 +500,40 @@ class _Inquiry:
     def _name(self, root: str) -> str:
         found = self.probe.providers(uuid=root)
         return found[0].name if found else root
+
+
+def _left_of_trees(
+    answer: _Answer, amounts: Collection[str], query: PlacementRequest
+) -> list[_Left] | None:
+    """Return what the hosts of an answer have left of other amounts.
+
+    Not of hosts that have none. None where it is not clear which provider
+    would give them: each tree must have one alone, which serves the group
+    already, so that its traits have been looked at.
+    """
+    groups = [name for group in query.groups for name in group.resources]
+    if any(groups.count(name) > 1 for name in amounts):
+        return None
+    having: dict[tuple[str, str], list[str]] = {}
+    summaries = answer.found.provider_summaries
+    for uuid, summary in summaries.items():
+        for name in summary.resources.keys() & amounts:
+            root = summary.root_provider_uuid
+            having.setdefault((root, name), []).append(uuid)
+    found: list[_Left] = []
+    for root, request in answer.requests:
+        group = request.mappings.get('', ())
+        left: dict[str, int] = {}
+        givers: dict[str, str] = {}
+        for name in amounts:
+            having_it = having.get((root, name), ())
+            if len(having_it) != 1 or having_it[0] not in group:
+                return None
+            givers[name] = having_it[0]
+            left[name] = summaries[givers[name]].resources[name].left
+        if min(left.values()) > 0:
+            found.append((root, left, givers))
+    return found
 
 
 def _left(

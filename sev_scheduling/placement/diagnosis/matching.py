@@ -120,7 +120,8 @@ def match_group(
     return _match_tree(providers, query, group)
 
 
-def _meets_traits(group: RequestGroup, traits: set[str]) -> bool:
+def meets_traits(group: RequestGroup, traits: set[str]) -> bool:
+    """Whether a provider with these traits may serve a group."""
     return not group.forbidden & traits and all(
         ors & traits for ors in group.required
     )
@@ -156,7 +157,7 @@ def _match_provider(
                 provider.takes(name, amount)
                 for name, amount in group.resources.items()
             )
-            or not _meets_traits(group, provider.traits)
+            or not meets_traits(group, provider.traits)
         ):
             continue
         amounts = {(provider.uuid, c): n for c, n in group.resources.items()}
@@ -182,7 +183,7 @@ def _match_tree(
     for root in set.intersection(*(set(holders) for holders in by_class)):
         found = []
         for chosen in _product(holders[root] for holders in by_class):
-            if _meets_traits(
+            if meets_traits(
                 group, set().union(*(provider.traits for provider in chosen))
             ):
                 uuids = [provider.uuid for provider in chosen]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -15,7 +15,10 @@ from sev_scheduling.placement.answers import (
     ProviderSummary,
     ResourceProvider,
 )
-from sev_scheduling.placement.diagnosis.matching import Provider
+from sev_scheduling.placement.diagnosis.matching import (
+    Provider,
+    meets_traits,
+)
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     aggregate_marks,
@@ -75,9 +78,27 @@ class ObservedTrees:
         self.hosts: int | None = None
         self.unseen: Tree | None = None
 
-    def observe_free(self) -> bool:
-        """Ask for hosts with a free slot; return whether there are any."""
-        return self._observe([slot_alone(self._query)])
+    def observe_free(self, known: Summaries | None = None) -> bool:
+        """Ask for hosts with a free slot; return whether there are any.
+
+        :param known: all trees, where they are known
+        """
+        alone = slot_alone(self._query)
+        if known is None:
+            return self._observe([alone])
+        roots = {
+            summary.root_provider_uuid
+            for summary in known.values()
+            if all(
+                name in summary.resources
+                and summary.resources[name].left >= amount
+                for name, amount in alone.groups[0].resources.items()
+            )
+            and meets_traits(alone.groups[0], set(summary.traits))
+        }
+        self._set(of_trees(known, roots))
+        self.hosts = self._count()
+        return bool(self.roots)
 
     def observe_any(self) -> None:
         """Ask for hosts that have enough of any of what is asked for.
@@ -156,6 +177,14 @@ class ObservedTrees:
 
     def ask_around(self) -> None:
         """Ask which aggregates the trees are in, and who shares with them."""
+        self.ask_members()
+        self.ask_shared()
+
+    def ask_members(self) -> None:
+        """Ask who is in the aggregates in question, and who shares at all.
+
+        Another thread may observe the trees meanwhile.
+        """
         for mark, member_of in aggregate_marks(self._query).items():
             members = self._probe.providers(member_of=member_of)
             if members is None:
@@ -164,6 +193,9 @@ class ObservedTrees:
                 known = self._aggregates.get(member.uuid, frozenset())
                 self._aggregates[member.uuid] = known | {mark}
         self.sharing = self._probe.providers(required=[SHARES]) or []
+
+    def ask_shared(self) -> None:
+        """Ask what a single sharing provider has left, and for which trees."""
         if len(self.sharing) == 1 and self._probe.left > RESERVE:
             self._ask_shared(self.sharing[0].uuid)
 
@@ -369,6 +401,15 @@ class ObservedTrees:
             kind.sort()
             served = [root in roots for roots in self._served.values()]
             yield root, (query.in_tree in tree, *served, *kind)
+
+
+def of_trees(summaries: Summaries, roots: Collection[str]) -> Summaries:
+    """Return the summaries of some trees."""
+    return {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary.root_provider_uuid in roots
+    }
 
 
 def _that_give(name: str, amount: int) -> PlacementRequest:

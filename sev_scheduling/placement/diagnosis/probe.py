@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import os_resource_classes as orc
@@ -14,6 +15,7 @@ from sev_scheduling.placement.answers import (
     Usage,
 )
 from sev_scheduling.placement.api import Api, per_model
+from sev_scheduling.placement.diagnosis.relaxation import in_one_group
 from sev_scheduling.placement.wire.faults import UnknownName
 from sev_scheduling.prefilter import PlacementRequest
 
@@ -39,6 +41,7 @@ class Probe:
         self, api: Api, ignored: frozenset[str] = frozenset()
     ) -> None:
         self._api = api
+        self._lock = threading.Lock()
         self.ignored = ignored
         # The version document, unless it is known already.
         self.calls = 1
@@ -47,6 +50,23 @@ class Probe:
     @property
     def left(self) -> int:
         return MAX_CALLS - self.calls
+
+    def _take(self, number: int = 1) -> bool:
+        """Count calls; return whether so many were left."""
+        with self._lock:
+            if number > self.left:
+                return False
+            self.calls += number
+            return True
+
+    def together(self, *questions: Callable[[], Any]) -> list[Any]:
+        """Return the answers to several questions, asked at one time.
+
+        One after the other where not all of them may be asked.
+        """
+        if len(questions) > self.left:
+            return [ask() for ask in questions]
+        return self._api.each(lambda ask: ask(), questions)
 
     def supports(self, microversion: str) -> bool:
         return self._api.supports(microversion)
@@ -64,11 +84,10 @@ class Probe:
         queries = [query]
         if len(query.models) > 1 and (old or self.refused):
             queries = list(per_model(query))
-        if len(queries) > self.left:
+        if not self._take(len(queries)):
             return None
         found = Candidates((), {})
         for one in queries:
-            self.calls += 1
             try:
                 found += self._api.candidates_of(one, limit)
             except UnknownName:
@@ -79,7 +98,16 @@ class Probe:
         return found.without(self.ignored) if self.ignored else found
 
     def any(self, query: PlacementRequest) -> bool | None:
-        """Whether there are candidates; None where too few calls are left."""
+        """Whether there are candidates; None where too few calls are left.
+
+        Mostly there are none here, and Placement says so sooner where it is
+        asked for all in one group.
+        """
+        at_once = in_one_group(query)
+        if at_once is not None:
+            found = self.candidates(at_once, 1)
+            if not found:
+                return None if found is None else False
         # The first may be of a host that is ignored.
         limit = MAX_CANDIDATES if self.ignored else 1
         found = self.candidates(query, limit)
@@ -90,9 +118,8 @@ class Probe:
 
         :param filters: as :meth:`.Api.resource_providers` takes them
         """
-        if not self.left:
+        if not self._take():
             return None
-        self.calls += 1
         try:
             found = self._api.resource_providers(**filters)
         except UnknownName:
@@ -104,14 +131,14 @@ class Probe:
 
         :returns: nothing where no call is left, or the provider is gone
         """
-        if not self.left:
+        if not self._take():
             return {}
-        self.calls += 1
         return self._api.inventories(provider) or {}
 
     def aggregates(self, provider: str) -> frozenset[str]:
         """Return uuids of a provider's aggregates; none where it is gone."""
-        self.calls += 1
+        if not self._take():
+            return frozenset()
         return self._api.aggregates(provider) or frozenset()
 
     def slots(self, provider: str) -> Usage | None:
@@ -123,8 +150,21 @@ class Probe:
         inventory = self.inventories(provider).get(name)
         if inventory is None:
             return None
-        self.calls += 1
-        usages = self._api.usages(provider)
+        usages = self._api.usages(provider) if self._take() else None
         if usages is None:
             return None
         return Usage(inventory.capacity, usages.get(name, 0))
+
+
+def host_with_candidate(
+    api: Api, query: PlacementRequest, *, hopeful: bool
+) -> str | None:
+    """Return the root uuid of a host that has a candidate, or None.
+
+    :param hopeful: whether there is likely one; else Placement is first asked
+        what it answers sooner where there is none
+    """
+    at_once = None if hopeful else in_one_group(query)
+    if at_once is not None and not api.candidates(at_once, 1):
+        return None
+    return min(api.candidates(query, 1).roots(), default=None)

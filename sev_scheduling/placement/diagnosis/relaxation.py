@@ -306,6 +306,38 @@ def slot_alone(query: PlacementRequest) -> PlacementRequest:
     )
 
 
+def in_one_group(query: PlacementRequest) -> PlacementRequest | None:
+    """Return a query that has candidates wherever a query has, and maybe more.
+
+    Placement (16) takes one group after the other, and reads the trees of all
+    hosts that serve one before it looks at the next. Of the amounts of one
+    group it first looks whether each is left anywhere: so where one is not,
+    this is answered without reading a tree.
+
+    :returns: None where the query has one group, or any of several models
+        will do
+    """
+    if len(query.models) != 1 or len(query.groups) < 2:
+        return None
+    amounts: dict[str, int] = {}
+    required: list[Names] = []
+    for group in query.groups:
+        for name, amount in group.resources.items():
+            amounts[name] = max(amount, amounts.get(name, 0))
+        if query.is_slot(group) or not group.suffix:
+            required += group.required
+    return replace(
+        query,
+        # Aggregates hold the providers of the unsuffixed group alone, and
+        # what is forbidden there may be on the slot's.
+        groups=(RequestGroup('', amounts, tuple(dict.fromkeys(required))),),
+        group_policy=None,
+        slot_suffix='',
+        member_of=(),
+        forbidden_aggregates=frozenset(),
+    )
+
+
 def anything_left(query: PlacementRequest, name: str) -> PlacementRequest:
     """Return the query for hosts with one of a class left, slots full or not.
 

@@ -12,19 +12,29 @@ from dataclasses import dataclass, field, replace
 import os_resource_classes as orc
 
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.answers import ProviderSummary, Usage
-from sev_scheduling.placement.diagnosis.observed_trees import Summaries
+from sev_scheduling.placement.answers import (
+    Candidates,
+    ProviderSummary,
+    Usage,
+)
+from sev_scheduling.placement.diagnosis.observed_trees import (
+    Summaries,
+    of_trees,
+)
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     anything_left,
+    can_be_asked,
     probe_classes,
     slot_alone,
+    slot_constraint,
+    without,
 )
 from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.prefilter import MICROVERSION_ANY_TRAIT, PlacementRequest
 
 #: Calls to keep for the queries that follow.
-_RESERVE = 4
+_RESERVE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Slots:
     :ivar roots: the root uuids of their hosts
     :ivar known: whether these are all
     :ivar summaries: trees of the hosts with slots, as far as they are known
+    :ivar relaxed: the candidates with a slot more on each host; None where
+        they were not asked for
     """
 
     none: bool = False
@@ -49,6 +61,7 @@ class Slots:
     roots: frozenset[str] = frozenset()
     known: bool = True
     summaries: Summaries = field(default_factory=dict)
+    relaxed: Candidates | None = field(default=None, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -56,12 +69,25 @@ class Slots:
         return self.known and self.pools.keys() <= self.summaries.keys()
 
 
-def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
-    """Find the pools of a query's models, none of which has a free slot."""
+def find_slots(
+    probe: Probe, query: PlacementRequest, known: Summaries | None = None
+) -> Slots:
+    """Find the pools of a query's models, none of which has a free slot.
+
+    :param known: all trees, where they are known
+    """
+    if known is not None:
+        return _slots_of(known, query)
     roots = _roots_by_provider(probe, query)
     if not roots:
         return Slots(none=roots is not None)
-    summaries = _summaries(probe, query, set(roots.values()))
+    relaxed = _with_a_slot_more(probe, query)
+    summaries = _summaries(
+        probe,
+        query,
+        set(roots.values()),
+        relaxed.provider_summaries if relaxed else {},
+    )
     pools: dict[str, Usage] = {}
     unknown = False
     for uuid in roots:
@@ -75,18 +101,41 @@ def find_slots(probe: Probe, query: PlacementRequest) -> Slots:
         if slots:
             pools[uuid] = slots
     hosts = {roots[uuid] for uuid in pools}
-    trees = {
-        uuid: summary
-        for uuid, summary in summaries.items()
-        if summary.root_provider_uuid in hosts
-    }
+    trees = of_trees(summaries, hosts)
     if unknown:
         return Slots(
             pools=pools,
             roots=frozenset(roots.values()),
             known=False,
             summaries=trees,
+            relaxed=relaxed,
         )
+    return replace(_counted(pools, hosts, trees), relaxed=relaxed)
+
+
+def _slots_of(known: Summaries, query: PlacementRequest) -> Slots:
+    """Return the slots that are shown."""
+    traits = {model.trait for model in query.models}
+    pools = {
+        uuid: summary.resources[orc.MEM_ENCRYPTION_CONTEXT]
+        for uuid, summary in known.items()
+        if orc.MEM_ENCRYPTION_CONTEXT in summary.resources
+        and not traits.isdisjoint(summary.traits)
+    }
+    hosts = {known[uuid].root_provider_uuid for uuid in pools}
+    # As if Placement had been asked for those that have anything else left.
+    with_any = {
+        summary.root_provider_uuid
+        for summary in known.values()
+        for name in probe_classes(query)
+        if name in summary.resources and summary.resources[name].left > 0
+    }
+    return _counted(pools, hosts, of_trees(known, hosts & with_any))
+
+
+def _counted(
+    pools: Mapping[str, Usage], hosts: set[str], trees: Summaries
+) -> Slots:
     return Slots(
         none=not pools,
         free=any(slots.left > 0 for slots in pools.values()),
@@ -143,11 +192,27 @@ def _roots_by_provider(
     return roots
 
 
+def _with_a_slot_more(
+    probe: Probe, query: PlacementRequest
+) -> Candidates | None:
+    """Ask for the candidates, were there a slot more on each host.
+
+    Hosts that are full of slots alone are shown by this, too.
+    """
+    relaxed = without(query, {slot_constraint(query)})
+    if can_be_asked(relaxed) and probe.supports(relaxed.microversion):
+        return probe.candidates(relaxed)
+    return None
+
+
 def _summaries(
-    probe: Probe, query: PlacementRequest, roots: set[str]
+    probe: Probe, query: PlacementRequest, roots: set[str], shown: Summaries
 ) -> dict[str, ProviderSummary]:
-    """Return the summaries of the trees of these roots, and of others."""
-    summaries: dict[str, ProviderSummary] = {}
+    """Return the summaries of the trees of these roots, and of others.
+
+    :param shown: those that are known by now
+    """
+    summaries = dict(shown)
     for name in probe_classes(query):
         if roots <= {s.root_provider_uuid for s in summaries.values()}:
             break

@@ -18,13 +18,15 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from sev_scheduling import Scope
+from sev_scheduling import Scope, translate, validate
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
 from sev_scheduling.models import find_model
 from sev_scheduling.placement import PlacementClient, load_cloud
+from sev_scheduling.placement import diagnosis as placement_diagnosis
 from sev_scheduling.placement.answers import Candidates, Inventory
 from sev_scheduling.placement.diagnosis import MAX_CALLS
 from sev_scheduling.placement.embedded import parse_cloud
+from sev_scheduling.placement.hosts import HostTrees, host_trees
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import FakePlacement
@@ -501,11 +503,17 @@ def draw_asked(rng: random.Random, kind: str, roots: list[str]) -> Asked:
     )
 
 
-def diagnose(client: PlacementClient, asked: Asked) -> Diagnosis:
+def diagnose(
+    client: PlacementClient, asked: Asked, trees: HostTrees | None
+) -> Diagnosis:
+    """Diagnose a query.
+
+    :param trees: those of all hosts, where they were read before
+    """
     specs = {f'trait:{t}': 'required' for t in asked.required}
     specs |= {f'trait:{t}': 'forbidden' for t in asked.forbidden}
     specs |= {f'resources1:{n}': str(a) for n, a in asked.group.items()}
-    return client.diagnose(
+    validation = validate(
         request(
             specs,
             models=asked.models,
@@ -513,14 +521,22 @@ def diagnose(client: PlacementClient, asked: Asked) -> Diagnosis:
             vcpus=asked.resources.get('VCPU', 1),
             ram=asked.resources['MEMORY_MB'],
             disk=asked.resources['DISK_GB'],
-        ),
-        scope=Scope(
-            member_of=[[uuid] for uuid in asked.aggregates],
-            forbidden_aggregates=asked.forbidden_aggregates,
-            root_required=asked.root_required,
-            root_forbidden=asked.root_forbidden - {DISABLED},
-            in_tree=asked.host or None,
-        ),
+        )
+    )
+    scope = Scope(
+        member_of=[[uuid] for uuid in asked.aggregates],
+        forbidden_aggregates=asked.forbidden_aggregates,
+        root_required=asked.root_required,
+        root_forbidden=asked.root_forbidden - {DISABLED},
+        in_tree=asked.host or None,
+    )
+    if trees is None:
+        return client.diagnose(validation, scope=scope)
+    return placement_diagnosis.diagnose(
+        client,
+        validation.request,
+        translate(validation, scope=scope),
+        trees={**trees.hosts, **trees.others},
     )
 
 
@@ -551,7 +567,11 @@ def score(world: World, seed: int, kind: str) -> Score:
         if p['name'] != STORAGE
     }
     asked = draw_asked(rng, kind, sorted(set(hosts.values())))
-    found = diagnose(world.client(), asked)
+    client = world.client()
+    # As where somebody has just listed the hosts.
+    trees = host_trees(client) if seed % 2 else None
+    world.calls.clear()
+    found = diagnose(client, asked, trees)
     calls = len(world.calls)
     if max(calls, found.calls) > MAX_CALLS:
         return Score(found, f'{calls} calls')

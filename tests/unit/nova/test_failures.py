@@ -20,6 +20,7 @@ from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.lookups.client import Connection
 from sev_scheduling.placement import PlacementClient, embedded_placement
 from sev_scheduling.placement.wire.transport import Call
+from sev_scheduling.placement.wire.wire import Wire
 from tests.unit.nova.factories import (
     ON,
     ON_ES,
@@ -357,6 +358,9 @@ def test_whatever_placement_answers_nothing_but_a_reason_leaves(
         )
         # Hypothesis draws in the thread of the test alone.
         patch.setattr(Call, 'run', lambda self, request: request())
+        patch.setattr(
+            Wire, 'each', lambda self, ask, about: [*map(ask, about)]
+        )
         shared_lookups.cache_clear()
         plugin, weigher = load_filter(), load_weigher()
         ask = request_filter.ALL_REQUEST_FILTERS[-1]

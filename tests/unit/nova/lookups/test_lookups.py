@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from sev_scheduling import parse, translate
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups.lookups import Lookups, shared_lookups
 from sev_scheduling.nova.options import Options
+from sev_scheduling.testing import make_flavor, make_image
 from tests.unit.nova.factories import (
     ES,
     SERVER,
@@ -188,3 +192,34 @@ def test_the_models_of_a_servers_slot():
     assert asked.held_models(SERVER) == ()
     world.claim(pool)
     assert [model.name for model in asked.held_models(SERVER)] == [SEV]
+
+
+def test_hosts_that_are_likely_to_serve_a_query(clock):
+    world = World()
+    asked = lookups(world.placement.client())
+    small = world.host('small', pools={SEV: 2})
+    large = world.host('large', pools={SEV: 9, ES: SlotPool(9, used=9)})
+    query = translate(parse(make_flavor(), make_image()))
+    found = asked.lookups.likely_hosts
+    # Of a Placement that was not asked for its slots nothing is known.
+    assert found(query) == []
+    asked.recent_slots()
+    assert found(query) == [large]
+    asked.lookups.note_served(query, small)
+    assert found(query) == [small, large]
+    assert found(replace(query, in_tree=small)) == []
+    other = replace(query, root_required=frozenset({'CUSTOM_A'}))
+    assert found(other) == [large]
+    full = parse(make_flavor(), make_image(), models=(ES,))
+    assert found(translate(full)) == []
+
+
+def test_few_queries_are_noted(monkeypatch):
+    monkeypatch.setattr('sev_scheduling.nova.lookups.lookups.MAX_SERVED', 1)
+    asked = lookups(World().placement.client())
+    one = translate(parse(make_flavor(), make_image()))
+    other = replace(one, root_required=frozenset({'CUSTOM_A'}))
+    for query in (one, other):
+        asked.lookups.note_served(query, SERVER)
+    assert asked.lookups.likely_hosts(one) == []
+    assert asked.lookups.likely_hosts(other) == [SERVER]

@@ -7,7 +7,11 @@ import pytest
 from sev_scheduling import parse, translate
 from sev_scheduling.exceptions import PlacementDenied
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.placement.diagnosis.probe import MAX_CALLS, Probe
+from sev_scheduling.placement.diagnosis.probe import (
+    MAX_CALLS,
+    Probe,
+    host_with_candidate,
+)
 from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.testing import (
     FakePlacement,
@@ -112,3 +116,27 @@ def test_other_faults_are_raised(placement, monkeypatch):
         probe.any(one_of('VCPU'))
     with pytest.raises(PlacementDenied):
         probe.slots('1')
+
+
+@pytest.mark.parametrize('hopeful', [True, False])
+def test_a_host_that_has_a_candidate_is_named(placement, hopeful):
+    query = translate(parse(make_flavor(), make_image()))
+    assert host_with_candidate(placement, query, hopeful=hopeful) is None
+    # Where there is likely none, what is answered sooner says so.
+    assert len(placement.calls) == 1
+    root = add_host(placement, 'epyc')
+    placement.calls.clear()
+    assert host_with_candidate(placement, query, hopeful=hopeful) == root
+    assert len(placement.calls) == 1 + (not hopeful)
+
+
+def test_questions_that_may_all_be_asked_are_asked_at_one_time(placement):
+    probe = Probe(placement)
+    asked = [lambda: probe.providers(name='a'), lambda: probe.inventories('b')]
+    assert probe.together(*asked) == [[], {}]
+    probe.calls = MAX_CALLS - 1
+    # The first has the last call.
+    assert probe.together(*asked) == [[], {}]
+    assert [method for method, _ in placement.calls] == [
+        *('resource_providers', 'inventories', 'resource_providers')
+    ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sev_scheduling import parse, translate
+from sev_scheduling import Scope, parse, translate
 from sev_scheduling.diagnosis import Cause, Constraint
 from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement.diagnosis.relaxation import (
@@ -15,6 +15,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     asks_no_more,
     can_be_asked,
     constraints,
+    in_one_group,
     probe_classes,
     slot_alone,
     slot_constraint,
@@ -27,6 +28,7 @@ from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.testing import make_flavor, make_image
 
+AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
 PC, VIRT = map(machine_type_trait, ('pc', 'virt'))
 QUERY = replace(
     translate(
@@ -202,3 +204,55 @@ def test_with_no_trait_required_an_amount_may_go():
     assert not asks_no_more(without(query, ALL[:1], {'DISK_GB': 1}), query)
     alone = PlacementRequest((RequestGroup('1', {'CUSTOM_NIC': 1}),))
     assert asks_no_more(alone, alone)
+
+
+def test_all_groups_are_one_where_placement_looks_at_amounts_first():
+    query = translate(
+        parse(
+            make_flavor(
+                extra_specs={
+                    'hw:mem_encryption': 'true',
+                    'trait:CUSTOM_GOLD': 'required',
+                    'trait:CUSTOM_OLD': 'forbidden',
+                    'resources1:CUSTOM_NIC': '1',
+                    'resources2:VCPU': '9',
+                }
+            ),
+            make_image(),
+        ),
+        scope=Scope(member_of=[[AGGREGATE]], root_required=['CUSTOM_ROOT']),
+    )
+    (group,) = in_one_group(query).groups
+    assert group.suffix == ''
+    assert group.resources == {
+        'VCPU': 9,
+        'MEMORY_MB': 4096,
+        'DISK_GB': 20,
+        'CUSTOM_NIC': 1,
+        'MEM_ENCRYPTION_CONTEXT': 1,
+    }
+    assert set(group.required) == {
+        frozenset({'CUSTOM_GOLD'}),
+        frozenset({'HW_CPU_X86_AMD_SEV'}),
+    }
+    # It asks for no more than the query does.
+    assert group.forbidden == frozenset()
+    assert in_one_group(query).member_of == ()
+    assert in_one_group(query).root_required == {'CUSTOM_ROOT'}
+
+
+@pytest.mark.parametrize(
+    'query',
+    [
+        translate(parse(make_flavor(extra_specs={}), make_image())),
+        slot_alone(translate(parse(make_flavor(), make_image()))),
+        translate(
+            parse(
+                make_flavor(), make_image(), models=('amd-sev-es', 'amd-sev')
+            )
+        ),
+    ],
+    ids=['plain', 'one group', 'any of two models'],
+)
+def test_one_group_is_none_where_it_would_not_help(query):
+    assert in_one_group(query) is None
