@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from sev_scheduling.audit.results import WORST, AuditFix, Item, Plan
 from sev_scheduling.audit.trial import (
     Accept,
     Trial,
+    check_choices,
     in_order,
     is_sure,
     nothing,
@@ -46,7 +47,7 @@ def plan_pair(
     :param machine_type: the hosts' default, where the caller knows it
     :param boot_from_volume: as of :func:`.parse`, as ``models``
     :param accept: what else is made than fixes without a caveat
-    :raises InputError: where two ways of one choice are accepted
+    :raises InputError: where two are accepted that contradict each other
     :raises SpecError: where one has no flavor's or image's shape, or
         ``models`` names one that is not registered
     """
@@ -65,6 +66,7 @@ class _Pair:
         self._judge = judge
         self._flavor: Trial[FlavorView] = Trial(read_flavors([flavor]))
         self._image: Trial[ImageView] = Trial(read_images([image]))
+        self._made: list[AuditFix] = []
         self._accepted = {
             id(item): accept(item)
             for item in (self._item(Target.FLAVOR), self._item(Target.IMAGE))
@@ -75,6 +77,7 @@ class _Pair:
         # One at a time: it may solve other problems, and bring new ones.
         while way := self._next(found):
             self._trial(way.item.target).make([way])
+            self._made.append(way)
             found = self._judged()
         return Plan(
             fixes=in_order(self._image, self._flavor),
@@ -104,12 +107,16 @@ class _Pair:
 
     def _ways(self, problem: Problem) -> Iterator[AuditFix]:
         """Yield the commands that solve a problem, as fixes of their own."""
+        for way in self._all_ways(problem):
+            if not self._trial(way.item.target).repeats(way.item, way.changes):
+                yield way
+
+    def _all_ways(self, problem: Problem) -> Iterator[AuditFix]:
+        """Yield the same, and those that change what was changed before."""
         ways = problem.fix.ways
         for way in ways:
-            item = self._item(way.target)
-            if not self._trial(way.target).repeats(item, [way]):
-                choice = way.wish if len(ways) > 1 else ''
-                yield self._fix(item, [way], choice)
+            choice = way.wish if len(ways) > 1 else ''
+            yield self._fix(self._item(way.target), [way], choice)
 
     def _fix(
         self, item: Item, changes: Sequence[Fix], choice: str = ''
@@ -122,11 +129,10 @@ class _Pair:
     def _next(self, found: Validation) -> AuditFix | None:
         """Return the next that is to be made; None where all are."""
         for problem in found:
-            sure = [
-                way
-                for way in self._ways(problem)
-                if is_sure(self._known(way), way.caveats, way.choice)
-            ]
+            for way in self._all_ways(problem):
+                if self._is_sure(way):
+                    check_choices(self._made, way)
+            sure = [*filter(self._is_sure, self._ways(problem))]
             if len(sure) > 1:
                 each = ' and '.join(quoted(way.condition) for way in sure)
                 raise InputError(
@@ -136,8 +142,9 @@ class _Pair:
                 return sure[0]
         return None
 
-    def _known(self, way: AuditFix) -> Collection[str]:
-        return self._accepted[id(way.item)]
+    def _is_sure(self, way: AuditFix) -> bool:
+        accepted = self._accepted[id(way.item)]
+        return is_sure(accepted, way.caveats, way.choice)
 
     def _left_out(self, found: Validation) -> Iterator[AuditFix]:
         """Yield one for each flavor and image, then the choices."""

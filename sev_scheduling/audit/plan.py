@@ -15,6 +15,7 @@ from sev_scheduling.audit.results import AuditFix, Plan
 from sev_scheduling.audit.trial import (
     Accept,
     Trial,
+    check_choices,
     in_order,
     is_sure,
     nothing,
@@ -42,6 +43,7 @@ def plan(
     :param machine_type: the hosts' default, where the caller knows it
     :param boot_from_volume: as of :func:`.parse`, as ``models``
     :param accept: what else is made than fixes without a caveat
+    :raises InputError: where two are accepted that contradict each other
     :raises SpecError: where one has no flavor's or image's shape, or
         ``models`` names one that is not registered
     """
@@ -57,22 +59,27 @@ def plan(
         id(item): accept(item)
         for item, _ in (*of_flavors.entries, *of_images.entries)
     }
+    made: list[AuditFix] = []
     while True:
         left_out: list[AuditFix] = []
         fixes: list[AuditFix] = []
         for fix in sides.fixes():
+            sure = is_sure(accepted[id(fix.item)], fix.caveats, fix.choice)
+            if sure:
+                check_choices((*made, *fixes), fix)
             if any(t.repeats(fix.item, fix.changes) for t in trials):
                 continue
-            sure = is_sure(accepted[id(fix.item)], fix.caveats, fix.choice)
             (fixes if sure else left_out).append(fix)
         if not fixes:
             break
         # What mends the most decides whose turn it is: a change of a flavor
         # may do instead of one of an image.
-        if fixes[0].item.target is Target.FLAVOR:
-            of_flavors.make(fixes)
-        else:
-            of_images.make(fixes)
+        of_flavor = fixes[0].item.target is Target.FLAVOR
+        turn = [
+            f for f in fixes if (f.item.target is Target.FLAVOR) == of_flavor
+        ]
+        (of_flavors if of_flavor else of_images).make(turn)
+        made += turn
         sides = Sides(of_flavors.entries, of_images.entries, judge)
     return Plan(
         fixes=in_order(*trials),

@@ -10,8 +10,10 @@ from sev_scheduling.audit.audit import Entry
 from sev_scheduling.audit.classes import View
 from sev_scheduling.audit.results import AuditFix, Item
 from sev_scheduling.audit.side import properties_of
+from sev_scheduling.exceptions import InputError
 from sev_scheduling.problems import Caveat, Fix, merge
 from sev_scheduling.rules.changes import changed
+from sev_scheduling.text import quoted
 
 #: Answers what is known of a flavor, image or volume: the choices that are
 #: made, and '' where the caveats of its other fixes are true.
@@ -30,6 +32,34 @@ def is_sure(
     if choice:
         return choice in accepted
     return not caveats or '' in accepted
+
+
+def check_choices(made: Iterable[AuditFix], fix: AuditFix) -> None:
+    """Check that a fix that is accepted contradicts none that was made.
+
+    :raises InputError: naming what accepts the two
+    """
+    for one in made:
+        if one.item is not fix.item or not (one.condition and fix.condition):
+            continue
+        opposite = any(
+            one.after.get(key, value) != value
+            for key, value in fix.after.items()
+        )
+        if opposite or _are_opposed(one.choice, fix.choice):
+            named = dict.fromkeys((one.condition, fix.condition))
+            raise InputError(
+                f'{" and ".join(map(quoted, named))} are for two fixes that '
+                'contradict each other; accept one, or make one by hand.'
+            )
+
+
+def _are_opposed(first: str, second: str) -> bool:
+    """Whether nobody wants two things: two models, or one and none."""
+    wishes = {first, second} - {'', Caveat.NOT_NEEDED}
+    if len(wishes) < 2:
+        return False
+    return Caveat.UNENCRYPTED in wishes or Caveat.ENCRYPTED not in wishes
 
 
 @dataclass

@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 import argparse
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,7 +28,7 @@ from sev_scheduling.exceptions import (
 )
 from sev_scheduling.explain.explanation import Explanation
 from sev_scheduling.explain.server import ServerExplanation
-from sev_scheduling.text import printable, printable_lines
+from sev_scheduling.text import printable, printable_lines, quoted
 
 if TYPE_CHECKING:
     _Display = display.DisplayCommandBase[Any]
@@ -96,6 +98,9 @@ def _plain(column: str) -> str:
     return column.lower().strip().replace(' ', '_')
 
 
+#: Options that name columns, and where they are parsed.
+_COLUMN_OPTIONS = {'--column': 'columns', '--sort-column': 'sort_columns'}
+
 #: Formats that keep every character, and escape it.
 _EXACT = frozenset({'json', 'yaml'})
 
@@ -111,17 +116,9 @@ class _Answers(_Display, Plain):
     status = 0
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        # Before anything is done, and in one line. Before 4.13 cliff takes
-        # the exact names only.
-        names = {_plain(name): name for name in self.columns}
-        for name in parsed_args.columns:
-            if _plain(name) not in names:
-                raise InputError(
-                    f'--column {name!r} is not one of '
-                    f'{", ".join(self.columns)}.'
-                )
-        parsed_args.columns = [names[_plain(n)] for n in parsed_args.columns]
         try:
+            # Before anything is done, and in one line.
+            self._check_columns(parsed_args)
             super().run(parsed_args)
         except SevSchedulingError as error:
             if not self.in_openstack:
@@ -130,6 +127,23 @@ class _Answers(_Display, Plain):
             status = status_of(error)
             return self.usage_status if status == EXIT_USAGE else status
         return self.status
+
+    def _check_columns(self, parsed_args: argparse.Namespace) -> None:
+        """Give columns their exact names, all that cliff took before 4.13.
+
+        :raises InputError: where there is no such column
+        """
+        names = {_plain(name): name for name in self.columns}
+        for option, dest in _COLUMN_OPTIONS.items():
+            found = []
+            for name in getattr(parsed_args, dest, ()):
+                if _plain(name) not in names:
+                    raise InputError(
+                        f'{option} {quoted(name)} is not one of '
+                        f'{", ".join(self.columns)}.'
+                    )
+                found.append(names[_plain(name)])
+            setattr(parsed_args, dest, found)
 
     def produce_output(
         self,
@@ -363,7 +377,8 @@ class Words(Rows):
         """Explain a yes or a no.
 
         A no goes to standard error; of words that are on standard output
-        already, the headline alone, and nothing if that is a terminal.
+        already, the headline alone, and nothing where a person would read it
+        twice, or asked for quiet.
 
         :param tenant: the view for tenants in place of that for operators
         :param more: a line to end with
@@ -391,9 +406,25 @@ class Words(Rows):
         self._text.whole = tuple(whole)
         if not no:
             return
-        if not self._as_text:
-            self.say_no(text, whole)
-        elif self.app.stdout.isatty():
+        quiet = self.app.options.verbose_level == 0
+        if quiet or (self._as_text and self._is_shown()):
             self.status = EXIT_NO
+        elif not self._as_text:
+            self.say_no(text, whole)
         else:
             self.say_no(f'{headline.rstrip(":.")}.')
+
+    def _is_shown(self) -> bool:
+        """Whether who reads standard error reads standard output too."""
+        stdout, stderr = self.app.stdout, self.app.stderr
+        if stdout.isatty():
+            return True
+        try:
+            out, err = os.fstat(stdout.fileno()), os.fstat(stderr.fileno())
+        except (OSError, ValueError):
+            # In-process, or closed.
+            return False
+        if (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino):
+            return True
+        # A pager or a filter at a terminal.
+        return stat.S_ISFIFO(out.st_mode) and stderr.isatty()

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.check import Note, NoteCode
 from sev_scheduling.models import EncryptionModel
+from sev_scheduling.text import counted
 
 #: Memory region of one guest -> KiB.
 REGIONS: Mapping[str, int] = MappingProxyType(
@@ -124,8 +125,8 @@ def reserve(
     needed = reservation.reserved_host_memory_mb
     if host_mb is not None and needed >= host_mb:
         raise InputError(
-            f'{guests} guests need {needed} MB reserved, but the host has '
-            f'{host_mb} MB; lower --guests or --base.'
+            f'{counted(guests, "guest")}: {needed} MB to reserve, and the '
+            f'host has {host_mb} MB; lower --guests or --base.'
         )
     return reservation
 

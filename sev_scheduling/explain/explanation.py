@@ -216,7 +216,7 @@ class Explanation:
         """
         case = 'moving' if moving else 'one' if count == 1 else 'many'
         template = catalogue.hosts.NO_CAPACITY['some' if fit else case]
-        return template.format(fit=fit, count=count)
+        return template.format(fit=Count(fit), count=Count(count))
 
 
 def _tenant_lines(part: Reason, *, also: bool) -> Iterator[str]:
@@ -315,8 +315,8 @@ def explain(
             return found
         values = {
             **found.values,
-            'guests': finding.guests,
-            'guests_fit': finding.guests_fit,
+            'guests': Count(finding.guests),
+            'guests_fit': Count(finding.guests_fit or 0),
         }
         return replace(found, kind='some-guests', values=values)
     if isinstance(finding, Diagnosis):
@@ -324,7 +324,10 @@ def explain(
         kind = 'no-candidate' if empty else 'candidates'
         return Explanation(
             'guests' if finding.cause is Cause.GUESTS else kind,
-            {'guest': guest_name(finding.request), 'count': finding.guests},
+            {
+                'guest': guest_name(finding.request),
+                'count': Count(finding.guests),
+            },
             (diagnosis_reason(finding),) if empty else (),
         )
     problems = tuple(finding)
@@ -370,7 +373,7 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         yield _row(None, why, (why.code,), why.sentence, cells(why.steps()))
     elif found.guests_fit is not None:
         text = catalogue.hosts.GUESTS_FIT.format(
-            fit=found.guests_fit, count=found.guests
+            fit=Count(found.guests_fit), count=Count(found.guests)
         )
         yield HostRow(None, found.yes, None, None, (), text)
     by_host = {

@@ -136,6 +136,9 @@ class RequestPage:
             if request.image_of_volume:
                 name = request.volume_name
                 return f'volume {name}' if name else 'the volume'
+            image = request.views[1]
+            if not (request.image_name or image.properties or image.unread):
+                return catalogue.request.NO_IMAGE
         return owner(field)
 
 

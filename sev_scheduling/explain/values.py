@@ -90,6 +90,7 @@ def problem_values(problem: Problem) -> Values:
         else f'has {field.key}={quoted(value)}',
         'is_set': 'is not set' if value is None else f'is {quoted(value)}',
         'needs': ' or '.join(problem.needs),
+        'listed': ', '.join(problem.needs),
         'model': problem.model,
         'other': owner(problem.other) if problem.other else '',
         'other_key': key(problem.other) if problem.other else '',
@@ -171,7 +172,7 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
         'model': name or 'known model',
         'free': first.free,
         'used': sum(v.used for v in verdicts),
-        'usable': sum(v.capacity for v in verdicts),
+        'usable': Count(sum(v.capacity for v in verdicts)),
         'reserved': f', {reserved} reserved' if reserved else '',
         'machine_type': first.machine_type or "''",
         'needs': model.machine_type if model else '',
@@ -310,8 +311,8 @@ def cause_values(diagnosis: Diagnosis) -> Values:
     tenant_names = dict.fromkeys(_tenant_name(request, c) for c in told)
     return {
         'n': Count(diagnosis.hosts_with_model or 0),
-        'fit': diagnosis.guests_fit,
-        'count': diagnosis.guests,
+        'fit': Count(diagnosis.guests_fit or 0),
+        'count': Count(diagnosis.guests),
         'total': total,
         'model': model,
         'such': such.format(

@@ -63,6 +63,9 @@ class Unknown(enum.StrEnum):
     SERVER = 'server'
 
 
+#: What stands for these is of nova as well, of today.
+_HAVE_STAND_INS = frozenset({Unknown.FLAVOR_COPY, Unknown.IMAGE_COPY})
+
 #: Of guests that could go elsewhere if there were room for them.
 _WITHOUT_ROOM = frozenset(
     {DrainCode.NO_HOST, DrainCode.TAKEN, DrainCode.GROUP}
@@ -74,6 +77,8 @@ class Outcome(enum.StrEnum):
 
     #: they do, in the order of the plan
     ALL = 'all'
+    #: they do by what is known; of some it is not known what they need
+    UNKNOWN = 'unknown'
     #: no order exists in which they do
     NONE = 'none'
     #: none was found within the bound
@@ -138,6 +143,11 @@ class Step:
         if self.target in self.guest.doubtful:
             return (*self.guest.unknown, Unknown.MACHINE_TYPE)
         return self.guest.unknown
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is unknown that could keep the guest off."""
+        return _HAVE_STAND_INS.issuperset(self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +217,8 @@ def plan(
         _stay(guest, room) for guest in guests if guest.instance not in chosen
     ]
     moves = [Step(guest, DrainCode.MOVE, one.root) for guest, one in found]
+    if outcome is Outcome.ALL and not all(step.certain for step in moves):
+        outcome = Outcome.UNKNOWN
     position = {host: number for number, host in enumerate(hosts)}
     return DrainPlan(
         tuple(hosts),

@@ -358,7 +358,7 @@ def _known_models(names: Iterable[str]) -> tuple[EncryptionModel, ...]:
         model = find_model(name)
         if model is None:
             raise SpecError(
-                f'Encryption model {quoted(name)} is not known; choose from '
+                f'Encryption model {quoted(name)} is not known; known are '
                 f'{", ".join(registered_models())}.'
             )
         if model not in models:

@@ -3,8 +3,21 @@
 import importlib
 import itertools
 import pathlib
+import re
+import string
 
 import pytest
+
+from sev_scheduling.explain.values import Count
+
+WRONG_LINES = (
+    *('1 hosts', '1 of 1 pairs', '1 more amd-sev guests', '2 host', '0 slot.'),
+    *('1 slot(s)', '1 are disabled', '2 is disabled', '(1 warnings)'),
+)
+RIGHT_LINES = (
+    *('1 host', '0 of 1 host', '0 guests', '1 is disabled', '2 have none'),
+    *('1 of 2 guests fits', 'ask for 1, or free slots', '11 hosts'),
+)
 
 EXT = pathlib.Path(__file__).parents[2] / 'doc/source/_ext'
 
@@ -53,19 +66,65 @@ def test_no_text_of_the_catalogue_is_left_out(page):
     )
 
 
+def numbers_in(page, template):
+    """Return the names of the values of a template that are numbers."""
+    return {
+        name
+        for _, name, spec, _ in string.Formatter().parse(template)
+        if name
+        and ('|' in spec or name == 'n' or type(page.VALUES.get(name)) is int)
+    }
+
+
 def test_numbers_agree_with_their_nouns(page):
-    wrong = []
+    """Every text with 0, 1 and 2 in place of each of its numbers."""
+    printed = []
+    such = page.catalogue.placement.SUCH_HOSTS['free']
     for module in page.MODULES.values():
         for table, key, template in page.texts(module):
-            code = key.partition(' ')[0]
-            for line in page.rendered(template, code):
-                words = line.replace('(', ' ').split()
-                wrong += [
-                    (table, key, line)
-                    for number, noun in itertools.pairwise(words)
-                    if number == '1' and noun.rstrip('.,;:') in PLURALS
-                ]
-    assert wrong == []
+            values = {**page.VALUES, **page.values_of(key.partition(' ')[0])}
+            names = numbers_in(page, template)
+            for number in (0, 1, 2) if names else ():
+                given = values | dict.fromkeys(names, Count(number))
+                # Made of the number of hosts.
+                given['such'] = such.format(n=Count(number), model='amd-sev')
+                line = template.format_map(page.Values(given))
+                printed.append((table, key, number, line))
+
+    assert len(printed) > 200
+    assert [one for one in printed if disagreement(one[-1])] == []
 
 
-PLURALS = {'claims', 'guests', 'hosts', 'servers', 'slots'}
+PLURALS = {
+    *('bytes', 'changes', 'claims', 'guests', 'hosts', 'images', 'pairs'),
+    *('places', 'problems', 'providers', 'seconds', 'servers', 'slots'),
+    *('steps', 'uuids', 'warnings', 'have', 'are', 'do', 'fit', 'ask'),
+}
+SINGULARS = {
+    *(noun.removesuffix('s') for noun in PLURALS if noun.endswith('s')),
+    *('is', 'does', 'fits', 'asks'),
+}
+
+
+def disagreement(line):
+    """Return a number and the noun that does not agree with it, if any."""
+    if '(s)' in line:
+        return '(s)'
+    words = re.sub(r'amd-sev|more|free|[(),.:;]', '', line).split()
+    for number, noun in itertools.pairwise(words):
+        if (number == '1' and noun in PLURALS) or (
+            number in ('0', '2') and noun in SINGULARS
+        ):
+            return f'{number} {noun}'
+    return ''
+
+
+@pytest.mark.parametrize(
+    ('line', 'wrong'),
+    [
+        *((line, True) for line in WRONG_LINES),
+        *((line, False) for line in RIGHT_LINES),
+    ],
+)
+def test_what_disagrees_is_found(line, wrong):
+    assert bool(disagreement(line)) is wrong

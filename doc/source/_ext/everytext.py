@@ -186,7 +186,7 @@ def _of(row: Any) -> Iterator[str]:
         yield from (text for text in found if isinstance(text, str) and text)
 
 
-class _Values(dict[str, Any]):
+class Values(dict[str, Any]):
     """Stands in for a value that no example has."""
 
     def __missing__(self, name: str) -> str:
@@ -221,7 +221,7 @@ def rendered(template: str, code: str = '') -> list[str]:
     values = {**VALUES, **values_of(code)}
     made = (
         template.format_map(
-            _Values(values | dict.fromkeys(counts | {'n'}, Count(number)))
+            Values(values | dict.fromkeys(counts | {'n'}, Count(number)))
         )
         for number in (1, 2)
     )

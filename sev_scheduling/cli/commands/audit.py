@@ -14,6 +14,7 @@ from sev_scheduling.audit.results import Audit as Found
 from sev_scheduling.audit.results import Item
 from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
 from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
+from sev_scheduling.cli.options.inputs import machine_type
 from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, SpecError
@@ -75,6 +76,7 @@ class Audit(Fixing):
         parser.add_argument(
             '--machine-type',
             metavar='TYPE',
+            type=machine_type,
             help="the hosts' default machine type, where it is known",
         )
         self.add_fix_options(parser)

@@ -20,7 +20,6 @@ from sev_scheduling.explain.catalogue.hosts import NO_HOSTS, NO_LIMIT
 from sev_scheduling.explain.explanation import explain
 from sev_scheduling.hosts.capacity import Capacity as GuestCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
-from sev_scheduling.models import registered_models
 from sev_scheduling.rules.validation import Validation, validate
 from sev_scheduling.text import counted
 
@@ -209,7 +208,7 @@ class Capacity(Rows):
 
 
 def _check(parsed_args: argparse.Namespace) -> None:
-    """:raises InputError: where an option needs another, or is unknown"""
+    """:raises InputError: where an option needs another"""
     for option, given, needed in (
         ('--image', parsed_args.image, 'flavor'),
         ('--volume', parsed_args.volume, 'flavor'),
@@ -222,12 +221,6 @@ def _check(parsed_args: argparse.Namespace) -> None:
             '--prometheus and --html are both -; standard output can be only '
             'one of them.'
         )
-    for name in parsed_args.models:
-        if name not in registered_models():
-            raise InputError(
-                f'--model {name!r} is not known; choose from '
-                f'{", ".join(registered_models())}.'
-            )
 
 
 @dataclass(frozen=True, slots=True)

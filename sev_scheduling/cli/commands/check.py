@@ -13,6 +13,7 @@ from sev_scheduling.cli.fixing import Fixing, fixes_asked_for
 from sev_scheduling.cli.options.clouds import add_cloud_option, open_cloud
 from sev_scheduling.cli.options.inputs import (
     add_request_options,
+    machine_type,
     read_input,
     read_request,
 )
@@ -55,6 +56,7 @@ class Check(Fixing):
         parser.add_argument(
             '--machine-type',
             metavar='TYPE',
+            type=machine_type,
             help="the hosts' default machine type, where it is known: what "
             'an image without hw_machine_type gets',
         )

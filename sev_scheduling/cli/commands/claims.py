@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
-from sev_scheduling.cli.options.inputs import owner
+from sev_scheduling.cli.options.inputs import a_uuid, owner
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import NotOwned
 from sev_scheduling.text import counted, quoted
 
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
-
-
-def instance(text: str) -> str:
-    """Read an instance's uuid; for argparse."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'{quoted(text)} is not a uuid'
-        ) from None
 
 
 def duration(text: str) -> int:
@@ -64,7 +53,7 @@ class Release(Rows):
         parser.add_argument(
             'instances',
             metavar='INSTANCE',
-            type=instance,
+            type=a_uuid,
             nargs='+',
             help='uuid, as "schedule" prints it',
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from sev_scheduling.cli import NAME, terminal
+from sev_scheduling.cli.options.inputs import whole
 from sev_scheduling.cli.output import Plain
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import InputError, NoCapacity, needed
@@ -132,7 +133,7 @@ class Demo(Plain):
         parser.add_argument(
             'numbers',
             metavar='N',
-            type=int,
+            type=whole(1, len(CASES)),
             nargs='*',
             help='show these cases (default: the first four)',
         )
@@ -149,12 +150,6 @@ class Demo(Plain):
         numbers = parsed_args.numbers
         if numbers and (parsed_args.all or parsed_args.list):
             raise InputError('Give numbers of cases, --all or --list.')
-        for number in numbers:
-            if not 1 <= number <= len(CASES):
-                raise InputError(
-                    f'There is no case {number}; demo --list shows those '
-                    'there are.'
-                )
         if parsed_args.list:
             for number, case in enumerate(CASES, 1):
                 stdout.write(f'{number:2}  {case.title}\n')
@@ -271,7 +266,7 @@ class _Story:
             bar = terminal.bar(used, usable, self._stream, 30)
             self._line(
                 f'  {model:11}  {bar}  {used:3} of {usable:3} slots in use '
-                f'on {len(mine):2} hosts'
+                f'on {len(mine):2} {"host" if len(mine) == 1 else "hosts"}'
             )
 
     def _heading(self, text: str) -> None:

@@ -17,7 +17,8 @@ def custom_name(text: str) -> str:
     """Read a custom trait or resource class; for argparse."""
     if not CUSTOM_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(
-            f'{quoted(text)} is no custom trait or resource class'
+            f'{quoted(text)} is no custom trait or resource class; give such '
+            'as CUSTOM_GOLD'
         )
     return text
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sev_scheduling.cli.commands.capacity import pools_of
 from sev_scheduling.cli.metrics import Snapshot
 from sev_scheduling.cli.options.clouds import add_host_options, open_client
-from sev_scheduling.cli.options.inputs import positive
+from sev_scheduling.cli.options.inputs import positive, whole
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Plain
 from sev_scheduling.exceptions import InputError, PlacementError, needed
@@ -30,14 +30,6 @@ PORT = 9846
 
 class _Stop(BaseException):
     """A signal has ended the command."""
-
-
-def port(text: str) -> int:
-    """Read a port; for argparse."""
-    number = positive(text)
-    if number > 65535:
-        raise argparse.ArgumentTypeError(f'{number} is no port')
-    return number
 
 
 class Exporter(Plain):
@@ -64,7 +56,7 @@ class Exporter(Plain):
         parser.add_argument(
             '--port',
             metavar='PORT',
-            type=port,
+            type=whole(1, 65535),
             default=PORT,
             help=f'(default: {PORT})',
         )

@@ -37,7 +37,7 @@ class DrainPlan(Words):
     holds its old place. Shows where each can go, in an order in which all
     fit if there is one, what binds where none does, and the commands to type.
     Changes nothing. None of the hosts takes a guest of another. Exit status 1
-    where not all guests can move.
+    where not all guests can move, or where it is not known what one needs.
 
     Servers are read from the OpenStack cloud; with --cloud or
     --placement-url, from files. Without these, what a guest holds in

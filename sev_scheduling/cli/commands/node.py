@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from sev_scheduling.cli.options.inputs import a_uuid, machine_type
 from sev_scheduling.cli.options.node import (
     LibvirtInput,
     add_config,
@@ -142,6 +143,7 @@ class ProviderConfig(Plain):
         parser.add_argument(
             '--machine-type',
             metavar='TYPE',
+            type=machine_type,
             help='default machine type of x86_64 guests (default: what '
             "[libvirt] hw_machine_type says, else nova's default, pc)",
         )
@@ -151,7 +153,9 @@ class ProviderConfig(Plain):
             help='name of the resource provider (default: the file is for '
             'whatever compute node reads it)',
         )
-        provider.add_argument('--uuid', help='uuid of the resource provider')
+        provider.add_argument(
+            '--uuid', type=a_uuid, help='uuid of the resource provider'
+        )
         add_output(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

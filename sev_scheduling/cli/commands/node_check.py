@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sev_scheduling.cli.checks import Checks
+from sev_scheduling.cli.options.inputs import model
 from sev_scheduling.cli.options.node import (
     LibvirtInput,
     add_config,
@@ -57,6 +58,7 @@ class Check(Checks):
         parser.add_argument(
             '--model',
             metavar='MODEL',
+            type=model,
             action='append',
             default=[],
             help='a model that guests are to have, such as amd-sev-snp; may '

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sev_scheduling.cli.options.inputs import whole
 from sev_scheduling.cli.options.node import (
     add_numbers,
     add_output,
@@ -84,7 +85,7 @@ class Reserve(Fields):
         parser.add_argument(
             '--guests',
             metavar='N',
-            type=int,
+            type=whole(0),
             required=True,
             help='encrypted guests that run at once',
         )

@@ -13,8 +13,8 @@ from sev_scheduling.cli.options.clouds import add_host_options, open_client
 from sev_scheduling.cli.options.inputs import (
     add_request_options,
     owner,
-    positive,
     read_request,
+    whole,
 )
 from sev_scheduling.cli.options.scope import add_scope_options, read_scope
 from sev_scheduling.cli.output import Rows, lines, words
@@ -32,14 +32,8 @@ _SELF_DESCRIBING = frozenset({'json', 'yaml', 'csv'})
 MOST = 10_000
 
 
-def guests(text: str) -> int:
-    """Read how many guests; for argparse."""
-    number = positive(text)
-    if number > MOST:
-        raise argparse.ArgumentTypeError(
-            f'{number} guests are more than the {MOST} of one command'
-        )
-    return number
+#: Reads how many guests; for argparse.
+guests = whole(1, MOST)
 
 
 def _why(

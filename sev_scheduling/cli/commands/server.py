@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from sev_scheduling.cli import EXIT_NO
-from sev_scheduling.cli.commands.claims import instance
+from sev_scheduling.cli.options.inputs import a_uuid
 from sev_scheduling.cli.options.node import known, lines
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import needed
@@ -51,7 +51,7 @@ class Check(Rows):
         parser.add_argument(
             'servers',
             metavar='SERVER',
-            type=instance,
+            type=a_uuid,
             nargs='*',
             help='uuid; all servers where none is given',
         )

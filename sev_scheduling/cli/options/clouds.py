@@ -68,6 +68,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         '--placement-url',
         metavar='URL',
+        type=_endpoint,
         help='the endpoint of a Placement, such as '
         'http://controller:8778/placement',
     )
@@ -152,11 +153,8 @@ def _embedded(cloud_file: str | None, state: Path | None) -> Iterator[Adapter]:
 
 
 def _endpoint(url: str) -> str:
-    """Check a URL.
-
-    :raises InputError: where it is no endpoint
-    """
-    such = 'give such as http://controller:8778/placement.'
+    """Read the URL of an endpoint; for argparse."""
+    such = 'give such as http://controller:8778/placement'
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ('http', 'https') and bool(parts.hostname)
@@ -164,20 +162,19 @@ def _endpoint(url: str) -> str:
     except ValueError:
         valid = False
     if not valid or re.search(r'[\s?#]', url):
-        raise InputError(
-            f'--placement-url {quoted(url)} is no http or https URL of an '
-            f'endpoint; {such}'
+        raise argparse.ArgumentTypeError(
+            f'{quoted(url)} is no http or https URL of an endpoint; {such}'
         )
     if '@' in parts.netloc:
         # Not quoted: there may be a password in it.
-        raise InputError(
-            f'--placement-url has a user in it; use --os-token, and {such}'
+        raise argparse.ArgumentTypeError(
+            f'it has a user in it; use --os-token, and {such}'
         )
     return url
 
 
 def _at_url(parsed_args: argparse.Namespace) -> Session:
-    url = _endpoint(parsed_args.placement_url)
+    url = parsed_args.placement_url
     options = given(parsed_args, '--placement-url', _AT_URL)
     for name in ('os_cacert', 'os_cert', 'os_key'):
         if name in options and not Path(options[name]).is_file():

@@ -36,6 +36,9 @@ _ENDPOINT = (
     '--os-endpoint-override',
 )
 
+#: As "openstack --help" has them.
+_INTERFACES = ('public', 'internal', 'admin')
+
 #: What openstacksdk calls those that are for Placement alone.
 _SDK = {
     name: name.replace('os_', 'os_placement_')
@@ -85,6 +88,8 @@ def add_openstack_options(
         else:
             of = seconds if dest == 'timeout' else str
             kwargs = {'type': of, 'metavar': 'VALUE'}
+        if dest == 'os_interface':
+            kwargs['choices'] = _INTERFACES
         group.add_argument(
             *flags,
             dest=dest,

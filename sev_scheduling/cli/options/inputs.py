@@ -4,29 +4,74 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+import re
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
 from sev_scheduling.documents import read_document
 from sev_scheduling.exceptions import InputError
+from sev_scheduling.models import registered_models
 from sev_scheduling.request.request import EncryptionRequest, parse
 from sev_scheduling.text import MAX_AMOUNT, quoted
 
 _STDIN = '-'
 
+#: QEMU's machine types of x86_64, those of distributions too (``ubuntu``,
+#: ``rhel6.6.0``), and the one that models of other architectures go by.
+_MACHINE_TYPE = re.compile(
+    r'(?:pc|q35|microvm|isapc|xenfv|xenpv|nitro|ubuntu|rhel[0-9]+|virt)'
+    r'(?:[.-][A-Za-z0-9._-]{1,90})?'
+)
 
-def positive(text: str) -> int:
-    """Read an option's number; for argparse."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 0 < number <= MAX_AMOUNT:
+
+def whole(first: int, last: int = MAX_AMOUNT) -> Callable[[str], int]:
+    """Return what reads an option's number; for argparse."""
+
+    def number(text: str) -> int:
+        # What int() takes and people do not write: '1_0', a digit of Arabic.
+        if re.fullmatch('[0-9]{1,10}', text) and (first <= int(text) <= last):
+            return int(text)
         raise argparse.ArgumentTypeError(
-            f'{quoted(text)} is not a whole number from 1 to {MAX_AMOUNT}'
+            f'{quoted(text)} is not a whole number from {first} to {last}'
         )
+
     return number
+
+
+positive = whole(1)
+
+
+def a_uuid(text: str) -> str:
+    """Read a uuid; for argparse."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is not a uuid; give such as '
+            '01982f5e-7b2a-7c44-9f0e-3c1f6f0d9a11'
+        ) from None
+
+
+def model(text: str) -> str:
+    """Read the name of a model; for argparse."""
+    if text not in registered_models():
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is not a known model; known are '
+            f'{", ".join(registered_models())}'
+        )
+    return text
+
+
+def machine_type(text: str) -> str:
+    """Read the name of a machine type; for argparse."""
+    if not _MACHINE_TYPE.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is no machine type of QEMU; give such as pc, '
+            'q35 or pc-q35-8.2'
+        )
+    return text
 
 
 def owner(text: str) -> str:
@@ -87,6 +132,7 @@ def add_request_options(
     group.add_argument(
         '--model',
         metavar='MODEL',
+        type=model,
         action='append',
         default=[],
         dest='models',

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli import STDOUT
+from sev_scheduling.cli.options.inputs import whole
 from sev_scheduling.cli.output import Cell
 from sev_scheduling.documents import read_text
 from sev_scheduling.exceptions import InputError, needed
@@ -89,7 +90,7 @@ def add_numbers(
     """
     for name, (metavar, default, text) in options.items():
         parser.add_argument(
-            name, metavar=metavar, type=int, default=default, help=text
+            name, metavar=metavar, type=whole(0), default=default, help=text
         )
 
 
@@ -122,11 +123,19 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--nova-release',
         metavar='MAJOR',
-        type=int,
-        choices=(31, 32, 33, 34),
+        type=whole(31, 34),
         help='the rules of which nova: 31 (2025.1) to 34 (2026.2); by '
         'default those of the installed one, else of the latest',
     )
+
+
+def _libvirt_uri(text: str) -> str:
+    """Read where to ask libvirt; for argparse."""
+    if not re.fullmatch(r'[a-z][a-z0-9+.-]*://\S*', text):
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is no URI; give such as qemu:///system'
+        )
+    return text
 
 
 def add_libvirt(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +151,7 @@ def add_libvirt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--libvirt-uri',
         metavar='URI',
+        type=_libvirt_uri,
         help='where to ask libvirt (default: where nova.conf says, else '
         'qemu:///system)',
     )
@@ -189,6 +199,11 @@ class LibvirtInput:
             return
         uri = parsed_args.libvirt_uri or _novas_uri(compute, parsed_args)
         answer = compute.ask_libvirt(uri)
+        if answer is None and parsed_args.libvirt_uri:
+            raise InputError(
+                f'--libvirt-uri {quoted(uri)} needs libvirt-python, which is '
+                'not installed; install it, or give --domain-capabilities.'
+            )
         if answer is not None:
             self.capabilities += answer.capabilities
             self.qemu_version = self.qemu_version or answer.qemu_version

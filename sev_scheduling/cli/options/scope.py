@@ -27,7 +27,9 @@ def _words(text: str) -> list[str]:
     """Read names or ids with commas between them; for argparse."""
     words = text.split(',')
     if not all(words):
-        raise argparse.ArgumentTypeError(f'{quoted(text)} has an empty part')
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} has an empty part; put one comma between two'
+        )
     return words
 
 
@@ -38,7 +40,9 @@ def _one_word(text: str) -> list[str]:
 
 def _trait(text: str) -> str:
     if not is_trait(text):
-        raise argparse.ArgumentTypeError(f'{quoted(text)} is no trait')
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is no trait; give such as CUSTOM_GOLD'
+        )
     return text
 
 

@@ -59,7 +59,9 @@ NOTES: Mapping[NoteCode, NoteRow] = {
     NoteCode.PARAMETER_OFF: NoteRow('{path} is N'),
     NoteCode.PARAMETER_MISSING: NoteRow('{path} is missing'),
     NoteCode.PARAMETER_UNREADABLE: NoteRow('{path} is unreadable'),
-    NoteCode.PARAMETER_SHARE: NoteRow('{path} leaves it {share} slots'),
+    NoteCode.PARAMETER_SHARE: NoteRow(
+        '{path} leaves it {share} {share:slot|slots}'
+    ),
     NoteCode.CAPACITY: NoteRow('{key} in {path}'),
     NoteCode.CAPABILITY: NoteRow(
         '<{element}> is supported by libvirt and QEMU'
@@ -91,8 +93,8 @@ NOTES: Mapping[NoteCode, NoteRow] = {
         'sources disagree, the smallest counts: {numbers}'
     ),
     NoteCode.SLOTS_DIVIDED: NoteRow(
-        '{parameter} leaves it {share} of {total} slots, and nova publishes '
-        '{total}'
+        '{parameter} leaves it {share} of {total} {total:slot|slots}, and '
+        'nova publishes {total}'
     ),
     # Sentences from here on: what checks find.
     NoteCode.UNUSABLE_INPUT: NoteRow('{error}'),
@@ -111,12 +113,12 @@ NOTES: Mapping[NoteCode, NoteRow] = {
         'Use one that does, and enable memory encryption (SMEE) in the BIOS.',
     ),
     NoteCode.PROCESSOR_NO_ES_SLOTS: NoteRow(
-        '{sev} slots for SEV, {es} for SEV-ES and SEV-SNP.',
+        '{sev} {sev:slot|slots} for SEV, {es} for SEV-ES and SEV-SNP.',
         'Raise the BIOS setting of the minimum ASID for SEV (SEV-ES ASID '
         'space limit) to have some.',
     ),
     NoteCode.PROCESSOR_SLOTS: NoteRow(
-        '{sev} slots for SEV, {es} for SEV-ES and SEV-SNP together.'
+        '{sev} {sev:slot|slots} for SEV, {es} for SEV-ES and SEV-SNP together.'
     ),
     NoteCode.KERNEL_OFF: NoteRow(
         'No model is switched on: {switches}.',
@@ -194,7 +196,7 @@ NOTES: Mapping[NoteCode, NoteRow] = {
     NoteCode.DESCRIPTOR_NO_FILE: NoteRow('{path} is no regular file'),
     NoteCode.DESCRIPTOR_UNREADABLE: NoteRow('{path} cannot be read: {error}'),
     NoteCode.DESCRIPTOR_TOO_LARGE: NoteRow(
-        '{path} has more than {limit} bytes'
+        '{path} has more than {limit} {limit:byte|bytes}'
     ),
     NoteCode.DESCRIPTOR_NOT_JSON: NoteRow('{path} is not JSON ({error})'),
     NoteCode.DESCRIPTOR_SHAPE: NoteRow('{path} has no usable {key}'),

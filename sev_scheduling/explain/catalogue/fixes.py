@@ -98,8 +98,8 @@ PUBLIC: Mapping[Target, str] = {
         'flavor.'
     ),
     Target.IMAGE: (
-        "Image {name} is public: ask its owner or the cloud's operator, or "
-        'make the change to a copy of your own.'
+        'Every project can use image {name}: ask its owner or the '
+        "cloud's operator, or make the change to a copy of your own."
     ),
 }
 

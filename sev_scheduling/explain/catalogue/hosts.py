@@ -146,12 +146,12 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
         'No host can run this {guest}:',
     ),
     'some-guests': (
-        '{guests_fit} of {guests} {guest}s fit, on {fit} of {total} '
-        '{n:host|hosts}{end}',
-        '{guests_fit} of {guests} {guest}s fit:',
+        '{guests_fit} of {guests} {guest}{guests:|s} {guests_fit:fits|fit}, '
+        'on {fit} of {total} {n:host|hosts}{end}',
+        '{guests_fit} of {guests} {guest}{guests:|s} {guests_fit:fits|fit}:',
     ),
     'guests': (
-        'Placement has no room for all {count} {guest}s:',
+        'Placement has no room for all {count} {guest}{count:|s}:',
         'Not all of these {guest}s can be placed:',
     ),
 }
@@ -160,12 +160,14 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 LEFT_OUT = ', of those that the options do not leave out ({count} more)'
 
 #: One host that fits.
-FITS = '{host} can take it: {free} of {usable} {model} slots free.'
+FITS = (
+    '{host} can take it: {free} of {usable} {model} {usable:slot|slots} free.'
+)
 FITS_UNLIMITED = '{host} can take it: it reports no limit of {model} slots.'
 FITS_UNENCRYPTED = '{host} takes any guest that is not encrypted.'
 
 #: Of several guests.
-GUESTS_FIT = '{fit} of {count} guests fit.'
+GUESTS_FIT = '{fit} of {count} {count:guest|guests} {fit:fits|fit}.'
 
 #: The hosts that Placement offers, and that fit.
 FITS_ON = 'It fits on {names}.'
@@ -174,12 +176,12 @@ FITS_ON_MORE = 'It fits on {names} and {more} more.'
 #: What a claim of guests found: how many there were to be, and fit.
 NO_CAPACITY: Mapping[str, str] = {
     'some': (
-        '{fit} of {count} guests fit, so none was placed; ask for {fit}, or '
-        'free slots.'
+        '{fit} of {count} {count:guest|guests} {fit:fits|fit}, so none was '
+        'placed; ask for {fit}, or free slots.'
     ),
     'moving': 'No other host can take the guest.',
     'one': 'No host can take the guest.',
-    'many': 'No host can take any of the {count} guests.',
+    'many': 'No host can take any of the {count} {count:guest|guests}.',
 }
 
 #: Beside - for the slots of such a host.

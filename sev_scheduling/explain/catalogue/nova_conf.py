@@ -211,11 +211,12 @@ NOTES: Mapping[NoteCode, NoteRow] = {
         '{kib:>6} KiB  one guest, rounded up to {mb} MB'
     ),
     NoteCode.SUM_HOST: NoteRow(
-        '{guests:>6} guests x {mb} MB + {base} MB of the host = {needed} MB'
+        '{guests:>6} {guests:guest|guests} x {mb} MB + {base} MB of the '
+        'host = {needed} MB'
     ),
     NoteCode.SUM_HOST_KERNEL: NoteRow(
-        '{guests:>6} guests x {mb} MB + {base} MB of the host + {kernel} MB '
-        'of the kernel = {needed} MB'
+        '{guests:>6} {guests:guest|guests} x {mb} MB + {base} MB of the '
+        'host + {kernel} MB of the kernel = {needed} MB'
     ),
     NoteCode.SUM_SLICE_KERNEL: NoteRow(
         '{total} MB of the host - {base} MB for itself - {kernel} MB of the '

@@ -68,10 +68,11 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant_advice=TRY_LATER,
     ),
     (Cause.GUESTS, ''): Row(
-        'Placement has room for no more than {fit} of the {count} guests',
+        'Placement has room for no more than {fit} of the {count} '
+        '{count:guest|guests}',
         advice='ask for {fit} or fewer, or add hosts',
-        tenant='No more than {fit} of {count} fit now, and a request gets '
-        'all or none.',
+        tenant='No more than {fit} of {count} {fit:fits|fit} now, and a '
+        'request gets all or none.',
         tenant_advice='Ask for fewer, or try again later.',
     ),
     (Cause.RESOURCES_SHORT, ''): Row(

@@ -22,7 +22,7 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
     ),
     (Code.UNKNOWN_MODEL, Case.ONLY): ProblemRow(
         '{owner} names the model {value}, which is not known',
-        line='{key} is {value}; known are {needs}',
+        line='{key} is {value}; known are {listed}',
     ),
     (Code.MODEL_CONFLICT, Case.ONLY): ProblemRow(
         '{other} names the model {other_value} and {owner} names {value}',
@@ -216,6 +216,9 @@ OWNER_OF: Mapping[Source, str] = {
     Source.REQUEST: 'the request',
     Source.ACTION: 'the server',
 }
+
+#: In place of the image, of what an image without properties would lack.
+NO_IMAGE = 'no image is given; one without properties'
 
 #: About all flavors with all images.
 AUDIT: Mapping[str, str] = {

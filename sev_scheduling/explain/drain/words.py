@@ -37,6 +37,12 @@ CODES: Mapping[DrainCode, str] = {
 #: Of one guest, and of several.
 OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
     Outcome.ALL: ('The {guests} can move', 'All {count} {guests} can move'),
+    Outcome.UNKNOWN: (
+        'It is not known whether the {guests} can move; there is room for it, '
+        'as far as is known',
+        'It is not known whether all {count} {guests} can move; there is room '
+        'for them, as far as is known',
+    ),
     Outcome.NONE: (
         'The {guests} cannot move',
         '{moves} of {count} {guests} can move, and there is no order in which '
@@ -84,7 +90,8 @@ def headline(plan: DrainPlan) -> str:
         moves=len(plan.moves),
         tried=counted(plan.tried, 'step'),
     )
-    if any(step.unknown for step in plan.steps):
+    unknown = any(step.unknown for step in plan.steps)
+    if unknown and plan.outcome is not Outcome.UNKNOWN:
         text += _AS_FAR_AS_KNOWN
     return f'{text}.'
 

@@ -33,7 +33,7 @@ from sev_scheduling.placement.claims.writes import write
 from sev_scheduling.prefilter import Scope
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
-from sev_scheduling.text import quoted
+from sev_scheduling.text import counted, quoted
 
 LOG = logging.getLogger(__name__)
 
@@ -91,8 +91,9 @@ def schedule(
         len(instances) == len(set(instances)) == count
     ):
         raise InputError(
-            f'{len(instances)} instance uuids ({len(set(instances))} '
-            f'different ones) were given for {count} guests; give one each.'
+            f'Of {counted(len(instances), "instance uuid")} '
+            f'{len(set(instances))} differ, for {counted(count, "guest")}; '
+            'give one each.'
         )
     claim = Transaction(
         api=api,

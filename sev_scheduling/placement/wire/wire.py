@@ -33,7 +33,7 @@ from sev_scheduling.placement.wire.transport import (
     in_parallel,
 )
 from sev_scheduling.prefilter import MICROVERSION
-from sev_scheduling.text import one_line, printable
+from sev_scheduling.text import counted, one_line, printable
 
 LOG = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Wire:
             raise PlacementAnswerError(
                 f'{what}: the answer of {asked(response)} is no JSON object '
                 f'as Placement gives it ({one_line(e)}; {printable(kind)}, '
-                f'{len(content)} bytes); check the endpoint.'
+                f'{counted(len(content), "byte")}); check the endpoint.'
             ) from None
 
     def _send(

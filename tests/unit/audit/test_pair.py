@@ -178,6 +178,26 @@ def test_a_conflict_has_both_ways_and_none_is_taken_unasked(
         plan(*choices)
 
 
+def test_two_that_are_accepted_and_contradict_each_other_are_named():
+    # The first is made, and leads to the problem that the second solves.
+    flavor = a_flavor(
+        {**ON, MODEL: 'amd-sev-es', SNP_TRAIT: 'required'}, name='f', id='f'
+    )
+    image = an_image(
+        {**READY, 'hw_mem_encryption_model': 'amd-sev'}, name='i', id='i'
+    )
+    ways = {
+        fix.condition
+        for fix in plan_pair(flavor, image).left_out
+        if fix.item.id == 'f' and fix.choice
+    }
+
+    assert len(ways) >= 2
+    with pytest.raises(InputError) as caught:
+        plan_pair(flavor, image, accept=accepting(*ways))
+    assert len([way for way in ways if way in str(caught.value)]) == 2
+
+
 def test_a_misspelt_key_has_its_way_whatever_the_image_is():
     flavor = a_flavor({'hw:mem_encrypton': 'true'}, id='f')
     image = an_image({'hw_disk_bus': 'ide'}, name='$(id)\nx', id='i')

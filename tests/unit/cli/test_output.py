@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pty
 import types
 
 import pytest
@@ -98,6 +100,56 @@ def test_somebody_who_reads_the_words_reads_no_headline_again(
 
     assert (ran.status, ran.err) == (1, '')
     assert stdout.getvalue()
+
+
+def test_the_headline_is_there_once_where_both_streams_are_one(
+    refused, monkeypatch, tmp_path
+):
+    """As with ``2>&1``."""
+    with open(tmp_path / 'both', 'a+') as stream:
+        for name in ('stdout', 'stderr'):
+            monkeypatch.setattr(f'sys.{name}', stream)
+        status = refused().status
+        stream.seek(0)
+        lines = stream.read().splitlines()
+
+    assert status == 1
+    assert len(lines) > 4
+    assert len([line for line in lines if 'is not ready' in line]) == 1
+
+
+def test_a_pipe_at_a_terminal_shows_the_headline_once(refused, monkeypatch):
+    """As with ``| less``; what goes into a file is told at the terminal."""
+    reader, writer = os.pipe()
+    main_side, terminal_side = pty.openpty()
+    try:
+        with (
+            open(writer, 'w') as stdout,
+            open(terminal_side, 'w') as stderr,
+        ):
+            monkeypatch.setattr('sys.stdout', stdout)
+            monkeypatch.setattr('sys.stderr', stderr)
+            status = refused().status
+            stderr.flush()
+            os.write(terminal_side, b'.')
+        assert status == 1
+        assert os.read(main_side, 1000) == b'.'
+        assert b'is not ready' in os.read(reader, 10000)
+    finally:
+        os.close(reader)
+        os.close(main_side)
+
+
+@pytest.mark.parametrize('options', [[], ['-f', 'json'], ['-c', 'Code']])
+def test_quiet_leaves_standard_error_empty_where_words_or_rows_say_no(
+    run, flavor, image, options
+):
+    request = ['--flavor', flavor('m1.sev')]
+    request += ['--image', image('legacy-appliance')]
+    ran = run('-q', 'check', *options, *request)
+
+    assert (ran.status, ran.err) == (1, '')
+    assert ran.out == run('check', *options, *request).out
 
 
 @pytest.mark.parametrize(

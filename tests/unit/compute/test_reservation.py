@@ -92,7 +92,7 @@ def test_the_reservation_is_the_hosts_and_the_guests(
         ),
         pytest.param(
             {'guests': 31, 'host_mb': 1008},
-            'need 1008 MB reserved',
+            '31 guests: 1008 MB',
             id='a host that is just too small',
         ),
     ],

@@ -182,7 +182,7 @@ def test_an_image_that_every_project_can_use_is_public(visibility, public):
 
     assert request.image_public is public
     text = explain(validate(request)).tenant()
-    assert ('Image ubuntu is public' in text) is public
+    assert ('Every project can use image ubuntu' in text) is public
 
 
 def test_what_others_use_is_changed_by_its_owner():
@@ -196,7 +196,8 @@ def test_what_others_use_is_changed_by_its_owner():
     text = explain(validate(request)).tenant()
 
     assert (
-        "Image ubuntu is public: ask its owner or the cloud's operator, or "
+        'Every project can use image ubuntu: ask its owner or the '
+        "cloud's operator, or "
         'make the change to a copy of your own.'
     ) in text.splitlines()
     assert (
@@ -267,7 +268,8 @@ def test_nobody_is_named_who_has_no_name():
     request = parse({'vcpus': 1, 'ram': 1, 'extra_specs': ON}, {})
 
     assert explain(validate(request)).headline == (
-        'The flavor asks for amd-sev. The image is not ready for it:'
+        'The flavor asks for amd-sev. No image is given; one without '
+        'properties is not ready for it:'
     )
 
 

@@ -142,7 +142,7 @@ def test_a_model_that_the_caller_makes_up_is_refused(extra_specs):
         plain(extra_specs, models=['amd-sve'])
 
     assert str(raised.value).startswith(
-        "Encryption model 'amd-sve' is not known; choose from amd-sev, "
+        "Encryption model 'amd-sve' is not known; known are amd-sev, "
         'amd-sev-es, amd-sev-snp, intel-tdx'
     )
 

@@ -55,8 +55,8 @@ def test_the_cases_are_listed_by_their_numbers(run):
 @pytest.mark.parametrize(
     ('args', 'named'),
     [
-        pytest.param(['0'], 'case 0;', id='just too low'),
-        pytest.param([str(len(CASES) + 1)], f'case {len(CASES) + 1};',
+        pytest.param(['0'], "'0'", id='just too low'),
+        pytest.param([str(len(CASES) + 1)], f'from 1 to {len(CASES)}',
                      id='just too high'),
         pytest.param(['1', '--all'], '--all', id='a case and all'),
         pytest.param(['1', '--list'], '--list', id='a case and the list'),

@@ -59,6 +59,14 @@ def host(name):
 
 
 class TestDetect:
+    def test_a_libvirt_that_cannot_be_asked_is_no_silent_no(self, run):
+        outcome = run(
+            node.Detect, '--libvirt-uri', 'qemu:///system', '-f', 'json'
+        )
+
+        assert outcome.status == 2
+        assert "'qemu:///system' needs libvirt-python" in outcome.err
+
     def test_what_a_host_offers_is_listed(self, run):
         outcome = run(node.Detect, *host(samples.GENOA), '-f', 'json')
 

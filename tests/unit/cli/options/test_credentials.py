@@ -49,7 +49,9 @@ def registered():
 def flags():
     """Return spelling -> arguments that give an option."""
     return {
-        flag: (flag,) if action.nargs == 0 else (flag, '7')
+        flag: (flag,)
+        if action.nargs == 0
+        else (flag, (action.choices or ['7'])[0])
         for action in parser()._actions
         for flag in action.option_strings
         if action.dest.startswith('os_')

@@ -30,7 +30,7 @@ def check(run, write, option):
 
 def assert_one_line(ran, *, names=()):
     assert (ran.status, ran.out) == (2, '')
-    assert ran.err.startswith('sev-scheduling: ')
+    assert ran.err.startswith('sev-scheduling')
     assert ran.err.count('\n') == 1
     for name in names:
         assert name in ran.err
