@@ -68,7 +68,13 @@ class SlotPool:
     @property
     def free(self) -> int:
         """Slots that a guest can have now; never negative."""
-        return max(0, self.capacity - self.used)
+        return self.free_within(self.total)
+
+    def free_within(self, limit: int) -> int:
+        """Return the same, where the inventory is at most so large."""
+        total = min(self.total, limit)
+        capacity = int((total - self.reserved) * self.allocation_ratio)
+        return max(0, capacity - self.used)
 
     @property
     def unlimited(self) -> bool:

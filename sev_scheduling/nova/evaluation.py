@@ -1,18 +1,16 @@
 """What nova's host states say to one request, in bulk.
 
 Placement has offered these hosts for the request a moment ago, so most of
-them fit, and there may be thousands. The values of a column are few: hosts
-of which no value speaks against are let through by a few look-ups in sets,
-and the others are judged one by one, by :func:`sev_scheduling.judge`; of
-those that are alike in all that counts, one is judged for all that fit.
+them fit, and there may be thousands. What they say has few different values,
+and each value is judged once: hosts of which none speaks against are let
+through by a few look-ups, and the others are judged one by one, by
+:func:`sev_scheduling.judge`.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +20,12 @@ from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.nova.host_state import AggregateFacts, host_of
-from sev_scheduling.nova.lookups import Answers, Providers
+from sev_scheduling.nova.host_state import (
+    AggregateFacts,
+    Aggregates,
+    host_of,
+)
+from sev_scheduling.nova.lookups import Answers, Slots
 from sev_scheduling.nova.options import Options
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation
@@ -32,14 +34,7 @@ _ONE_FREE = SlotPool(total=1)
 _FULL = SlotPool(total=1, used=1)
 _UNCOUNTED = SlotPool(total=0)
 
-#: A column of thousands of hosts is read twice as fast without a line
-#: of Python for each.
-_RATIO = operator.attrgetter('ram_allocation_ratio')
-_HYPERVISOR = operator.attrgetter('hypervisor_type')
-_AGGREGATES = operator.attrgetter('aggregates')
-
 Candidate = Mapping[str, Any]
-Kind = tuple[object, ...]
 
 
 class HostEvaluator:
@@ -62,22 +57,20 @@ class HostEvaluator:
         answers: Answers,
         named: Callable[[], Validation] | None = None,
     ) -> None:
-        self._named = functools.cache(named or (lambda: validation))
+        self._named = named or (lambda: validation)
         self._request: EncryptionRequest = validation.request
         self._model = self._request.model
         self._options = options
         self._facts = facts
         self._answers = answers
         self._providers = answers.providers()
-        # Asked at most once, whatever the answer is.
-        self._slots = functools.cache(answers.slots)
+        self._slots: Slots | None = None
+        self._asked_slots = False
         self._renewed = False
         self.undecided = False
         self.blind = False
         self._tolerant = False
         self._rejected: list[Verdict] = []
-        #: What hosts that fit have been like, their slots apart.
-        self._fitting: set[Kind] = set()
         #: Host states that have candidates of other models, and their own.
         self._own: list[tuple[Any, list[Candidate]]] = []
 
@@ -88,35 +81,25 @@ class HostEvaluator:
 
     def fitting(self, states: Sequence[Any]) -> list[Any]:
         """Return the host states that fit, in their order."""
-        model, providers = self._model, self._providers
-        if (
-            model is None
-            or providers is None
-            # Numbers are needed of each host.
-            or self._options.limit(model.name) is not None
-        ):
+        model = self._model
+        if model is None:
             return [state for state in states if self._fits(state)]
-        to_evaluate = self._to_evaluate(states, model, providers)
-        no_pool = providers.pools[model.name].isdisjoint
-        flat = providers.flat(model)
-
-        def from_root(candidate: Candidate) -> bool:
-            # A root gives the slot where no other provider gives anything.
-            return (
-                len(candidate['allocations']) == 1
-                and _slot_provider(candidate) in flat
-            )
-
+        to_evaluate = self._to_evaluate(states, model)
+        no_pool: Callable[[Mapping[str, Any]], bool] = bool
+        if self._providers is not None:
+            no_pool = self._providers.pools[model.name].isdisjoint
         return [
             state
             for state in states
             if (
-                len(candidates := state.allocation_candidates) == 1
-                and (
-                    # A nested provider with a model's trait is a pool: it
-                    # holds slots of this model and nothing else.
-                    not no_pool((only := candidates[0])['allocations'])
-                    or from_root(only)
+                (
+                    (
+                        len(candidates := state.allocation_candidates) == 1
+                        # A nested provider with a model's trait is a pool: it
+                        # holds slots of this model and nothing else.
+                        and not no_pool(candidates[0]['allocations'])
+                    )
+                    or self._are_surely_own(candidates, model)
                 )
                 # To look at the uuids of thousands takes a while.
                 and (not to_evaluate or state.uuid not in to_evaluate)
@@ -132,8 +115,7 @@ class HostEvaluator:
         """
         self._tolerant = True
         self._rejected.clear()
-        self._fitting.clear()
-        return [state for state in states if self._fits(state)]
+        return self.fitting(states)
 
     def drop_other_candidates(self) -> None:
         """Take candidates with another model's slot off the host states."""
@@ -165,31 +147,8 @@ class HostEvaluator:
         if pool is _UNCOUNTED:
             self.undecided = True
             return False
-        beside = self._beside(state, own)
-        if pool is None or pool.free <= 0:
-            return self._keep(self._judge_slot(state, pool, beside))
-        kind = self._kind(state, beside)
-        if kind in self._fitting:
-            return True
-        verdict = self._judge_slot(state, pool, beside)
-        if verdict.fits:
-            self._fitting.add(kind)
-        return self._keep(verdict)
-
-    def _kind(self, state: Any, beside: tuple[str, ...]) -> Kind:
-        """Return all that the verdict on a host with a free slot is made of.
-
-        As :func:`host_of` and :meth:`_judge_slot` make a host of it.
-        """
-        published: Mapping[str, str] = {}
-        if self._providers is not None:
-            published = self._providers.machine_types.get(state.uuid, {})
-        return (
-            self._facts.content(state),
-            tuple(published.items()),
-            state.ram_allocation_ratio,
-            state.hypervisor_type,
-            beside,
+        return self._keep(
+            self._judge_slot(state, pool, self._beside(state, own))
         )
 
     def _beside(self, state: Any, own: Sequence[Candidate]) -> tuple[str, ...]:
@@ -252,10 +211,10 @@ class HostEvaluator:
         limit or a refusal needs them.
         """
         name = self._model.name if self._model else ''
-        limit = self._facts.max_guests(state, name)
+        limit = self._facts.max_guests(tuple(state.aggregates), name)
         if own and limit is None:
             return _ONE_FREE
-        slots = self._slots()
+        slots = self._ask_slots()
         if own and slots is None and not self._options.passes:
             # Nova's own claim, which would be left, has no such limit.
             return _UNCOUNTED
@@ -270,6 +229,13 @@ class HostEvaluator:
             return _ONE_FREE
         # Placement has taken reserved slots off the total.
         return replace(pool, total=min(pool.total, limit))
+
+    def _ask_slots(self) -> Slots | None:
+        """Return the slots of now, asked at most once."""
+        if not self._asked_slots:
+            self._asked_slots = True
+            self._slots = self._answers.slots()
+        return self._slots
 
     def _offers(self, state: Any) -> bool:
         if self._providers is None or self._model is None:
@@ -291,81 +257,139 @@ class HostEvaluator:
             return replace(verdict, total=0, used=0)
         return verdict
 
+    def _are_surely_own(
+        self, candidates: Sequence[Candidate], model: EncryptionModel
+    ) -> bool:
+        """Say whether there are candidates, all with a slot of the model.
+
+        By what is known of providers already.
+        """
+        if self._providers is None:
+            return bool(candidates)
+        offering = self._providers.offering[model.name]
+        return bool(candidates) and all(
+            [_slot_provider(one) in offering for one in candidates]
+        )
+
     def _to_evaluate(
-        self,
-        states: Collection[Any],
-        model: EncryptionModel,
-        providers: Providers,
-    ) -> set[str]:
+        self, states: Sequence[Any], model: EncryptionModel
+    ) -> Set[str]:
         """Return the uuids of hosts that need a full evaluation.
 
-        For their ratio, hypervisor, machine type, aggregate facts, or another
-        model; not for their candidates.
+        For anything but their candidates.
         """
-        found = self._by_machine_type(states, model, providers)
-        for name in providers.excluding(model):
-            found |= providers.pool_hosts[name]
-        if model.pins_memory and not self._request.mem_page_size:
-            ratios = set(map(_RATIO, states))
+        found = {*self._by_aggregates(states, model)}
+        if self._providers is not None and not self._tolerant:
+            for name in self._providers.excluding(model):
+                found |= self._providers.hosts[name]
+        if (
+            model.pins_memory
+            and not self._request.mem_page_size
+            and not self._tolerant
+        ):
+            ratios = {state.ram_allocation_ratio for state in states}
             high = {ratio for ratio in ratios if ratio and ratio > 1.0}
             if high:
-                found.update(
+                found |= {
                     state.uuid
                     for state in states
                     if state.ram_allocation_ratio in high
-                )
+                }
+        hypervisors = {state.hypervisor_type for state in states}
         other = {
             name
-            for name in set(map(_HYPERVISOR, states))
+            for name in hypervisors
             if name and name.lower() not in model.hypervisor_types
         }
         if other:
-            found.update(
+            found |= {
                 state.uuid
                 for state in states
                 if state.hypervisor_type in other
-            )
-        # Nova's states share one object for each aggregate.
-        aggregates = set(
-            itertools.chain.from_iterable(map(_AGGREGATES, states))
-        )
-        concerned = {one for one in aggregates if self._facts.concerns(one)}
-        if concerned:
-            found.update(
-                state.uuid
-                for state in states
-                if not concerned.isdisjoint(state.aggregates)
-            )
+            }
         return found
+
+    def _by_aggregates(
+        self, states: Sequence[Any], model: EncryptionModel
+    ) -> Set[str]:
+        """Return those that need one for their machine type or guests.
+
+        As their aggregates say, or else the options.
+        """
+        facts, request = self._facts, self._request
+        architecture = request.architecture or model.architectures[0]
+        aggregates = {one for state in states for one in state.aggregates}
+        with_facts = {one for one in aggregates if facts.concerns(one)}
+
+        def facts_of(aggregates: Aggregates) -> tuple[str | None, int | None]:
+            types = facts.machine_types(aggregates)
+            limit = facts.max_guests(aggregates, model.name)
+            return types.get(architecture), limit
+
+        if not with_facts:
+            return self._by_facts(states, model, *facts_of(()))
+        # Many aggregates say the same, and many hosts are in the same ones.
+        by_facts = functools.cache(
+            functools.partial(self._by_facts, states, model)
+        )
+        by_aggregates = functools.cache(lambda some: by_facts(*facts_of(some)))
+        return {
+            state.uuid
+            for state in states
+            if state.uuid
+            in by_aggregates(
+                tuple([one for one in state.aggregates if one in with_facts])
+            )
+        }
+
+    def _by_facts(
+        self,
+        states: Sequence[Any],
+        model: EncryptionModel,
+        machine_type: str | None,
+        limit: int | None,
+    ) -> Set[str]:
+        """Return those of hosts in the same aggregates.
+
+        :param machine_type: the default of hosts that publish none
+        :param limit: of the guests of a host
+        """
+        found = self._by_machine_type(states, model, machine_type)
+        if limit is None:
+            return found
+        slots = self._ask_slots()
+        if slots is not None:
+            return found | slots.full(model.name, limit)
+        return found if self._options.passes else _uuids(states)
 
     def _by_machine_type(
         self,
-        states: Collection[Any],
+        states: Sequence[Any],
         model: EncryptionModel,
-        providers: Providers,
-    ) -> set[str]:
-        """Return hosts whose default machine type will not do, or is unknown.
-
-        What their aggregates say of it is not regarded.
-        """
+        default: str | None,
+    ) -> Set[str]:
+        """Return hosts whose machine type will not do, or is unknown."""
         request, wanted = self._request, model.machine_type
-        if request.machine_type and wanted in request.machine_type:
+        if request.machine_type is not None:
             # The image decides for every host.
-            return set()
-        if request.machine_type:
-            return {state.uuid for state in states}
+            will_do = wanted in request.machine_type
+            return frozenset() if will_do else _uuids(states)
         architecture = request.architecture or model.architectures[0]
         fine: set[str] = set()
         other: set[str] = set()
-        for root, types in providers.machine_types.items():
-            machine_type = types.get(architecture)
-            if machine_type is not None:
-                (fine if wanted in machine_type else other).add(root)
-        default = self._facts.default_machine_types.get(architecture)
+        if self._providers is not None:
+            for root, types in self._providers.machine_types.items():
+                published = types.get(architecture)
+                if published is not None:
+                    (fine if wanted in published else other).add(root)
         strict = self._options.require_known_machine_type
         if wanted in default if default else not strict:
             return other
-        return {state.uuid for state in states} - fine
+        return _uuids(states) - fine
+
+
+def _uuids(states: Sequence[Any]) -> set[str]:
+    return {state.uuid for state in states}
 
 
 def _slot_provider(candidate: Candidate) -> str | None:

@@ -27,6 +27,7 @@ from sev_scheduling.nova.request_spec import (
     is_rebuild,
     operation,
     unreadable,
+    value_of,
 )
 from sev_scheduling.nova.warning_log import Guard
 from sev_scheduling.problems import Problem
@@ -181,7 +182,7 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
         request does not name its guests, nova claims nothing for them.
         """
         reading = SpecReading.of(spec)
-        server: str = spec.instance_uuid
+        server: str = value_of(spec, 'instance_uuid')
         if reading.first_guest is None:
             reading.first_guest = server
         return reading.first_guest == server

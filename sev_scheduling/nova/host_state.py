@@ -24,8 +24,9 @@ from sev_scheduling.nova.options import Options
 from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.text import printable, quoted, whole_number
 
-#: What each aggregate of a host says, in their order.
-Content = tuple[frozenset[tuple[str, str]], ...]
+#: The ``nova.objects.Aggregate`` of a host, in their order; hosts in the same
+#: ones share the objects.
+Aggregates = tuple[Any, ...]
 
 
 class AggregateFacts:
@@ -39,10 +40,9 @@ class AggregateFacts:
         self._options = options
         # Few aggregates, many hosts: each is read once, and so is each set
         # of them that hosts are in.
-        self._aggregates: dict[int, Metadata] = {}
-        self._contents: dict[tuple[int, ...], Content] = {}
-        self._types: dict[tuple[int, ...], Mapping[str, str]] = {}
-        self._max_guests: dict[tuple[object, ...], int | None] = {}
+        self._metadata: dict[int, Metadata] = {}
+        self._types: dict[Aggregates, Mapping[str, str]] = {}
+        self._max_guests: dict[tuple[str, Aggregates], int | None] = {}
         #: Architecture -> machine type that the option gives every host; {}
         #: where it is no list.
         self.default_machine_types: Mapping[str, str] = {}
@@ -55,92 +55,75 @@ class AggregateFacts:
                 'option', f'[sev_scheduling] default_machine_type: {error}.'
             )
 
-    def machine_types(self, state: Any) -> Mapping[str, str]:
-        """Return architecture -> machine type, by aggregates and options.
+    def machine_types(self, aggregates: Aggregates) -> Mapping[str, str]:
+        """Return architecture -> machine type of hosts in aggregates.
 
-        Where aggregates contradict each other, it is unknown; ``q35`` and
+        Where these contradict each other, it is unknown; ``q35`` and
         ``pc-q35-8.2`` are no contradiction.
         """
-        key = _identities(state)
-        known = self._types.get(key)
+        known = self._types.get(aggregates)
         if known is None:
-            known = self._types[key] = self._machine_types(state)
+            known = self._types[aggregates] = self._machine_types(aggregates)
         return known
 
-    def _machine_types(self, state: Any) -> Mapping[str, str]:
-        theirs = machine_types_of(self._metadata(state))
+    def _machine_types(self, aggregates: Aggregates) -> Mapping[str, str]:
+        theirs = machine_types_of(
+            (one.name, self._metadata_of(one)) for one in aggregates
+        )
         for name, why in theirs.unusable:
             self._complain(name, MACHINE_TYPE_KEY, why)
         for one in theirs.contradictions:
+            name, machine_type = one.first
             self._complain(
                 one.second[0],
                 MACHINE_TYPE_KEY,
-                f'another aggregate of {state.host} says '
-                f'{quoted(one.first[1])}',
+                f'aggregate {printable(name)}, which has hosts in common '
+                f'with it, says {quoted(machine_type)}',
             )
         disputed = {one.architecture for one in theirs.contradictions}
         found = {**self.default_machine_types, **theirs.found}
         return {a: found[a] for a in found if a not in disputed}
 
-    def max_guests(self, state: Any, model: str) -> int | None:
-        """Return how many guests of a model a host takes; None: no limit.
+    def max_guests(self, aggregates: Aggregates, model: str) -> int | None:
+        """Return how many guests of a model a host in aggregates takes.
 
         Of several aggregates, the least. A limit of the model goes before a
-        general one.
+        general one. None where there is no limit.
         """
-        identities = (model, *_identities(state))
-        if identities not in self._max_guests:
-            self._max_guests[identities] = self._least_limit(state, model)
-        return self._max_guests[identities]
+        key = model, aggregates
+        if key not in self._max_guests:
+            self._max_guests[key] = self._least_limit(aggregates, model)
+        return self._max_guests[key]
 
-    def _least_limit(self, state: Any, model: str) -> int | None:
+    def _least_limit(self, aggregates: Aggregates, model: str) -> int | None:
         for key in (f'{MAX_GUESTS_KEY}:{model}', MAX_GUESTS_KEY):
-            limits = list(self._limits(state, key))
+            limits = list(self._limits(aggregates, key))
             if limits:
                 return min(limits)
         return self._options.limit(model)
 
-    def _limits(self, state: Any, key: str) -> Iterator[int]:
-        for name, metadata in self._metadata(state):
-            text = metadata.get(key)
+    def _limits(self, aggregates: Aggregates, key: str) -> Iterator[int]:
+        for aggregate in aggregates:
+            text = self._metadata_of(aggregate).get(key)
             if text is None:
                 continue
             limit = whole_number(text)
             if limit is None:
                 self._complain(
-                    name, key, f'{quoted(text)} is not a whole number'
+                    *(aggregate.name, key),
+                    f'{quoted(text)} is not a whole number',
                 )
             else:
                 yield limit
 
-    def content(self, state: Any) -> Content:
-        """Return what the aggregates of a host say, hashable.
-
-        It is equal where hosts differ in nothing but the aggregates' names.
-        """
-        key = _identities(state)
-        known = self._contents.get(key)
-        if known is None:
-            known = self._contents[key] = tuple(
-                frozenset(metadata.items())
-                for _, metadata in self._metadata(state)
-            )
-        return known
-
     def concerns(self, aggregate: Any) -> bool:
         """Say whether the metadata of an aggregate have facts of hosts."""
-        return bool(self._facts_of(aggregate))
+        return bool(self._metadata_of(aggregate))
 
-    def _metadata(self, state: Any) -> Iterator[tuple[str, Metadata]]:
-        for aggregate in state.aggregates:
-            known = self._facts_of(aggregate)
-            if known:
-                yield aggregate.name, known
-
-    def _facts_of(self, aggregate: Any) -> Metadata:
-        known = self._aggregates.get(id(aggregate))
+    def _metadata_of(self, aggregate: Any) -> Metadata:
+        known = self._metadata.get(id(aggregate))
         if known is None:
-            known = self._aggregates[id(aggregate)] = {
+            known = self._metadata[id(aggregate)] = {
                 key: value
                 for key, value in aggregate.metadata.items()
                 if key.startswith(PREFIX)
@@ -153,14 +136,6 @@ class AggregateFacts:
             f'Metadata {key} of aggregate {printable(aggregate)} is not '
             f'used: {why}.',
         )
-
-
-def _identities(state: Any) -> tuple[int, ...]:
-    """Return what is the same for hosts in the same aggregates.
-
-    Nova's host states share one object for each.
-    """
-    return tuple(map(id, state.aggregates))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,14 +165,14 @@ def host_of(
     :param pools: model name -> slots
     :param providers: None where Placement did not answer
     """
-    published: Mapping[str, str] = {}
+    types = dict(facts.machine_types(tuple(state.aggregates)))
     if providers is not None:
-        published = providers.machine_types.get(state.uuid, {})
+        types |= providers.machine_types.get(state.uuid, {})
     return Host(
         name=state.nodename or state.host,
         uuid=state.uuid,
         pools=pools,
-        machine_types={**facts.machine_types(state), **published},
+        machine_types=types,
         ram_allocation_ratio=state.ram_allocation_ratio or None,
         hypervisor_type=state.hypervisor_type,
     )

@@ -56,15 +56,6 @@ class Providers:
         """Return models of any host that must not share it with a model."""
         return excluding_models(model, self.offering)
 
-    def flat(self, model: EncryptionModel) -> frozenset[str]:
-        """Return the roots with a model's trait, and none that excludes it.
-
-        Such a trait may be a stale one.
-        """
-        return (self.offering[model.name] - self.pools[model.name]).difference(
-            *(self.offering[name] for name in self.excluding(model))
-        )
-
     def unfit_machine_types(
         self, model: EncryptionModel, architecture: str
     ) -> frozenset[str]:

@@ -63,6 +63,18 @@ class Slots:
         capacity = max(0, pool.total - pool.reserved)
         return min(max(0, pool.free - since), capacity)
 
+    def full(self, model: str, limit: int) -> set[str]:
+        """Return the root uuids of hosts without a free slot of a model.
+
+        :param limit: of the guests of the model on each host
+        """
+        return {
+            root
+            for root, host in self.hosts.items()
+            if (pool := host.pools.get(model)) is not None
+            and not pool.free_within(limit)
+        }
+
 
 def ask_slots(api: Api) -> Slots:
     """Ask Placement, in one call.

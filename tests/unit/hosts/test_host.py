@@ -243,6 +243,14 @@ def test_more_slots_than_any_processor_has_are_no_number(total, unlimited):
 
 
 @pytest.mark.parametrize(
+    ('limit', 'free'), [(0, 0), (4, 0), (5, 1), (9, 5), (10, 6), (99, 6)]
+)
+def test_a_limit_of_guests_counts_like_a_smaller_inventory(limit, free):
+    assert SlotPool(10, reserved=1, used=3).free_within(limit) == free
+    assert SlotPool(min(10, limit), reserved=1, used=3).free == free
+
+
+@pytest.mark.parametrize(
     ('flat', 'nested', 'chosen'),
     [
         ((2**31 - 1, 0), (15, 0), 15),

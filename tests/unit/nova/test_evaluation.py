@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from nova.scheduler.host_manager import HostState
 
 from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
-from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.models import registered_models
-from sev_scheduling.nova import evaluation
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Providers, Slots
@@ -34,6 +32,7 @@ from tests.unit.nova.factories import (
 )
 
 TYPE = 'sev_scheduling:hw_machine_type'
+LIMIT = 'sev_scheduling:max_guests'
 MODELS = (SEV, ES, SNP)
 TRAIT = {name: model.trait for name, model in registered_models().items()}
 
@@ -41,7 +40,8 @@ AGGREGATES = [
     aggregate('plain', ssd='true'),
     aggregate('q35', **{TYPE: 'q35'}),
     aggregate('pc', **{TYPE: 'pc'}),
-    aggregate('two', **{'sev_scheduling:max_guests': '2'}),
+    aggregate('two', **{LIMIT: '2'}),
+    aggregate('three of one model', **{f'{LIMIT}:{SEV}': '3', TYPE: 'q35'}),
 ]
 
 
@@ -59,7 +59,7 @@ class Answers:
         return self._providers
 
     def slots(self):
-        return self._slots and Slots(self._slots)
+        return None if self._slots is None else Slots(self._slots)
 
 
 @st.composite
@@ -80,9 +80,10 @@ def hosts(draw):
             st.sampled_from(['QEMU', 'qemu', 'kvm', '', None, 'ironic'])
         ),
         'aggregates': draw(
-            st.lists(st.sampled_from(range(4)), max_size=2, unique=True)
+            st.lists(st.sampled_from(range(5)), max_size=2, unique=True)
         ),
         'used': draw(st.integers(0, 3)),
+        'counted': draw(st.sampled_from([True, True, True, False])),
     }  # fmt: skip
 
 
@@ -114,14 +115,15 @@ def build(drawn):
             for model in facts['slots']
         ]
         states.append(state)
-        slots[root] = Host(
-            name=root,
-            uuid=root,
-            pools={
-                model: SlotPool(9, used=facts['used'])
-                for model in facts['root'] | facts['nested']
-            },
-        )
+        if facts.get('counted', True):
+            slots[root] = Host(
+                name=root,
+                uuid=root,
+                pools={
+                    model: SlotPool(9, used=facts['used'])
+                    for model in facts['root'] | facts['nested']
+                },
+            )
 
     def by_model(choose):
         return {
@@ -148,35 +150,33 @@ def build(drawn):
     return states, providers, slots
 
 
-def evaluator(drawn, request, options):
+def evaluator(drawn, request, options, answered=('providers', 'slots')):
     """Return host states of a drawn cloud, and who judges them."""
     states, providers, slots = build(drawn)
     return states, HostEvaluator(
         SpecReading.of(request).validation(request, options),
         options,
         AggregateFacts(options, Warnings()),
-        Answers(providers, slots),
+        Answers(
+            providers if 'providers' in answered else None,
+            slots if 'slots' in answered else None,
+        ),
     )
 
 
-def judge_all(drawn, request, options, way):
-    states, judge = evaluator(drawn, request, options)
-    left = [state.host for state in way(judge, states)]
-    rejected = [
-        (verdict.host.name, verdict.code)
-        for verdict in judge.rejected().rejected
-    ]
-    candidates = [state.allocation_candidates for state in states]
-    return left, rejected, candidates
+def outcome(states, left, judge):
+    """Return all that a filter makes of hosts that were judged."""
+    rejected = judge.rejected().rejected
+    judge.drop_other_candidates()
+    return (
+        [state.host for state in left],
+        rejected,
+        judge.undecided,
+        [state.allocation_candidates for state in states],
+    )
 
 
-def fits_by_itself(evaluator, state):
-    """Judge a host as if none like it had been judged before."""
-    evaluator._fitting.clear()
-    return evaluator._fits(state)
-
-
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=150)
 @given(
     drawn=st.lists(hosts(), min_size=1, max_size=5),
     specs=st.sampled_from(
@@ -187,27 +187,33 @@ def fits_by_itself(evaluator, state):
     default=st.sampled_from([[], ['q35'], ['pc'], ['aarch64=virt']]),
     limit=st.sampled_from([None, None, 0, 2]),
     strict=st.booleans(),
+    tolerant=st.booleans(),
+    failure=st.sampled_from(['pass', 'protected']),
+    answered=st.sampled_from(
+        [('providers', 'slots')] * 3 + [('providers',), ('slots',), ()]
+    ),
 )  # fmt: skip
 def test_it_is_the_same_as_one_by_one(
-    drawn, specs, image, default, limit, strict
+    drawn, specs, image, default, limit, strict, tolerant, failure, answered
 ):
     request = spec(specs, image)
     options = Options(
         default_machine_type=tuple(default),
         max_guests=limit,
         require_known_machine_type=strict,
+        on_placement_failure=failure,
     )
-    quick = judge_all(drawn, request, options, lambda j, s: j.fitting(s))
-    slow = judge_all(
-        drawn,
-        request,
-        options,
-        lambda j, states: [s for s in states if fits_by_itself(j, s)],
-    )
-    assert quick == slow
-    # Every host is either left or explained.
-    left, rejected, _ = quick
-    assert len(left) + len(rejected) == len(drawn)
+    states, quick = evaluator(drawn, request, options, answered)
+    way = quick.tolerable if tolerant else quick.fitting
+    together = outcome(states, way(states), quick)
+    states, slow = evaluator(drawn, request, options, answered)
+    slow._tolerant = tolerant
+    left = [state for state in states if slow._fits(state)]
+    assert together == outcome(states, left, slow)
+    # Every host is left, or explained, or its guests cannot be counted.
+    left, rejected, undecided, _ = together
+    if not undecided:
+        assert len(left) + len(rejected) == len(drawn)
 
 
 SURE = {
@@ -223,9 +229,13 @@ SURE = {
 FLAT = {**SURE, 'root': {SEV}, 'nested': set(), 'slots': ['']}
 
 
-def judged_singly(monkeypatch, drawn):
+def judged_singly(
+    monkeypatch, drawn, answered=('providers', 'slots'), **options
+):
     """Return the host states, those left, and those judged one by one."""
-    states, judgement = evaluator(drawn, spec(ON, UEFI), Options())
+    states, judgement = evaluator(
+        drawn, spec(ON, UEFI), Options(**options), answered
+    )
     judged = []
     original = judgement._fits
     monkeypatch.setattr(
@@ -234,11 +244,55 @@ def judged_singly(monkeypatch, drawn):
     return states, judgement.fitting(states), judged
 
 
-@pytest.mark.parametrize('sure', [SURE, FLAT], ids=['nested', 'flat'])
+BARE = {**SURE, 'published': []}
+
+
+@pytest.mark.parametrize(
+    ('sure', 'options'),
+    [
+        pytest.param(SURE, {}, id='nested'),
+        pytest.param(FLAT, {}, id='flat'),
+        pytest.param({**SURE, 'slots': [SEV] * 3}, {}, id='more candidates'),
+        pytest.param({**FLAT, 'slots': ['', '']}, {}, id='of a flat host'),
+        pytest.param(
+            {**BARE, 'aggregates': [0, 1]},
+            {'require_known_machine_type': True},
+            id='an aggregate says the machine type',
+        ),
+        pytest.param(
+            {**SURE, 'aggregates': [2]}, {}, id='the host itself says another'
+        ),
+        pytest.param({**SURE, 'used': 3}, {'max_guests': 4}, id='limited'),
+        pytest.param(
+            {**SURE, 'aggregates': [3], 'used': 1},
+            {'max_guests': 0},
+            id='limited by an aggregate',
+        ),
+        pytest.param(
+            {**SURE, 'aggregates': [3, 4], 'used': 2},
+            {},
+            id='limited for the model',
+        ),
+        pytest.param(
+            {**SURE, 'counted': False}, {'max_guests': 0}, id='not counted'
+        ),
+    ],
+)
 def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
-    monkeypatch, sure
+    monkeypatch, sure, options
 ):
-    states, left, judged = judged_singly(monkeypatch, [sure] * 50)
+    states, left, judged = judged_singly(monkeypatch, [sure] * 50, **options)
+    assert left == states
+    assert judged == []
+
+
+@pytest.mark.parametrize('limit', [None, 1])
+def test_nor_are_they_where_placement_does_not_answer(monkeypatch, limit):
+    states, left, judged = judged_singly(
+        *(monkeypatch, [SURE] * 50, ()),
+        max_guests=limit,
+        on_placement_failure='pass',
+    )
     assert left == states
     assert judged == []
 
@@ -249,7 +303,9 @@ def test_thousands_of_hosts_without_a_doubt_are_not_judged_one_by_one(
         ({'ratio': 1.01}, False),
         ({'hypervisor': 'ironic'}, False),
         ({'published': [PC_TRAIT]}, False),
-        ({'aggregates': [1]}, None),
+        ({'published': [], 'aggregates': [2]}, False),
+        ({'aggregates': [3], 'used': 2}, False),
+        ({'aggregates': [4], 'used': 3}, False),
         ({'nested': {ES}, 'slots': [ES]}, False),
         ({'slots': [SEV, ES]}, True),
         ({'slots': []}, False),
@@ -265,34 +321,19 @@ def test_only_hosts_with_a_doubt_are_judged_one_by_one(
     drawn = [SURE, {**SURE, **facts}, SURE]
     states, left, judged = judged_singly(monkeypatch, drawn)
     assert judged == [states[1]]
-    if fits is not None:
-        assert (states[1] in left) is fits
+    assert (states[1] in left) is fits
     assert left[0] is states[0]
     assert left[-1] is states[2]
 
 
-@pytest.mark.parametrize(
-    ('other', 'judged'),
-    [
-        pytest.param({}, 1, id='alike'),
-        pytest.param({'slots': [SEV] * 3}, 1, id='more candidates'),
-        pytest.param({'used': 2}, 1, id='fewer free slots'),
-        pytest.param({'aggregates': [1, 0]}, 1, id='beside a mute aggregate'),
-        pytest.param({'aggregates': [1, 3]}, 2, id='another aggregate'),
-        pytest.param({'ratio': 0.9}, 2, id='another ratio'),
-        pytest.param({'hypervisor': 'kvm'}, 2, id='another hypervisor'),
-        pytest.param({'published': []}, 2, id='another machine type'),
-    ],
-)
-def test_of_hosts_that_are_alike_one_is_judged(monkeypatch, other, judged):
-    calls = []
+def test_what_many_aggregates_say_alike_is_looked_up_once(monkeypatch):
+    asked = []
     monkeypatch.setattr(
-        evaluation,
-        'judge',
-        lambda *args, **kwargs: calls.append(args) or judge(*args, **kwargs),
+        Slots, 'full', lambda self, *about: asked.append(about) or set()
     )
-    first = {**SURE, 'aggregates': [1]}
-    drawn = [first, first, {**first, **other}, first]
-    states, judgement = evaluator(drawn, spec(ON, UEFI), Options())
+    racks = [aggregate(f'rack-{n}', **{LIMIT: '7'}) for n in range(9)]
+    states, judgement = evaluator([SURE] * 90, spec(ON, UEFI), Options())
+    for number, state in enumerate(states):
+        state.aggregates = [racks[number % 9]]
     assert judgement.fitting(states) == states
-    assert len(calls) == judged
+    assert asked == [(SEV, 7)]

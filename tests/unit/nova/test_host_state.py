@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import pytest
-from nova.scheduler.host_manager import HostState
 
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.options import Options
@@ -14,12 +13,6 @@ from tests.unit.nova.factories import CONF, ES, SEV, aggregate
 
 TYPE = 'sev_scheduling:hw_machine_type'
 LIMIT = 'sev_scheduling:max_guests'
-
-
-def state(*aggregates):
-    found = HostState('alpha', 'alpha', 'cell')
-    found.aggregates = list(aggregates)
-    return found
 
 
 def facts():
@@ -39,8 +32,8 @@ def test_what_cannot_be_used_is_named_once(caplog, configured):
         warnings = Warnings()
         for _ in range(3):
             found = AggregateFacts(Options.read(CONF), warnings)
-            assert found.machine_types(state(odd)) == {}
-            assert found.max_guests(state(odd), SEV) is None
+            assert found.machine_types((odd,)) == {}
+            assert found.max_guests((odd,), SEV) is None
     assert messages(caplog) == [
         "[sev_scheduling] default_machine_type: '=' is not of the form "
         'x86_64=q35 or q35.',
@@ -51,10 +44,10 @@ def test_what_cannot_be_used_is_named_once(caplog, configured):
     ]
 
 
-def test_a_disagreement_names_both_aggregates_host_and_value(caplog):
+def test_a_disagreement_names_both_aggregates_and_values(caplog):
     with caplog.at_level(logging.WARNING):
         told = facts().machine_types(
-            state(
+            (
                 aggregate('a', **{TYPE: 'q35,aarch64=virt'}),
                 aggregate('b', **{TYPE: 'pc'}),
             )
@@ -62,7 +55,7 @@ def test_a_disagreement_names_both_aggregates_host_and_value(caplog):
     assert told == {'aarch64': 'virt'}
     assert messages(caplog) == [
         'Metadata sev_scheduling:hw_machine_type of aggregate b is not used: '
-        "another aggregate of alpha says 'q35'."
+        "aggregate a, which has hosts in common with it, says 'q35'."
     ]
 
 
@@ -82,7 +75,7 @@ def test_versions_of_one_machine_type_are_no_disagreement(
         for number, name in enumerate(machine_types)
     ]
     with caplog.at_level(logging.WARNING):
-        assert facts().machine_types(state(*gold)) == {'x86_64': found}
+        assert facts().machine_types((*gold,)) == {'x86_64': found}
     assert not messages(caplog)
 
 
@@ -95,16 +88,16 @@ def test_versions_of_one_machine_type_are_no_disagreement(
     ],
 )
 def test_a_limit_is_a_whole_number(text, limit):
-    assert facts().max_guests(state(aggregate(**{LIMIT: text})), SEV) == limit
+    assert facts().max_guests((aggregate(**{LIMIT: text}),), SEV) == limit
 
 
 def test_limits_of_the_options(configured):
-    assert facts().max_guests(state(), SEV) is None
+    assert facts().max_guests((), SEV) is None
     configured(max_guests_per_model={SEV: 15})
-    assert facts().max_guests(state(), SEV) == 15
-    assert facts().max_guests(state(), ES) is None
+    assert facts().max_guests((), SEV) == 15
+    assert facts().max_guests((), ES) is None
     configured(max_guests=0)
-    assert facts().max_guests(state(), ES) == 0
+    assert facts().max_guests((), ES) == 0
 
 
 def test_an_aggregate_is_read_once_however_many_hosts_it_has():
@@ -121,8 +114,8 @@ def test_an_aggregate_is_read_once_however_many_hosts_it_has():
     gold = Counting()
     found = facts()
     for _ in range(9):
-        assert found.max_guests(state(gold), SEV) == 3
-        assert found.machine_types(state(gold)) == {}
+        assert found.max_guests((gold,), SEV) == 3
+        assert found.machine_types((gold,)) == {}
     assert len(read) == 1
 
 
