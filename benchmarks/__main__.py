@@ -202,6 +202,7 @@ def document(rows: Mapping[str, Result]) -> dict[str, object]:
                 'ratio': statistics.median(result.ratios),
                 'spread': spread(result.ratios),
                 'goal': result.ours.get_metadata().get('goal'),
+                'limit': result.ours.get_metadata().get('limit', ''),
             }
             for name, result in rows.items()
         ],

@@ -7,9 +7,12 @@ time that is not spent in keystoneauth's adapter, beside the time that is.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import pyperf
 from keystoneauth1.adapter import Adapter
@@ -17,12 +20,14 @@ from keystoneauth1.adapter import Adapter
 from benchmarks.rows import Round, Row, once
 from sev_scheduling import EncryptionRequest, parse, translate
 from sev_scheduling.exceptions import NoCapacity
+from sev_scheduling.hosts.host import machine_type_trait
 from sev_scheduling.placement import (
     PlacementClient,
     embedded_placement,
     load_cloud,
 )
 from sev_scheduling.placement.embedded import parse_cloud
+from sev_scheduling.prefilter import ANYWHERE, Scope
 from tests.servers import databases
 from tests.servers.placement import placement_server
 
@@ -34,6 +39,18 @@ ONE_BY_ONE = 100
 
 #: More memory than any host has.
 TOO_MUCH = 10**7
+
+
+#: What keeps a diagnosis from the time of an empty query.
+LISTS = (
+    'It counts hosts: Placement reads and lists their trees, once or twice; '
+    'for an empty answer it reads none.'
+)
+#: What keeps our own part from a twentieth.
+DECODES = (
+    'Placement answers the few calls soon; ours decodes them, makes a thread '
+    'for each, and builds an object for each host.'
+)
 
 
 def request(ram: int = 4096, **extra_specs: str) -> EncryptionRequest:
@@ -49,12 +66,15 @@ def request(ram: int = 4096, **extra_specs: str) -> EncryptionRequest:
     )
 
 
-def cloud(hosts: int) -> dict[str, Any]:
+def cloud(
+    hosts: int, used: int = 5, machine_type: str = 'q35'
+) -> dict[str, Any]:
     """Return a cloud file: of ten hosts six nested, two flat, two plain.
 
-    Of each pool of 15 slots five are in use.
+    :param used: slots in use, of the 15 of each pool
+    :param machine_type: what hosts publish
     """
-    pools = {'amd-sev': {'total': 15, 'used': 5}}
+    pools = {'amd-sev': {'total': 15, 'used': used}}
     kinds = {
         'nested': (6, {'pools': pools}),
         'flat': (2, {'pools': pools, 'layout': 'flat'}),
@@ -68,7 +88,7 @@ def cloud(hosts: int) -> dict[str, Any]:
                 'vcpus': 128,
                 'memory_mb': 512 * 1024,
                 'disk_gb': 4000,
-                'machine_types': {'x86_64': 'q35'},
+                'machine_types': {'x86_64': machine_type},
                 **more,
             }
             for name, (tenths, more) in kinds.items()
@@ -126,14 +146,58 @@ def no_capacity(client: PlacementClient) -> None:
         client.schedule(request(ram=TOO_MUCH))
 
 
-def novas_query(adapter: Adapter, ram: int) -> object:
+def novas_query(
+    adapter: Adapter, asked: EncryptionRequest, scope: Scope = ANYWHERE
+) -> object:
     """Ask as nova does: slot, trait and all in the unsuffixed group."""
+    query = translate(asked, scope=scope)
+    (model,) = query.models
+    amounts = {
+        name: amount
+        for group in query.groups
+        for name, amount in group.resources.items()
+    }
+    parameters = {
+        'limit': '1000',
+        'root_required': ','.join(f'!{t}' for t in query.root_forbidden),
+        'resources': ','.join(f'{n}:{a}' for n, a in amounts.items()),
+        'required': model.trait,
+    }
     return adapter.get(
-        '/allocation_candidates?limit=1000&root_required=!COMPUTE_STATUS_'
-        f'DISABLED&resources=DISK_GB:20,MEMORY_MB:{ram},VCPU:2,'
-        'MEM_ENCRYPTION_CONTEXT:1&required=HW_CPU_X86_AMD_SEV',
+        f'/allocation_candidates?{urlencode(parameters, safe=":,!")}',
         microversion='1.36',
     ).content
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Why there is no candidate.
+
+    :ivar cloud: hosts -> a cloud file
+    """
+
+    cloud: Callable[[int], dict[str, Any]]
+    request: EncryptionRequest
+    scope: Scope = ANYWHERE
+
+    def diagnose(self, client: PlacementClient) -> object:
+        return client.diagnose(self.request, scope=self.scope)
+
+
+SITUATIONS = {
+    'memory is short': Situation(cloud, request(ram=TOO_MUCH)),
+    'no host has the model': Situation(
+        cloud, request(**{'hw:mem_encryption_model': 'amd-sev-es'})
+    ),
+    'all slots are used': Situation(
+        functools.partial(cloud, used=15), request()
+    ),
+    'hosts default to pc': Situation(
+        functools.partial(cloud, machine_type='pc'),
+        request(),
+        Scope(root_forbidden=[machine_type_trait('pc')]),
+    ),
+}
 
 
 @contextlib.contextmanager
@@ -161,18 +225,62 @@ def rows(quick: bool) -> Iterator[Row]:
     if quick:
         with placement('embedded', 10) as adapter:
             yield from _rows(adapter, 'embedded', 10)
+            yield from _diagnoses(adapter, 'memory is short', 10)
         return
-    for place in ('embedded', 'mariadb'):
-        for hosts in (100, 1000, 5000):
-            with placement(place, hosts) as adapter:
-                yield from _rows(adapter, place, hosts)
+    for hosts in (100, 1000):
+        with placement('embedded', hosts) as adapter:
+            yield from _rows(adapter, 'embedded', hosts)
+    with databases.mariadb() as database:
+        url = database.create('placement')
+        with placement_server(url, workers=2) as server:
+            for hosts in (100, 1000, 5000):
+                server.load(cloud(hosts)['hosts'])
+                yield from _rows(server.adapter(), 'mariadb', hosts)
+                for name, situation in SITUATIONS.items():
+                    server.load(situation.cloud(hosts)['hosts'])
+                    yield from _diagnoses(server.adapter(), name, hosts)
+
+
+def _diagnoses(adapter: Adapter, name: str, hosts: int) -> Iterator[Row]:
+    """Yield one why there is no candidate, beside nova's own questions."""
+    client = PlacementClient(adapter, timeout=TIMEOUT)
+    client.supports('1.39')  # The version document is not part of any.
+    situation = SITUATIONS[name]
+
+    def asks(about: EncryptionRequest, scope: Scope = ANYWHERE) -> float:
+        return once(lambda: novas_query(adapter, about, scope))
+
+    def diagnoses() -> float:
+        return once(lambda: situation.diagnose(client))
+
+    what = f'diagnosis: {name}, {hosts} hosts'
+    rounds = 5 if hosts <= 1000 else 3
+    asks(situation.request, situation.scope)  # A connection is made.
+    yield Row(
+        name=what,
+        beside="nova's own empty query",
+        measure=lambda: (
+            diagnoses(),
+            asks(situation.request, situation.scope),
+        ),
+        goal=1.5,
+        rounds=rounds,
+        limit=LISTS,
+    )
+    if name == 'memory is short':
+        yield Row(
+            name=f'{what}, beside an answer with hosts',
+            beside="nova's own query with candidates",
+            measure=lambda: (diagnoses(), asks(request())),
+            rounds=rounds,
+        )
 
 
 def _rows(adapter: Adapter, place: str, hosts: int) -> Iterator[Row]:
     watch = Stopwatch(adapter)
     client = PlacementClient(adapter, timeout=TIMEOUT)
     client.supports('1.39')  # The version document is not part of any.
-    where, rounds = f'{place}, {hosts} hosts', 5
+    where, rounds = f'{place}, {hosts} hosts', 5 if hosts <= 1000 else 3
     shares: dict[str, Callable[[], object]] = {
         'candidates': lambda: client.candidates(translate(request())),
         'diagnosis': lambda: client.diagnose(request(ram=TOO_MUCH)),
@@ -191,17 +299,8 @@ def _rows(adapter: Adapter, place: str, hosts: int) -> Iterator[Row]:
             measure=lambda run=run: watch.share(run),  # type: ignore[misc]
             goal=0.05,
             rounds=rounds,
+            limit=DECODES,
         )
-    yield Row(
-        name=f'diagnosis, {where}',
-        beside="nova's own empty query",
-        measure=lambda: (
-            once(lambda: client.diagnose(request(ram=TOO_MUCH))),
-            once(lambda: novas_query(adapter, TOO_MUCH)),
-        ),
-        goal=1.5,
-        rounds=rounds,
-    )
     for name, run, bound, many in _counted(client, shares, hosts):
         yield Row(
             name=f'{name}, {where}: calls',

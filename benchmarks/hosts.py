@@ -97,6 +97,7 @@ def _filter(cloud: Any, lookups: Lookups) -> Iterator[Row]:
         beside=EMPTY,
         measure=turns(filtering(states, encrypted), empty),
         goal=0.20,
+        limit='Each candidate is looked at once, and the request is read.',
     )
     ours = MemoryEncryptionFilter()
     yield Row(
@@ -126,6 +127,7 @@ def _filter(cloud: Any, lookups: Lookups) -> Iterator[Row]:
             beside=EMPTY,
             measure=turns(judge, empty),
             goal=3.0,
+            limit='Each host is judged by itself, by all that it says.',
         )
 
 

@@ -22,6 +22,8 @@ RUN = 'run.json'
 GROWTH = 'growth.csv'
 
 HEAD = ('What', 'Ours', 'Compared with', 'Other', 'Ratio', 'Goal', 'Met')
+MISSED = 'missed.csv'
+MISSED_HEAD = ('What', 'Ratio', 'Goal', 'What limits it')
 GROWTH_HEAD = ('What', 'From', 'To', 'Times as many', 'Times as long')
 
 #: Of what a row has how many.
@@ -98,6 +100,22 @@ def growth(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
         )
 
 
+def missed(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows whose goal was missed, each with what limits it."""
+    found = [
+        (
+            row['name'],
+            f'{row["ratio"]:.3g}',
+            f'{row["goal"]:.3g}',
+            row['limit'],
+        )
+        for row in rows
+        if row['goal'] is not None and row['ratio'] > row['goal']
+    ]
+    # A table has a line at least.
+    yield from found or [('none', '', '', '')]
+
+
 def tables(document: Mapping[str, Any]) -> dict[str, str]:
     """Return the tables of a run: file name -> text."""
     subjects: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -107,7 +125,11 @@ def tables(document: Mapping[str, Any]) -> dict[str, str]:
         f'{subject}.csv': _text(HEAD, lines(rows))
         for subject, rows in subjects.items()
     }
-    return {**found, GROWTH: _text(GROWTH_HEAD, growth(document['rows']))}
+    return {
+        **found,
+        GROWTH: _text(GROWTH_HEAD, growth(document['rows'])),
+        MISSED: _text(MISSED_HEAD, missed(document['rows'])),
+    }
 
 
 def _text(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -45,6 +45,13 @@ IMAGE = {
 }
 
 
+#: What keeps one request from its goals.
+READS = (
+    'All that a flavor and an image may ask for is read and checked, of which '
+    'nova reads a part; no single step leads.'
+)
+
+
 def translated(flavor: Any, image: Any) -> object:
     return translate(validate(parse(flavor, image)))
 
@@ -77,6 +84,7 @@ def rows(quick: bool) -> Iterator[Row]:
             lambda: ResourceRequest.from_request_spec(asked),
         ),
         goal=0.10,
+        limit=READS,
     )
     yield Row(
         name='the same, from nova objects',
@@ -86,6 +94,7 @@ def rows(quick: bool) -> Iterator[Row]:
             lambda: ResourceRequest.from_request_spec(asked),
         ),
         goal=0.20,
+        limit=READS,
     )
     CONF.set_override('explain_no_candidates', False, 'sev_scheduling')
     MemoryEncryptionFilter()
@@ -115,6 +124,7 @@ def rows(quick: bool) -> Iterator[Row]:
                 limit=number,
             ),
             goal=goal,
+            limit=READS,
         )
 
 

@@ -31,6 +31,7 @@ class Row:
         None where the row is there to be read
     :ivar unit: pyperf's: ``second``, ``byte`` or ``integer``
     :ivar rounds: at most so many, where one takes long
+    :ivar limit: what keeps the ratio from the goal, where it may be missed
     """
 
     name: str
@@ -39,6 +40,7 @@ class Row:
     goal: float | None = None
     unit: str = 'second'
     rounds: int = 1000
+    limit: str = ''
 
 
 def turns(
@@ -123,6 +125,8 @@ def measure(subject: str, row: Row, rounds: int) -> Result:
     metadata: dict[str, object] = {'unit': row.unit, 'beside': row.beside}
     if row.goal is not None:
         metadata['goal'] = row.goal
+    if row.limit:
+        metadata['limit'] = row.limit
     ours, theirs = (
         pyperf.Benchmark(
             [

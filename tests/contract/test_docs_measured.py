@@ -51,6 +51,7 @@ def row(name, ours, **more):
         'ratio': ours / 4.0,
         'spread': 0.0,
         'goal': 0.5,
+        'limit': 'Of nova.',
         **more,
     }
 
@@ -83,6 +84,18 @@ def test_growth_is_that_of_rows_that_differ_in_one_number():
     ]
 
 
+@pytest.mark.parametrize(
+    ('ours', 'goal', 'told'),
+    [
+        (2.1, 0.5, [('a: x', '0.525', '0.5', 'Of nova.')]),
+        (2.0, 0.5, [('none', '', '', '')]),
+        (2.1, None, [('none', '', '', '')]),
+    ],
+)
+def test_a_goal_that_was_missed_has_what_limits_it(ours, goal, told):
+    assert [*pages.missed([row('a: x', ours, goal=goal)])] == told
+
+
 def test_a_run_replaces_the_one_before(tmp_path):
     run = {'with': 'Python', 'rows': [row('hosts: filter', 1.0)]}
     (tmp_path / 'gone.csv').touch()
@@ -92,4 +105,5 @@ def test_a_run_replaces_the_one_before(tmp_path):
         'run.json',
         'hosts.csv',
         'growth.csv',
+        'missed.csv',
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
@@ -16,6 +18,7 @@ from sev_scheduling.models import (
 )
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.wire.faults import UnknownName
+from sev_scheduling.prefilter import MICROVERSION
 
 #: Different machine types that hosts may publish; more are not looked at.
 #: A query that forbids them all has about 2000 bytes more.
@@ -91,23 +94,32 @@ class Providers:
 def ask_providers(api: Api) -> Providers:
     """Ask Placement, in a number of calls that no cloud makes grow.
 
+    What does not depend on another answer is asked at one time: the first
+    request of a scheduler waits for it.
+
     :raises PlacementError: one of its children
     """
-    found = {
-        model.name: _with_trait(api, model.trait)
-        for model in registered_models().values()
-    }
+    models = registered_models().values()
+    # Asked once, before several need it.
+    api.supports(MICROVERSION)
+    questions: list[Callable[[], Any]] = [
+        functools.partial(_with_trait, api, model.trait) for model in models
+    ]
+    questions.append(lambda: api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX))
+    *with_traits, traits = api.each(lambda ask: ask(), questions)
+    found = dict(
+        zip((model.name for model in models), with_traits, strict=True)
+    )
     nested = {
         name: [(uuid, root) for uuid, root in pairs if uuid != root]
         for name, pairs in found.items()
     }
-    traits = api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX)
+    traits = traits[:MAX_MACHINE_TYPES]
+    publishing = api.each(functools.partial(_with_trait, api), traits)
     published = {
         # Of a pool, such a trait says nothing about the host.
-        trait: frozenset(
-            uuid for uuid, root in _with_trait(api, trait) if uuid == root
-        )
-        for trait in traits[:MAX_MACHINE_TYPES]
+        trait: frozenset(uuid for uuid, root in pairs if uuid == root)
+        for trait, pairs in zip(traits, publishing, strict=True)
     }
     by_root: dict[str, list[str]] = {}
     for trait, roots in published.items():
