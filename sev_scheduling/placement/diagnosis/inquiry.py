@@ -324,7 +324,7 @@ class _Inquiry:
                 summary = found.provider_summaries.get(
                     uuid
                 ) or self.trees.summary(uuid)
-                if summary and not SHARES.issubset(summary.traits):
+                if summary and SHARES.isdisjoint(summary.traits):
                     if summary.root_provider_uuid not in self.probe.ignored:
                         yield summary.root_provider_uuid, request
                     break

@@ -14,6 +14,7 @@ from sev_scheduling.placement.answers import (
     Inventory,
     ProviderSummary,
     ResourceProvider,
+    Usage,
 )
 from sev_scheduling.placement.diagnosis.matching import (
     Provider,
@@ -203,7 +204,7 @@ class ObservedTrees:
         self._summaries = summaries
         self.roots = {}
         for uuid, summary in summaries.items():
-            if not SHARES.issubset(summary.traits):
+            if os_traits.MISC_SHARES_VIA_AGGREGATE not in summary.traits:
                 self.roots.setdefault(summary.root_provider_uuid, []).append(
                     uuid
                 )
@@ -350,14 +351,26 @@ class ObservedTrees:
 
     def most(self, root: str, name: str) -> int:
         """Return what one provider has left for a tree, limits apart."""
-        return max(p.left(name) for p in self.tree(root).values())
+        if self.sharing:
+            return max(p.left(name) for p in self.tree(root).values())
+        return max((0, *(usage.left for usage in self._usages(root, name))))
 
     def capacity(self, root: str, name: str) -> int:
         """Return what one provider has for a tree, used or not."""
+        if not self.sharing:
+            usages = self._usages(root, name)
+            return max((usage.capacity for usage in usages), default=0)
         inventories = (
             p.inventories.get(name) for p in self.tree(root).values()
         )
         return max((i.capacity for i in inventories if i), default=0)
+
+    def _usages(self, root: str, name: str) -> Iterator[Usage]:
+        """Yield what the providers of a tree have of a class."""
+        for uuid in self.roots[root]:
+            usage = self._summaries[uuid].resources.get(name)
+            if usage is not None:
+                yield usage
 
     def kinds(self) -> Iterator[tuple[str, object]]:
         """Yield root uuid, and a key that trees with equal answers share."""
