@@ -380,3 +380,31 @@ def test_a_flavor_that_says_off_has_both_ways_that_most_images_want(
     of_flavor = [fix for fix in planned.left_out if fix.item.id == 'f']
     assert planned.fixes == ()
     assert {fix.choice for fix in of_flavor} == choices
+
+
+def test_a_choice_that_refuses_what_another_image_asks_for_is_none():
+    flavor = a_flavor(ON, name='f', id='f')
+    images = [
+        an_image(properties, name=name, id=name)
+        for name, properties in (('asks', ASKS), ('refuses', REFUSES))
+    ]
+
+    found = audit([flavor], images).fixes
+
+    assert [(fix.item.id, fix.choice) for fix in found] == [
+        ('refuses', 'encrypted')
+    ]
+
+
+def test_what_would_encrypt_the_guest_of_another_flavor_is_not_made_unasked():
+    flavors = [
+        a_flavor(specs, name=n, id=n)
+        for n, specs in (('on', ON), ('plain', {}))
+    ]
+    image = an_image({**READY, 'hw_mem_encrypton': 'x'}, name='i', id='i')
+
+    planned = plan(flavors, [image])
+
+    assert planned.fixes == ()
+    (left_out,) = planned.left_out
+    assert left_out.caveats
