@@ -321,10 +321,7 @@ def _counted(
 ) -> Iterator[tuple[str, Callable[[], object], int, int]]:
     """Yield an operation, how many calls it may take, and how often."""
     yield 'hosts()', shares['hosts()'], 6, 1
-    # Of a guest that pins its memory as ordinary pages, Placement is asked
-    # for each host's ram_allocation_ratio, too.
-    pages = request(**{'hw:mem_page_size': 'large'})
-    yield 'capacity()', lambda: client.capacity(pages), 6, 1
+    yield 'capacity()', lambda: client.capacity(request()), 6, 1
     yield 'diagnosis', shares['diagnosis'], 12, 1
     guests = ONE_BY_ONE if hosts >= 100 else 5
     alone, owner = f'of {guests} guests claimed one by one', 'benchmark'

@@ -21,6 +21,7 @@ _ON_HOSTS = ' on {hosts} {h:host|hosts}'
 _BINDING = '; {classes} {c:binds|bind} first'
 _SHARED = '. Hosts share resources: their numbers do not add up'
 _WITHOUT = '. {hosts} {h:host offers|hosts offer} no slots for it'
+_UNKNOWN = '. Whether hosts overcommit memory was not asked'
 
 
 def resource(name: str) -> str:
@@ -80,4 +81,6 @@ def in_all(capacity: Capacity) -> str:
     if capacity.without_pool:
         count = capacity.without_pool
         text += _WITHOUT.format(hosts=count, h=Count(count))
+    if not capacity.overcommit_known:
+        text += _UNKNOWN
     return f'{text}.'

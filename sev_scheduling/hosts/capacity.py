@@ -102,6 +102,8 @@ class Capacity:
         limits, the one that would help most first
     :ivar hosts: by name; of an encrypted guest, those that offer its model
     :ivar without_pool: hosts that are left out, as they do not
+    :ivar overcommit_known: whether hosts that overcommit memory are told
+        from the others, where the model pins it; they take none
     """
 
     request: EncryptionRequest
@@ -111,6 +113,7 @@ class Capacity:
     binding: tuple[str, ...]
     hosts: tuple[HostCapacity, ...]
     without_pool: int = 0
+    overcommit_known: bool = True
 
 
 def pack(left: Left, options: Sequence[Option]) -> Packing:

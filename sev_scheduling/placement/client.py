@@ -139,24 +139,28 @@ class PlacementClient(Api):
                 raise
         return placed
 
-    @checked(request=_REQUEST, scope=_SCOPE)
+    @checked(request=_REQUEST, scope=_SCOPE, details=arguments.FLAG)
     def capacity(
         self,
         request: EncryptionRequest | Validation,
         *,
         scope: Scope = ANYWHERE,
+        details: bool = False,
     ) -> Capacity:
         """Return how many more such guests fit, and what keeps one more off.
 
         Exactly as many as :meth:`schedule` would place; on each host, as if
-        it were the only one. A few calls; for a model that pins memory, and
-        a flavor without a page size, one more for the
-        ``ram_allocation_ratio`` of each host that could take a guest.
+        it were the only one. At most six calls, as :meth:`hosts`.
 
+        :param details: for a model that pins memory, and a flavor without a
+            page size, ask for the ``ram_allocation_ratio`` of each host that
+            could take a guest, in a call each, eight at one time: a host that
+            overcommits memory takes none. Without, such hosts count as others
+            do, and ``overcommit_known`` is false
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        return capacity(self, validated(request), scope)
+        return capacity(self, validated(request), scope, details=details)
 
     @checked(owner=Maybe(_OWNER))
     def claims(self, *, owner: str | None = None) -> list[Claim]:

@@ -41,12 +41,13 @@ class Capacity(Rows):
     format.
 
     With --flavor, and --image or --volume: how many more such guests fit, as
-    many as "schedule" would place. A host's number is as if it were the only
-    one, so that hosts that share storage may have fewer together: the line
-    below a table, and --sum, have the number of all. "Bound By" is what keeps
-    one more guest off, "Limits" how many fit by each resource class alone,
-    "Code" why a host takes none whatever is free. Exit status 1 where none
-    fits.
+    many as "schedule" would place; where the model pins memory, hosts that
+    overcommit it are known with --long alone, and count without. A host's
+    number is as if it were the only one, so that hosts that share storage may
+    have fewer together: the line below a table, and --sum, have the number of
+    all. "Bound By" is what keeps one more guest off, "Limits" how many fit by
+    each resource class alone, "Code" why a host takes none whatever is free.
+    Exit status 1 where none fits.
 
     Example::
 
@@ -82,9 +83,10 @@ class Capacity(Rows):
         parser.add_argument(
             '--long',
             action='store_true',
-            help='ask for the reserved slots, too: up to two calls more for '
-            'each host, where at most six do for all of them; not for a '
-            'large cloud that is asked often',
+            help='ask for the reserved slots, too, and with --flavor which '
+            'hosts overcommit memory, where the model pins it: up to two '
+            'calls more for each host, where at most six do for all of them; '
+            'not for a large cloud that is asked often',
         )
         parser.add_argument(
             '--prometheus',
@@ -133,7 +135,7 @@ class Capacity(Rows):
         with open_client(parsed_args) as client:
             scope = read_scope(parsed_args, client)
             if validation is not None:
-                self._guests = self._count(client, validation, scope)
+                self._guests = self._count(client, validation, scope, long)
             hosts: list[Host] = []
             if validation is None or also:
                 hosts = client.hosts(details=long, scope=scope)
@@ -154,9 +156,13 @@ class Capacity(Rows):
     _instead: str | None
 
     def _count(
-        self, client: PlacementClient, validation: Validation, scope: Scope
+        self,
+        client: PlacementClient,
+        validation: Validation,
+        scope: Scope,
+        long: bool,
     ) -> GuestCapacity:
-        found = client.capacity(validation, scope=scope)
+        found = client.capacity(validation, scope=scope, details=long)
         if not found.guests:
             feasibility = client.feasibility(validation, scope=scope)
             self.refuse(explain(feasibility))

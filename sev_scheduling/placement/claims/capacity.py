@@ -28,14 +28,20 @@ from sev_scheduling.placement.claims.selection import (
     CandidateSelection,
     packing_of,
 )
-from sev_scheduling.placement.hosts import Summaries, host_trees
+from sev_scheduling.placement.hosts import (
+    Summaries,
+    host_trees,
+    pins_memory,
+)
 from sev_scheduling.prefilter import PlacementRequest, Scope
 from sev_scheduling.rules.validation import Validation
 
 
-def capacity(api: Api, validation: Validation, scope: Scope) -> Capacity:
+def capacity(
+    api: Api, validation: Validation, scope: Scope, *, details: bool
+) -> Capacity:
     """See :meth:`.PlacementClient.capacity`."""
-    selection = CandidateSelection(api, validation, scope)
+    selection = CandidateSelection(api, validation, scope, details=details)
     answer = api.candidates(selection.query)
     usable = [*selection.usable(answer)]
     left, options = packing_of(answer, (request for _, request in usable))
@@ -72,6 +78,7 @@ def capacity(api: Api, validation: Validation, scope: Scope) -> Capacity:
             )
         ),
         without_pool=len(verdicts) - len(offered),
+        overcommit_known=details or not pins_memory(validation),
     )
 
 

@@ -47,11 +47,18 @@ class CandidateSelection:
     """Selects among candidates for equal guests.
 
     :param scope: the hosts that may take them
+    :param details: leave out hosts that overcommit memory, where a model
+        pins it; without, Placement is not asked which do
     :raises InvalidRequest: where a problem is an error
     """
 
     def __init__(
-        self, api: Api, validation: Validation, scope: Scope = ANYWHERE
+        self,
+        api: Api,
+        validation: Validation,
+        scope: Scope = ANYWHERE,
+        *,
+        details: bool = True,
     ) -> None:
         self._api = api
         self._validation = validation
@@ -63,7 +70,7 @@ class CandidateSelection:
             Validation(validation.request, models=(model,))
             for model in self._models
         ]
-        self._pins_memory = pins_memory(validation)
+        self._asks_ratios = details and pins_memory(validation)
         #: Root uuid -> ram_allocation_ratio, asked once a host.
         self.ratios: dict[str, float] = {}
         # What was chosen from last, and what may be once more.
@@ -257,7 +264,7 @@ class CandidateSelection:
         return self.ratios.get(root, 1.0) > 1.0
 
     def _ask_ratios(self, roots: Iterable[str]) -> None:
-        if self._pins_memory:
+        if self._asks_ratios:
             asked = set(roots) - self.ratios.keys()
             self.ratios.update(ram_allocation_ratios(self._api, asked))
 

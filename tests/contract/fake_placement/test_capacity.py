@@ -77,7 +77,7 @@ def test_as_many_guests_are_placed_as_there_is_room_for(
 ) -> None:
     write(real, cloud)
     client = PlacementClient(real)
-    found = client.capacity(request)
+    found = client.capacity(request, details=True)
     event(f'{min(found.guests, 3)} guests or more')
 
     with pytest.raises(NoCapacity) as caught:
@@ -85,9 +85,9 @@ def test_as_many_guests_are_placed_as_there_is_room_for(
     assert (found.exact, caught.value.fit) == (True, found.guests)
     if found.guests:
         assert len(client.schedule(request, found.guests)) == found.guests
-        after = client.capacity(request)
+        after = client.capacity(request, details=True)
         assert after.guests == 0
-    assert fake_of(cloud).capacity(request) == found
+    assert fake_of(cloud).capacity(request, details=True) == found
     # What binds is known of each host, or a reason why it takes none.
     for host in found.hosts:
         assert host.guests or host.binding or host.code
@@ -103,7 +103,7 @@ def test_as_many_guests_are_placed_as_there_is_room_for(
 def test_a_host_takes_as_many_guests_as_if_it_were_the_only_one(
     cloud: Any, request: Any
 ) -> None:
-    for host in fake_of(cloud).capacity(request).hosts:
+    for host in fake_of(cloud).capacity(request, details=True).hosts:
         alone = [
             replace(p, traits={*p.traits, os_traits.COMPUTE_STATUS_DISABLED})
             if not p.parent
@@ -112,4 +112,7 @@ def test_a_host_takes_as_many_guests_as_if_it_were_the_only_one(
             else p
             for p in cloud
         ]
-        assert fake_of(alone).capacity(request).guests == host.guests
+        assert (
+            fake_of(alone).capacity(request, details=True).guests
+            == host.guests
+        )

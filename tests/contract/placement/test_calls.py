@@ -48,6 +48,7 @@ def no_capacity(client):
 OPERATIONS = {
     'candidates': (lambda c: c.candidates(translate(request())), 1),
     'hosts': (lambda c: c.hosts(), 6),
+    'capacity': (lambda c: c.capacity(request()), 6),
     'diagnose': (lambda c: c.diagnose(HUGE), 12),
     'schedule without room': (no_capacity, 20),
 }

@@ -101,6 +101,11 @@ def capacity(*hosts, **facts):
             capacity(without_pool=9, binding=()),
             '0 more amd-sev guests fit. 9 hosts offer no slots for it.',
             id='none'),
+        pytest.param(
+            capacity(3, overcommit_known=False),
+            '3 more amd-sev guests fit on 1 host; slots bind first. Whether '
+            'hosts overcommit memory was not asked.',
+            id='not asked'),
     ],
 )  # fmt: skip
 def test_how_many_fit_in_all(found, words):

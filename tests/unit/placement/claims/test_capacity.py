@@ -171,16 +171,29 @@ def test_a_model_that_pins_memory_needs_hosts_that_do_not_overcommit():
         plain={'pools': snp, 'traits': stateless},
         over={'pools': snp, 'ram_allocation_ratio': 1.5, 'traits': stateless},
     )
-    found = fake.capacity(
-        guest(
-            {'hw:mem_encryption_model': 'amd-sev-snp'},
-            image={**IMAGE, 'hw_firmware_stateless': 'true'},
-        )
+    snp_guest = guest(
+        {'hw:mem_encryption_model': 'amd-sev-snp'},
+        image={**IMAGE, 'hw_firmware_stateless': 'true'},
     )
+    found = fake.capacity(snp_guest, details=True)
+    assert found.overcommit_known
     assert [answer(host) for host in found.hosts] == [
         ('over', 0, (), 'memory-overcommitted'),
         ('plain', 4, (SLOT,), None),
     ]
+    # Which do is a call each, which is made where it is asked for.
+    fake.calls.clear()
+    found = fake.capacity(snp_guest)
+    assert [host.guests for host in found.hosts] == [4, 4]
+    assert not found.overcommit_known
+    assert {method for method, _ in fake.calls} == {
+        *('allocation_candidates', 'resource_providers')
+    }
+    pages = guest(
+        {'hw:mem_encryption_model': 'amd-sev-snp', 'hw:mem_page_size': '4'},
+        image={**IMAGE, 'hw_firmware_stateless': 'true'},
+    )
+    assert fake.capacity(pages).overcommit_known
 
 
 def test_a_guest_without_encryption_may_go_anywhere():
@@ -207,14 +220,16 @@ def test_more_candidates_than_are_asked_for_leave_the_number_open(monkeypatch):
 
 
 @pytest.mark.parametrize('hosts', [1, 50])
-def test_beside_memory_that_is_pinned_the_calls_do_not_grow(hosts):
+@pytest.mark.parametrize('specs', [{}, {'hw:mem_page_size': 'large'}])
+def test_beside_memory_that_is_pinned_the_calls_do_not_grow(hosts, specs):
+    """Which hosts overcommit it is a call each, for those that ask."""
     fake = placement(**{f'h{n}': {} for n in range(hosts)})
     fake.calls.clear()
-    fake.capacity(guest())
-
-    calls = [name for name, _ in fake.calls]
-    assert calls.count('inventories') == hosts
-    assert len(calls) - hosts <= 6
-    fake.calls.clear()
-    fake.capacity(guest({'hw:mem_page_size': 'large'}))
+    fake.capacity(guest(specs))
     assert len(fake.calls) <= 6
+    fake.calls.clear()
+    fake.capacity(guest(specs), details=True)
+    calls = [name for name, _ in fake.calls]
+    asked = 0 if specs else hosts
+    assert calls.count('inventories') == asked
+    assert len(calls) - asked <= 6
