@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyperf
@@ -49,7 +50,7 @@ SUBJECTS = (
 SERVERS = frozenset({'selection'})
 #: Measured in one process.
 LONG = frozenset({'client', 'growth', 'scale', 'selection'})
-PROCESSES = 3
+PROCESSES = 2
 ROUNDS = 15
 QUICK = ('--quick', '--rounds', '1')
 
@@ -121,6 +122,7 @@ def run(
     """Return the rows of each checkout, which take turns, by their names."""
     found: list[dict[str, Result]] = [{} for _ in checkouts]
     for subject in subjects:
+        started = time.monotonic()
         for _ in range(1 if subject in LONG else PROCESSES):
             for checkout, rows in zip(checkouts, found, strict=True):
                 arguments = ('--only', subject, '--rounds', str(rounds))
@@ -129,6 +131,8 @@ def run(
                         rows[result.name].add(result)
                     else:
                         rows[result.name] = result
+        seconds = time.monotonic() - started
+        print(f'{subject}: {seconds:.0f} s', file=sys.stderr)
     return found
 
 

@@ -148,7 +148,7 @@ def clouds(sizes: Iterable[int]) -> Iterator[Iterator[Cloud]]:
 
 def rows(quick: bool) -> Iterator[Row]:
     #: Hosts -> guests of a burst, and how often.
-    sizes = {2: (8, 1)} if quick else {100: (48, 3), 1000: (16, 2)}
+    sizes = {2: (8, 1)} if quick else {100: (48, 2), 1000: (16, 2)}
     with clouds(sizes) as made:
         for (hosts, (guests, rounds)), cloud in zip(
             sizes.items(), made, strict=True
