@@ -252,7 +252,11 @@ class Fields(_Answers, show.ShowOne):
 
 
 class Cell(_Column):
-    """A value that people read in other words than programs do."""
+    """A value that people read in other words than programs do.
+
+    Cells of a column are sorted by the value, what is unknown last, also
+    beside bare values.
+    """
 
     def __init__(self, value: Any, words: str) -> None:
         super().__init__(value)
@@ -260,6 +264,19 @@ class Cell(_Column):
 
     def human_readable(self) -> str:
         return self._words
+
+    def __lt__(self, other: object) -> bool:
+        return _sort_key(self) < _sort_key(other)
+
+    def __gt__(self, other: object) -> bool:
+        return _sort_key(self) > _sort_key(other)
+
+
+def _sort_key(cell: Any) -> tuple[bool, Any]:
+    value = cell.machine_readable() if isinstance(cell, Cell) else cell
+    if isinstance(value, dict):
+        value = sorted(value.items())
+    return value is None, () if value is None else value
 
 
 def words(text: str | None) -> Cell:

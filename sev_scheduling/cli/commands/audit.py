@@ -104,6 +104,10 @@ class Audit(Fixing):
     ) -> tuple[list[Any], list[Any], int]:
         of_flavors = getattr(parsed_args, 'flavors', None)
         of_images = getattr(parsed_args, 'images', None)
+        if '' in (of_flavors, of_images):
+            raise InputError(
+                '--flavors or --images is empty; give a folder or a file.'
+            )
         if parsed_args.apply and (of_flavors or of_images):
             raise InputError(
                 '--apply changes what is in a cloud; leave --flavors and '

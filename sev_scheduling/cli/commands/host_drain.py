@@ -16,7 +16,7 @@ from sev_scheduling.cli.options.inputs import positive
 from sev_scheduling.cli.options.node import known, lines
 from sev_scheduling.cli.output import Words
 from sev_scheduling.documents import read_document
-from sev_scheduling.exceptions import CloudError, InputError
+from sev_scheduling.exceptions import CloudError, InputError, SpecError
 from sev_scheduling.explain.drain import words
 from sev_scheduling.hosts.drain import MAX_STEPS, DrainCode, Outcome
 from sev_scheduling.text import quoted
@@ -179,7 +179,11 @@ def _of_files(
     servers = {}
     not_judged = []
     for row in _documents(parsed_args, 'servers'):
-        bare = read_server(row)
+        try:
+            bare = read_server(row)
+        except SpecError as error:
+            files = ', '.join(map(quoted, parsed_args.servers))
+            raise InputError(f'--servers {files}: {error}') from None
         view = bare.view
         flavor = _found(flavors, view.flavor_name)
         image = _found(images, view.image_id)

@@ -129,7 +129,7 @@ class Reserve(Fields):
     ) -> Reservation:
         host_mb = parsed_args.host_memory
         if host_mb is None:
-            host_mb = self._host_memory(compute.read_memory(root))
+            host_mb = self._host_memory(compute.read_memory(root), parsed_args)
         reservation: Reservation = compute.reserve(
             parsed_args.guests,
             base_mb=parsed_args.base,
@@ -159,11 +159,19 @@ class Reserve(Fields):
             _text(_file(compute, reservation, parsed_args)),
         )
 
-    def _host_memory(self, memory: HostMemory) -> int | None:
+    def _host_memory(
+        self, memory: HostMemory, parsed_args: argparse.Namespace
+    ) -> int | None:
+        """Return the memory of the host; None where it is not known.
+
+        :raises InputError: where the file needs it
+        """
         if memory.total_mb is None:
-            why = memory.errors or ('/proc/meminfo is missing.',)
+            why, *_ = memory.errors or ('/proc/meminfo is missing.',)
+            if parsed_args.target == 'systemd':
+                raise InputError(f'{why} Give --host-memory.')
             print(
-                f'{why[0]} Give --host-memory for what depends on it.',
+                f'{why} Give --host-memory for what depends on it.',
                 file=self.app.stderr,
             )
         return memory.total_mb

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,8 +116,10 @@ def _from_nova(
             'nova-api with --config-file.'
         )
     try:
-        from sev_scheduling.nova.servers import facts as nova
-        from sev_scheduling.nova.servers import session
+        # Of what nova imports.
+        with warnings.catch_warnings(action='ignore'):
+            from sev_scheduling.nova.servers import facts as nova
+            from sev_scheduling.nova.servers import session
     except ImportError as error:
         return _errors(f'{error.name} is not installed here.')
     allowed = values.get((opts.GROUP.name, 'allow_host_devices'))

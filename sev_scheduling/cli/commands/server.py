@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 from sev_scheduling.cli import EXIT_NO
-from sev_scheduling.cli.options.inputs import a_uuid
+from sev_scheduling.cli.options.inputs import a_file, a_uuid
 from sev_scheduling.cli.options.node import known, lines
 from sev_scheduling.cli.output import Rows
 from sev_scheduling.exceptions import needed
@@ -19,8 +20,11 @@ def load_servers() -> tuple[ModuleType, ModuleType]:
 
     :raises InputError: where nova is not installed
     """
-    with needed(
-        'nova,placement', 'This command', 'Or run it where nova is installed.'
+    elsewhere = 'Or run it where nova is installed.'
+    with (
+        needed('nova,placement', 'This command', elsewhere),
+        # Of what nova imports.
+        warnings.catch_warnings(action='ignore'),
     ):
         from sev_scheduling.nova.servers import check, session
     return check, session
@@ -58,6 +62,7 @@ class Check(Rows):
         parser.add_argument(
             '--config-file',
             metavar='FILE',
+            type=a_file,
             action='append',
             default=[],
             help="nova's configuration, with its databases and [placement] "

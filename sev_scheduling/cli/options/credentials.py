@@ -6,7 +6,8 @@ import argparse
 import contextlib
 import math
 import os
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stevedore import ExtensionManager
@@ -67,6 +68,24 @@ def seconds(text: str) -> float:
     )
 
 
+def _url(text: str) -> str:
+    """Read the URL of a service; for argparse."""
+    if not re.fullmatch(r'https?://[^\s/?#]+\S*', text):
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is no http or https URL; give such as '
+            'https://controller:5000/v3'
+        )
+    return text
+
+
+#: What reads an option that takes no text whatever it is.
+_READ: Mapping[str, Callable[[str], Any]] = {
+    'timeout': seconds,
+    'os_auth_url': _url,
+    'os_endpoint_override': _url,
+}
+
+
 def add_openstack_options(
     group: argparse._ActionsContainer, source: argparse._ActionsContainer
 ) -> None:
@@ -86,7 +105,7 @@ def add_openstack_options(
         if dest == 'insecure':
             kwargs = {'action': 'store_true'}
         else:
-            of = seconds if dest == 'timeout' else str
+            of = _READ.get(dest, str)
             kwargs = {'type': of, 'metavar': 'VALUE'}
         if dest == 'os_interface':
             kwargs['choices'] = _INTERFACES

@@ -54,6 +54,15 @@ def a_uuid(text: str) -> str:
         ) from None
 
 
+def a_file(text: str) -> str:
+    """Read the path of a file that is there; for argparse."""
+    if not os.path.isfile(text):
+        raise argparse.ArgumentTypeError(
+            f'{quoted(text)} is no file; give the path of one'
+        )
+    return text
+
+
 def model(text: str) -> str:
     """Read the name of a model; for argparse."""
     if text not in registered_models():
@@ -173,6 +182,10 @@ def read_input(noun: str, parsed_args: argparse.Namespace) -> tuple[Any, bool]:
     source = getattr(parsed_args, noun)
     if source is None:
         return None, False
+    if not source:
+        raise InputError(
+            f'--{noun} is empty; give the name, the id or a file of one.'
+        )
     if parsed_args.connect:
         return getattr(open_cloud(parsed_args), noun)(source), True
     _check_stdin(parsed_args)
@@ -188,6 +201,11 @@ def read_input(noun: str, parsed_args: argparse.Namespace) -> tuple[Any, bool]:
         raise InputError(
             f'--{noun} {quoted(source)} holds nothing; give what '
             f"'openstack {noun} show -f json' prints."
+        )
+    if not isinstance(document, Mapping):
+        raise InputError(
+            f'--{noun} {quoted(source)} is a {type(document).__name__}, not '
+            f"an object; give what 'openstack {noun} show -f json' prints."
         )
     return document, False
 

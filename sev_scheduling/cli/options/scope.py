@@ -119,6 +119,11 @@ def read_scope(
         trait is both required and forbidden
     :raises CloudError: where aggregates are not for this user
     """
+    both = {*parsed_args.required} & {*parsed_args.forbidden}
+    if both:
+        raise InputError(
+            f'--required and --forbidden both name {min(both)}; give one.'
+        )
     zone = parsed_args.availability_zone
     find = _Aggregates(parsed_args)
     if zone and not (parsed_args.connect or asks_cloud(parsed_args)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sev_scheduling.cli.options.clouds import open_cloud
 from sev_scheduling.cli.options.inputs import read_input
-from sev_scheduling.exceptions import CloudError, InputError
+from sev_scheduling.exceptions import CloudError, InputError, SpecError
 from sev_scheduling.explain.server import FailedAction
 from sev_scheduling.request.server import (
     ServerRequests,
@@ -16,6 +16,7 @@ from sev_scheduling.request.server import (
     read_server,
     server_view,
 )
+from sev_scheduling.text import quoted
 
 if TYPE_CHECKING:
     from sev_scheduling.cli.openstack import OpenStackCloud
@@ -46,7 +47,12 @@ def read_server_requests(
     :raises SpecError: if too little is known of it
     """
     document, of_cloud = read_input('server', parsed_args)
-    server = server_view(document)
+    try:
+        server = server_view(document)
+    except SpecError as error:
+        raise InputError(
+            f'--server {quoted(parsed_args.server)}: {error}'
+        ) from None
     flavor = read_input('flavor', parsed_args)[0]
     image = (
         read_input('image', parsed_args)[0]

@@ -39,6 +39,12 @@ WRONG = {
     '--forbidden': ['!CUSTOM_X', ''],
     '--keep': ['HW_CPU_X86_AMD_SEV', 'x'],
     '--uuid': ['x', ''],
+    '--flavor': [''],
+    '--image': [''],
+    '--volume': [''],
+    '--server': [''],
+    '--flavors': [''],
+    '--images': [''],
     'instances': ['web-1', ''],
     'servers': ['web-1', ''],
     '--nova-release': ['30', 'zed'],
@@ -49,6 +55,8 @@ WRONG = {
     '--shell': ['foo'],
     '--timeout': ['0', '-1', 'x', 'inf', 'nan'],
     '--os-interface': ['foo', ''],
+    '--os-auth-url': ['foo', 'ftp://x', ''],
+    '--os-endpoint-override': ['foo', ''],
     '--placement-url': ['foo', 'ftp://x', 'http://', 'http://x/?a', ''],
     '--state': ['-'],
     '--names': ['-'],
@@ -61,10 +69,10 @@ WRONG = {
 
 #: Names, ids and files, which are looked up; what cannot be wrong by itself.
 ANY = {
-    *('--flavor', '--image', '--volume', '--server', '--host', 'host'),
+    *('--host', 'host'),
     *('hosts', '--aggregate', '--forbidden-aggregate', '--address'),
     *('--availability-zone', '--cloud', '--accept', '--name'),
-    *('--flavors', '--images', '--servers', '--html', '--prometheus'),
+    *('--servers', '--html', '--prometheus'),
     *('--earlier', '--root', '--domain-capabilities', '--output'),
     *(
         '--config-file',

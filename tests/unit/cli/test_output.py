@@ -184,6 +184,25 @@ def test_a_table_without_rows_is_nothing_at_all(run, flavor, image):
     assert 'Severity' in run(*args, '--print-empty').out
 
 
+@pytest.mark.parametrize('column', [[None, 3, 1.5], [{'b': 1}, {'a': 2}, None],
+                                    [['b'], ['a'], []]])  # fmt: skip
+def test_cells_are_sorted_by_their_values_beside_bare_ones(column):
+    known = [value for value in column if value is not None]
+    cells = [Cell(value, 'words') for value in column]
+    if known != column:
+        cells += [value for value in known if isinstance(value, float)]
+
+    for reverse in (False, True):
+        ordered = sorted(cells, reverse=reverse)
+        values = [getattr(cell, '_value', cell) for cell in ordered]
+        if reverse:
+            values = values[::-1]
+        assert values[: len(values) - column.count(None)] == sorted(
+            (v for v in values if v is not None),
+            key=lambda v: sorted(v.items()) if isinstance(v, dict) else v,
+        )
+
+
 def test_a_cell_has_words_for_people_and_data_for_programs():
     cell = Cell(['a', 'b'], 'a, b')
 

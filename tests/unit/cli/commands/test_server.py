@@ -61,10 +61,11 @@ def rows(run, *args):
     return done.status, done.json(), done.err
 
 
-def test_nothing_found_is_status_0(run, servers):
+def test_nothing_found_is_status_0(run, servers, write):
     fake = servers()
-    assert rows(run, 'check', '--config-file', 'a')[:2] == (0, [])
-    assert fake.files == ['a']
+    file = str(write('', 'a'))
+    assert rows(run, 'check', '--config-file', file)[:2] == (0, [])
+    assert fake.files == [file]
     assert rows(run, 'repair')[:2] == (0, [])
 
 

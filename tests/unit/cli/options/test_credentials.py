@@ -46,12 +46,20 @@ def registered():
     return {f for action in made._actions for f in action.option_strings}
 
 
+#: Of options that take no other text.
+VALUES = {
+    'os_interface': 'internal',
+    'os_auth_url': 'http://x',
+    'os_endpoint_override': 'http://x',
+}
+
+
 def flags():
     """Return spelling -> arguments that give an option."""
     return {
         flag: (flag,)
         if action.nargs == 0
-        else (flag, (action.choices or ['7'])[0])
+        else (flag, VALUES.get(action.dest, '7'))
         for action in parser()._actions
         for flag in action.option_strings
         if action.dest.startswith('os_')
