@@ -25,7 +25,8 @@ ORDER = {
         *('scheduler', 'nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
-        *('sources', 'spelling', 'features', 'groups', 'request', 'server'),
+        *('sources', 'contents', 'spelling', 'features', 'groups', 'request'),
+        'server',
     ],
     'sev_scheduling.rules': [
         *('rule', 'changes', 'encryption', 'image', 'resources'),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,15 +19,12 @@ from sev_scheduling.nova.lookups import (
     stored_server,
 )
 from sev_scheduling.nova.options import Options
-from sev_scheduling.problems import Code, Problem, Severity
-from sev_scheduling.request.request import as_boolean, combine
-from sev_scheduling.request.sources import (
-    NOVA_FIELDS,
-    NOVA_PROPERTIES,
-    ImageView,
-    flavor_view,
-    image_view,
-    stored_as,
+from sev_scheduling.problems import Problem, Severity
+from sev_scheduling.request.request import (
+    EncryptionRequest,
+    as_boolean,
+    parse,
+    parse_unnamed,
 )
 from sev_scheduling.rules.validation import Validation, validate
 
@@ -40,11 +36,6 @@ _ATTRIBUTE = '_sev_scheduling_reading'
 
 #: Nova before 2025.2 gives every encrypted guest the same one.
 _KNOWS_MODELS = 'hw_mem_encryption_model' in ImageMetaProps.fields
-
-
-#: Whether it boots from a volume, the devices of its ports, the text of the
-#: image's owner, and codes that refuse nothing.
-Beside = tuple[bool, tuple[str, ...], str | None, tuple[Code, ...]]
 
 
 class SpecReading:
@@ -123,9 +114,6 @@ class SpecReading:
     ) -> Validation:
         """Return the request of a RequestSpec and its problems.
 
-        Few flavors and images make many servers, so these are cached by all
-        that they depend on.
-
         What refuses a new server is a warning for one that is moved, as
         nova has accepted it; see :meth:`_of_move`.
 
@@ -134,13 +122,9 @@ class SpecReading:
         """
         self._start(raw)
         if self._validation is None:
+            found = self._validate(parse, self._flavor, spec, options)
             if operation(spec) is Operation.MOVE:
-                found = self._validate(self._flavor, spec, options)
                 found = self._of_move(found, spec, options)
-            else:
-                found = self._validate(
-                    self._flavor, spec, options, self._decision
-                )
             self._validation = found
         return self._validation
 
@@ -158,11 +142,9 @@ class SpecReading:
             if operation(spec) is Operation.MOVE:
                 self._decision = self.validation(spec, options, raw)
             else:
-                contents = _contents(self._flavor, self._image, named=False)
-                contents.validate = functools.partial(
-                    self._validate, self._flavor, spec, options
+                self._decision = self._validate(
+                    parse_unnamed, self._flavor, spec, options
                 )
-                self._decision = _decide(contents, self._beside(spec, options))
         return self._decision
 
     def _start(self, raw: str | None) -> None:
@@ -173,30 +155,26 @@ class SpecReading:
 
     def _validate(
         self,
+        read: Callable[..., EncryptionRequest],
         flavor: Any,
         spec: Any,
         options: Options,
-        decision: Validation | None = None,
     ) -> Validation:
-        """Validate what flavor and image say.
+        """Validate what a flavor and the image say.
 
-        :param decision: without the names, where that has been made
+        :param read: :func:`.parse`, or what leaves out names
         """
-        contents = _contents(flavor, self._image, named=True)
-        contents.flavor, contents.image = flavor, self._image
-        contents.decision = decision
-        return _validate(contents, self._beside(spec, options))
-
-    def _beside(self, spec: Any, options: Options) -> Beside:
-        """Return what a validation depends on beside flavor and image."""
         held = fields_of(spec)
         pci = held.get('_obj_pci_requests')
-        return (
-            held.get('_obj_is_bfv') or False,
-            _port_devices(pci) if pci else (),
-            self._raw,
-            options.as_warnings,
+        request = read(
+            flavor,
+            self._image,
+            boot_from_volume=held.get('_obj_is_bfv') or False,
+            host_devices=_port_devices(pci) if pci else (),
         )
+        if self._raw is not None:
+            request = replace(request, image_encryption=self._raw)
+        return validate(request, as_warnings=options.as_warnings)
 
     def _of_move(
         self, found: Validation, spec: Any, options: Options
@@ -223,7 +201,7 @@ class SpecReading:
                     machine_type=request.machine_type or server.machine_type,
                 )
             if server is not None and found.errors:
-                before = self._validate(server.flavor, spec, options)
+                before = self._validate(parse, server.flavor, spec, options)
                 new = _identities(found) - _identities(before)
         validation = validate(request, as_warnings=options.as_warnings)
         self.tolerated = tuple(
@@ -284,88 +262,6 @@ def value_of(thing: Any, name: str) -> Any:
         exception.OrphanedObjectError,
     ):
         return None
-
-
-class _Contents(tuple[Any, ...]):
-    """What flavor and image say, as values: the key of a cache.
-
-    The other attributes are for what is not in the cache yet, which keeps
-    the values alone: not the objects, with their context.
-    """
-
-    flavor: Any
-    image: Any
-    decision: Validation | None
-    validate: Callable[[], Validation] | None
-
-
-#: What a validation reads of a flavor, its extra specs apart.
-_SIZES = tuple(
-    stored_as('ephemeral_gb', 'memory_mb', 'root_gb', 'swap', 'vcpus')
-)
-#: What names a flavor or an image, or says whose it is.
-_NAMES = tuple(
-    NOVA_FIELDS.keys()
-    - {*_SIZES, *stored_as('disk_format', 'extra_specs', 'properties')}
-)
-_PROPERTIES = NOVA_PROPERTIES.keys() - stored_as('traits_required')
-_UNSET: Mapping[str, Any] = {}
-
-
-def _contents(flavor: Any, image: Any, named: bool) -> _Contents:
-    """Return what to validate, and as a key.
-
-    From ``vars()``: to ask objects for their fields one by one takes ten
-    times as long.
-
-    :param named: the names of flavor and image count as well
-    """
-    of_flavor = fields_of(flavor)
-    of_image = fields_of(image) if image else _UNSET
-    properties = of_image.get('_obj_properties')
-    held = fields_of(properties) if properties else _UNSET
-    return _Contents(
-        (
-            *map(of_flavor.get, _SIZES),
-            tuple((of_flavor.get('_obj_extra_specs') or _UNSET).items()),
-            of_image.get('_obj_disk_format'),
-            tuple([pair for pair in held.items() if pair[0] in _PROPERTIES]),
-            tuple(held.get('_obj_traits_required') or ()),
-            *(map(of_flavor.get, _NAMES) if named else ()),
-            *(map(of_image.get, _NAMES) if named else ()),
-        )
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _decide(contents: _Contents, beside: Beside) -> Validation:
-    """Return the validation of the first that said this, without names."""
-    assert contents.validate is not None
-    found = contents.validate()
-    contents.validate = None
-    request = replace(found.request, flavor_name=None, image_name=None)
-    return Validation(request, found, found.models)
-
-
-@functools.lru_cache(maxsize=256)
-def _validate(contents: _Contents, beside: Beside) -> Validation:
-    boot_from_volume, devices, raw, as_warnings = beside
-    flavor = flavor_view(contents.flavor)
-    image = image_view(contents.image) if contents.image else ImageView()
-    decision = contents.decision
-    contents.flavor = contents.image = contents.decision = None
-    request = combine(
-        flavor,
-        image,
-        boot_from_volume=boot_from_volume,
-        host_devices=devices,
-    )
-    if raw is not None:
-        request = replace(request, image_encryption=raw)
-    if decision is not None and not decision:
-        # Names break no rule.
-        return Validation(request, (), decision.models)
-    return validate(request, as_warnings=as_warnings)
 
 
 def _stored(spec: Any) -> StoredServer | None:

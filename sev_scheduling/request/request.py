@@ -20,6 +20,7 @@ from sev_scheduling.models import (
 )
 from sev_scheduling.problems import Field, Source
 from sev_scheduling.request import features
+from sev_scheduling.request.contents import Known, key_of, views
 from sev_scheduling.request.groups import (
     Entry,
     ExtraSpecResource,
@@ -28,12 +29,7 @@ from sev_scheduling.request.groups import (
     build_groups,
     read_entries,
 )
-from sev_scheduling.request.sources import (
-    FlavorView,
-    ImageView,
-    flavor_view,
-    image_view,
-)
+from sev_scheduling.request.sources import FlavorView, ImageView
 from sev_scheduling.request.spelling import near_misses
 from sev_scheduling.text import printable, quoted
 
@@ -65,6 +61,9 @@ _DEVICE_CLASSES = frozenset(
 )
 #: Nova's classes for PCI devices in Placement (2023.1 and later).
 _PCI_CLASS_PREFIX = 'CUSTOM_PCI_'
+
+
+_KNOWN: Known[EncryptionRequest] = Known()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -207,6 +206,8 @@ def parse(
 ) -> EncryptionRequest:
     """Read what a flavor and an image ask for.
 
+    Those that say what others have said are not read again.
+
     :param flavor: in any shape that :func:`.specs.flavor_view` reads
     :param image: in any shape that :func:`.specs.image_view` reads, or None
     :param boot_from_volume: the root disk takes no local space
@@ -217,13 +218,48 @@ def parse(
     :raises SpecError: where an input has no flavor's or image's shape, or
         ``models`` names one that is not registered
     """
-    return combine(
-        flavor_view(flavor),
-        ImageView() if image is None else image_view(image),
-        boot_from_volume=boot_from_volume,
-        host_devices=host_devices,
-        models=models,
-    )
+    return _parse(flavor, image, True, boot_from_volume, host_devices, models)
+
+
+def parse_unnamed(
+    flavor: Any,
+    image: Any,
+    *,
+    boot_from_volume: bool = False,
+    host_devices: Iterable[str] = (),
+) -> EncryptionRequest:
+    """Do what :func:`parse` does, whatever flavor and image are called.
+
+    :param flavor: a ``nova.objects.Flavor``
+    :param image: a ``nova.objects.ImageMeta``, or None
+    """
+    return _parse(flavor, image, False, boot_from_volume, host_devices)
+
+
+def _parse(
+    flavor: Any,
+    image: Any,
+    named: bool,
+    boot_from_volume: bool,
+    host_devices: Iterable[str],
+    models: Iterable[str] = (),
+) -> EncryptionRequest:
+    """Return the same request for all that say the same."""
+    devices = tuple(host_devices)
+    names = (models,) if isinstance(models, str) else tuple(models)
+
+    def read() -> EncryptionRequest:
+        return combine(
+            *views(flavor, image, named),
+            boot_from_volume=boot_from_volume,
+            host_devices=devices,
+            models=names,
+        )
+
+    key = key_of(flavor, image, named)
+    if key is None:
+        return read()
+    return _KNOWN.get((key, boot_from_volume, devices, names), read)
 
 
 def combine(

@@ -81,7 +81,7 @@ def nova_facts(source: Any, fields: Mapping[str, str]) -> dict[str, Any]:
     :param fields: what :func:`stored_as` returns
     """
     held = getattr(source, '__dict__', {})
-    found = {name: held[key] for key, name in fields.items() if key in held}
+    found = {fields[key]: held[key] for key in held if key in fields}
     return found or {
         name: getattr(source, name)
         for name in fields.values()
@@ -215,16 +215,17 @@ _OF_IMAGES = frozenset(
 )
 
 
-def flavor_view(flavor: Any) -> FlavorView:
+def flavor_view(flavor: Any, named: bool = True) -> FlavorView:
     """Read a flavor.
 
     :param flavor: Nova API JSON, the output of
         ``openstack flavor show -f json``, a ``nova.objects.Flavor``, an
         openstacksdk ``Flavor``, or a mapping with those names
+    :param named: False to leave out what it is called, and whose it is
     :raises SpecError: where it has no flavor's shape
     """
     facts = _facts(flavor, 'Flavor')
-    name = _name(facts, _FLAVOR_NAMES)
+    name = _name(facts, _FLAVOR_NAMES) if named else None
     label = f'Flavor {name}' if name else 'Flavor'
     if 'vcpus' not in facts and not _OF_IMAGES.isdisjoint(facts):
         raise SpecError(f'{label} is an image; give a flavor here.')
@@ -244,27 +245,31 @@ def flavor_view(flavor: Any) -> FlavorView:
         _amount(facts, label, _EPHEMERAL),
         _amount(facts, label, _SWAP),
         extra_specs,
-        facts.get('os-flavor-access:is_public') is True
-        or facts.get('is_public') is True,
+        named
+        and (
+            facts.get('os-flavor-access:is_public') is True
+            or facts.get('is_public') is True
+        ),
     )
 
 
-def image_view(image: Any) -> ImageView:
+def image_view(image: Any, named: bool = True) -> ImageView:
     """Read an image.
 
     :param image: Glance v2 JSON, the output of
         ``openstack image show -f json``, a ``nova.objects.ImageMeta`` or
         its dict, an openstacksdk ``Image``, or a Cinder
         ``volume_image_metadata`` mapping, or the volume that has one
+    :param named: as of :func:`flavor_view`
     :raises SpecError: where it has no image's shape
     """
     facts = _facts(image, 'Image')
     metadata = facts.get('volume_image_metadata')
     volume = None
     if metadata is not None and isinstance(metadata, Mapping):
-        volume = _name(facts, ('name', 'id'))
+        volume = _name(facts, ('name', 'id')) if named else None
         facts = metadata
-    name = _name(facts, _IMAGE_NAMES)
+    name = _name(facts, _IMAGE_NAMES) if named else None
     label = f'Image {name}' if name else 'Image'
     if 'vcpus' in facts and 'disk_format' not in facts:
         raise SpecError(f'{label} is a flavor; give an image here.')
@@ -281,10 +286,11 @@ def image_view(image: Any) -> ImageView:
     return ImageView(
         name,
         properties,
-        unread,
+        # What is unread of nova's objects is their name.
+        unread if named else {},
         facts is metadata or ('image_id' in facts and 'id' not in facts),
         volume,
-        facts.get('visibility') in _PUBLIC_IMAGE,
+        named and facts.get('visibility') in _PUBLIC_IMAGE,
     )
 
 

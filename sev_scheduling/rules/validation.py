@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import Code, Problem, Severity
+from sev_scheduling.request.contents import Known
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules import encryption, image, resources
 from sev_scheduling.rules.rule import Rule
@@ -54,6 +55,9 @@ class Validation(tuple[Problem, ...]):
         return tuple(problem for problem in self if problem.is_error)
 
 
+_KNOWN: Known[Validation] = Known()
+
+
 def validate(
     request: EncryptionRequest,
     machine_type: str | None = None,
@@ -68,9 +72,24 @@ def validate(
     :param machine_type: the host's default, where the caller knows it
     :param as_warnings: codes to report as warnings instead of errors
     """
+    codes = tuple(as_warnings)
+    # As long as its validation is known, no other request has its id.
+    return _KNOWN.get(
+        (id(request), machine_type, codes),
+        lambda: _validate(request, machine_type, codes),
+    )
+
+
+def _validate(
+    request: EncryptionRequest,
+    machine_type: str | None,
+    as_warnings: tuple[str, ...],
+) -> Validation:
     if request.encrypted and not request.models:
         # Without a model there is no slot, whatever the caller lets pass.
-        as_warnings = {*as_warnings} - {Code.UNKNOWN_MODEL}
+        as_warnings = tuple(
+            [code for code in as_warnings if code != Code.UNKNOWN_MODEL]
+        )
     rules: tuple[Rule[[EncryptionRequest]], ...] = REQUEST_RULES
     if not request.encrypted:
         rules = (*REQUEST_RULES, *PLAIN_RULES)

@@ -137,7 +137,11 @@ def test_an_empty_placement_has_never_heard_of_anything(world):
 
 
 def test_each_rule_is_checked_once_on_the_way_of_a_request(world, monkeypatch):
-    """By request filter, filter and weigher, for all guests together."""
+    """By request filter, filter and weigher, for all guests together.
+
+    Once for what is said, whatever names say it, and once with the names; of
+    another request that says the same, not at all.
+    """
     calls = Counter()
     rules = []
 
@@ -168,4 +172,7 @@ def test_each_rule_is_checked_once_on_the_way_of_a_request(world, monkeypatch):
     assert calls.keys() == {
         rule for rule in rules if getattr(request, rule.reads)
     }
-    assert set(calls.values()) == {1}
+    assert set(calls.values()) == {2}
+    again = spec(ON, UEFI, flavor=flavor(memory_mb=1234))
+    assert request_filter.ALL_REQUEST_FILTERS[-1](context, again)
+    assert set(calls.values()) == {2}
