@@ -84,7 +84,7 @@ def test_a_file_that_is_not_there_is_bad_usage(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ''
     assert len(done.stderr.splitlines()) == 1
-    assert 'nova.conf' in done.stderr
+    assert '--config-file' in done.stderr
 
 
 def test_a_placement_that_is_not_there_is_bad_usage(tmp_path, databases):
