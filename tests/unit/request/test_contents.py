@@ -17,6 +17,7 @@ from sev_scheduling.request import contents
 from sev_scheduling.request import request as request_module
 from sev_scheduling.request.contents import MOST_KNOWN, Known, key_of, views
 from sev_scheduling.request.request import combine, parse_unnamed
+from sev_scheduling.request.sources import NOVA_FIELDS, NOVA_PROPERTIES
 from sev_scheduling.rules import encryption, validation
 from tests.unit.factories import ON, READY
 from tests.unit.strategies import plausible_flavors, plausible_images
@@ -108,6 +109,26 @@ def test_what_differs_in_anything_is_read(flavor, image, other):
     said = flavor(**other[0]), image(**other[1])
     parse(flavor(), image())
     assert whole(parse(*said)) == whole(read_anew(*said))
+
+
+@pytest.mark.parametrize(
+    'name', sorted({*NOVA_FIELDS.values()} - {'extra_specs', 'properties'})
+)
+def test_each_field_that_is_read_of_an_object_is_in_its_key(name):
+    more = {name: 'other'}
+    assert {
+        key_of(nova_flavor(**more), None, True)
+        == key_of(nova_flavor(), None, True),
+        key_of(None, nova_image(**more), True)
+        == key_of(None, nova_image(), True),
+    } - {True}
+
+
+@pytest.mark.parametrize('name', sorted(NOVA_PROPERTIES.values()))
+def test_each_property_that_is_read_is_in_the_key_of_its_image(name):
+    other = nova_image({**READY, name: ['OTHER']} if name == (
+        'traits_required') else {**READY, name: 'other'})  # fmt: skip
+    assert key_of(None, other, False) != key_of(None, nova_image(), False)
 
 
 @pytest.mark.parametrize('pair', itertools.permutations([True, 1, '1'], 2))
