@@ -151,4 +151,5 @@ def _weigher(cloud: Any, lookups: Lookups) -> Iterator[Row]:
             beside="nova's RAMWeigher",
             measure=turns(weighing(ours), weighing(ram)),
             goal=1.0,
+            limit='It looks up the pools of each host.',
         )

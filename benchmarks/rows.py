@@ -16,6 +16,9 @@ import pyperf
 #: Ours, and what it is compared with, in one round.
 Round = tuple[float, float]
 
+#: What keeps a row from a goal that is a number of seconds or bytes.
+FIXED = 'It is beside a fixed number, which a slow or busy machine misses.'
+
 #: Seconds that one turn should take, so that the clock's own part is small.
 TURN = 0.02
 

@@ -136,6 +136,7 @@ def rows(quick: bool) -> Iterator[Row]:
             goal=1.1,
             unit='byte',
             rounds=1,
+            limit='It is kept of each host.',
         )
     schedulers, seconds = (2, 60) if quick else (10, 120)
     hour = simulate(many, schedulers, seconds)
@@ -162,4 +163,5 @@ def rows(quick: bool) -> Iterator[Row]:
         measure=lambda: (hour.seconds, 3600.0),
         goal=0.05,
         rounds=1,
+        limit='The answer about free slots has each host that has one.',
     )

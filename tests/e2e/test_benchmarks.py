@@ -48,6 +48,10 @@ def test_every_row_runs_once(tmp_path):
     for name, row in found.items():
         assert name in printed
         assert len(row.ratios) == 1
+        about = row.ours.get_metadata()
+        # The pages tell what limits a goal that was missed.
+        if 'goal' in about and about['unit'] != 'integer':
+            assert about.get('limit'), name
 
 
 def test_whole_selections_are_measured(tmp_path):
