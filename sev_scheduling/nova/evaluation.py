@@ -320,14 +320,16 @@ class HostEvaluator:
         architecture = request.architecture or model.architectures[0]
         aggregates = {one for state in states for one in state.aggregates}
         with_facts = {one for one in aggregates if facts.concerns(one)}
+        if not with_facts:
+            default = facts.default_machine_types.get(architecture)
+            limit = self._options.limit(model.name)
+            return self._by_facts(states, model, default, limit)
 
         def facts_of(aggregates: Aggregates) -> tuple[str | None, int | None]:
             types = facts.machine_types(aggregates)
             limit = facts.max_guests(aggregates, model.name)
             return types.get(architecture), limit
 
-        if not with_facts:
-            return self._by_facts(states, model, *facts_of(()))
         # Many aggregates say the same, and many hosts are in the same ones.
         by_facts = functools.cache(
             functools.partial(self._by_facts, states, model)
