@@ -342,7 +342,7 @@ class TestFaults(Cloud):
 
     #: What each of the hooks calls.
     BROKEN = (
-        'nova.request_filter.diagnose',
+        'nova.request_filter.host_with_candidate',
         'nova.evaluation.HostEvaluator.fitting',
         'nova.request_spec.SpecReading.of',
         'nova.weigher.MemoryEncryptionWeigher._free_slots',
