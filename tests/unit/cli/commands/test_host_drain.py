@@ -223,7 +223,7 @@ def test_files_without_servers_are_refused(run, offline):
     assert '--servers' in done.err
 
 
-@pytest.mark.parametrize('document', [[], 'text', [1]])
+@pytest.mark.parametrize('document', [[], 'text', [1], {'a': 1}, [{'a': 1}]])
 def test_a_file_without_servers_is_refused(run, offline, write, document):
     pytest.importorskip('placement')
     path = write(document, 'other.json')

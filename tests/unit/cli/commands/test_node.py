@@ -353,6 +353,15 @@ class TestReserve:
 
         assert found['host_mb'] == 515072
 
+    def test_a_file_that_needs_the_memory_is_refused_in_one_line(
+        self, run, tmp_path
+    ):
+        with pytest.raises(InputError, match='Give --host-memory'):
+            run(
+                node_reserve.Reserve,
+                *('--guests', 1, '--root', tmp_path, '--for', 'systemd'),
+            )
+
     @pytest.mark.parametrize(
         ('meminfo', 'said'),
         [

@@ -1,4 +1,9 @@
+import argparse
+
 import pytest
+
+from sev_scheduling.cli.options.scope import read_scope
+from sev_scheduling.exceptions import InputError
 
 UUID = '3fd1e6a2-0000-4000-8000-00000000000a'
 
@@ -22,3 +27,12 @@ def test_an_option_that_cannot_be_meant_is_refused(
     assert (ran.status, ran.out) == (2, '')
     assert options[0] in ran.err
     assert named in ran.err
+
+
+def test_a_trait_is_not_both_required_and_forbidden():
+    parsed = argparse.Namespace(
+        required=['CUSTOM_A', 'CUSTOM_B'], forbidden=['CUSTOM_B']
+    )
+
+    with pytest.raises(InputError, match='both name CUSTOM_B; give one'):
+        read_scope(parsed, None)
