@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 import os_resource_classes as orc
@@ -13,6 +13,7 @@ from sev_scheduling import arguments
 from sev_scheduling.arguments import Items, Maybe
 from sev_scheduling.exceptions import InputError, InvalidRequest
 from sev_scheduling.models import EncryptionModel
+from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup, is_trait
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
@@ -60,6 +61,8 @@ class Scope:
         Placement has it
     :ivar root_required: traits that the host's root provider must have
     :ivar root_forbidden: traits that it must not have
+    :ivar of_options: whether options of the command line say so, which words
+        then name
     :raises InputError: where one of them is no uuid or no trait, or a trait
         is both required and forbidden
     """
@@ -69,6 +72,7 @@ class Scope:
     in_tree: str | None = None
     root_required: Collection[str] = ()
     root_forbidden: Collection[str] = ()
+    of_options: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in _SCOPE.items():
@@ -84,6 +88,23 @@ class Scope:
         """Whether it leaves out any hosts but those that are disabled."""
         return self != Scope()
 
+    def asker(self, trait: str) -> Field | None:
+        """Return what of it asks for a trait of the root; None for nothing.
+
+        :param trait: it begins with ! where it is forbidden
+        """
+        name = trait.removeprefix('!')
+        forbidden = name != trait
+        if name not in (
+            self.root_forbidden if forbidden else self.root_required
+        ):
+            return None
+        if self.of_options:
+            option = '--forbidden' if forbidden else '--required'
+            return Field(Source.OPTION, option, name)
+        key = 'root_forbidden' if forbidden else 'root_required'
+        return Field(Source.REQUEST, key, name)
+
     def narrow(self, query: PlacementRequest) -> PlacementRequest:
         """Return a query that asks for these hosts too."""
         required = query.root_required.union(self.root_required)
@@ -97,6 +118,7 @@ class Scope:
             in_tree=self.in_tree or query.in_tree,
             root_required=required,
             root_forbidden=forbidden | (_DISABLED - required),
+            scope=self,
         )
 
 
@@ -126,6 +148,7 @@ class PlacementRequest:
         host
     :ivar slot_relaxed: a provider with the model's trait will do, with or
         without a free slot; the slot's group then has no resources
+    :ivar scope: what its hosts were narrowed to by the caller
     """
 
     groups: tuple[RequestGroup, ...]
@@ -138,6 +161,7 @@ class PlacementRequest:
     root_forbidden: frozenset[str] = frozenset()
     forbidden_aggregates: frozenset[str] = frozenset()
     slot_relaxed: bool = False
+    scope: Scope = field(default=ANYWHERE, compare=False, repr=False)
 
     @property
     def microversion(self) -> str:

@@ -104,6 +104,8 @@ class Source(enum.StrEnum):
     IMAGE = 'image'
     #: given with the request itself, such as a port
     REQUEST = 'request'
+    #: an option of the command line
+    OPTION = 'option'
     #: a server action
     ACTION = 'action'
 
@@ -180,6 +182,8 @@ class Caveat(enum.StrEnum):
     BOOTS_WITH_PROPERTY = 'boots-with-property'
     #: what the fix removes is not needed
     NOT_NEEDED = 'not-needed'
+    #: the first of the fix's values is the name that is meant
+    NAME_MEANT = 'name-meant'
 
     @property
     def of_image(self) -> bool:
@@ -193,6 +197,7 @@ _CAVEATS_OF_REQUEST = frozenset(
         Caveat.UNENCRYPTED,
         Caveat.MODEL_WANTED,
         Caveat.NOT_NEEDED,
+        Caveat.NAME_MEANT,
     }
 )
 

@@ -68,7 +68,14 @@ ORDER = {
         *('transaction', 'claims'),
     ],
     'sev_scheduling.placement.diagnosis': [
-        *('relaxation', 'probe', 'matching', 'observed_trees', 'slots'),
+        *(
+            'relaxation',
+            'names',
+            'probe',
+            'matching',
+            'observed_trees',
+            'slots',
+        ),
         *('unmet_constraints', 'inquiry'),
     ],
     'sev_scheduling.testing': ['builders', 'fake', 'clouds', 'plugin'],

@@ -10,6 +10,7 @@ from sev_scheduling.diagnosis.facts import (
     HostAnswer,
     Matter,
     Shortfall,
+    UnknownName,
     Unmet,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     'HostAnswer',
     'Matter',
     'Shortfall',
+    'UnknownName',
     'Unmet',
 ]

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 import os_traits
 
 from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
+from sev_scheduling.hosts.verdict import PASSING as PASSING_CODES
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
+from sev_scheduling.prefilter import ANYWHERE, Scope
+from sev_scheduling.problems import Field
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
@@ -25,6 +28,9 @@ class Cause(enum.StrEnum):
 
     #: there are candidates
     NONE = 'none'
+    #: Placement does not know a trait or a resource class that is asked for,
+    #: so that it answers with no host, whatever these have
+    UNKNOWN_NAME = 'unknown-name'
     #: no host offers slots of the model
     NO_MODEL = 'no-model'
     #: hosts offer the model, and no slot of it is free
@@ -63,7 +69,14 @@ class Cause(enum.StrEnum):
 
 
 #: What may pass without anybody changing a request or a host.
-PASSING = frozenset({Cause.SLOTS_USED, Cause.GUESTS, Cause.RESOURCES_SHORT})
+PASSING = frozenset(
+    {
+        Cause.SLOTS_USED,
+        Cause.GUESTS,
+        Cause.RESOURCES_SHORT,
+        Cause.UNKNOWN,
+    }
+)
 
 
 class Matter(enum.StrEnum):
@@ -92,6 +105,8 @@ class Constraint:
         an extra spec, model
     :ivar requested: amount of the resource class; 0 for other kinds
     :ivar groups: what a port or an extra spec asks for
+    :ivar asker: the caller's option or argument that asks for it; None
+        where flavor, image or cloud do
     """
 
     cause: Cause
@@ -100,6 +115,7 @@ class Constraint:
     groups: tuple[RequestGroup, ...] = field(
         default=(), compare=False, repr=False
     )
+    asker: Field | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f'{self.name}:{self.requested}' if self.requested else self.name
@@ -134,6 +150,24 @@ class Shortfall:
         return self.capacity is not None and self.capacity < self.requested
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class UnknownName:
+    """A trait or a resource class that Placement does not know.
+
+    :ivar trait: whether it is a trait
+    :ivar forbidden: a trait that hosts must not have
+    :ivar near: the name that Placement knows and that is nearest to it, or
+        ''
+    :ivar constraint: what it is asked for by
+    """
+
+    name: str
+    trait: bool
+    forbidden: bool
+    constraint: Constraint
+    near: str = ''
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """What emptied Placement's answer to one request.
@@ -142,6 +176,8 @@ class Diagnosis:
     calls.
 
     :ivar cause: the kind of what is in the way
+    :ivar host: name of the one host that was asked for, '' where it is not
+        known; None where any will do
     :ivar constraints: what exactly: Placement has candidates once all of
         these are relaxed (for ``combination``: any one of them), and none
         with fewer relaxed
@@ -154,6 +190,7 @@ class Diagnosis:
     :ivar hosts_with_model: for ``slots-used``, hosts that offer the model
     :ivar slots_total: slots of the model, reserved ones not counted
     :ivar slots_used: of these, slots in use
+    :ivar unknown: for ``unknown-name``, what Placement does not know
     :ivar offered: for ``no-model``, other models of which slots are free
     :ivar runnable: of these, models as which a host could run the request;
         None where it was not asked
@@ -165,6 +202,7 @@ class Diagnosis:
 
     request: EncryptionRequest
     cause: Cause
+    host: str | None = None
     constraints: tuple[Constraint, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()
     hosts_with_free_slot: int | None = None
@@ -173,6 +211,7 @@ class Diagnosis:
     hosts_with_model: int | None = None
     slots_total: int | None = None
     slots_used: int | None = None
+    unknown: tuple[UnknownName, ...] = ()
     offered: tuple[str, ...] = ()
     runnable: tuple[str, ...] | None = None
     guests: int = 1
@@ -182,8 +221,25 @@ class Diagnosis:
 
     @property
     def permanent(self) -> bool:
-        """Whether waiting brings no host enough of all amounts."""
-        return any(shortfall.permanent for shortfall in self.shortfalls)
+        """Whether it stays until somebody changes a request or a host.
+
+        Slots and amounts come free as other guests end, as far as hosts
+        have enough of them.
+        """
+        if self.cause is Cause.UNKNOWN_NAME:
+            return True
+        if self.cause is Cause.SLOTS_USED:
+            return self.slots_total == 0
+        if self.cause in PASSING and not self.constraints:
+            return False
+        short = {s.resource_class for s in self.shortfalls if s.permanent}
+        stay = [
+            constraint.cause not in PASSING or constraint.name in short
+            for constraint in self.constraints
+        ]
+        if self.cause is Cause.COMBINATION:
+            return all(stay)
+        return not stay or any(stay)
 
     @property
     def confirmed(self) -> bool:
@@ -202,6 +258,14 @@ class Unmet:
     constraint: Constraint
     left: int | None = None
     capacity: int | None = None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the host does not meet it with all of it free, either."""
+        constraint = self.constraint
+        return constraint.cause not in PASSING or (
+            self.capacity is not None and self.capacity < constraint.requested
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +289,13 @@ class HostAnswer:
         more = {NO_CANDIDATE} if self.lacks_more else set()
         constraints = (unmet.constraint for unmet in self.unmet)
         return frozenset({*self.verdict.faults, *constraints, *more})
+
+    @property
+    def permanent(self) -> bool:
+        """Whether anything against it stays until somebody changes it."""
+        return any(
+            code not in PASSING_CODES for code in self.verdict.faults
+        ) or any(unmet.permanent for unmet in self.unmet)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -268,7 +339,8 @@ class Feasibility:
         as far as Placement shows it
     :ivar runnable: other models that hosts offer, as which some host could
         run the request; None where it was not asked
-    :ivar left_out: how many hosts the scope leaves out
+    :ivar scope: the hosts that were asked for
+    :ivar left_out: how many hosts it leaves out
     """
 
     result: FilterResult
@@ -281,6 +353,7 @@ class Feasibility:
         default_factory=dict, hash=False
     )
     runnable: frozenset[str] | None = None
+    scope: Scope = ANYWHERE
     left_out: int = 0
 
     @property
@@ -314,15 +387,17 @@ class Feasibility:
         """What it is a matter of that no host can take the guest."""
         if self.fit:
             return Matter.NONE
-        diagnosed = self.diagnosis is not None and (
-            self.diagnosis.cause in PASSING
+        found = self.diagnosis
+        if found is not None and found.cause is Cause.UNKNOWN_NAME:
+            return Matter.REQUEST
+        passes = found is not None and (
+            found.cause is not Cause.NONE and not found.permanent
         )
         busy = any(
-            not v.permanent
-            and (v.code is not VerdictCode.NO_FREE_SLOT or self.suits(v))
-            for v in self.result.rejected
+            not answer.permanent and not answer.lacks_more
+            for answer in self.answers
         )
-        return Matter.MOMENT if diagnosed or busy else Matter.HOSTS
+        return Matter.MOMENT if passes or busy else Matter.HOSTS
 
     @property
     def unavailable(self) -> tuple[Verdict, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sev_scheduling.diagnosis.facts import Cause, Constraint, Diagnosis
+from sev_scheduling.diagnosis.facts import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    UnknownName,
+)
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
@@ -24,7 +29,11 @@ from sev_scheduling.problems import (
     Target,
     merge,
 )
-from sev_scheduling.request.groups import InvalidExtraSpec
+from sev_scheduling.request.groups import (
+    ExtraSpecResource,
+    ExtraSpecTrait,
+    InvalidExtraSpec,
+)
 from sev_scheduling.request.request import (
     IMAGE_MODEL,
     EncryptionRequest,
@@ -99,6 +108,14 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
     request, cause = diagnosis.request, diagnosis.cause
     if cause is Cause.NO_MODEL:
         return _another_model(request, diagnosis.offered, diagnosis.runnable)
+    if cause is Cause.UNKNOWN_NAME:
+        return Remedies(
+            tuple(
+                fix
+                for one in diagnosis.unknown
+                for fix in _correcting(request, one)
+            )
+        )
     if cause is Cause.MACHINE_TYPE and request.model:
         return _machine_type(request, request.model)
     if cause is Cause.GROUP_POLICY:
@@ -141,6 +158,51 @@ def _removing(
     )
 
 
+def _correcting(
+    request: EncryptionRequest, unknown: UnknownName
+) -> Iterator[Fix]:
+    """Yield what takes a name back that Placement does not know.
+
+    Both the name that is meant and the removal of the other, where one is
+    known that is like it.
+    """
+    if is_demanded(request, unknown.constraint):
+        return
+    for field, value in name_askers(request, unknown):
+        key = field.key.removesuffix(unknown.name) + unknown.near
+        if (
+            not unknown.near
+            or request.server is not None
+            or not field.key.endswith(f':{unknown.name}')
+        ):
+            yield unset(request, field, caveats=(Caveat.NOT_NEEDED,))
+            continue
+        change = set_flavor if field.source is Source.FLAVOR else set_image
+        meant = {'values': (unknown.near,), 'caveats': (Caveat.NAME_MEANT,)}
+        yield change(request, {key: value}, **meant)
+        yield unset(request, field, **meant)
+
+
+def name_askers(request: EncryptionRequest, unknown: UnknownName) -> Askers:
+    """Return what of flavor and image asks for an unknown name."""
+    constraint = unknown.constraint
+    if constraint.cause is not Cause.GROUP:
+        return askers(request, constraint)
+    return tuple(
+        (entry.field, _value(entry))
+        for entry in request.entries
+        if not isinstance(entry, InvalidExtraSpec)
+        and entry.suffix == constraint.name
+        and entry.field.key.endswith(f':{unknown.name}')
+    )
+
+
+def _value(entry: ExtraSpecTrait | ExtraSpecResource) -> str:
+    if isinstance(entry, ExtraSpecResource):
+        return str(entry.amount)
+    return 'required' if entry.required else 'forbidden'
+
+
 def _hosts_with(
     request: EncryptionRequest, constraints: Iterable[Constraint]
 ) -> tuple[Fix, ...]:
@@ -166,7 +228,7 @@ def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
             if not isinstance(entry, InvalidExtraSpec)
             and entry.suffix == constraint.name
         )
-    if constraint.cause not in _OF_PROPERTIES:
+    if constraint.cause not in _OF_PROPERTIES or constraint.asker:
         return ()
     return request.asked_by.get(constraint.name.removeprefix('!'), ())
 

@@ -163,7 +163,7 @@ class Explanation:
         for reason in self._of_operators:
             found = cells(reason.steps())
             yield ReasonRow(
-                str(reason.code), reason.permanent, reason.sentence, found
+                str(reason.code), reason.stays, reason.sentence, found
             )
 
     def fault(self, limit: int = FAULT_BYTES) -> str:
@@ -303,6 +303,9 @@ def explain(
         found = _hosts(
             finding.result, len(finding.fit), feasibility_reasons(finding)
         )
+        if finding.scope:
+            asked = catalogue.hosts.ASKED_FOR
+            found = replace(found, values={**found.values, 'a_host': asked})
         if not finding.result.verdicts:
             kind = 'left-out' if finding.left_out else 'empty'
             count = finding.left_out
@@ -404,7 +407,7 @@ def _row(
 ) -> HostRow:
     code = str(reason.code)
     texts = tuple(map(str, codes))
-    return HostRow(name, False, code, reason.permanent, texts, text, remedy)
+    return HostRow(name, False, code, reason.stays, texts, text, remedy)
 
 
 def where_it_fits(feasibility: Feasibility) -> str:
@@ -437,6 +440,7 @@ def _hosts(
             'n': Count(total),
             'guest': guest_name(result.request),
             'left_out': '',
+            'a_host': catalogue.hosts.A_HOST,
         },
         reasons,
     )

@@ -13,6 +13,8 @@ from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 #: others.
 _OF_OPERATORS = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
 
+_MACHINE_TYPE = frozenset({VerdictCode.MACHINE_TYPE_NOT_Q35})
+
 #: What a tenant can change, or wait for, beside a cause that is confirmed.
 _OF_TENANTS = frozenset(
     {VerdictCode.MACHINE_TYPE_NOT_Q35, VerdictCode.NO_FREE_SLOT}
@@ -53,7 +55,8 @@ def answers_for_tenants(
 ) -> tuple[HostAnswer, ...]:
     """Return the answers that help a tenant, where no host fits.
 
-    Not those of hosts that have all against them that another has, and more.
+    Not those of hosts that have all against them that another has, and more;
+    nor those that only operators can help, where others need none of them.
     """
     codes = {answer.verdict.code for answer in answers}
     left_out = _OF_OPERATORS
@@ -61,13 +64,25 @@ def answers_for_tenants(
         left_out = _OF_OPERATORS & (
             {VerdictCode.NO_POOL} if len(codes) > 1 else set()
         )
-    return _nearest([a for a in answers if a.verdict.code not in left_out])
+    told = [a for a in answers if a.verdict.code not in left_out]
+    without = [a for a in told if a.faults <= _OF_TENANTS]
+    return _nearest(without or told)
 
 
 def _nearest(answers: Sequence[HostAnswer]) -> tuple[HostAnswer, ...]:
     sets = {answer.faults for answer in answers}
     least = {one for one in sets if not any(other < one for other in sets)}
     return tuple(answer for answer in answers if answer.faults in least)
+
+
+def asked_for(found: Feasibility) -> str | None:
+    """Return the name of the one host that was asked for.
+
+    :returns: '' where it is not known; None where several will do
+    """
+    if not found.scope.in_tree:
+        return None
+    return next((v.host.name for v in found.result.verdicts), '')
 
 
 def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
@@ -85,11 +100,14 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
     ready = [
         answer
         for answer in answers
-        if found.suitable is not None
-        and answer.faults == {VerdictCode.MACHINE_TYPE_NOT_Q35}
+        if found.suitable is not None and answer.faults == _MACHINE_TYPE
     ]
     told: Sequence[HostAnswer] = ()
-    if found.fit:
+    unknown = diagnosis is not None and bool(diagnosis.unknown)
+    if unknown:
+        # Nothing else helps before.
+        ready = []
+    if found.fit or unknown:
         pass
     elif not confirmed:
         told = _for_tenant(found, answers)
@@ -97,7 +115,11 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
         told = ready
     else:
         told = [a for a in _nearest(left) if _helps(found, a)]
-    others = host_reasons(left, told, fit=bool(found.fit))
+    asked = asked_for(found)
+    others = tuple(
+        replace(reason, asked_for=asked, scoped=bool(found.scope))
+        for reason in host_reasons(left, told, fit=bool(found.fit))
+    )
     if found.too_many is not None:
         return (diagnosis_reason(found.too_many), *others)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
@@ -105,6 +127,8 @@ def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
     reason = replace(
         diagnosis_reason(diagnosis),
         hosts=len(counted),
+        asked_for=asked,
+        scoped=bool(found.scope),
         for_tenant=not (confirmed and ready),
         for_operator=not found.is_told_by_hosts,
         beside_others=bool(counted),
@@ -130,7 +154,9 @@ def _for_tenant(
         for a in told
         if found.suits(a.verdict) and not a.unmet and not a.verdict.fits
     ]
-    return _nearest(helping or told)
+    # What helps at once comes before what is to be waited for.
+    ready = [a for a in helping if a.faults == _MACHINE_TYPE]
+    return _nearest(ready or helping or told)
 
 
 def _helps(found: Feasibility, answer: HostAnswer) -> bool:

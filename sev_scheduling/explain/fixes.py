@@ -11,9 +11,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sev_scheduling.audit.results import AuditFix, Change, Outcome, Plan
+from sev_scheduling.diagnosis import Diagnosis, UnknownName
+from sev_scheduling.diagnosis.remedies import name_askers
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values import Count, fix_values, sentence
-from sev_scheduling.problems import Caveat, Fix, Target, merge, message
+from sev_scheduling.explain.values import Count, caller, fix_values, sentence
+from sev_scheduling.problems import (
+    Advice,
+    Caveat,
+    Fix,
+    Target,
+    merge,
+    message,
+)
+from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.text import CUSTOM_NAME
 
 _INDENT = '  '
 
@@ -140,6 +151,48 @@ def enabling(host: str) -> str:
     # A name may look like an option.
     words += ['--'] if host.startswith('-') else []
     return shlex.join([*words, host, 'nova-compute'])
+
+
+def correcting_callers(found: Diagnosis) -> tuple[Step, ...]:
+    """Return how callers correct what they ask for by unknown names."""
+    steps = []
+    for one in found.unknown:
+        constraint = one.constraint
+        if constraint.asker is None:
+            continue
+        near = ''
+        if one.near:
+            near = catalogue.placement.NEAR.format(near=one.near)
+        who = caller(constraint.asker)
+        text = catalogue.placement.CORRECT_OPTION.format(
+            asker=f'{who} {one.name}', near=near
+        )
+        steps.append(Step(text))
+    return tuple(steps)
+
+
+def creating(unknown: UnknownName, request: EncryptionRequest) -> Step:
+    """Return how to make a name known to Placement."""
+    name = unknown.name
+    if any(
+        not field.key.endswith(f':{name}')
+        for field, _ in name_askers(request, unknown)
+    ):
+        # Nova makes it of a feature; hosts that have that bring it along.
+        fix = Fix(advice=Advice.USE_HOSTS_WITH, values=(name,))
+        return Step(brief(fix))
+    if not CUSTOM_NAME.fullmatch(name):
+        return Step(catalogue.placement.UPDATE_NAMES.format(name=name))
+    if unknown.trait:
+        words = ['--os-placement-api-version', '1.6', 'trait', 'create']
+        text = catalogue.placement.CREATE_TRAIT
+        if unknown.forbidden:
+            text = catalogue.placement.CREATE_FORBIDDEN
+    else:
+        words = ['--os-placement-api-version', '1.2', 'resource', 'class']
+        words.append('create')
+        text = catalogue.placement.CREATE_CLASS
+    return Step(text, shlex.join(['openstack', *words, name]))
 
 
 class Cells(NamedTuple):

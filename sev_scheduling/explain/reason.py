@@ -24,6 +24,8 @@ from sev_scheduling.diagnosis.remedies import (
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import (
     Step,
+    correcting_callers,
+    creating,
     enabling,
     how_to,
     steps_of,
@@ -89,6 +91,11 @@ class Reason:
     :ivar unchanged: the guest is to stay as it is, so that changes of its
         flavor and image are left out for operators
     :ivar answers: of the hosts that have been counted
+    :ivar asked_for: name of the one host that was asked for, '' where it is
+        not known; None where several will do
+    :ivar scoped: certain hosts were asked for, one or several
+    :ivar waits: False where something else stays in the way, so that waiting
+        for it helps nobody
     :ivar nearest: of these, the one against which there is least, where a
         tenant reads of it
     """
@@ -106,14 +113,24 @@ class Reason:
     beside_others: bool = False
     unchanged: bool = False
     answers: tuple[HostAnswer, ...] = ()
+    asked_for: str | None = None
+    scoped: bool = False
+    waits: bool = True
     nearest: HostAnswer | None = None
 
     @property
     def permanent(self) -> bool:
         """Whether it stays until somebody changes something."""
-        if isinstance(self.finding, Diagnosis) and self.finding.permanent:
-            return True
+        if isinstance(self.finding, Diagnosis):
+            return self.finding.permanent
         return self.code not in _PASSING
+
+    @property
+    def stays(self) -> bool:
+        """Whether it, or something else against each of its hosts, stays."""
+        return self.permanent or (
+            bool(self.answers) and all(a.permanent for a in self.answers)
+        )
 
     @property
     def is_diagnosed(self) -> bool:
@@ -249,6 +266,8 @@ class Reason:
         row, values = self._row
         if self.code == VerdictCode.HOST_DISABLED:
             return tuple(self._enabling())
+        if isinstance(self.finding, Diagnosis) and self.finding.unknown:
+            return tuple(self._for_names(self.finding))
         if isinstance(self.finding, Diagnosis) and self.partial:
             return (
                 *steps_of(self.partial),
@@ -263,6 +282,15 @@ class Reason:
             if not changes:
                 return tuple(found)
         return (*found, *steps_on_hosts(self.of_hosts, other=bool(found)))
+
+    def _for_names(self, found: Diagnosis) -> Iterator[Step]:
+        """Yield how to correct the names that are unknown, or create them."""
+        steps = [] if self.unchanged else [*steps_of(self.changes)]
+        steps += correcting_callers(found)
+        yield from steps
+        for n, one in enumerate(found.unknown):
+            step = creating(one, found.request)
+            yield step._replace(other=True) if n or steps else step
 
     def _enabling(self) -> Iterator[Step]:
         """Yield how to enable the first of its hosts."""
@@ -282,12 +310,13 @@ class Reason:
         found = self.finding
         assert isinstance(found, Diagnosis)
         rest = tuple(c for c in found.constraints if c in self.rest)
-        values = rest_values(replace(found, constraints=rest), tenant=tenant)
-        template = (
-            catalogue.placement.REST_THAT_STAYS
-            if found.permanent
-            else catalogue.placement.REST
-        )
+        found = replace(found, constraints=rest)
+        values = rest_values(found, tenant=tenant)
+        template = catalogue.placement.REST
+        if found.permanent:
+            template = catalogue.placement.REST_THAT_STAYS
+        elif all(c.cause is Cause.SLOTS_USED for c in rest):
+            template = catalogue.placement.REST_TO_WAIT_FOR
         yield Step(template.format_map(values)).joined()
 
     @property
@@ -317,7 +346,22 @@ class Reason:
             return (self,)
         others = [*self.nearest.each()][1:]
         parts = [replace(self, nearest=None), *_grouped_alone(others)]
-        return tuple(sorted(parts, key=lambda part: bool(part.changes)))
+        # What a tenant can neither change nor wait for.
+        stays = any(part.permanent and not part.changes for part in parts)
+        return tuple(
+            sorted(
+                (
+                    replace(
+                        part,
+                        asked_for=self.asked_for,
+                        scoped=self.scoped,
+                        waits=not stays,
+                    )
+                    for part in parts
+                ),
+                key=lambda part: bool(part.changes),
+            )
+        )
 
     def tenant_steps(self) -> tuple[Step, ...]:
         """Return what a tenant can do; the texts are sentences."""
@@ -332,9 +376,24 @@ class Reason:
                 *steps_of(self.partial, tenant=True),
                 *self._for_the_rest(tenant=True),
             )
+        if isinstance(self.finding, Diagnosis) and (
+            found := correcting_callers(self.finding)
+        ):
+            return found
+        advice = self._tenant_advice
+        return (Step(advice, whole=True),) if advice else ()
+
+    @property
+    def _tenant_advice(self) -> str:
+        """What a tenant can do where there is nothing to change."""
         row, values = self._row
-        advice = row.tenant_advice or catalogue.rows.ASK_OPERATOR
-        return (Step(advice.format_map(values), whole=True),)
+        template = row.tenant_advice
+        if row.tenant_wait and not self.permanent:
+            # All else that is in the way has advice of its own.
+            template = row.tenant_wait if self.waits else template
+        elif not template:
+            template = catalogue.rows.ASK_OPERATOR
+        return template.format_map(values)
 
     def of_host(self, answer: HostAnswer) -> Reason:
         """Return what is said of one of its hosts."""
@@ -369,7 +428,19 @@ class Reason:
         row, values = self._row
         if isinstance(self.finding, Diagnosis) and self.finding.partial:
             return catalogue.placement.TENANT_FAILS.format_map(values)
-        return row.tenant.format_map(values)
+        if not self.scoped or not row.asked:
+            return row.tenant.format_map(values)
+        hosts = catalogue.hosts.THE_HOSTS
+        if self.asked_for is not None:
+            hosts = catalogue.hosts.THE_HOST_UNNAMED
+        if self.asked_for:
+            hosts = catalogue.hosts.THE_HOST.format(
+                name=printable(self.asked_for)
+            )
+        n = Count(2 if self.asked_for is None else 1)
+        return catalogue.hosts.ASKED.format(
+            hosts=hosts, text=row.asked.format_map({**values, 'n': n})
+        )
 
     @property
     def tenant_fix(self) -> str:
@@ -379,10 +450,11 @@ class Reason:
         if isinstance(self.finding, Problem):
             return str(self.finding.fix)
         row, values = self._row
-        if row.tenant_advice:
+        if row.tenant_advice and self.changes:
+            # The command alone, in as few words as there are.
             return row.tenant_advice.format_map(values)
         change = sentence(how_to(self.changes, tenant=True))
-        return change or catalogue.rows.ASK_OPERATOR
+        return change or ' '.join(step.line for step in self.tenant_steps())
 
     def without_asker(self) -> str:
         if isinstance(self.finding, Problem):
@@ -475,6 +547,7 @@ def _lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
         cause=causes.pop() if len(causes) == 1 else Cause.SEVERAL,
         constraints=tuple(constraints),
         shortfalls=tuple(shortfalls),
+        hosts_but_for=len(answers),
         partial=True,
     )
 
@@ -504,6 +577,8 @@ def diagnosis_reason(diagnosis: Diagnosis) -> Reason:
         of_hosts=found.of_hosts,
         partial=found.partial,
         rest=found.rest,
+        asked_for=diagnosis.host,
+        scoped=diagnosis.host is not None,
     )
 
 

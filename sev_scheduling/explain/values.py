@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis
+from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, UnknownName
 from sev_scheduling.diagnosis.remedies import (
     askers,
     is_demanded,
+    name_askers,
     of_diagnosis,
     offered_models,
     protects_less,
@@ -227,6 +228,10 @@ def cause_case(diagnosis: Diagnosis) -> str:
         return 'units'
     if diagnosis.cause is Cause.COMBINATION:
         return 'property' if of_diagnosis(diagnosis).changes else ''
+    if diagnosis.cause is Cause.HOST_TRAIT and any(
+        constraint.asker for constraint in diagnosis.constraints
+    ):
+        return 'scope'
     if diagnosis.cause in _OF_PROPERTIES:
         if all(map(_is_service, diagnosis.constraints)):
             return 'service'
@@ -251,16 +256,19 @@ def _is_service(constraint: Constraint) -> bool:
 
 def _properties(request: EncryptionRequest, *constraints: Constraint) -> str:
     """Return the extra specs and properties that make constraints."""
-    found = dict.fromkeys(
+    return _property_texts(
         asker for c in constraints for asker in askers(request, c)
     )
+
+
+def _property_texts(asking: Iterable[tuple[Field, str]]) -> str:
     return ' and '.join(
         (
             catalogue.placement.PROPERTY
             if value
             else catalogue.placement.PROPERTY_ALONE
         ).format(what=what(field), value=value, owner=owner(field))
-        for field, value in found
+        for field, value in dict.fromkeys(asking)
     )
 
 
@@ -281,6 +289,30 @@ def _asked_beside(diagnosis: Diagnosis) -> Values:
         ),
         'traits': f'({", ".join(sorted(traits)) or "no traits"})',
     }
+
+
+def caller(field: Field) -> str:
+    """Return such as ``--required``, of what a caller asks for."""
+    template = catalogue.placement.CALLER
+    if field.source is Source.OPTION:
+        template = catalogue.placement.OPTION
+    return template.format(key=field.key)
+
+
+def _unknown(request: EncryptionRequest, unknown: UnknownName) -> str:
+    """Return such as ``trait CUSTOM_A (for --required)``."""
+    template = catalogue.placement.UNKNOWN_CLASS
+    if unknown.trait:
+        template = catalogue.placement.UNKNOWN_TRAIT
+    what = template.format(name=unknown.name)
+    constraint = unknown.constraint
+    if constraint.asker:
+        by = caller(constraint.asker)
+    elif fields := name_askers(request, unknown):
+        by = _property_texts(fields)
+    else:
+        return what
+    return catalogue.placement.LABEL.format(what=what, asker=by)
 
 
 def cause_values(diagnosis: Diagnosis) -> Values:
@@ -309,7 +341,17 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         # What a tenant cannot do without is not to be relaxed.
         told = [c for c in told if not is_demanded(request, c)] or told
     tenant_names = dict.fromkeys(_tenant_name(request, c) for c in told)
+    scope = dict.fromkeys(
+        caller(c.asker) for c in diagnosis.constraints if c.asker
+    )
     return {
+        'a_host': catalogue.hosts.A_HOST
+        if diagnosis.host is None
+        else catalogue.hosts.ASKED_FOR,
+        'unknown': ' and '.join(
+            _unknown(request, one) for one in diagnosis.unknown
+        ),
+        'scope': ' and '.join(scope),
         'n': Count(diagnosis.hosts_with_model or 0),
         'fit': Count(diagnosis.guests_fit or 0),
         'count': Count(diagnosis.guests),
@@ -380,6 +422,9 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
     """Return what is named, with figures where they are known."""
     short = {s.resource_class: s for s in diagnosis.shortfalls}
     figures = []
+    of_one = diagnosis.hosts_but_for == 1 and (
+        diagnosis.partial or diagnosis.host is not None
+    )
     for constraint in diagnosis.constraints:
         template = '{label}'
         values = {'label': _label(constraint)}
@@ -392,6 +437,8 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
             }
         elif constraint.cause is Cause.RESOURCES_SHORT and best is not None:
             template = catalogue.placement.SHORTFALL
+            if of_one:
+                template = catalogue.placement.SHORTFALL_OF_ONE
             values |= {
                 'name': constraint.name,
                 'requested': str(best.requested),
@@ -399,7 +446,11 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
                 'best_host': best.best_host,
                 'missing': str(best.missing),
             }
-        values['properties'] = _properties(diagnosis.request, constraint)
+        values['properties'] = (
+            caller(constraint.asker)
+            if constraint.asker
+            else _properties(diagnosis.request, constraint)
+        )
         if values['properties']:
             template = f'{template} {catalogue.placement.ASKED_BY}'
         figures.append(template.format(**values))
@@ -419,7 +470,7 @@ _WHOLE = (
 
 def hosts_of(diagnosis: Diagnosis) -> int | None:
     """Return the number of hosts that a diagnosis is about."""
-    if diagnosis.cause in (Cause.NO_MODEL, Cause.GUESTS):
+    if diagnosis.cause in (Cause.NO_MODEL, Cause.GUESTS, Cause.UNKNOWN_NAME):
         return None
     if diagnosis.cause is Cause.SLOTS_USED:
         return diagnosis.hosts_with_model
@@ -437,6 +488,11 @@ def but_for(
 
     :param beside_others: these hosts have been counted before
     """
+    if diagnosis.cause is Cause.UNKNOWN_NAME:
+        template = catalogue.placement.UNKNOWN_NAMES
+        if beside_others:
+            template = catalogue.placement.BUT_FOR_NAMES
+        return template.format(what=what)
     if diagnosis.cause in _WHOLE:
         return what
     if beside_others:

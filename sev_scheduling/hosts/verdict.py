@@ -40,7 +40,7 @@ class VerdictCode(enum.StrEnum):
 NO_CANDIDATE = 'no-candidate'
 
 #: What may pass without anybody changing the request or the host's set-up.
-_PASSING = frozenset({VerdictCode.HOST_DISABLED, VerdictCode.NO_FREE_SLOT})
+PASSING = frozenset({VerdictCode.HOST_DISABLED, VerdictCode.NO_FREE_SLOT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Verdict:
     @property
     def permanent(self) -> bool:
         """False where a free slot later would help, or an enabled host."""
-        return self.code is not None and self.code not in _PASSING
+        return self.code is not None and self.code not in PASSING
 
     @property
     def free(self) -> int:

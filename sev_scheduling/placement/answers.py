@@ -377,6 +377,16 @@ class Traits(msgspec.Struct, frozen=True, gc=False):
     traits: tuple[str, ...]
 
 
+class ResourceClass(msgspec.Struct, frozen=True, gc=False):
+    name: str
+
+
+class ResourceClasses(msgspec.Struct, frozen=True, gc=False):
+    """``GET /resource_classes``"""
+
+    resource_classes: tuple[ResourceClass, ...]
+
+
 class Aggregates(msgspec.Struct, frozen=True, gc=False):
     """``GET /resource_providers/{uuid}/aggregates``"""
 
@@ -421,6 +431,7 @@ SHAPES = (
     Inventories,
     Usages,
     Traits,
+    ResourceClasses,
     Aggregates,
     ProviderAllocations,
     ConsumerAllocations,

@@ -260,6 +260,23 @@ class Api(Wire):
         )
         return sorted(found.traits)
 
+    @checked()
+    def trait_names(self) -> frozenset[str]:
+        """Return the traits that Placement knows, of providers or not.
+
+        :raises PlacementError: one of its children
+        """
+        return frozenset(self._ask(answers.Traits, 'GET', '/traits').traits)
+
+    @checked()
+    def class_names(self) -> frozenset[str]:
+        """Return the resource classes that Placement knows.
+
+        :raises PlacementError: one of its children
+        """
+        found = self._ask(answers.ResourceClasses, 'GET', '/resource_classes')
+        return frozenset(one.name for one in found.resource_classes)
+
     @checked(claims=arguments.Pairs(_GIVEN, Of(Allocations, 'Allocations')))
     def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
         """Set what consumers hold, of all of them or of none.

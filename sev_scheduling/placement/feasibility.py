@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from sev_scheduling.diagnosis import Feasibility
+from sev_scheduling.diagnosis import (
+    Cause,
+    Diagnosis,
+    Feasibility,
+    UnknownName,
+)
 from sev_scheduling.diagnosis.remedies import (
     as_another_model,
     models_in_its_place,
@@ -16,6 +21,7 @@ from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis import diagnose, unmet_by_host
+from sev_scheduling.placement.diagnosis.names import unknown_names
 from sev_scheduling.placement.diagnosis.relaxation import (
     can_be_asked,
     slot_constraint,
@@ -50,6 +56,11 @@ _MENDABLE = frozenset(
 )
 
 
+#: Hosts, beside those whose ratio is known, that are asked for it, a call
+#: each, where one of those overcommits memory.
+MAX_RATIOS = 100
+
+
 def feasibility(
     api: Api,
     request: EncryptionRequest | Validation,
@@ -65,8 +76,8 @@ def feasibility(
         scope; where there are none, they are asked for, with
         ``ram_allocation_ratio`` where it counts, and what each lacks beside
         is found
-    :param ratios: root uuid -> by how much a host overcommits memory, where
-        it is not to be asked for
+    :param ratios: root uuid -> by how much a host overcommits memory, as far
+        as it is known
     :param answer: all candidates, where Placement has just named them
     :raises InvalidRequest: where a problem is an error
     :raises PlacementError: one of its children
@@ -76,18 +87,68 @@ def feasibility(
     if hosts is None:
         trees = host_trees(api, scope)
         hosts = _with_ratios(api, validation, trees.as_hosts(), ratios)
+    hosts = [*hosts]
     result = filter_hosts(validation, hosts)
     query = translate(validation, scope=scope)
+    shown = {name for host in hosts for name in host.traits}
     known = {**trees.hosts, **trees.others} if trees else None
-    found = _placed(api, validation, result, query, scope, known, answer)
-    if not found.fit:
-        found = replace(found, runnable=_runnable(api, result, scope, ratios))
+    for summary in (known or {}).values():
+        shown.update(summary.traits, summary.resources)
+    unknown = unknown_names(api, query, shown)
+    if unknown:
+        query = without(query, {one.constraint for one in unknown})
+        found = _but_for_names(api, validation, result, query, unknown)
+    else:
+        found = _placed(api, validation, result, query, scope, known, answer)
+        if not found.fit:
+            found = replace(
+                found, runnable=_runnable(api, result, scope, ratios)
+            )
+    if scope.in_tree and found.diagnosis and result.verdicts:
+        (verdict,) = result.verdicts
+        found = replace(
+            found, diagnosis=replace(found.diagnosis, host=verdict.host.name)
+        )
+    found = replace(found, scope=scope)
     if trees is None:
         return found
     unmet = {}
     if found.answers:
         unmet = unmet_by_host(api, query, known or {})
     return replace(found, unmet=unmet, left_out=trees.left_out)
+
+
+def _but_for_names(
+    api: Api,
+    validation: Validation,
+    result: FilterResult,
+    query: PlacementRequest,
+    unknown: tuple[UnknownName, ...],
+) -> Feasibility:
+    """Return what hosts say where Placement does not know some names.
+
+    :param query: what is asked beside these
+    """
+    roots: frozenset[str] = frozenset()
+    suitable: frozenset[str] | None = None
+    if can_be_asked(query):
+        roots = api.candidates(query).roots()
+        roots -= _roots(result, *VerdictCode)
+        suitable = _suitable(api, query)
+    diagnosis = Diagnosis(
+        request=validation.request,
+        cause=Cause.UNKNOWN_NAME,
+        constraints=tuple(sorted({one.constraint for one in unknown})),
+        hosts_but_for=len(roots) or None,
+        roots_but_for=roots,
+        unknown=unknown,
+    )
+    return Feasibility(
+        result,
+        diagnosis=diagnosis,
+        suitable=suitable,
+        runnable=frozenset(),
+    )
 
 
 def _placed(
@@ -182,6 +243,10 @@ def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:
     return api.candidates(relaxed).roots()
 
 
+def _overcommits(ratio: float) -> bool:
+    return ratio > 1.0
+
+
 def _with_ratios(
     api: Api,
     validation: Validation,
@@ -190,17 +255,22 @@ def _with_ratios(
 ) -> list[Host]:
     """Add by how much hosts overcommit memory, where that counts.
 
-    :param ratios: where they are known
+    :param ratios: those that are known
     """
-    if ratios is None:
-        if not pins_memory(validation):
-            return hosts
-        with_pool = {
-            verdict.host.uuid
-            for verdict in filter_hosts(validation, hosts).verdicts
-            if verdict.code is not VerdictCode.NO_POOL
-        }
-        ratios = ram_allocation_ratios(api, filter(None, with_pool))
+    if not pins_memory(validation):
+        return hosts
+    few = ratios is not None
+    ratios = dict(ratios or {})
+    with_pool = {
+        verdict.host.uuid
+        for verdict in filter_hosts(validation, hosts).verdicts
+        if verdict.code is not VerdictCode.NO_POOL and verdict.host.uuid
+    }
+    missing = with_pool - ratios.keys()
+    most = MAX_RATIOS if any(map(_overcommits, ratios.values())) else 0
+    if not few or len(missing) <= most:
+        # What is said of one host is said of its like.
+        ratios |= ram_allocation_ratios(api, missing)
     return [
         replace(host, ram_allocation_ratio=ratios[host.uuid])
         if host.uuid and host.uuid in ratios

@@ -305,6 +305,18 @@ class FakePlacement(PlacementClient):
             held = {t for p in self.providers.values() for t in p.traits}
             return sorted(t for t in held if t.startswith(prefix))
 
+    @checked(**kinds_of(Api.trait_names))
+    def trait_names(self) -> frozenset[str]:
+        with self._called('trait_names', None):
+            held = (p.traits for p in self.providers.values())
+            return frozenset(self.known_traits).union(*held)
+
+    @checked(**kinds_of(Api.class_names))
+    def class_names(self) -> frozenset[str]:
+        with self._called('class_names', None):
+            held = (p.inventories for p in self.providers.values())
+            return frozenset(self.known_classes).union(*held)
+
     @checked(**kinds_of(Api.post_allocations))
     def post_allocations(self, claims: Mapping[str, Allocations]) -> None:
         with self._called('post_allocations', dict(claims)):

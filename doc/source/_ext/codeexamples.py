@@ -21,6 +21,7 @@ from sev_scheduling import (
     parse,
     validate,
 )
+from sev_scheduling.diagnosis import UnknownName
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 
@@ -180,6 +181,12 @@ CAUSES = {
         'hosts_with_model': 4,
         'slots_total': 60,
         'slots_used': 60,
+    },
+    'unknown-name': {
+        'constraints': (_TRAIT,),
+        'unknown': (
+            UnknownName('CUSTOM_GOLD', True, False, _TRAIT, 'CUSTOM_GOLDEN'),
+        ),
     },
     'guests': {'guests': 4, 'guests_fit': 3},
     'resources-short': _SHORT,

@@ -16,7 +16,7 @@ from sev_scheduling.cli.options.servers import (
     read_server_requests,
 )
 from sev_scheduling.cli.output import Words, lines, words
-from sev_scheduling.diagnosis import Feasibility, Matter
+from sev_scheduling.diagnosis import Cause, Feasibility, Matter
 from sev_scheduling.exceptions import InputError, PlacementDenied
 from sev_scheduling.explain.explanation import (
     Explanation,
@@ -192,11 +192,11 @@ def _tenant_rows(found: Feasibility) -> Iterator[Row]:
             remedy = cells([*dict.fromkeys(steps)])
             # What the text begins with; all of it keeps the guest off.
             first = str(parts[0].code)
-            permanent = any(part.permanent for part in parts)
+            permanent = reason.stays or any(part.permanent for part in parts)
             yield (
                 *(None, False, first, permanent),
                 *(' '.join(texts), words(remedy.fix)),
-                _matter_of_host(permanent),
+                _matter_of(first, permanent),
                 *(lines(*(p.code for p in parts)), reason.guests_fit),
                 *(lines(*remedy.caveats), words(remedy.advice)),
             )
@@ -206,7 +206,7 @@ def _host_rows(found: Feasibility) -> Iterator[Row]:
     for row in host_rows(found):
         matter = None
         if row.permanent is not None:
-            matter = _matter_of_host(row.permanent)
+            matter = _matter_of(row.code, row.permanent)
         yield (
             *(row.host, row.fits, row.code, row.permanent, row.text),
             *(words(row.remedy.fix), matter, lines(*row.codes)),
@@ -215,5 +215,7 @@ def _host_rows(found: Feasibility) -> Iterator[Row]:
         )
 
 
-def _matter_of_host(permanent: bool) -> str:
+def _matter_of(code: str | None, permanent: bool) -> str:
+    if code == Cause.UNKNOWN_NAME:
+        return str(Matter.REQUEST)
     return str(Matter.HOSTS if permanent else Matter.MOMENT)

@@ -150,6 +150,7 @@ def read_scope(
         in_tree=_root(parsed_args.host, client, '--host '),
         root_required=parsed_args.required,
         root_forbidden=parsed_args.forbidden,
+        of_options=True,
     )
 
 

@@ -81,6 +81,7 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
     Caveat.NEEDS_NO_DISPLAY: ('the image', 'needs no display'),
     Caveat.BOOTS_WITH_SECURE_BOOT: ('the image', 'boots with Secure Boot'),
     Caveat.BOOTS_WITH_PROPERTY: ('the image', 'boots with {keys}'),
+    Caveat.NAME_MEANT: ('{first}', 'is meant'),
     Caveat.NOT_NEEDED: ('the guest', 'can do without {keys}'),
 }
 

@@ -14,6 +14,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
     (VerdictCode.NO_POOL, ''): Row(
         '{n:offers|offer} no {model} slots',
         tenant='No host offers {model} memory encryption.',
+        asked='{n:offers|offer} no {model} memory encryption',
         tenant_advice=ASK_OPERATOR,
         host_advice='Use hosts that offer {model}.',
     ),
@@ -21,6 +22,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{n:offers|offer} no {model} slots, but {offers}',
         tenant='No host offers {model} memory encryption; hosts offer '
         '{offers}.',
+        asked='{n:offers|offer} no {model} memory encryption, but {offers}',
         host_advice='Use hosts that offer {model}.',
     ),
     (VerdictCode.NO_POOL, 'excluded'): Row(
@@ -28,6 +30,8 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'not share a host{source}',
         tenant='Hosts offer {excluded_by} in place of {model}, as the two '
         'must not share a host{source}.',
+        asked='{n:offers|offer} {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}',
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
     (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
@@ -35,12 +39,15 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'host with{source}',
         tenant='Hosts with {model} also offer {excluded_by}, and the '
         'two must not share a host{source}.',
+        asked='{n:offers|offer} {excluded_by} too, which {model} must not '
+        'share a host with{source}',
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
     (VerdictCode.HOST_DISABLED, ''): Row(
         '{n:is|are} disabled',
         advice='enable {these}',
         tenant='No host with {model} slots is in service.',
+        asked='{n:is|are} not in service',
         tenant_advice=ASK_OPERATOR,
         host_advice='Enable {these}, or use another host.',
     ),
@@ -48,12 +55,14 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{n:is|are} disabled',
         advice='enable {these}',
         tenant='No host is in service.',
+        asked='{n:is|are} not in service',
         tenant_advice=ASK_OPERATOR,
         host_advice='Enable {these}, or use another host.',
     ),
     (VerdictCode.HYPERVISOR_UNSUPPORTED, ''): Row(
         '{n:runs|run} {hypervisors}; {model} needs {needs_hypervisors}',
         tenant='Hosts with {model} slots cannot run encrypted guests.',
+        asked='cannot run encrypted guests',
         tenant_advice=ASK_OPERATOR,
         host_advice='Use hosts with libvirt and KVM.',
     ),
@@ -84,6 +93,7 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{model} pins it',
         advice='set ram_allocation_ratio = 1.0 in nova.conf of {these}',
         tenant='Hosts with {model} slots are not set up for encrypted guests.',
+        asked='{n:is|are} not set up for encrypted guests',
         tenant_advice=ASK_OPERATOR,
         host_advice='Set ram_allocation_ratio = 1.0 in nova.conf of {these}.',
     ),
@@ -91,14 +101,16 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         '{n:has|have} no free {model} slot ({used} of {usable} in use'
         '{reserved})',
         tenant='All {model} slots that it could use are taken now.',
-        tenant_advice=TRY_LATER,
+        asked='{n:has|have} no free {model} slot now',
+        tenant_wait=TRY_LATER,
         host_advice='Wait until a guest on {these} is deleted, or add hosts.',
         wait='wait until a guest on {these} is deleted, or add hosts',
     ),
     (VerdictCode.NO_FREE_SLOT, 'uncounted'): Row(
         '{n:has|have} no free {model} slot',
         tenant='All {model} slots that it could use are taken now.',
-        tenant_advice=TRY_LATER,
+        asked='{n:has|have} no free {model} slot now',
+        tenant_wait=TRY_LATER,
         host_advice='Wait until a guest on {these} is deleted, or add hosts.',
         wait='wait until a guest on {these} is deleted, or add hosts',
     ),
@@ -107,6 +119,8 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'aggregates)',
         tenant='Hosts that could run it are too small or too full, or lack '
         'something else that is asked for.',
+        asked='{n:is|are} too small or too full, or {n:lacks|lack} something '
+        'else that is asked for',
         tenant_advice='Use a flavor that asks for less.',
         host_advice='Use a flavor that asks for less.',
         wait='use a flavor that asks for less',
@@ -124,7 +138,7 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     ),
     'no-host': (
         '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{end}',
-        'No host can run this {guest}:',
+        'No {a_host} can run this {guest}:',
     ),
     'empty': (
         'Placement lists no compute host to run this {guest}: none has '
@@ -135,7 +149,7 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
     'left-out': (
         'No host can run this {guest}: the options leave out '
         '{count} of {count} compute {n:host|hosts}{end}',
-        'No host can run this {guest}:',
+        'No {a_host} can run this {guest}:',
     ),
     'candidates': (
         'Placement has candidates for this {guest}.',
@@ -158,6 +172,14 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 
 #: After the number of hosts, where a scope leaves out others.
 LEFT_OUT = ', of those that the options do not leave out ({count} more)'
+
+#: The hosts that were asked for.
+A_HOST = 'host'
+ASKED_FOR = 'host that was asked for'
+ASKED = '{hosts} {text}.'
+THE_HOST = 'Host {name}, which was asked for,'
+THE_HOST_UNNAMED = 'The host that was asked for'
+THE_HOSTS = 'Hosts that were asked for'
 
 #: One host that fits.
 FITS = (
@@ -204,7 +226,7 @@ NAMES_MORE = '{names} and {more} more'
 GROUP = '{count} {n:host|hosts} {text}.'
 
 #: What a command does to a host that is disabled.
-ENABLE = 'enable {host}'
+ENABLE = 'enable {host}, by the host name of its compute service'
 
 #: What else is against a host, for tenants and on one line.
 TENANT_ALSO = 'Also: {text}'

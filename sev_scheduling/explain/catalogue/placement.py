@@ -25,47 +25,62 @@ TENANT_FAILS = 'Hosts lack some of what is asked for: {tenant_names}.'
 #: What is left where what can be changed solves a part.
 REST = 'ask for less of the rest, or wait for it: {rest}'
 
+#: The same where it is slots alone.
+REST_TO_WAIT_FOR = 'wait for {rest}'
+
 #: The same where no host has enough of it, used or not.
 REST_THAT_STAYS = 'ask for less of the rest: {rest}'
 
 #: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
-_ASK_FOR_LESS = 'Use a smaller flavor, or try again later.'
+_ASK_FOR_LESS = 'Use a smaller flavor.'
+_OR_WAIT = 'Use a smaller flavor, or try again later.'
 
 #: Cause, and the case of it: what is known of hosts and amounts.
 CAUSES: Mapping[tuple[Cause, str], Row] = {
+    (Cause.UNKNOWN_NAME, ''): Row(
+        '{unknown}',
+        tenant='The cloud does not know {unknown}.',
+    ),
     (Cause.NO_MODEL, ''): Row(
-        'no host offers {model} slots',
+        'no {a_host} offers {model} slots',
         tenant='No host offers {model} memory encryption.',
+        asked='{n:offers|offer} no {model} memory encryption',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.NO_MODEL, 'offered'): Row(
-        'no host offers {model} slots; hosts offer {offers}',
+        'no {a_host} offers {model} slots; hosts offer {offers}',
         tenant='No host offers {model} memory encryption; hosts offer '
         '{offers}.',
+        asked='{n:offers|offer} no {model} memory encryption, but {offers}',
     ),
     (Cause.NO_MODEL, 'excluded'): Row(
         'hosts offer {excluded_by} in place of {model}, as the two must not '
         'share a host{source}',
         tenant='Hosts offer {excluded_by} in place of {model}, as the two '
         'must not share a host{source}.',
+        asked='{n:offers|offer} {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}',
     ),
     (Cause.SLOTS_USED, ''): Row(
         '{n:host offers|hosts offer} {model}, and {n:its|all their} slots '
         'are taken ({slots_used} of {slots_total} in use)',
         tenant='All {model} slots are taken now.',
-        tenant_advice=TRY_LATER,
+        asked='{n:has|have} no free {model} slot now',
+        tenant_wait=TRY_LATER,
     ),
     (Cause.SLOTS_USED, 'reserved'): Row(
         '{n:host offers|hosts offer} {model}, with all slots reserved',
-        tenant='All {model} slots are taken now.',
-        tenant_advice=TRY_LATER,
+        tenant='All {model} slots are kept for others.',
+        asked='{n:keeps|keep} all {model} slots for others',
+        tenant_advice=ASK_OPERATOR,
     ),
     (Cause.SLOTS_USED, 'uncounted'): Row(
-        'no host has a free {model} slot',
+        'no {a_host} has a free {model} slot',
         tenant='All {model} slots are taken now.',
-        tenant_advice=TRY_LATER,
+        asked='{n:has|have} no free {model} slot now',
+        tenant_wait=TRY_LATER,
     ),
     (Cause.GUESTS, ''): Row(
         'Placement has room for no more than {fit} of the {count} '
@@ -73,62 +88,81 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         advice='ask for {fit} or fewer, or add hosts',
         tenant='No more than {fit} of {count} {fit:fits|fit} now, and a '
         'request gets all or none.',
-        tenant_advice='Ask for fewer, or try again later.',
+        tenant_wait='Ask for fewer, or try again later.',
     ),
     (Cause.RESOURCES_SHORT, ''): Row(
         '{figures}',
         advice='use a flavor with less {classes}, or add hosts',
         tenant='No {such_host} has enough {classes} left.',
+        asked='{n:does|do} not have enough {classes} left',
         tenant_advice=_ASK_FOR_LESS,
+        tenant_wait=_OR_WAIT,
     ),
     (Cause.RESOURCES_SHORT, 'units'): Row(
         '{figures} (too much at once, or an amount that is not given out)',
         advice='see max_unit, min_unit and step_size of the inventories; use '
         'a flavor with another amount of {classes}',
         tenant='No {such_host} has enough {classes} left.',
+        asked='{n:does|do} not have enough {classes} left',
         tenant_advice=_ASK_FOR_LESS,
+        tenant_wait=_OR_WAIT,
     ),
     (Cause.RESOURCES_SHORT, 'property'): Row(
         '{figures}',
         tenant='No {such_host} has enough {classes} left for {properties}.',
+        asked='{n:does|do} not have enough {classes} left for {properties}',
     ),
     (Cause.TRAIT, ''): Row(
         'the traits asked for: {names}',
         advice='change the traits of the flavor or image, or those of the '
         'hosts',
         tenant='No {such_host} meets the traits asked for: {names}.',
+        asked='{n:does|do} not meet the traits asked for: {names}',
         tenant_advice='Remove or change what asks for them in the flavor or '
         'the {image}.',
     ),
     (Cause.TRAIT, 'property'): Row(
         'support of {properties} ({names})',
         tenant='No {such_host} supports {properties}.',
+        asked='{n:does|do} not support {properties}',
     ),
     (Cause.TRAIT, 'demanded'): Row(
         '{names}; {demanding} needs {demanded}',
         tenant='No {such_host} supports {demanded}, which {demanding} needs.',
+        asked='{n:does|do} not support {demanded}, which {demanding} needs',
         tenant_advice=ASK_OPERATOR,
+    ),
+    (Cause.HOST_TRAIT, 'scope'): Row(
+        'what is asked of hosts by {scope}: {names}',
+        advice='ask for other hosts, or change the traits of these',
+        tenant='No {such_host} meets what is asked of hosts by {scope}: '
+        '{names}.',
+        tenant_advice='Ask for other hosts.',
     ),
     (Cause.HOST_TRAIT, ''): Row(
         'what the cloud asks of hosts: {names}',
         advice='see which request filter of the cloud asks for it, or change '
         'the traits of these hosts',
         tenant='No {such_host} meets what the cloud asks of hosts.',
+        asked='{n:does|do} not meet what the cloud asks of hosts',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.HOST_TRAIT, 'service'): Row(
         'being in service: {names}',
         advice='enable these hosts',
         tenant='No {such_host} is in service.',
+        asked='{n:is|are} not in service',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.HOST_TRAIT, 'property'): Row(
         'support of {properties} ({names})',
         tenant='No {such_host} supports {properties}.',
+        asked='{n:does|do} not support {properties}',
     ),
     (Cause.HOST_TRAIT, 'demanded'): Row(
         '{names}; {demanding} needs {demanded}',
         tenant='No {such_host} supports {demanded}, which {demanding} needs.',
+        asked='{n:does|do} not support {demanded}, which {demanding} needs',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.MACHINE_TYPE, ''): Row(
@@ -141,13 +175,16 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'the aggregates asked for: {names}',
         advice='add hosts to these aggregates',
         tenant='No {such_host} is available to this project or zone.',
+        asked='{n:is|are} not available to this project or zone',
         tenant_advice="Choose another availability zone, or ask the cloud's "
         'operator.',
     ),
     (Cause.HOST, ''): Row(
-        'the host asked for: {names}',
-        advice='ask for another host, or for none',
-        tenant='The host asked for cannot take it.',
+        'being asked for by name: Placement gives it nothing that others '
+        'share then',
+        advice='ask for no particular host',
+        tenant='The host asked for could take it, were it not asked for by '
+        'name.',
         tenant_advice='Ask for no particular host.',
     ),
     (Cause.GROUP, ''): Row(
@@ -155,6 +192,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         advice='change these groups of the flavor, or add hosts that serve '
         'them',
         tenant='No {such_host} can serve the request groups {names}.',
+        asked='cannot serve the request groups {names}',
         tenant_advice='Use another flavor.',
     ),
     (Cause.PORT, ''): Row(
@@ -162,6 +200,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         advice='use a port that asks for less (its QoS policy), or add hosts '
         'that serve it',
         tenant='No {such_host} can serve {names}, which asks for {amounts}.',
+        asked='cannot serve {names}, which asks for {amounts}',
         tenant_advice='Use another port, or one with another QoS policy.',
     ),
     (Cause.DEVICE, ''): Row(
@@ -169,6 +208,8 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         advice='use another flavor, or add hosts with these devices',
         tenant='No {such_host} has the devices that {names} of the flavor '
         'asks for: {amounts}.',
+        asked='{n:does|do} not have the devices that {names} of the flavor '
+        'asks for: {amounts}',
         tenant_advice='Use another flavor.',
     ),
     (Cause.GROUP_POLICY, ''): Row(
@@ -181,43 +222,74 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'all of: {figures}',
         advice='relax all of them, or add hosts',
         tenant='No host meets these: {tenant_names}.',
-        tenant_advice='Relax all of them, or try again later.',
+        asked='{n:does|do} not meet these: {tenant_names}',
+        tenant_advice='Relax all of them.',
+        tenant_wait='Relax all of them, or try again later.',
     ),
     (Cause.SEVERAL, 'property'): Row(
         'all of: {figures}',
         tenant='No host meets these: {tenant_names}.',
+        asked='{n:does|do} not meet these: {tenant_names}',
     ),
     (Cause.SEVERAL, 'demanded'): Row(
         'all of: {figures}; {demanding} needs {demanded}',
         tenant='No host meets these: {tenant_names}; {demanding} itself needs '
         '{demanded}.',
+        asked='{n:does|do} not meet these: {tenant_names}; {demanding} itself '
+        'needs {demanded}',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.COMBINATION, ''): Row(
         'one of: {figures}',
         advice='relax one of them, or add hosts',
         tenant='No host meets all of these at once: {tenant_names}.',
-        tenant_advice='Relax one of them, or try again later.',
+        asked='{n:does|do} not meet all of these at once: {tenant_names}',
+        tenant_advice='Relax one of them.',
+        tenant_wait='Relax one of them, or try again later.',
     ),
     (Cause.COMBINATION, 'property'): Row(
         'one of: {figures}',
         tenant='No host meets all of these at once: {tenant_names}.',
+        asked='{n:does|do} not meet all of these at once: {tenant_names}',
     ),
     (Cause.UNKNOWN, ''): Row(
         'Placement does not answer',
         advice='check that Placement runs, and see its log',
         tenant='Whether a host can run this encrypted server cannot be found '
         'out now.',
-        tenant_advice='Try again later.',
+        tenant_wait='Try again later.',
     ),
     (Cause.UNCLEAR, ''): Row(
         '{such}, and no single thing asked for keeps the guest off',
         advice='ask for less, one thing after the other',
         tenant='No host meets all that is asked for at once.',
-        tenant_advice='Use a smaller flavor with fewer traits, or try again '
-        'later.',
+        asked='{n:does|do} not meet all that is asked for at once',
+        tenant_advice='Use a smaller flavor with fewer traits.',
     ),
 }
+
+#: What Placement does not know, and by which it is asked.
+UNKNOWN_TRAIT = 'trait {name}'
+UNKNOWN_CLASS = 'resource class {name}'
+UNKNOWN_NAMES = 'Placement does not know {what}'
+BUT_FOR_NAMES = 'would do but for {what}, which Placement does not know'
+
+#: What to do about it.
+CREATE_TRAIT = 'create it, and give it to the hosts that are meant'
+CREATE_FORBIDDEN = 'create it, if hosts are to be marked with it later'
+CREATE_CLASS = 'create it, and give hosts an inventory of it'
+UPDATE_NAMES = (
+    'update os-traits and os-resource-classes of Placement, which has '
+    '{name} from a later release'
+)
+CORRECT_OPTION = 'correct or leave out {asker}{near}'
+CORRECT_GROUP = 'correct {asker}{near}'
+NEAR = ', such as to {near}'
+
+#: Who asks for something of hosts beside flavor, image and cloud.
+OPTION = '{key}'
+CALLER = '{key} of the scope'
+LABEL = '{what} (for {asker})'
 
 #: A constraint, as an operator reads it.
 CONSTRAINTS: Mapping[Cause, str] = {
@@ -235,6 +307,10 @@ CONSTRAINTS: Mapping[Cause, str] = {
 }
 
 SLOTS_IN_USE = '{label} ({slots_used} of {slots_total} in use)'
+
+SHORTFALL_OF_ONE = (
+    '{name}: {requested} asked for, {best} left, {missing} short'
+)
 
 SHORTFALL = (
     '{name}: {requested} asked for, {best} left on the best ({best_host}), '

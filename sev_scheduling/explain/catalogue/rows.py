@@ -32,7 +32,10 @@ class Row:
     :ivar hosts: what follows the number of hosts, or a host's name
     :ivar advice: what an operator can do, or ''
     :ivar tenant: a sentence without host names and numbers
+    :ivar asked: the same after the hosts that were asked for, ``{n}`` of
+        them; '' where it is not about hosts
     :ivar tenant_advice: what a tenant can do
+    :ivar tenant_wait: the same where to wait would help as well
     :ivar host_advice: what to do about one host
     :ivar wait: what there is to wait for, where nothing is to be changed
     """
@@ -40,7 +43,9 @@ class Row:
     hosts: str
     advice: str = ''
     tenant: str = ''
+    asked: str = ''
     tenant_advice: str = ''
+    tenant_wait: str = ''
     host_advice: str = ''
     wait: str = ''
 

@@ -271,8 +271,6 @@ class CandidateSelection:
     def _no_capacity(
         self, count: int, fit: int, answer: Candidates, moving: bool
     ) -> NoCapacity:
-        # What is not known of the other hosts does not matter: they are no
-        # candidates for another reason.
         found = feasibility(
             self._api,
             self._validation,

@@ -13,7 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, Shortfall
+from sev_scheduling.diagnosis import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    Shortfall,
+    UnknownName,
+)
 from sev_scheduling.diagnosis.remedies import as_another_model
 from sev_scheduling.placement.answers import (
     AllocationRequest,
@@ -21,6 +27,10 @@ from sev_scheduling.placement.answers import (
     Inventory,
 )
 from sev_scheduling.placement.api import Api
+from sev_scheduling.placement.diagnosis.names import (
+    STANDARD_NAMES,
+    unknown_names,
+)
 from sev_scheduling.placement.diagnosis.observed_trees import (
     SHARES,
     ObservedTrees,
@@ -123,6 +133,8 @@ class _Inquiry:
             uuid: summary
             for uuid, summary in known.items()
             if summary.root_provider_uuid not in probe.ignored
+            # Of no other host than the one that is asked for.
+            and query.in_tree in (None, summary.root_provider_uuid)
         }
         self.trees = ObservedTrees(probe, query)
         self.slot = slot_constraint(query)
@@ -134,6 +146,17 @@ class _Inquiry:
     def diagnosis(self, *, is_empty: bool) -> Diagnosis:
         if self._observe(is_empty):
             return self._concluded(Cause.NONE)
+        # Placement may not have come as far as a name before it was done.
+        known = () if self.probe.refused else STANDARD_NAMES
+        if unknown := unknown_names(self.probe, self.query, known):
+            return self._of_names(unknown)
+        host = self.query.in_tree
+        if host is not None and self._would_do_unnamed(host):
+            return self._concluded(
+                Cause.HOST,
+                [Constraint(Cause.HOST, host)],
+                but_for=frozenset({host}),
+            )
         every = frozenset(constraints(self.query))
         always: Unit = frozenset()
         if not self.query.models:
@@ -174,6 +197,22 @@ class _Inquiry:
         self.probe.supports(self.query.microversion)
         answers = self.probe.together(*questions)
         return not is_empty and bool(answers[0])
+
+    def _of_names(self, unknown: tuple[UnknownName, ...]) -> Diagnosis:
+        """Return that names are unknown, and which hosts would do else."""
+        named = frozenset(one.constraint for one in unknown)
+        found = self._concluded(
+            Cause.UNKNOWN_NAME, named, but_for=self._but_for([named])
+        )
+        return replace(found, unknown=unknown)
+
+    def _would_do_unnamed(self, host: str) -> bool:
+        """Whether the host that is asked for would do if it was not.
+
+        Placement gives it nothing of sharing providers then.
+        """
+        anywhere = self.probe.candidates(replace(self.query, in_tree=None))
+        return anywhere is not None and host in anywhere.roots()
 
     def _runs_as(self, name: str) -> bool:
         """Whether a host could run the request as another model.
@@ -375,6 +414,8 @@ class _Inquiry:
         return Diagnosis(
             request=self.request,
             cause=cause,
+            # Its name takes a call.
+            host=None if self.query.in_tree is None else '',
             constraints=tuple(sorted(named)),
             shortfalls=shortfalls,
             hosts_with_free_slot=self.trees.hosts,
@@ -412,7 +453,27 @@ class _Inquiry:
             return
         for name, amount in amounts.items():
             if best[name] < amount and not more:
-                yield Shortfall(name, amount, best[name], host)
+                yield Shortfall(
+                    name,
+                    amount,
+                    best[name],
+                    host,
+                    self._capacity({one[0] for one in nearest}, name),
+                )
+
+    def _capacity(self, roots: Collection[str], name: str) -> int | None:
+        """Return what a host has of an amount at the most, used or not.
+
+        Of those that would do with less of it, and of all that are known
+        where none has any left; None where there may be others.
+        """
+        known = self.trees.roots.keys()
+        roots = roots or known
+        if self.trees.hosts is None or not known >= set(roots):
+            return None
+        return max(
+            (self.trees.capacity(root, name) for root in roots), default=0
+        )
 
     def _nearest(self, unit: Unit, amounts: dict[str, int]) -> list[_Left]:
         """Return what hosts have left that lack nothing but these amounts.

@@ -108,9 +108,14 @@ class ObservedTrees:
         """
         asked = self._asked()
         self._observe(
-            [_that_give(name, amount) for name, amount in asked.items()]
+            [
+                replace(_that_give(name, amount), in_tree=self._query.in_tree)
+                for name, amount in asked.items()
+            ]
         )
-        if self.unseen is None:
+        if self._query.in_tree:
+            self.hosts = 1
+        if self.unseen is None and not (self._query.in_tree and self.roots):
             self.unseen = self._all_but(
                 {name: Inventory(amount - 1) for name, amount in asked.items()}
             )
@@ -356,14 +361,18 @@ class ObservedTrees:
         return max((0, *(usage.left for usage in self._usages(root, name))))
 
     def capacity(self, root: str, name: str) -> int:
-        """Return what one provider has for a tree, used or not."""
-        if not self.sharing:
+        """Return what one provider gives a guest of a tree, used or not."""
+        if not self.sharing and self.limits.keys().isdisjoint(
+            self.roots[root]
+        ):
             usages = self._usages(root, name)
             return max((usage.capacity for usage in usages), default=0)
         inventories = (
             p.inventories.get(name) for p in self.tree(root).values()
         )
-        return max((i.capacity for i in inventories if i), default=0)
+        return max(
+            (min(i.capacity, i.max_unit) for i in inventories if i), default=0
+        )
 
     def _usages(self, root: str, name: str) -> Iterator[Usage]:
         """Yield what the providers of a tree have of a class."""

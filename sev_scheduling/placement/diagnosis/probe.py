@@ -135,6 +135,16 @@ class Probe:
             return {}
         return self._api.inventories(provider) or {}
 
+    def trait_names(self) -> frozenset[str]:
+        """Return the traits that Placement knows."""
+        self.calls += 1
+        return self._api.trait_names()
+
+    def class_names(self) -> frozenset[str]:
+        """Return the resource classes that Placement knows."""
+        self.calls += 1
+        return self._api.class_names()
+
     def aggregates(self, provider: str) -> frozenset[str]:
         """Return uuids of a provider's aggregates; none where it is gone."""
         if not self._take():

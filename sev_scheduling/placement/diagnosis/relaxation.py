@@ -94,8 +94,11 @@ def root_constraints(
         for name in traits
         if name.removeprefix('!').startswith(MACHINE_TYPE_TRAIT_PREFIX)
     ]
+    scope = query.scope
     found = {
-        Constraint(Cause.HOST_TRAIT, name): frozenset({name})
+        Constraint(Cause.HOST_TRAIT, name, asker=scope.asker(name)): frozenset(
+            {name}
+        )
         for name in traits
         if name not in types
     }
@@ -145,8 +148,6 @@ def constraints(query: PlacementRequest) -> Iterator[Constraint]:
     yield from member_of_constraints(query)
     if query.forbidden_aggregates:
         yield forbidden_aggregates_constraint(query)
-    if query.in_tree:
-        yield Constraint(Cause.HOST, query.in_tree)
     if query.group_policy == 'isolate':
         yield Constraint(Cause.GROUP_POLICY, 'isolate')
 
@@ -213,9 +214,6 @@ def without(
             if constraint not in relaxed
             for ors in entries
         ),
-        in_tree=query.in_tree
-        if query.in_tree and kept(Cause.HOST, [query.in_tree])
-        else None,
         root_required=query.root_required - free,
         root_forbidden=frozenset(
             trait for trait in query.root_forbidden if f'!{trait}' not in free
@@ -299,10 +297,13 @@ def asks_no_more(less: PlacementRequest, more: PlacementRequest) -> bool:
 
 
 def slot_alone(query: PlacementRequest) -> PlacementRequest:
-    """Return the query for a slot and nothing else."""
+    """Return the query for a slot and nothing else, of the same host."""
     slot = next(g for g in query.groups if query.is_slot(g))
     return PlacementRequest(
-        (slot,), models=query.models, slot_suffix=query.slot_suffix
+        (slot,),
+        models=query.models,
+        slot_suffix=query.slot_suffix,
+        in_tree=query.in_tree,
     )
 
 

@@ -185,7 +185,7 @@ def _roots_by_provider(
         asked = [[frozenset(traits)]]
     roots: dict[str, str] = {}
     for required in asked:
-        found = probe.providers(required=required)
+        found = probe.providers(required=required, in_tree=query.in_tree)
         if found is None:
             return None
         roots |= {p.uuid: p.root_provider_uuid for p in found}
@@ -218,7 +218,7 @@ def _summaries(
             break
         narrow = anything_left(query, name)
         if not probe.supports(narrow.microversion):
-            narrow = one_of(name)
+            narrow = replace(one_of(name), in_tree=query.in_tree)
         answer = probe.candidates(narrow)
         if answer is not None:
             summaries.update(answer.provider_summaries)

@@ -231,7 +231,6 @@ class Asked:
             (Cause.AGGREGATE, '!', self.forbidden_aggregates),
             (Cause.HOST_TRAIT, '', self.root_required),
             (Cause.HOST_TRAIT, '!', self.root_forbidden),
-            (Cause.HOST, '', filter(None, [self.host])),
         ):
             for name in sorted(names):
                 yield Constraint(cause, f'{sign}{name}')
@@ -256,7 +255,6 @@ class Asked:
             ),
             root_required=kept(Cause.HOST_TRAIT, self.root_required),
             root_forbidden=kept(Cause.HOST_TRAIT, self.root_forbidden, '!'),
-            host=''.join(kept(Cause.HOST, filter(None, [self.host]))),
         )
         amounts = [
             (name, [0, 1] if (Cause.RESOURCES_SHORT, name) in names else [n])
@@ -577,6 +575,8 @@ def score(world: World, seed: int, kind: str) -> Score:
         return Score(found, f'{calls} calls')
     has_model = any(
         SLOT in p['inventories']
+        # A host that is asked for is what it is about.
+        and asked.host in ('', names[p.get('parent', p['name'])])
         and any(MODEL_TRAITS[m] in p['traits'] for m in asked.models)
         for p in providers
     )
@@ -596,7 +596,12 @@ def _wrong(
         return f'a host has the model: {has_model}'
     if found.cause in (Cause.NO_MODEL, Cause.UNCLEAR):
         return ''
-    alone = Asked(asked.models, {}, root_forbidden=frozenset())
+    if found.cause is Cause.HOST:
+        would = asked.host in oracle.roots(replace(asked, host=''))
+        return '' if would else 'the host would not do if it was not named'
+    alone = Asked(
+        asked.models, {}, root_forbidden=frozenset(), host=asked.host
+    )
     least = oracle.least(not asked.models or bool(oracle.roots(alone)))
     if found.cause is Cause.COMBINATION:
         named = {frozenset({c}) for c in found.constraints}

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from sev_scheduling import Explanation, explain, parse, validate
+from sev_scheduling.cli.commands.explain import Explain, _tenant_rows
+from sev_scheduling.diagnosis import Matter
 from sev_scheduling.explain.explanation import host_rows
 from sev_scheduling.explain.reason import Reason
 from sev_scheduling.prefilter import Scope
@@ -31,6 +33,14 @@ UEFI = {'hw_firmware_type': 'uefi'}
 Q35 = {**UEFI, 'hw_machine_type': 'q35'}
 TDX = {**READY, 'os_secure_boot': 'required'}
 SLOTS = {'total': 15}
+#: What Placement knows beside the names that hosts have.
+KNOWN = (
+    '/traits/CUSTOM_GOLD',
+    '/traits/CUSTOM_OLD',
+    '/traits/CUSTOM_NO',
+    '/resource_classes/CUSTOM_FPGA',
+    '/resource_classes/CUSTOM_PMEM_NAMESPACE_6GB',
+)
 FULL = {'total': 15, 'used': 15}
 PC = {'x86_64': 'pc-i440fx-8.2'}
 
@@ -96,6 +106,8 @@ class Cloud:
         if hosts == self.held:
             return
         self.client = self.world.load(*copy.deepcopy(situation.hosts))
+        for name in KNOWN:
+            self.world.ask('PUT', name)
         for entry in situation.hosts:
             for name, amount in situation.more:
                 if name.startswith('CUSTOM_'):
@@ -943,6 +955,104 @@ SITUATIONS = {
             operator=('use-hosts-with CUSTOM_GOLD',),
         ),
     ),
+    'a trait that Placement does not know': (
+        Situation({**ON, 'trait:CUSTOM_SILVER': 'required'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('unknown-name',),
+            tenant=(
+                'openstack flavor unset --property trait:CUSTOM_SILVER m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a trait that is nearly one that Placement knows': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLDE': 'required'},
+            Q35,
+            [host(traits=['CUSTOM_GOLD'])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('unknown-name',),
+            tenant=(
+                'openstack flavor set --property trait:CUSTOM_GOLD=required m1',
+                'openstack flavor unset --property trait:CUSTOM_GOLDE m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'the image forbids a trait that Placement does not know': (
+        Situation(
+            ON,
+            {**Q35, 'trait:CUSTOM_SILVER': 'forbidden'},
+            [host('a'), host('b', pools={'amd-sev': FULL})],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('unknown-name', 'no-free-slot'),
+            tenant=('openstack image unset --property trait:CUSTOM_SILVER u',),
+            operator=(),
+        ),
+    ),
+    'a resource class that Placement does not know': (
+        Situation({**ON, 'resources:CUSTOM_TAPE': '1'}, Q35, [host()]),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('unknown-name',),
+            tenant=(
+                'openstack flavor unset --property resources:CUSTOM_TAPE m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a group with a trait and a class that are nearly known': (
+        Situation(
+            {
+                **ON,
+                'resources1:CUSTOM_FPGAS': '1',
+                'trait1:CUSTOM_OLDER': 'forbidden',
+            },
+            Q35,
+            [host()],
+            more=(('CUSTOM_FPGA', 1),),
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('unknown-name',),
+            tenant=(
+                'openstack flavor set --property resources1:CUSTOM_FPGA=1 m1',
+                'openstack flavor unset --property resources1:CUSTOM_FPGAS m1',
+                'openstack flavor set --property trait1:CUSTOM_OLD=forbidden m1',
+                'openstack flavor unset --property trait1:CUSTOM_OLDER m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'a guest without encryption asks for an unknown trait': (
+        Situation({'trait:CUSTOM_SILVER': 'required'}, {}, [host()]),
+        Told(
+            first='0 of 1 host can run this unencrypted guest:',
+            codes=('unknown-name',),
+            tenant=(
+                'openstack flavor unset --property trait:CUSTOM_SILVER m1',
+            ),
+            operator=(),
+        ),
+    ),
+    'an unknown trait, where no host has slots': (
+        Situation(
+            {**ON, 'trait:CUSTOM_SILVER': 'required'}, Q35, [host(pools={})]
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('unknown-name', 'no-pool'),
+            tenant=(
+                'openstack flavor unset --property trait:CUSTOM_SILVER m1',
+            ),
+            operator=(),
+        ),
+    ),
     'a trait of the image that no host has': (
         Situation(ON, {**Q35, 'trait:CUSTOM_GOLD': 'required'}, [host()]),
         Told(
@@ -1215,6 +1325,47 @@ def test_a_fix_solves_its_problem_and_makes_no_other(cloud, name):
 
 
 @NAMES
+def test_every_view_begins_with_the_same(cloud, name):
+    """The code, whether it stays, and whose matter it is, as the text."""
+    situation, _ = SITUATIONS[name]
+    validation = situation.validation()
+    if validation.errors:
+        return
+    cloud.load(situation)
+    found = cloud.client.feasibility(validation, count=situation.count)
+    if found.yes:
+        return
+    explanation = explain(found)
+    told = [one for one in explanation.reasons if one.for_tenant]
+    columns = Explain.columns
+    rows = [
+        dict(zip(columns, row, strict=True)) for row in _tenant_rows(found)
+    ]
+
+    assert [row['Code'] for row in rows] == [
+        one.tenant_parts[0].code for one in told
+    ]
+    text = explanation.tenant().splitlines()[1].removeprefix('- ')
+    first = told[0].tenant_parts[0].tenant_text
+    assert text.startswith(first)
+    assert rows[0]['Message'].startswith(first)
+    assert explanation.fault().startswith(
+        (first, told[0].tenant_parts[0].without_asker())
+    )
+    # Somebody who only waits gets a host, or nobody is told to.
+    passes = not all(row['Permanent'] for row in rows)
+    assert passes == (found.matter in (Matter.MOMENT, Matter.NONE))
+    assert passes == any(row['Matter'] == 'moment' for row in rows)
+    # The first line of operators, and what programs read first.
+    lead = explanation.reasons[0]
+    (row, *_) = explanation.rows()
+    assert (row.code, row.permanent) == (lead.code, lead.stays)
+    (row, *_) = host_rows(found)
+    if row.host is None:
+        assert (row.code, row.permanent) == (lead.code, lead.stays)
+
+
+@NAMES
 def test_to_do_as_is_told_comes_to_an_end(cloud, name):
     situation, _ = SITUATIONS[name]
     for _ in range(MOST_ROUNDS):
@@ -1339,7 +1490,8 @@ def test_waiting_helps_where_a_host_has_enough_when_empty(
     (row,) = [row for row in host_rows(found) if row.host == 'a']
     assert (row.code, row.permanent) == ('several', True)
     (reason,) = [r for r in explain(found).reasons if r.code == 'several']
-    assert reason.finding.permanent is permanent
+    (short,) = reason.finding.shortfalls
+    assert short.permanent is permanent
 
 
 def test_each_host_that_is_not_offered_names_what_it_lacks(cloud):

@@ -41,6 +41,7 @@ def test_what_is_missing():
 def test_causes_are_frozen():
     assert [str(cause) for cause in Cause] == [
         'none',
+        'unknown-name',
         'no-model',
         'slots-used',
         'guests',
@@ -75,7 +76,8 @@ PLAIN = Host(name='plain', uuid='3')
         ([], {}, None, Matter.HOSTS),
         ([FREE], {}, Cause.RESOURCES_SHORT, Matter.MOMENT),
         ([FREE], {}, Cause.TRAIT, Matter.HOSTS),
-        ([FREE], {}, Cause.UNKNOWN, Matter.HOSTS),
+        ([FREE], {}, Cause.UNKNOWN, Matter.MOMENT),
+        ([FREE, FULL], {}, Cause.UNKNOWN_NAME, Matter.REQUEST),
         ([FREE, FULL], {}, Cause.TRAIT, Matter.MOMENT),
     ],
 )

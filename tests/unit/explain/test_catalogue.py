@@ -91,6 +91,7 @@ def test_all_advice_and_every_change_has_words():
 def test_every_kind_of_constraint_has_a_name():
     assert catalogue.placement.CONSTRAINTS.keys() == {*Cause} - {
         Cause.NONE,
+        Cause.UNKNOWN_NAME,
         Cause.NO_MODEL,
         Cause.GUESTS,
         Cause.SEVERAL,

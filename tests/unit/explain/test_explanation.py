@@ -351,7 +351,7 @@ def test_disabled_hosts_take_no_guest_without_encryption_either():
     assert explain(result).operator().splitlines()[1:] == [
         '  1  is disabled',
         '     a',
-        '     -> enable a:',
+        '     -> enable a, by the host name of its compute service:',
         '        openstack compute service set --enable a nova-compute',
     ]
     assert 'No host is in service.' in explain(result).tenant()

@@ -11,8 +11,10 @@ from sev_scheduling import (
     explain,
     parse,
 )
+from sev_scheduling.diagnosis import UnknownName
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.models import registered_models
+from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup
 from tests.unit.factories import ON, encrypted, flavor, plain
 
@@ -254,10 +256,12 @@ def figures(free=4, but_for=2, **more):
         ),
         pytest.param(
             reason(Cause.HOST, HOST, **figures()),
-            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
-                'host asked for: epyc-7',
-             'ask for another host, or for none',
-             'The host asked for cannot take it.',
+            (2, 'of 4 hosts with a free amd-sev slot would do but for being '
+                'asked for by name: Placement gives it nothing that others '
+                'share then',
+             'ask for no particular host',
+             'The host asked for could take it, were it not asked for by '
+             'name.',
              'Ask for no particular host.'),
             id='one host',
         ),
@@ -290,7 +294,7 @@ def figures(free=4, but_for=2, **more):
                 'short; trait CUSTOM_GOLD',
              'relax all of them, or add hosts',
              'No host meets these: VCPU, trait CUSTOM_GOLD.',
-             'Relax all of them, or try again later.'),
+             'Relax all of them.'),
             id='several',
         ),
         pytest.param(
@@ -300,7 +304,7 @@ def figures(free=4, but_for=2, **more):
                 'free amd-sev slot (45 of 45 in use); trait CUSTOM_GOLD',
              'relax all of them, or add hosts',
              'No host meets these: a free amd-sev slot, trait CUSTOM_GOLD.',
-             'Relax all of them, or try again later.'),
+             'Relax all of them.'),
             id='slots among several',
         ),
         pytest.param(
@@ -325,7 +329,7 @@ def figures(free=4, but_for=2, **more):
                 'for keeps the guest off',
              'ask for less, one thing after the other',
              'No host meets all that is asked for at once.',
-             'Use a smaller flavor with fewer traits, or try again later.'),
+             'Use a smaller flavor with fewer traits.'),
             id='unclear',
         ),
     ],
@@ -351,11 +355,6 @@ SLOTS = {'hosts_with_model': 4, 'slots_total': 60, 'slots_used': 60}
          'use)'),
         (reason(Cause.SLOTS_USED, **SLOTS | {'hosts_with_model': 1}), 1,
          'host offers amd-sev, and its slots are taken (60 of 60 in use)'),
-        (reason(Cause.SLOTS_USED, hosts_with_model=1, slots_total=0,
-                slots_used=0), 1,
-         'host offers amd-sev, with all slots reserved'),
-        (reason(Cause.SLOTS_USED, hosts_with_model=2, slots_total=0), 2,
-         'hosts offer amd-sev, with all slots reserved'),
         (reason(Cause.SEVERAL, SLOT, GOLD, **figures(0, 1)), 0,
          'hosts with amd-sev slots; some would do but for all of: a free '
          'amd-sev slot; trait CUSTOM_GOLD'),
@@ -372,6 +371,164 @@ def test_numbers_change_the_words_for_operators_alone(found, hosts, text):
     assert (steps(found), found.tenant_text, found.tenant_fix) == (
         *(steps(other), other.tenant_text, other.tenant_fix),
     )
+
+
+@pytest.mark.parametrize(
+    ('hosts', 'text'),
+    [
+        (1, 'host offers amd-sev, with all slots reserved'),
+        (2, 'hosts offer amd-sev, with all slots reserved'),
+    ],
+)
+def test_there_is_no_waiting_for_slots_that_are_reserved(hosts, text):
+    found = reason(Cause.SLOTS_USED, hosts_with_model=hosts, slots_total=0)
+
+    assert (found.hosts, found.text, found.permanent) == (hosts, text, True)
+    assert found.tenant_fix == ASK_OPERATOR
+
+
+@pytest.mark.parametrize(
+    ('constraints', 'shortfalls', 'text'),
+    [
+        pytest.param(
+            (SLOT, VCPU), (),
+            'Relax all of them, or try again later.',
+            id='slots and amounts come free',
+        ),
+        pytest.param(
+            (SLOT, VCPU), (replace(SHORT, capacity=8),),
+            'Relax all of them, or try again later.',
+            id='a host has as much when it is empty',
+        ),
+        pytest.param(
+            (SLOT, VCPU), (replace(SHORT, capacity=7),),
+            'Relax all of them.', id='no host has as much',
+        ),
+        pytest.param(
+            (SLOT, ZONE), (), 'Relax all of them.', id='an aggregate stays',
+        ),
+    ],
+)  # fmt: skip
+def test_to_wait_is_told_where_it_helps(constraints, shortfalls, text):
+    found = reason(Cause.SEVERAL, *constraints, shortfalls=shortfalls)
+
+    assert found.tenant_fix == text
+    assert found.permanent is ('later' not in text)
+
+
+def unknown(constraint, near='', *, trait=True):
+    name = constraint.name.removeprefix('!')
+    forbidden = constraint.name != name
+    return UnknownName(name, trait, forbidden, constraint, near)
+
+
+CREATE = 'openstack --os-placement-api-version 1.6 trait create CUSTOM_GOLD'
+ASKED_GOLD = flavor({**ON, 'trait:CUSTOM_GOLD': 'required'}, name='m1')
+
+
+@pytest.mark.parametrize(
+    ('request_', 'name', 'words'),
+    [
+        pytest.param(
+            parse(ASKED_GOLD), unknown(GOLD),
+            ('Placement does not know trait CUSTOM_GOLD (for extra spec '
+             'trait:CUSTOM_GOLD=required of flavor m1)',
+             'if the guest can do without trait:CUSTOM_GOLD: openstack '
+             'flavor unset --property trait:CUSTOM_GOLD m1; or create it, '
+             f'and give it to the hosts that are meant: {CREATE}',
+             'The cloud does not know trait CUSTOM_GOLD (for extra spec '
+             'trait:CUSTOM_GOLD=required of flavor m1).',
+             'If the guest can do without trait:CUSTOM_GOLD: openstack '
+             'flavor unset --property trait:CUSTOM_GOLD m1'),
+            id='of a flavor',
+        ),
+        pytest.param(
+            parse(ASKED_GOLD), unknown(GOLD, 'CUSTOM_GOLDEN'),
+            ('Placement does not know trait CUSTOM_GOLD (for extra spec '
+             'trait:CUSTOM_GOLD=required of flavor m1)',
+             'if CUSTOM_GOLDEN is meant: openstack flavor set --property '
+             'trait:CUSTOM_GOLDEN=required m1; and if CUSTOM_GOLDEN is '
+             'meant: openstack flavor unset --property trait:CUSTOM_GOLD m1; '
+             'or create it, and give it to the hosts that are meant: '
+             f'{CREATE}',
+             'The cloud does not know trait CUSTOM_GOLD (for extra spec '
+             'trait:CUSTOM_GOLD=required of flavor m1).',
+             'If CUSTOM_GOLDEN is meant: openstack flavor set --property '
+             'trait:CUSTOM_GOLDEN=required m1; if CUSTOM_GOLDEN is meant: '
+             'openstack flavor unset --property trait:CUSTOM_GOLD m1'),
+            id='nearly one that is known',
+        ),
+        pytest.param(
+            encrypted(),
+            unknown(
+                Constraint(
+                    Cause.HOST_TRAIT, '!CUSTOM_GOLD',
+                    asker=Field(Source.OPTION, '--forbidden', 'CUSTOM_GOLD'),
+                ),
+                'CUSTOM_OLD',
+            ),
+            ('Placement does not know trait CUSTOM_GOLD (for --forbidden)',
+             'correct or leave out --forbidden CUSTOM_GOLD, such as to '
+             'CUSTOM_OLD; or create it, if hosts are to be marked with it '
+             f'later: {CREATE}',
+             'The cloud does not know trait CUSTOM_GOLD (for --forbidden).',
+             'Correct or leave out --forbidden CUSTOM_GOLD, such as to '
+             'CUSTOM_OLD.'),
+            id='of an option',
+        ),
+        pytest.param(
+            encrypted(), unknown(CLOUD),
+            ('Placement does not know trait CUSTOM_LICENSED',
+             'create it, and give it to the hosts that are meant: '
+             f'{CREATE.replace("GOLD", "LICENSED")}',
+             'The cloud does not know trait CUSTOM_LICENSED.',
+             ASK_OPERATOR),
+            id="of the cloud's own request filters",
+        ),
+        pytest.param(
+            encrypted(), unknown(XEN),
+            ('Placement does not know trait COMPUTE_GRAPHICS_MODEL_XEN',
+             'update os-traits and os-resource-classes of Placement, which '
+             'has COMPUTE_GRAPHICS_MODEL_XEN from a later release',
+             'The cloud does not know trait COMPUTE_GRAPHICS_MODEL_XEN.',
+             ASK_OPERATOR),
+            id='that is newer than Placement',
+        ),
+        pytest.param(
+            parse(flavor({**ON, 'hw:pmem': 'GOLD'}, name='m1')),
+            unknown(
+                Constraint(
+                    Cause.RESOURCES_SHORT, 'CUSTOM_PMEM_NAMESPACE_GOLD', 1
+                ),
+                trait=False,
+            ),
+            ('Placement does not know resource class '
+             'CUSTOM_PMEM_NAMESPACE_GOLD (for extra spec hw:pmem=GOLD of '
+             'flavor m1)',
+             'if the guest can do without hw:pmem: openstack flavor unset '
+             '--property hw:pmem m1; or use hosts with '
+             'CUSTOM_PMEM_NAMESPACE_GOLD',
+             'The cloud does not know resource class '
+             'CUSTOM_PMEM_NAMESPACE_GOLD (for extra spec hw:pmem=GOLD of '
+             'flavor m1).',
+             'If the guest can do without hw:pmem: openstack flavor unset '
+             '--property hw:pmem m1'),
+            id='that nova makes of a feature',
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_that_placement_does_not_know(request_, name, words):
+    found = reason(
+        Cause.UNKNOWN_NAME, name.constraint, request=request_, unknown=(name,)
+    )
+
+    assert found.permanent
+    assert (
+        found.text,
+        steps(found),
+        found.tenant_text,
+        found.tenant_fix,
+    ) == words
 
 
 @pytest.mark.parametrize('cause', [c for c in Cause if c is not Cause.NONE])

@@ -280,10 +280,10 @@ def test_an_exclusion_may_have_no_source():
 @pytest.mark.parametrize(
     ('name', 'expected'),
     [
-        ('epyc-1', [('enable epyc-1',
+        ('epyc-1', [('enable epyc-1, by the host name of its compute service',
                      'openstack compute service set --enable epyc-1 '
                      'nova-compute')]),
-        ('-a', [('enable -a',
+        ('-a', [('enable -a, by the host name of its compute service',
                  'openstack compute service set --enable -- -a '
                  'nova-compute')]),
         # The name is not known.

@@ -27,7 +27,10 @@ from tests.unit.nova.factories import (
     spec,
 )
 
-TOLD = 'The host asked for cannot take it. Ask for no particular host.'
+TOLD = (
+    'The host that was asked for has no free amd-sev slot now. Try again '
+    'later, or delete an encrypted server.'
+)
 
 
 @pytest.fixture

@@ -68,7 +68,6 @@ ALL = [
     Constraint(Cause.AGGREGATE, 'x or y'),
     Constraint(Cause.AGGREGATE, 'z'),
     Constraint(Cause.AGGREGATE, '!p or q'),
-    Constraint(Cause.HOST, 'host'),
     Constraint(Cause.GROUP_POLICY, 'isolate'),
 ]
 

@@ -122,8 +122,7 @@ def test_nothing_is_shared_with_a_host_that_is_named(unmet, placement, number):
     query = replace(QUERY, in_tree=root)
     found = unmet(query)
     assert found.roots(query) == []
-    host = Constraint(Cause.HOST, root)
-    assert units(found, 1) == [{host}, {DISK}]
+    assert units(found, 1) == [{DISK}]
 
 
 def test_of_two_that_share_it_is_not_known_what(unmet, placement):
