@@ -386,13 +386,17 @@ def test_a_choice_that_refuses_what_another_image_asks_for_is_none():
     flavor = a_flavor(ON, name='f', id='f')
     images = [
         an_image(properties, name=name, id=name)
-        for name, properties in (('asks', ASKS), ('refuses', REFUSES))
+        for name, properties in (
+            *(('asks', ASKS), ('refuses', REFUSES)),
+            ('refuses too', REFUSES),
+        )
     ]
 
     found = audit([flavor], images).fixes
 
     assert [(fix.item.id, fix.choice) for fix in found] == [
-        ('refuses', 'encrypted')
+        ('refuses', 'encrypted'),
+        ('refuses too', 'encrypted'),
     ]
 
 
