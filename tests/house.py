@@ -76,7 +76,7 @@ ORDER = {
             'observed_trees',
             'slots',
         ),
-        *('unmet_constraints', 'inquiry'),
+        *('unmet_constraints', 'relaxed_answers', 'shortfalls', 'inquiry'),
     ],
     'sev_scheduling.testing': ['builders', 'fake', 'clouds', 'plugin'],
     'sev_scheduling.compute': [

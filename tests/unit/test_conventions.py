@@ -173,6 +173,8 @@ def test_a_place_that_reads_other_text_or_makes_words_is_not(text):
 
 # tests/unit mirrors the package.
 
+_INQUIRY = 'unit/placement/diagnosis/test_inquiry.py'
+
 #: Module, or package for all modules in it -> the test that has its cases: of
 #: what is its only user, or of the real thing that it works on.
 TESTED_ELSEWHERE = {
@@ -196,6 +198,8 @@ TESTED_ELSEWHERE = {
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',
+    'placement.diagnosis.relaxed_answers': _INQUIRY,
+    'placement.diagnosis.shortfalls': _INQUIRY,
     'placement.guests.servers': 'unit/placement/guests/test_plan.py',
     'placement.wire.faults': 'unit/placement/wire/test_wire.py',
     'placement.embedded': 'contract/test_embedded_placement.py',

@@ -10,8 +10,8 @@ one. While a slot is free, the slot is in no set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from sev_scheduling.diagnosis import (
     Cause,
@@ -21,29 +21,30 @@ from sev_scheduling.diagnosis import (
     UnknownName,
 )
 from sev_scheduling.diagnosis.remedies import as_another_model
-from sev_scheduling.placement.answers import (
-    AllocationRequest,
-    Candidates,
-    Inventory,
-)
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.names import (
     STANDARD_NAMES,
     unknown_names,
 )
 from sev_scheduling.placement.diagnosis.observed_trees import (
-    SHARES,
     ObservedTrees,
     Summaries,
 )
-from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
+from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     asks_no_more,
-    can_be_asked,
     constraints,
     slot_constraint,
     ways,
     without,
+)
+from sev_scheduling.placement.diagnosis.relaxed_answers import (
+    RelaxedAnswers,
+    Unanswered,
+)
+from sev_scheduling.placement.diagnosis.shortfalls import (
+    MAX_BEST,
+    shortfalls,
 )
 from sev_scheduling.placement.diagnosis.slots import (
     Slots,
@@ -61,13 +62,6 @@ from sev_scheduling.prefilter import (
     translate,
 )
 from sev_scheduling.request.request import EncryptionRequest
-
-#: Root uuid, class -> amount that a guest may have, class -> its provider.
-_Left = tuple[str, dict[str, int], dict[str, str]]
-
-#: Providers whose inventories are asked for to tell how much of an amount
-#: one guest can have.
-MAX_BEST = 2
 
 
 def diagnose(
@@ -92,30 +86,6 @@ def diagnose(
     return inquiry.diagnosis(is_empty=is_empty)
 
 
-class _Unknown(Exception):
-    """Placement cannot be asked, or not within the bound on calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What Placement answered to one relaxed query.
-
-    :ivar requests: (root uuid, candidate), of hosts
-    """
-
-    query: PlacementRequest
-    found: Candidates
-    requests: tuple[tuple[str, AllocationRequest], ...]
-
-    @property
-    def roots(self) -> frozenset[str]:
-        return frozenset(root for root, _ in self.requests)
-
-    @property
-    def complete(self) -> bool:
-        return len(self.found.allocation_requests) < MAX_CANDIDATES
-
-
 class _Inquiry:
     """The diagnosis of one query."""
 
@@ -138,10 +108,7 @@ class _Inquiry:
         }
         self.trees = ObservedTrees(probe, query)
         self.slot = slot_constraint(query)
-        self.slots: Slots | None = None
-        self.answers: dict[str, _Answer] = {}
-        #: What was asked while the slots were looked for.
-        self.found: dict[str, Candidates] = {}
+        self.answers = RelaxedAnswers(probe, query, self.trees)
 
     def diagnosis(self, *, is_empty: bool) -> Diagnosis:
         if self._observe(is_empty):
@@ -180,7 +147,7 @@ class _Inquiry:
                 )
         try:
             return self._named(self._least(every, always))
-        except (_Unknown, TooMany):
+        except (Unanswered, TooMany):
             return self._concluded(Cause.UNCLEAR)
 
     def _observe(self, is_empty: bool) -> bool:
@@ -245,10 +212,10 @@ class _Inquiry:
         if slots.free:
             # One was freed this moment, or is not given out alone.
             return Cause.UNCLEAR
-        self.slots = slots
+        self.answers.slots = slots
         if slots.relaxed is not None:
             way = without(self.query, {self.slot})
-            self.found[way.querystring()] = slots.relaxed
+            self.answers.know(way, slots.relaxed)
         if not self.probe.supports(MICROVERSION_SUBTREE):
             # Whether a free slot would be enough cannot be asked.
             return Cause.SLOTS_USED
@@ -270,7 +237,7 @@ class _Inquiry:
         """Return the single constraints, or else one of the smallest sets.
 
         :param always: what is in all of them
-        :raises _Unknown: where Placement cannot be asked for one of them
+        :raises Unanswered: where Placement cannot be asked for one of them
         :raises TooMany: where there are too many to look at
         """
         self.trees.ask_shared()
@@ -288,12 +255,12 @@ class _Inquiry:
             found: list[Unit] = []
             for unit in model.units(size):
                 for way in model.ways(unit):
-                    if self.trees.is_shared(way) or self._refused(way):
+                    if self.trees.is_shared(way) or self.answers.refused(way):
                         continue
                     learned = not model.roots(way) and self.trees.ask_unseen()
                     if learned:
                         break
-                    if self._ask(way).requests:
+                    if self.answers.ask(way).requests:
                         found.append(unit)
                         break
                     refused.append(way)
@@ -304,69 +271,11 @@ class _Inquiry:
             if found:
                 return found
             size += 1
-        raise _Unknown
+        raise Unanswered
 
     def _learns(self, roots: Collection[str]) -> bool:
         """Ask why hosts do not serve that seem to; return whether it was."""
         return bool(roots) and self.trees.ask_inventories(roots)
-
-    def _refused(self, way: PlacementRequest) -> bool:
-        """Whether Placement has no candidates for it, by what it answered."""
-        asked = self.answers.get(way.querystring())
-        if asked:
-            return not asked.requests
-        return any(
-            asks_no_more(answer.query, way)
-            for answer in self.answers.values()
-            if not answer.requests
-            and not self.trees.may_be_shared(answer.query)
-        )
-
-    def _ask(self, query: PlacementRequest) -> _Answer:
-        """Ask for the candidates of hosts.
-
-        :raises _Unknown: where no call is left, or Placement has no words
-            for it
-        """
-        if not can_be_asked(query):
-            raise _Unknown
-        key = query.querystring()
-        if key not in self.answers:
-            found = self.found.pop(key, None)
-            if found is None:
-                found = self.probe.candidates(query)
-            if found is None:
-                raise _Unknown
-            self.answers[key] = _Answer(
-                query, found, tuple(self._of_hosts(query, found))
-            )
-        return self.answers[key]
-
-    def _of_hosts(
-        self, query: PlacementRequest, found: Candidates
-    ) -> Iterator[tuple[str, AllocationRequest]]:
-        """Yield the root of each candidate, and the candidate.
-
-        Not those of sharing providers alone, and not those where the model's
-        trait is that of a provider without slots.
-
-        :raises _Unknown: where what a provider has is not known
-        """
-        pools = self.slots.pools.keys() if self.slots else set()
-        for request in found.allocation_requests:
-            slot = request.mappings.get(query.slot_suffix or '-', ())
-            if query.slot_relaxed and pools.isdisjoint(slot):
-                if self.slots and self.slots.known:
-                    continue
-                raise _Unknown
-            for uuid in (*slot, *request.allocations):
-                summary = found.provider_summaries.get(
-                    uuid
-                ) or self.trees.summary(uuid)
-                if summary and SHARES.isdisjoint(summary.traits):
-                    if summary.root_provider_uuid not in self.probe.ignored:
-                        yield summary.root_provider_uuid, request
-                    break
 
     def _named(self, found: list[Unit]) -> Diagnosis:
         named = frozenset[Constraint]().union(*found)
@@ -375,11 +284,10 @@ class _Inquiry:
                 Cause.COMBINATION, named, but_for=self._but_for(found)
             )
         causes = {constraint.cause for constraint in named}
-        shortfalls = tuple(self._shortfalls(named))
         return self._concluded(
             causes.pop() if len(causes) == 1 else Cause.SEVERAL,
             named,
-            shortfalls=shortfalls,
+            shortfalls=shortfalls(self.answers, named),
             but_for=self._but_for(found),
         )
 
@@ -394,12 +302,12 @@ class _Inquiry:
                         asks_no_more(other, way) for other in asked
                     ):
                         continue
-                    answer = self._ask(way)
+                    answer = self.answers.ask(way)
                     if not answer.complete:
                         return frozenset()
                     roots |= answer.roots
                     asked.append(way)
-        except _Unknown:
+        except Unanswered:
             return frozenset()
         return frozenset(roots)
 
@@ -411,6 +319,7 @@ class _Inquiry:
         shortfalls: tuple[Shortfall, ...] = (),
         but_for: frozenset[str] = frozenset(),
     ) -> Diagnosis:
+        slots = self.answers.slots
         return Diagnosis(
             request=self.request,
             cause=cause,
@@ -421,210 +330,8 @@ class _Inquiry:
             hosts_with_free_slot=self.trees.hosts,
             hosts_but_for=len(but_for) or None,
             roots_but_for=but_for,
-            hosts_with_model=self.slots.hosts if self.slots else None,
-            slots_total=self.slots.total if self.slots else None,
-            slots_used=self.slots.used if self.slots else None,
+            hosts_with_model=slots.hosts if slots else None,
+            slots_total=slots.total if slots else None,
+            slots_used=slots.used if slots else None,
             calls=self.probe.calls,
         )
-
-    def _shortfalls(self, unit: Unit) -> Iterator[Shortfall]:
-        """Yield how short the host is that comes nearest."""
-        amounts = {
-            c.name: c.requested
-            for c in sorted(unit)
-            if c.cause is Cause.RESOURCES_SHORT
-        }
-        if not amounts:
-            return
-        try:
-            nearest = self._nearest(unit, amounts)
-            if nearest:
-                root, best = self._best(nearest, amounts)
-            else:
-                root, best = self._nothing_left(unit, amounts)
-            if all(best[n] >= amount for n, amount in amounts.items()):
-                return
-            compared = bool(nearest) and len(best) == 1
-            more, host = self.probe.together(
-                lambda: compared and self._more(unit, best),
-                lambda: self._name(root),
-            )
-        except _Unknown:
-            return
-        for name, amount in amounts.items():
-            if best[name] < amount and not more:
-                yield Shortfall(
-                    name,
-                    amount,
-                    best[name],
-                    host,
-                    self._capacity({one[0] for one in nearest}, name),
-                )
-
-    def _capacity(self, roots: Collection[str], name: str) -> int | None:
-        """Return what a host has of an amount at the most, used or not.
-
-        Of those that would do with less of it, and of all that are known
-        where none has any left; None where there may be others.
-        """
-        known = self.trees.roots.keys()
-        roots = roots or known
-        if self.trees.hosts is None or not known >= set(roots):
-            return None
-        return max(
-            (self.trees.capacity(root, name) for root in roots), default=0
-        )
-
-    def _nearest(self, unit: Unit, amounts: dict[str, int]) -> list[_Left]:
-        """Return what hosts have left that lack nothing but these amounts.
-
-        Where the answer without the amounts shows it, Placement is not asked
-        for the hosts that have one left of each.
-        """
-        known = self.answers.get(without(self.query, unit).querystring())
-        if known and known.complete and not self.trees.sharing:
-            found = _left_of_trees(known, amounts, self.query)
-            if found is not None:
-                return found
-        answer = self._ask(
-            without(self.query, unit, dict.fromkeys(amounts, 1))
-        )
-        return [
-            (root, *_left(request, answer.found, amounts))
-            for root, request in answer.requests
-        ]
-
-    def _best(
-        self, nearest: list[_Left], amounts: dict[str, int]
-    ) -> tuple[str, dict[str, int]]:
-        """Return the root of the host that is least short, and its amounts.
-
-        What providers have left is shown. How much of that one guest can
-        have is asked of few, and whether others give more in one query.
-
-        :raises _Unknown: where that is not enough
-        """
-        order = {root: n for n, root in enumerate(self.trees.roots)}
-        nearest.sort(
-            key=lambda way: (-_share(way[1], amounts), order.get(way[0], 0))
-        )
-        best: dict[str, int] = {}
-        host = ''
-        asked = 0
-        for root, left, givers in nearest:
-            if best and _share(left, amounts) <= _share(best, amounts):
-                break
-            new = {*givers.values()} - self.trees.limits.keys()
-            asked += len(new)
-            if asked > MAX_BEST or self.probe.left < len(new):
-                if len(best) == 1:
-                    break  # Others are asked for at once.
-                raise _Unknown
-            for giver in new:
-                self.trees.limits[giver] = self.probe.inventories(giver)
-            limits = {
-                name: self.trees.limits[giver].get(name)
-                for name, giver in givers.items()
-            }
-            if not all(one and one.gives(1) for one in limits.values()):
-                continue
-            given = {name: _given(left[name], limits[name]) for name in givers}
-            if not best or _share(given, amounts) > _share(best, amounts):
-                host, best = root, given
-        if not best:
-            raise _Unknown
-        return host, best
-
-    def _more(self, unit: Unit, best: dict[str, int]) -> bool:
-        """Whether any host gives more of an amount."""
-        more = {name: amount + 1 for name, amount in best.items()}
-        return bool(self._ask(without(self.query, unit, more)).requests)
-
-    def _nothing_left(
-        self, unit: Unit, amounts: dict[str, int]
-    ) -> tuple[str, dict[str, int]]:
-        """Return a root and zeros, where no host has one left.
-
-        :raises _Unknown: where some have, and do not give it
-        """
-        roots = [
-            root
-            for root in self.trees.roots
-            if root in self._ask(without(self.query, unit)).roots
-        ]
-        if not roots or any(
-            self.trees.most(root, name) for root in roots for name in amounts
-        ):
-            raise _Unknown
-        return roots[0], dict.fromkeys(amounts, 0)
-
-    def _name(self, root: str) -> str:
-        found = self.probe.providers(uuid=root)
-        return found[0].name if found else root
-
-
-def _left_of_trees(
-    answer: _Answer, amounts: Collection[str], query: PlacementRequest
-) -> list[_Left] | None:
-    """Return what the hosts of an answer have left of other amounts.
-
-    Not of hosts that have none. None where it is not clear which provider
-    would give them: each tree must have one alone, which serves the group
-    already, so that its traits have been looked at.
-    """
-    groups = [name for group in query.groups for name in group.resources]
-    if any(groups.count(name) > 1 for name in amounts):
-        return None
-    having: dict[tuple[str, str], list[str]] = {}
-    summaries = answer.found.provider_summaries
-    for uuid, summary in summaries.items():
-        for name in summary.resources.keys() & amounts:
-            root = summary.root_provider_uuid
-            having.setdefault((root, name), []).append(uuid)
-    found: list[_Left] = []
-    for root, request in answer.requests:
-        group = request.mappings.get('', ())
-        left: dict[str, int] = {}
-        givers: dict[str, str] = {}
-        for name in amounts:
-            having_it = having.get((root, name), ())
-            if len(having_it) != 1 or having_it[0] not in group:
-                return None
-            givers[name] = having_it[0]
-            left[name] = summaries[givers[name]].resources[name].left
-        if min(left.values()) > 0:
-            found.append((root, left, givers))
-    return found
-
-
-def _left(
-    request: AllocationRequest, found: Candidates, amounts: Iterable[str]
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Return class -> amount that is left for the guest, and its provider."""
-    left: dict[str, int] = {}
-    givers: dict[str, str] = {}
-    group = request.mappings.get('') or tuple(request.allocations)
-    for name in amounts:
-        for uuid in group:
-            taken = request.allocations[uuid].resources
-            if name not in taken:
-                continue
-            usage = found.provider_summaries[uuid].resources[name]
-            amount = usage.left - taken[name] + 1
-            if amount > left.get(name, -1):
-                left[name], givers[name] = amount, uuid
-    return left, givers
-
-
-def _given(left: int, inventory: Inventory | None) -> int:
-    """Return how much of what is left one guest can have."""
-    if inventory is None:
-        return 0
-    most = min(left, inventory.max_unit)
-    amount = most // inventory.step_size * inventory.step_size
-    return amount if amount >= inventory.min_unit else 0
-
-
-def _share(found: dict[str, int], amounts: dict[str, int]) -> float:
-    """Return how near what is found comes to what is asked for."""
-    return sum(found[name] / amount for name, amount in amounts.items())

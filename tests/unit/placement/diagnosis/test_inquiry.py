@@ -175,7 +175,8 @@ def test_hosts_are_counted_where_one_answer_has_all(
     placement, monkeypatch, limit
 ):
     monkeypatch.setattr(
-        'sev_scheduling.placement.diagnosis.inquiry.MAX_CANDIDATES', limit
+        'sev_scheduling.placement.diagnosis.relaxed_answers.MAX_CANDIDATES',
+        limit,
     )
     add_host(placement, 'epyc')
     found = ask(placement, HUGE)
