@@ -55,10 +55,10 @@ are any, and where there are none put the reason into the fault of the server:
 no host offers the model, all slots are used, or the rest of the request does
 not fit where slots are free.
 
-It costs no call to Placement or one for an encrypted guest that fits, mostly
-about one host, and four at most; at most fifteen for one that does not fit
-(twice that with pinned CPUs); nothing for other guests. Turn it off where
-Placement is so loaded that this matters; the fault is empty then, as in nova.
+It costs one call to Placement for an encrypted guest that fits, mostly about
+one host, and four at most; at most fifteen for one that does not fit (twice
+that with pinned CPUs); nothing for other guests. Turn it off where Placement
+is so loaded that this matters; the fault is empty then, as in nova.
 
 Related options:
 

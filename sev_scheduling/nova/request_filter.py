@@ -43,6 +43,7 @@ from sev_scheduling.nova.request_spec import (
 )
 from sev_scheduling.nova.warning_log import Guard, Warnings
 from sev_scheduling.placement.answers import Candidates
+from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.placement.diagnosis import (
     diagnose,
     host_with_candidate,
@@ -225,10 +226,8 @@ class RequestFilter:
     ) -> Diagnosis | None:
         """Return what is in the way; None where there are candidates.
 
-        A host that had room for many such guests a moment ago is not asked
-        about again: nova places them, and finds that out by itself. Hosts that
-        are likely to have a candidate are asked about first: nova asks for all
-        of them next, which on a large cloud takes far longer.
+        Hosts that are likely to have one are asked for first: nova asks for
+        all of them next, which on a large cloud takes far longer.
         """
         client = self._lookups.client(deadline)
         more = dict(constraints(spec))
@@ -237,16 +236,9 @@ class RequestFilter:
         guests, room = _guests(spec), 0
         for query in nova_queries(spec, validation):
             query = replace(query, in_tree=in_tree, **more)
-            if guests == 1 and self._lookups.has_room(query):
-                return None
             likely = self._lookups.likely_hosts(query)
-            for root in likely:
-                one = client.candidates(
-                    replace(query, in_tree=root), MAX_CANDIDATES
-                )
-                if one and (guests == 1 or one.most_guests() >= guests):
-                    self._lookups.note_served(query, root, one.most_guests())
-                    return None
+            if any(_takes(client, query, host, guests) for host in likely):
+                return None
             if guests > 1:
                 answer = client.candidates(query, MAX_CANDIDATES)
                 room += answer.most_guests()
@@ -314,6 +306,16 @@ class RequestFilter:
             return _unknown(validation) if undecided else evaluator.rejected()
         keep_to_own_pools(spec, validation, answer, state)
         return None
+
+
+def _takes(
+    client: PlacementClient, query: PlacementRequest, host: str, guests: int
+) -> bool:
+    """Say whether one host has room for all guests, as a query has it."""
+    one = replace(query, in_tree=host)
+    if guests == 1:
+        return bool(client.candidates(one, 1))
+    return client.candidates(one, MAX_CANDIDATES).most_guests() >= guests
 
 
 def _leaves_machine_type(request: EncryptionRequest) -> bool:

@@ -9,7 +9,6 @@ No look-up takes a number of calls that grows with the number of hosts.
 from __future__ import annotations
 
 import functools
-import threading
 
 import os_resource_classes as orc
 from oslo_utils import timeutils
@@ -26,33 +25,12 @@ from sev_scheduling.nova.warning_log import Warnings
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.prefilter import PlacementRequest
 
-#: For how long, and for which part of the guests that a host has room for,
-#: Placement is not asked again whether there is any.
-SECONDS_OF_ROOM = 10.0
-PART_OF_ROOM = 10
-
 #: Queries of which it is noted which host served them.
 MAX_SERVED = 256
 
 #: Models whose slot a server holds: none where it holds no slot of a known
 #: model, several where its provider offers several.
 Held = tuple[EncryptionModel, ...]
-
-
-class _Served:
-    """A host that had a candidate for a query.
-
-    :param guests: how many more are let through without a question
-    :ivar asked_at: when it was asked about, as timeutils counts
-    """
-
-    def __init__(self, root: str, guests: int, asked_at: float) -> None:
-        self.root = root
-        self.asked_at = asked_at
-        self._left = threading.Semaphore(guests)
-
-    def take(self) -> bool:
-        return self._left.acquire(blocking=False)
 
 
 class Lookups:
@@ -85,8 +63,8 @@ class Lookups:
             options.slots_cache_seconds,
         )
         self._refresher = Refresher(self.deadline, self.warnings)
-        #: Query -> the host that had a candidate for it last.
-        self._served: dict[str, _Served] = {}
+        #: Query -> root uuid of a host that had a candidate for it.
+        self._served: dict[str, str] = {}
         #: Providers that Placement offered, and that had no model's trait
         #: when it was asked -> when that was.
         self._strangers: dict[str, float] = {}
@@ -177,39 +155,18 @@ class Lookups:
         """
         if query.in_tree is not None:
             return []
-        served = self._served.get(query.querystring())
-        last = None if served is None else served.root
+        last = self._served.get(query.querystring())
         slots = self._slots.last
         roomiest = [
             slots.roomiest(model.name) for model in query.models if slots
         ]
         return [*dict.fromkeys(filter(None, (last, *roomiest)))]
 
-    def note_served(
-        self, query: PlacementRequest, root: str, room: int = 0
-    ) -> None:
-        """Note a host that has a candidate for a query.
-
-        :param room: how many such guests it has room for by itself
-        """
+    def note_served(self, query: PlacementRequest, root: str) -> None:
+        """Note a host that has a candidate for a query."""
         if len(self._served) >= MAX_SERVED:
             self._served.clear()
-        self._served[query.querystring()] = _Served(
-            root, room // PART_OF_ROOM, timeutils.now()
-        )
-
-    def has_room(self, query: PlacementRequest) -> bool:
-        """Whether a host had room a moment ago for many such guests.
-
-        Only a few of them are let through by that, so that many schedulers
-        may do so.
-        """
-        served = self._served.get(query.querystring())
-        return (
-            served is not None
-            and timeutils.now() - served.asked_at < SECONDS_OF_ROOM
-            and served.take()
-        )
+        self._served[query.querystring()] = root
 
     def held_models(self, deadline: Deadline, server: str) -> Held:
         """Return the models that the slot of a server may be of.

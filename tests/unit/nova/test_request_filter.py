@@ -471,24 +471,6 @@ def test_the_host_that_served_last_is_asked_for_before_all_others(world):
     assert asked_of(world) == [second]
 
 
-def test_of_a_host_with_much_room_placement_is_not_asked_for_each_guest(
-    world,
-):
-    root = world.host(pools={SEV: SlotPool(30)})
-    load_filter()
-    last = request_filter.ALL_REQUEST_FILTERS[-1]
-    context = nova_context.get_admin_context()
-    asked = []
-    for _ in range(6):
-        last(context, spec())
-        asked.append(asked_of(world))
-    # A tenth of those that fit.
-    assert asked == [[None], [root], [], [], [], [root]]
-    # Two at once are counted.
-    last(context, spec(num_instances=2))
-    assert asked_of(world) == [root]
-
-
 @pytest.mark.parametrize('hosts', [1, 30])
 def test_one_that_does_not_fit_costs_fifteen_at_most(world, hosts):
     for number in range(hosts):

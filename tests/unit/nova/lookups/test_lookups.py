@@ -223,22 +223,3 @@ def test_few_queries_are_noted(monkeypatch):
         asked.lookups.note_served(query, SERVER)
     assert asked.lookups.likely_hosts(one) == []
     assert asked.lookups.likely_hosts(other) == [SERVER]
-
-
-def test_a_host_with_much_room_lets_some_guests_through(clock):
-    asked = lookups(World().placement.client())
-    one = translate(parse(make_flavor(), make_image()))
-    other = replace(one, root_required=frozenset({'CUSTOM_A'}))
-    has_room = asked.lookups.has_room
-    assert not has_room(one)
-    asked.lookups.note_served(one, SERVER, 9)
-    assert not has_room(one)
-    asked.lookups.note_served(one, SERVER, 29)
-    # A tenth of them: other schedulers do so, too.
-    assert [has_room(one) for _ in range(3)] == [True, True, False]
-    assert not has_room(other)
-    asked.lookups.note_served(one, SERVER, 29)
-    clock.now += 9.9
-    assert has_room(one)
-    clock.now += 0.1
-    assert not has_room(one)
