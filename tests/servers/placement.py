@@ -168,6 +168,9 @@ def placement_server(
             *('--bind', f'{HOST}:{port}', '--workers', str(workers)),
             *('--worker-class', 'gthread', '--threads', '4'),
             *('--worker-tmp-dir', str(directory), '--graceful-timeout', '2'),
+            # While it works for others, a client must not find a connection
+            # open that is about to be closed.
+            *('--keep-alive', '60'),
             'placement.wsgi.api:application',
         ]
         # It may lie where only this user can read it.
