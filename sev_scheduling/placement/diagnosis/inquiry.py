@@ -171,7 +171,8 @@ class _Inquiry:
         found = self._concluded(
             Cause.UNKNOWN_NAME, named, but_for=self._but_for([named])
         )
-        return replace(found, unknown=unknown)
+        # Hosts are not what is in the way.
+        return replace(found, unknown=unknown, hosts_with_free_slot=None)
 
     def _would_do_unnamed(self, host: str) -> bool:
         """Whether the host that is asked for would do if it was not.
