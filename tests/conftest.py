@@ -26,7 +26,11 @@ _UNMEASURED = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if not config.pluginmanager.hasplugin('pytest_cov'):
+        return
     for item in items:
         generated = hypothesis.is_hypothesis_test(getattr(item, 'obj', None))
         if generated or any(map(item.path.is_relative_to, _UNMEASURED)):
