@@ -1,4 +1,4 @@
-"""Which tests are not measured for coverage.
+"""How many tests run at one time, and which are not measured for coverage.
 
 Tracing takes more time than the code it traces. Tests that run thousands of
 generated examples, or mostly Placement's own code, are twice to three times
@@ -7,6 +7,7 @@ as fast without; the tables of the other tests reach the same lines.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,7 @@ _TESTS = Path(__file__).parent
 _UNMEASURED = [
     _TESTS / name
     for name in (
+        'contract/cli_placement/test_hostile_names.py',
         'contract/compute_libvirt',
         'contract/compute_nova',
         'contract/core',
@@ -24,6 +26,12 @@ _UNMEASURED = [
         'unit/placement/claims/test_interleavings.py',
     )
 ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one test more than there are cores: some wait for processes."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(
