@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 _TESTS = Path(__file__).parent
@@ -40,6 +39,7 @@ def pytest_collection_modifyitems(
     if not config.pluginmanager.hasplugin('pytest_cov'):
         return
     for item in items:
-        generated = hypothesis.is_hypothesis_test(getattr(item, 'obj', None))
+        test = getattr(item, 'obj', None)
+        generated = getattr(test, 'is_hypothesis_test', False)
         if generated or any(map(item.path.is_relative_to, _UNMEASURED)):
             item.add_marker(pytest.mark.no_cover)
