@@ -1,4 +1,4 @@
-"""How many tests run at one time, and which are not measured for coverage.
+"""How tests run: how many at one time, generated from what, measured or not.
 
 Tracing takes more time than the code it traces. Tests that run thousands of
 generated examples, or mostly Placement's own code, are twice to three times
@@ -11,6 +11,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test is timed, and where CI is set each run has the same examples: the
+# oldest hypothesis that is supported does neither by itself.
+settings.register_profile(
+    'tests',
+    settings(),
+    deadline=None,
+    derandomize='CI' in os.environ,
+)
+settings.load_profile('tests')
 
 _TESTS = Path(__file__).parent
 _UNMEASURED = [
