@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from sev_scheduling.hosts.host import Host, SlotPool
@@ -51,15 +52,19 @@ def judge(
 def _models(
     request: EncryptionRequest | Validation,
 ) -> tuple[EncryptionRequest, tuple[EncryptionModel, ...]]:
-    """Return the request, and its models without those that break a rule.
+    """Return the request without models that break a rule, and the others.
 
     All of them where every one does.
     """
     if isinstance(request, Validation):
-        return request.request, request.models or request.request.models
-    if len(request.models) < 2:
+        usable, request = request.models, request.request
+    elif len(request.models) < 2:
         return request, request.models
-    return request, validate(request).models or request.models
+    else:
+        usable = validate(request).models
+    if usable and usable != request.models:
+        request = replace(request, models=usable)
+    return request, request.models
 
 
 def _verdict(

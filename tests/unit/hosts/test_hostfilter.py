@@ -2,7 +2,14 @@ import dataclasses
 
 import pytest
 
-from sev_scheduling import Host, SlotPool, VerdictCode, filter_hosts, judge
+from sev_scheduling import (
+    Host,
+    SlotPool,
+    VerdictCode,
+    filter_hosts,
+    judge,
+    validate,
+)
 from sev_scheduling.models import BUILTIN_MODELS
 from tests.unit.factories import encrypted, plain
 
@@ -288,6 +295,20 @@ def test_a_model_that_the_image_rules_out_is_not_given(stateless):
     )
 
     assert judge(request, READY).model is (SEV_SNP if stateless else SEV)
+
+
+@pytest.mark.parametrize('prepare', [lambda request: request, validate])
+def test_hosts_are_judged_without_a_model_that_the_image_rules_out(prepare):
+    stateful = {'hw_firmware_stateless': None}
+    request = prepare(
+        encrypted({}, stateful, models=['amd-sev-snp', 'amd-sev'])
+    )
+    snp_alone = host(pools={'amd-sev-snp': SlotPool(15)})
+
+    result = filter_hosts(request, [snp_alone])
+
+    assert result.request.models == (SEV,)
+    assert result.rejected[0].request.models == (SEV,)
 
 
 def test_where_the_image_rules_out_all_models_hosts_are_judged_by_all():
