@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sev_scheduling.diagnosis import (
-    Cause,
-    Diagnosis,
     Feasibility,
     UnknownName,
 )
@@ -21,7 +19,10 @@ from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis import diagnose, unmet_by_host
-from sev_scheduling.placement.diagnosis.names import unknown_names
+from sev_scheduling.placement.diagnosis.names import (
+    names_diagnosis,
+    unknown_names,
+)
 from sev_scheduling.placement.diagnosis.relaxation import (
     can_be_asked,
     slot_constraint,
@@ -135,17 +136,9 @@ def _but_for_names(
         roots = api.candidates(query).roots()
         roots -= _roots(result, *VerdictCode)
         suitable = _suitable(api, query)
-    diagnosis = Diagnosis(
-        request=validation.request,
-        cause=Cause.UNKNOWN_NAME,
-        constraints=tuple(sorted({one.constraint for one in unknown})),
-        hosts_but_for=len(roots) or None,
-        roots_but_for=roots,
-        unknown=unknown,
-    )
     return Feasibility(
         result,
-        diagnosis=diagnosis,
+        diagnosis=names_diagnosis(validation.request, unknown, roots),
         suitable=suitable,
         runnable=frozenset(),
     )

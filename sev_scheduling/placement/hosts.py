@@ -8,7 +8,7 @@ asked for by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,12 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
     """
     # Asked once, before both need it.
     api.supports(MICROVERSION)
-    questions: tuple[Callable[[], Any], ...] = (
-        api.resource_providers,
-        lambda: api.candidates(one_of(_ASKED[0])),
+    providers, first = api.together(
+        [
+            api.resource_providers,
+            lambda: api.candidates(one_of(_ASKED[0])),
+        ]
     )
-    providers, first = api.each(lambda ask: ask(), questions)
     summaries = _ask_for_trees(api, providers, first.provider_summaries)
     every = host_roots(summaries)
     roots = every

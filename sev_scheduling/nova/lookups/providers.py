@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sev_scheduling.hosts.host import (
     MACHINE_TYPE_TRAIT_PREFIX,
@@ -102,11 +101,15 @@ def ask_providers(api: Api) -> Providers:
     models = registered_models().values()
     # Asked once, before several need it.
     api.supports(MICROVERSION)
-    questions: list[Callable[[], Any]] = [
-        functools.partial(_with_trait, api, model.trait) for model in models
-    ]
-    questions.append(lambda: api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX))
-    *with_traits, traits = api.each(lambda ask: ask(), questions)
+    *with_traits, traits = api.together(
+        [
+            *(
+                functools.partial(_with_trait, api, one.trait)
+                for one in models
+            ),
+            lambda: api.associated_traits(MACHINE_TYPE_TRAIT_PREFIX),
+        ]
+    )
     found = dict(
         zip((model.name for model in models), with_traits, strict=True)
     )

@@ -24,6 +24,7 @@ from sev_scheduling.diagnosis.remedies import as_another_model
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.names import (
     STANDARD_NAMES,
+    names_diagnosis,
     unknown_names,
 )
 from sev_scheduling.placement.diagnosis.observed_trees import (
@@ -168,11 +169,17 @@ class _Inquiry:
     def _of_names(self, unknown: tuple[UnknownName, ...]) -> Diagnosis:
         """Return that names are unknown, and which hosts would do else."""
         named = frozenset(one.constraint for one in unknown)
-        found = self._concluded(
-            Cause.UNKNOWN_NAME, named, but_for=self._but_for([named])
+        roots = self._but_for([named])
+        return replace(
+            names_diagnosis(self.request, unknown, roots),
+            host=self._host,
+            calls=self.probe.calls,
         )
-        # Hosts are not what is in the way.
-        return replace(found, unknown=unknown, hosts_with_free_slot=None)
+
+    @property
+    def _host(self) -> str | None:
+        """The host that is asked for, without its name: that takes a call."""
+        return None if self.query.in_tree is None else ''
 
     def _would_do_unnamed(self, host: str) -> bool:
         """Whether the host that is asked for would do if it was not.
@@ -324,8 +331,7 @@ class _Inquiry:
         return Diagnosis(
             request=self.request,
             cause=cause,
-            # Its name takes a call.
-            host=None if self.query.in_tree is None else '',
+            host=self._host,
             constraints=tuple(sorted(named)),
             shortfalls=shortfalls,
             hosts_with_free_slot=self.trees.hosts,

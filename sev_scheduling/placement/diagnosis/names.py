@@ -12,7 +12,12 @@ from typing import Protocol
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.diagnosis import Cause, Constraint, UnknownName
+from sev_scheduling.diagnosis import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    UnknownName,
+)
 from sev_scheduling.models import model_traits
 from sev_scheduling.placement.diagnosis.relaxation import (
     group_constraint,
@@ -20,6 +25,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     trait_constraint,
 )
 from sev_scheduling.prefilter import PlacementRequest
+from sev_scheduling.request.request import EncryptionRequest
 
 #: Whatever Placement is asked for, and every Placement knows.
 _KNOWN = frozenset(
@@ -76,6 +82,26 @@ def unknown_names(
         )
         for one in dict.fromkeys(asked)
         if one.name not in every[one.trait]
+    )
+
+
+def names_diagnosis(
+    request: EncryptionRequest,
+    unknown: tuple[UnknownName, ...],
+    roots: frozenset[str],
+) -> Diagnosis:
+    """Return that names are what is in the way, and not hosts.
+
+    :param unknown: at least one
+    :param roots: root uuids of the hosts that would do else
+    """
+    return Diagnosis(
+        request=request,
+        cause=Cause.UNKNOWN_NAME,
+        constraints=tuple(sorted({one.constraint for one in unknown})),
+        hosts_but_for=len(roots) or None,
+        roots_but_for=roots,
+        unknown=unknown,
     )
 
 

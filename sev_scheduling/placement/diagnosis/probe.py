@@ -66,7 +66,7 @@ class Probe:
         """
         if len(questions) > self.left:
             return [ask() for ask in questions]
-        return self._api.each(lambda ask: ask(), questions)
+        return self._api.together(questions)
 
     def supports(self, microversion: str) -> bool:
         return self._api.supports(microversion)

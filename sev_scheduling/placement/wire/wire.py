@@ -281,6 +281,15 @@ class Wire:
         """
         return in_parallel(ask, about, CONNECTIONS)
 
+    @checked(questions=_SEVERAL)
+    def together(self, questions: Iterable[Callable[[], Any]]) -> list[Any]:
+        """Return the answers to several questions, asked at one time.
+
+        :param questions: each makes calls; threads call it
+        :raises PlacementError: the first error; the rest is not asked then
+        """
+        return self.each(lambda ask: ask(), questions)
+
     def _seconds(self) -> float:
         """Return how long the next call may take."""
         return self._timeout
