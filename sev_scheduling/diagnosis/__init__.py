@@ -1,17 +1,20 @@
 """The answers of Placement and of hosts to a request, as data."""
 
 from sev_scheduling.diagnosis.facts import (
-    NO_CANDIDATE,
     PASSING,
     Cause,
     Constraint,
     Diagnosis,
-    Feasibility,
-    HostAnswer,
     Matter,
     Shortfall,
     UnknownName,
+)
+from sev_scheduling.diagnosis.feasibility import (
+    NO_CANDIDATE,
+    Feasibility,
+    HostAnswer,
     Unmet,
+    lacking,
 )
 
 __all__ = [
@@ -26,4 +29,5 @@ __all__ = [
     'Shortfall',
     'UnknownName',
     'Unmet',
+    'lacking',
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import os_resource_classes as orc
 
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values import (
+from sev_scheduling.explain.values.problems import (
     Count,
     guest_name,
     verdict_case,

@@ -25,7 +25,7 @@ from sev_scheduling.explain.feasibility import (
 from sev_scheduling.explain.fixes import Cells, brief, cells
 from sev_scheduling.explain.reason import Reason, diagnosis_reason
 from sev_scheduling.explain.request_page import RequestPage, commands
-from sev_scheduling.explain.values import (
+from sev_scheduling.explain.values.problems import (
     Count,
     Values,
     guest_name,

@@ -14,7 +14,7 @@ from sev_scheduling.diagnosis import (
     Constraint,
     Diagnosis,
     HostAnswer,
-    Shortfall,
+    lacking,
 )
 from sev_scheduling.diagnosis.remedies import (
     Remedies,
@@ -31,21 +31,23 @@ from sev_scheduling.explain.fixes import (
     steps_of,
     steps_on_hosts,
 )
-from sev_scheduling.explain.values import (
-    Count,
-    Values,
+from sev_scheduling.explain.values.causes import (
     but_for,
     cause_case,
     cause_values,
     hosts_of,
-    problem_values,
     rest_values,
+)
+from sev_scheduling.explain.values.problems import (
+    Count,
+    Values,
+    problem_text,
     sentence,
     verdict_case,
     verdict_values,
 )
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
-from sev_scheduling.problems import Fix, Problem, Target, advice, message
+from sev_scheduling.problems import Fix, Problem, Target
 from sev_scheduling.text import printable
 
 #: Bytes that a name may take in a fault where room is short.
@@ -502,7 +504,7 @@ def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> Reason:
     """Return the reason of hosts that have one in common."""
     first = answers[0]
     if first.verdict.code is None and first.unmet:
-        reason = diagnosis_reason(_lacking(answers))
+        reason = diagnosis_reason(lacking(answers))
         return replace(reason, hosts=len(answers), answers=answers)
     verdicts = tuple(answer.verdict for answer in answers)
     code = first.verdict.code or NO_CANDIDATE
@@ -517,38 +519,6 @@ def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> Reason:
         of_hosts=found.of_hosts,
         of_all=of_all,
         answers=answers,
-    )
-
-
-def _lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
-    """Return as a diagnosis what hosts lack, the same all of them."""
-    constraints = [unmet.constraint for unmet in answers[0].unmet]
-    shortfalls = []
-    for n, constraint in enumerate(constraints):
-        left = [(a.unmet[n].left, a.verdict.host.name) for a in answers]
-        known = [(most, name) for most, name in left if most is not None]
-        if known:
-            best, name = max(known, key=lambda one: one[0])
-            capacities = [a.unmet[n].capacity for a in answers]
-            shortfalls.append(
-                Shortfall(
-                    constraint.name,
-                    constraint.requested,
-                    best,
-                    name,
-                    None
-                    if None in capacities
-                    else max(filter(None, capacities), default=0),
-                )
-            )
-    causes = {constraint.cause for constraint in constraints}
-    return Diagnosis(
-        request=answers[0].verdict.request,
-        cause=causes.pop() if len(causes) == 1 else Cause.SEVERAL,
-        constraints=tuple(constraints),
-        shortfalls=tuple(shortfalls),
-        hosts_but_for=len(answers),
-        partial=True,
     )
 
 
@@ -580,41 +550,3 @@ def diagnosis_reason(diagnosis: Diagnosis) -> Reason:
         asked_for=diagnosis.host,
         scoped=diagnosis.host is not None,
     )
-
-
-def problem_text(problem: Problem) -> str:
-    row = catalogue.request.PROBLEMS[problem.code, problem.case]
-    values = problem_values(problem)
-    template = row.text
-    if row.asked and problem.requesters:
-        template = f'{catalogue.request.ASKED}{row.text}'
-    return f'{sentence(template.format_map(values))}.'
-
-
-@message.register
-def _(problem: Problem) -> str:
-    return problem_text(problem)
-
-
-@message.register
-def _(verdict: Verdict) -> str:
-    values = verdict_values((verdict,))
-    if verdict.code is None:
-        fits = (
-            catalogue.hosts.FITS
-            if verdict.model
-            else catalogue.hosts.FITS_UNENCRYPTED
-        )
-        if verdict.unlimited:
-            fits = catalogue.hosts.FITS_UNLIMITED
-        return fits.format_map(values)
-    row = catalogue.hosts.VERDICTS[verdict.code, verdict_case([verdict])]
-    return f'{verdict.host.name} {row.hosts.format_map(values)}.'
-
-
-@advice.register
-def _(verdict: Verdict) -> str:
-    if verdict.code is None:
-        return ''
-    row = catalogue.hosts.VERDICTS[verdict.code, verdict_case([verdict])]
-    return row.host_advice.format_map(verdict_values((verdict,)))

@@ -18,7 +18,7 @@ from sev_scheduling.audit.results import (
 )
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import condition, phrase
-from sev_scheduling.explain.values import (
+from sev_scheduling.explain.values.problems import (
     Count,
     owner,
     problem_values,

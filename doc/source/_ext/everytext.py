@@ -10,9 +10,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from sev_scheduling import Diagnosis, Problem
 from sev_scheduling.explain import capacity, catalogue
-from sev_scheduling.explain.values import (
+from sev_scheduling.explain.values.causes import cause_values
+from sev_scheduling.explain.values.problems import (
     Count,
-    cause_values,
     problem_values,
     verdict_values,
 )

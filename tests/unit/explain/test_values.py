@@ -1,8 +1,8 @@
 import pytest
 
 from sev_scheduling import Field
-from sev_scheduling.explain import values
-from sev_scheduling.explain.values import Count
+from sev_scheduling.explain.values import problems as values
+from sev_scheduling.explain.values.problems import Count
 from sev_scheduling.problems import Source
 from tests.unit.factories import encrypted, plain
 

@@ -1,0 +1,274 @@
+"""What is against each host, from verdicts and Placement together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import os_traits
+
+from sev_scheduling.diagnosis.facts import (
+    PASSING,
+    Cause,
+    Constraint,
+    Diagnosis,
+    Matter,
+    Shortfall,
+)
+from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
+from sev_scheduling.hosts.verdict import PASSING as PASSING_CODES
+from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
+from sev_scheduling.prefilter import ANYWHERE, Scope
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unmet:
+    """A constraint that a host does not meet, by what Placement shows of it.
+
+    :ivar left: of an amount, what one of its providers has left at the most
+    :ivar capacity: of an amount, what one of them has, used or not
+    """
+
+    constraint: Constraint
+    left: int | None = None
+    capacity: int | None = None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the host does not meet it with all of it free, either."""
+        constraint = self.constraint
+        return constraint.cause not in PASSING or (
+            self.capacity is not None and self.capacity < constraint.requested
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """All that is known to be against one host.
+
+    :ivar verdict: by what has to do with encryption
+    :ivar unmet: what it lacks beside that
+    :ivar lacks_more: it lacks something else, and it is not known what
+    :ivar runnable: as in :class:`Feasibility`
+    """
+
+    verdict: Verdict
+    unmet: tuple[Unmet, ...] = ()
+    lacks_more: bool = False
+    runnable: frozenset[str] | None = None
+
+    @property
+    def faults(self) -> frozenset[object]:
+        """Everything against it, to be compared with another host's."""
+        more = {NO_CANDIDATE} if self.lacks_more else set()
+        constraints = (unmet.constraint for unmet in self.unmet)
+        return frozenset({*self.verdict.faults, *constraints, *more})
+
+    @property
+    def permanent(self) -> bool:
+        """Whether anything against it stays until somebody changes it."""
+        return any(
+            code not in PASSING_CODES for code in self.verdict.faults
+        ) or any(unmet.permanent for unmet in self.unmet)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of all that, in the order of judging."""
+        causes = (str(unmet.constraint.cause) for unmet in self.unmet)
+        more = (NO_CANDIDATE,) if self.lacks_more else ()
+        codes = map(str, self.verdict.faults)
+        return tuple(dict.fromkeys((*codes, *causes, *more)))
+
+    def each(self) -> Iterator[HostAnswer]:
+        """Yield one answer for each verdict code, then one for the rest."""
+        for code in self.verdict.faults:
+            verdict = replace(self.verdict, code=code, also=())
+            yield HostAnswer(verdict, runnable=self.runnable)
+        if self.unmet or self.lacks_more:
+            verdict = replace(self.verdict, code=None, also=())
+            yield replace(self, verdict=verdict)
+
+
+#: What Placement does not offer hosts for, whatever else is asked.
+_NEVER_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
+
+#: What every request asks of hosts, as a constraint has it.
+_NOT_DISABLED = f'!{os_traits.COMPUTE_STATUS_DISABLED}'
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """Every host's answer to a request, from all that a scheduler knows.
+
+    :ivar result: the hosts' verdicts
+    :ivar offered: root uuids of the hosts that Placement offers; empty where
+        no host fits, and Placement was not asked
+    :ivar diagnosis: what keeps hosts that fit, or would with a free slot,
+        from being offered, where none is offered
+    :ivar guests: how many guests there are to be
+    :ivar guests_fit: of these, how many fit; None where it was not counted
+    :ivar suitable: root uuids of hosts that meet all that Placement knows of
+        but a free slot, where none is offered; None where it is not known
+    :ivar unmet: root uuid -> what hosts lack beside what the verdicts say,
+        as far as Placement shows it
+    :ivar runnable: other models that hosts offer, as which some host could
+        run the request; None where it was not asked
+    :ivar scope: the hosts that were asked for
+    :ivar left_out: how many hosts it leaves out
+    """
+
+    result: FilterResult
+    offered: frozenset[str] = frozenset()
+    diagnosis: Diagnosis | None = None
+    suitable: frozenset[str] | None = None
+    guests: int = 1
+    guests_fit: int | None = None
+    unmet: Mapping[str, tuple[Unmet, ...]] = field(
+        default_factory=dict, hash=False
+    )
+    runnable: frozenset[str] | None = None
+    scope: Scope = ANYWHERE
+    left_out: int = 0
+
+    @property
+    def too_many(self) -> Diagnosis | None:
+        """What says that some of the guests fit, and not all."""
+        if not self.guests_fit or self.guests_fit >= self.guests:
+            return None
+        return Diagnosis(
+            request=self.result.request,
+            cause=Cause.GUESTS,
+            guests=self.guests,
+            guests_fit=self.guests_fit,
+        )
+
+    @property
+    def yes(self) -> bool:
+        """Whether there is a host for every guest."""
+        return bool(self.fit) and self.too_many is None
+
+    @property
+    def fit(self) -> tuple[Verdict, ...]:
+        """Hosts that fit, and that Placement offers."""
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.fits and v.host.uuid in self.offered
+        )
+
+    @property
+    def matter(self) -> Matter:
+        """What it is a matter of that no host can take the guest."""
+        if self.fit:
+            return Matter.NONE
+        found = self.diagnosis
+        if found is not None and found.cause is Cause.UNKNOWN_NAME:
+            return Matter.REQUEST
+        passes = found is not None and (
+            found.cause is not Cause.NONE and not found.permanent
+        )
+        busy = any(
+            not answer.permanent and not answer.lacks_more
+            for answer in self.answers
+        )
+        return Matter.MOMENT if passes or busy else Matter.HOSTS
+
+    @property
+    def unavailable(self) -> tuple[Verdict, ...]:
+        """Hosts that fit, and that Placement does not offer."""
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.fits and v.host.uuid not in self.offered
+        )
+
+    @property
+    def but_for(self) -> tuple[Verdict, ...]:
+        """Hosts that lack nothing but what the diagnosis names."""
+        if self.diagnosis is None or not self.diagnosis.confirmed:
+            return ()
+        roots = self.diagnosis.roots_but_for
+        return tuple(
+            v
+            for v in self.result.verdicts
+            if v.host.uuid in roots
+            and v.code in (None, VerdictCode.NO_FREE_SLOT)
+        )
+
+    @property
+    def is_told_by_hosts(self) -> bool:
+        """Whether verdicts say what a confirmed diagnosis says of hosts.
+
+        That is of those that are out of service.
+        """
+        found = self.diagnosis
+        if found is None or not found.confirmed or not found.roots_but_for:
+            return False
+        disabled = {
+            v.host.uuid
+            for v in self.result.verdicts
+            if v.code is VerdictCode.HOST_DISABLED
+        }
+        return {one.name for one in found.constraints} == {
+            _NOT_DISABLED
+        } and disabled.issuperset(found.roots_but_for)
+
+    @property
+    def answers(self) -> tuple[HostAnswer, ...]:
+        """What is against each host that cannot take the guest."""
+        return tuple(
+            self._answer(verdict)
+            for verdict in (*self.result.rejected, *self.unavailable)
+        )
+
+    def _answer(self, verdict: Verdict) -> HostAnswer:
+        unmet = self.unmet.get(verdict.host.uuid or '', ())
+        if unmet:
+            return HostAnswer(verdict, unmet, runnable=self.runnable)
+        unsuited = not self.suits(verdict) and _NEVER_OFFERED.isdisjoint(
+            verdict.faults
+        )
+        return HostAnswer(
+            verdict,
+            lacks_more=verdict.fits or unsuited,
+            runnable=self.runnable,
+        )
+
+    def suits(self, verdict: Verdict) -> bool:
+        """Whether nothing that Placement knows of keeps a guest off a host.
+
+        A slot apart; True where it is not known.
+        """
+        return self.suitable is None or verdict.host.uuid in self.suitable
+
+
+def lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
+    """Return as a diagnosis what hosts lack, the same all of them."""
+    constraints = [unmet.constraint for unmet in answers[0].unmet]
+    shortfalls = []
+    for n, constraint in enumerate(constraints):
+        left = [(a.unmet[n].left, a.verdict.host.name) for a in answers]
+        known = [(most, name) for most, name in left if most is not None]
+        if known:
+            best, name = max(known, key=lambda one: one[0])
+            capacities = [a.unmet[n].capacity for a in answers]
+            shortfalls.append(
+                Shortfall(
+                    constraint.name,
+                    constraint.requested,
+                    best,
+                    name,
+                    None
+                    if None in capacities
+                    else max(filter(None, capacities), default=0),
+                )
+            )
+    causes = {constraint.cause for constraint in constraints}
+    return Diagnosis(
+        request=answers[0].verdict.request,
+        cause=causes.pop() if len(causes) == 1 else Cause.SEVERAL,
+        constraints=tuple(constraints),
+        shortfalls=tuple(shortfalls),
+        hosts_but_for=len(answers),
+        partial=True,
+    )

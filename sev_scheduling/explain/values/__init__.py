@@ -1,0 +1,1 @@
+"""What a finding puts into the templates of the catalogue."""
