@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         SpecError,
     )
     from sev_scheduling.explain.explanation import Explanation
-    from sev_scheduling.explain.reason import Reason
+    from sev_scheduling.explain.reason.reason import Reason
     from sev_scheduling.hosts.host import Host, SlotPool
     from sev_scheduling.hosts.hostfilter import filter_hosts, judge
     from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
@@ -131,7 +131,7 @@ _HOME = {
             *('PlacementUnavailable', 'SevSchedulingError', 'SpecError'),
         ),
         'explain.explanation': ('Explanation',),
-        'explain.reason': ('Reason',),
+        'explain.reason.reason': ('Reason',),
         'hosts.host': ('Host', 'SlotPool'),
         'hosts.hostfilter': ('filter_hosts', 'judge'),
         'hosts.verdict': ('FilterResult', 'Verdict', 'VerdictCode'),

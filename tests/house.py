@@ -46,6 +46,7 @@ ORDER = {
         *('reason', 'feasibility', 'explanation', 'entry'),
         *('capacity', 'server', 'checks', 'drain'),
     ],
+    'sev_scheduling.explain.reason': ['reason', 'hosts', 'grouping'],
     'sev_scheduling.explain.values': ['problems', 'causes'],
     'sev_scheduling.explain.catalogue': [
         *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),

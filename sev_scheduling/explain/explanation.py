@@ -23,7 +23,9 @@ from sev_scheduling.explain.feasibility import (
     rejected,
 )
 from sev_scheduling.explain.fixes import Cells, brief, cells
-from sev_scheduling.explain.reason import Reason, diagnosis_reason
+from sev_scheduling.explain.reason.grouping import diagnosis_reason, of_host
+from sev_scheduling.explain.reason.hosts import RowReason
+from sev_scheduling.explain.reason.reason import Reason, problem_reason
 from sev_scheduling.explain.request_page import RequestPage, commands
 from sev_scheduling.explain.values.problems import (
     Count,
@@ -117,14 +119,14 @@ class Explanation:
 
     def adding(self, problem: Problem) -> Explanation:
         """Return the same with one more problem, as the last reason."""
-        reason = Reason(problem.code, problem, changes=(problem.fix,))
+        reason = problem_reason(problem)
         page = self.page and self.page.adding(problem)
         return replace(self, reasons=(*self.reasons, reason), page=page)
 
     def of_hosts(self) -> Explanation:
         """Return the same without changes of the guest, for operators."""
-        reasons = (replace(one, unchanged=True) for one in self.reasons)
-        return replace(self, reasons=tuple(reasons))
+        reasons = tuple(one.without_changes() for one in self.reasons)
+        return replace(self, reasons=reasons)
 
     def operator(self) -> str:
         """Return the view with counts, for operators, in several lines."""
@@ -265,7 +267,7 @@ def _first_that_fits(
 def _fits_with_more(reasons: Iterable[Reason], limit: int) -> bool:
     """Return whether hosts are a reason that must not be left out."""
     return any(
-        not isinstance(reason.finding, Problem)
+        isinstance(reason, RowReason)
         and len((reason.without_asker() + _MORE).encode()) <= limit
         for reason in reasons
     )
@@ -339,10 +341,7 @@ def explain(
     return Explanation(
         'errors' if errors else 'warnings' if problems else 'valid',
         {},
-        tuple(
-            Reason(problem.code, problem, changes=(problem.fix,))
-            for problem in problems
-        ),
+        tuple(map(problem_reason, problems)),
         RequestPage(request, problems),
     )
 
@@ -393,7 +392,7 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         codes = answer.codes
         if reason.is_diagnosed:
             codes = reason.code, *verdict.faults
-        reason = reason.of_host(answer)
+        reason = of_host(reason, answer)
         remedy = cells(reason.host_steps())
         yield _row(name, reason, codes, reason.host_text, remedy)
 

@@ -6,7 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sev_scheduling.diagnosis import Cause, Feasibility, HostAnswer
-from sev_scheduling.explain.reason import Reason, diagnosis_reason, grouped
+from sev_scheduling.explain.reason.grouping import (
+    beside,
+    diagnosis_reason,
+    grouped,
+)
+from sev_scheduling.explain.reason.hosts import RowReason
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 
 #: Of hosts that are rejected so, a tenant is told only where there are no
@@ -26,7 +31,7 @@ def host_reasons(
     told: Collection[HostAnswer],
     *,
     fit: bool = False,
-) -> tuple[Reason, ...]:
+) -> tuple[RowReason, ...]:
     """Group hosts by why they will not do, the largest group first.
 
     :param answers: of hosts that are rejected, or that fit and are not
@@ -40,7 +45,11 @@ def host_reasons(
         of_tenants = [a for a in reason.answers if id(a) in known]
         nearest = min(of_tenants, key=lambda a: len(a.faults), default=None)
         reasons.append(
-            replace(reason, for_tenant=bool(of_tenants), nearest=nearest)
+            replace(
+                reason,
+                for_tenant=bool(of_tenants),
+                beside=None if nearest is None else beside(nearest),
+            )
         )
     return tuple(reasons)
 
@@ -85,7 +94,7 @@ def asked_for(found: Feasibility) -> str | None:
     return next((v.host.name for v in found.result.verdicts), '')
 
 
-def feasibility_reasons(found: Feasibility) -> tuple[Reason, ...]:
+def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
     """Return why not, every host counted once; a confirmed cause leads.
 
     A tenant is not told what it outweighs: what could be changed, or waited

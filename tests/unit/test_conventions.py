@@ -197,6 +197,7 @@ TESTED_ELSEWHERE = {
     'explain.catalogue': 'unit/explain/test_catalogue.py',
     'explain.values': 'unit/explain/test_values.py',
     'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
+    'explain.reason': 'unit/explain/test_reason.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',

@@ -18,7 +18,7 @@ from sev_scheduling import Explanation, explain, parse, validate
 from sev_scheduling.cli.commands.explain import Explain, _tenant_rows
 from sev_scheduling.diagnosis import Matter
 from sev_scheduling.explain.explanation import host_rows
-from sev_scheduling.explain.reason import Reason
+from sev_scheduling.explain.reason.reason import Reason
 from sev_scheduling.prefilter import Scope
 from sev_scheduling.problems import Caveat, Fix, Target
 from sev_scheduling.rules.validation import Validation

@@ -1,0 +1,1 @@
+"""The reasons why a request cannot be placed, each with its words."""
