@@ -40,6 +40,7 @@ ORDER = {
         *('check', 'host', 'aggregates', 'verdict', 'hostfilter'),
         *('capacity', 'drain'),
     ],
+    'sev_scheduling.hosts.drain': ['facts', 'planner'],
     'sev_scheduling.diagnosis': ['facts', 'feasibility', 'remedies'],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page'),
@@ -59,8 +60,8 @@ ORDER = {
     'sev_scheduling.placement.wire': ['transport', 'faults', 'wire'],
     'sev_scheduling.placement.guests': ['servers', 'plan'],
     'sev_scheduling.placement.claims': [
-        *('selection', 'capacity', 'consumers', 'writes', 'verification'),
-        *('transaction', 'claims'),
+        *('offers', 'selection', 'capacity', 'consumers', 'writes'),
+        *('verification', 'transaction', 'claims'),
     ],
     'sev_scheduling.placement.diagnosis': [
         *(

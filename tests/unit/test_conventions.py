@@ -198,6 +198,7 @@ TESTED_ELSEWHERE = {
     'explain.values': 'unit/explain/test_values.py',
     'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
     'explain.reason': 'unit/explain/test_reason.py',
+    'hosts.drain': 'unit/hosts/test_drain.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',

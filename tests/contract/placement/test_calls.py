@@ -10,7 +10,7 @@ import pytest
 
 from sev_scheduling import translate
 from sev_scheduling.exceptions import NoCapacity
-from sev_scheduling.placement.claims import selection
+from sev_scheduling.placement.claims import offers
 from tests.contract.placement.requests import host, request
 
 SIZES = (1, 4, 16)
@@ -126,7 +126,7 @@ def test_guests_one_by_one_are_four_calls_each_at_most(
     world, layout, monkeypatch
 ):
     # However slow the machine is.
-    monkeypatch.setattr(selection, 'MAX_AGE', 3600.0)
+    monkeypatch.setattr(offers, 'MAX_AGE', 3600.0)
     client = world.load(host(count=15, layout=layout))
     for _ in range(20):
         client.schedule(request())

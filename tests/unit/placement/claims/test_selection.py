@@ -13,7 +13,6 @@ from sev_scheduling.placement import PlacementClient
 from sev_scheduling.placement.api import MAX_CANDIDATES
 from sev_scheduling.placement.claims.selection import (
     CandidateSelection,
-    Offers,
 )
 from tests.unit.placement.fake_transport import (
     FakeTransport,
@@ -391,11 +390,3 @@ def test_a_plain_guest_passes_over_slots_without_a_limit():
     assert hosts_of(chosen) == {'host-2': 1}
     # Nor is it known to be the worst, where there is no other.
     assert selection(PLAIN)[0].pick(candidates_of(answer), 1)
-
-
-@pytest.mark.parametrize('known', [True, False])
-def test_an_answer_agrees_with_hosts_that_it_has(known):
-    answer = candidates_of(candidates_answer(1))
-    now = candidates_of(candidates_answer(1 if known else 2))
-    offers = Offers(selection()[0], answer, (), False)
-    assert offers.agree(now.provider_summaries) is known
