@@ -144,6 +144,22 @@ class Shortfall:
         return self.capacity is not None and self.capacity < self.requested
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A resource that keeps one more of several equal guests off.
+
+    :ivar each: amount that a guest takes
+    :ivar left: what hosts that could take one have left of it, all together
+    :ivar shared_by: name of the only provider of it, which shares it with
+        hosts: others bring no more; '' where hosts have their own
+    """
+
+    resource_class: str
+    each: int
+    left: int
+    shared_by: str = ''
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class UnknownName:
     """A trait or a resource class that Placement does not know.
@@ -190,6 +206,9 @@ class Diagnosis:
         None where it was not asked
     :ivar guests: for ``guests``, how many there are to be
     :ivar guests_fit: of these, how many fit at the most
+    :ivar guests_if_empty: how many would fit at the most without any other
+        guest, disabled hosts enabled; None where it is not known
+    :ivar limits: what keeps one more of them off
     :ivar calls: calls to Placement that it took
     :ivar partial: what hosts are known to lack; there may be more
     """
@@ -210,6 +229,8 @@ class Diagnosis:
     runnable: tuple[str, ...] | None = None
     guests: int = 1
     guests_fit: int | None = None
+    guests_if_empty: int | None = None
+    limits: tuple[Limit, ...] = ()
     calls: int = 0
     partial: bool = False
 
@@ -224,6 +245,11 @@ class Diagnosis:
             return True
         if self.cause is Cause.SLOTS_USED:
             return self.slots_total == 0
+        if self.cause is Cause.GUESTS:
+            return (
+                self.guests_if_empty is not None
+                and self.guests_if_empty < self.guests
+            )
         if self.cause in PASSING and not self.constraints:
             return False
         short = {s.resource_class for s in self.shortfalls if s.permanent}

@@ -12,6 +12,7 @@ from sev_scheduling.diagnosis.facts import (
     Cause,
     Constraint,
     Diagnosis,
+    Limit,
     Matter,
     Shortfall,
 )
@@ -107,6 +108,8 @@ class Feasibility:
         from being offered, where none is offered
     :ivar guests: how many guests there are to be
     :ivar guests_fit: of these, how many fit; None where it was not counted
+    :ivar guests_if_empty: as in :class:`.Diagnosis`
+    :ivar limits: what keeps one more of them off, where some fit
     :ivar suitable: root uuids of hosts that meet all that Placement knows of
         but a free slot, where none is offered; None where it is not known
     :ivar unmet: root uuid -> what hosts lack beside what the verdicts say,
@@ -123,6 +126,8 @@ class Feasibility:
     suitable: frozenset[str] | None = None
     guests: int = 1
     guests_fit: int | None = None
+    guests_if_empty: int | None = None
+    limits: tuple[Limit, ...] = ()
     unmet: Mapping[str, tuple[Unmet, ...]] = field(
         default_factory=dict, hash=False
     )
@@ -140,6 +145,8 @@ class Feasibility:
             cause=Cause.GUESTS,
             guests=self.guests,
             guests_fit=self.guests_fit,
+            guests_if_empty=self.guests_if_empty,
+            limits=self.limits,
         )
 
     @property
@@ -158,9 +165,12 @@ class Feasibility:
 
     @property
     def matter(self) -> Matter:
-        """What it is a matter of that no host can take the guest."""
+        """What it is a matter of that not all guests are placed."""
         if self.fit:
-            return Matter.NONE
+            too_many = self.too_many
+            if too_many is None:
+                return Matter.NONE
+            return Matter.HOSTS if too_many.permanent else Matter.MOMENT
         found = self.diagnosis
         if found is not None and found.cause is Cause.UNKNOWN_NAME:
             return Matter.REQUEST
@@ -172,6 +182,20 @@ class Feasibility:
             for answer in self.answers
         )
         return Matter.MOMENT if passes or busy else Matter.HOSTS
+
+    @property
+    def usable_if_empty(self) -> frozenset[str]:
+        """Root uuids of hosts that fit, or may without anybody's change.
+
+        As other guests end or hosts come back.
+        """
+        waiting = (
+            answer.verdict
+            for answer in self.answers
+            if not answer.permanent and not answer.lacks_more
+        )
+        uuids = (verdict.host.uuid for verdict in (*self.fit, *waiting))
+        return frozenset(filter(None, uuids))
 
     @property
     def unavailable(self) -> tuple[Verdict, ...]:

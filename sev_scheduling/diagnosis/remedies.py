@@ -11,6 +11,7 @@ from sev_scheduling.diagnosis.facts import (
     Diagnosis,
     UnknownName,
 )
+from sev_scheduling.diagnosis.feasibility import HostAnswer, lacking
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
@@ -136,6 +137,17 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
         partial=changes,
         rest=tuple(constraint for constraint, fixes in rest if not fixes),
     )
+
+
+def is_changeable(answer: HostAnswer) -> bool:
+    """Whether commands for flavor and image alone make a host take it."""
+    if answer.lacks_more:
+        return False
+    if {*answer.verdict.faults} - {VerdictCode.MACHINE_TYPE_NOT_Q35}:
+        return False
+    if not answer.unmet:
+        return not answer.verdict.fits
+    return bool(of_diagnosis(lacking((answer,))).changes)
 
 
 def _either(ways: Sequence[Fix]) -> tuple[Fix, ...]:

@@ -367,20 +367,24 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
 
     A host that fits and that Placement does not offer has a reason for it.
     """
-    diagnosis = found.too_many or found.diagnosis
-    if found.too_many is None and found.is_told_by_hosts:
-        pass
-    elif diagnosis is not None and diagnosis.cause is not Cause.NONE:
-        why = diagnosis_reason(diagnosis)
-        yield _row(None, why, (why.code,), why.sentence, cells(why.steps()))
-    elif found.guests_fit is not None:
+    reasons = feasibility_reasons(found)
+    of_placement = [
+        _row(None, why, (why.code,), why.sentence, cells(why.steps()))
+        for why in reasons
+        if why.is_diagnosed and why.for_operator
+    ]
+    # As the views begin.
+    leads = bool(reasons) and reasons[0].is_diagnosed
+    if leads:
+        yield from of_placement
+    if not reasons and found.guests_fit is not None:
         text = catalogue.hosts.GUESTS_FIT.format(
             fit=Count(found.guests_fit), count=Count(found.guests)
         )
         yield HostRow(None, found.yes, None, None, (), text)
     by_host = {
         id(answer.verdict): (reason, answer)
-        for reason in feasibility_reasons(found)
+        for reason in reasons
         for answer in reason.answers
     }
     for verdict in found.result.verdicts:
@@ -395,6 +399,8 @@ def host_rows(found: Feasibility) -> Iterator[HostRow]:
         reason = of_host(reason, answer)
         remedy = cells(reason.host_steps())
         yield _row(name, reason, codes, reason.host_text, remedy)
+    if not leads:
+        yield from of_placement
 
 
 def _row(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sev_scheduling.diagnosis import Cause, Feasibility, HostAnswer
+from sev_scheduling.diagnosis.remedies import is_changeable
 from sev_scheduling.explain.reason.grouping import (
     beside,
     diagnosis_reason,
@@ -105,40 +106,51 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
     answers = found.answers
     counted = {id(verdict) for verdict in found.but_for}
     left = [a for a in answers if id(a.verdict) not in counted]
-    # To set the machine type is all that it takes.
+    # To change flavor and image is all that it takes.
     ready = [
         answer
-        for answer in answers
-        if found.suitable is not None and answer.faults == _MACHINE_TYPE
+        for answer in left
+        if (found.suitable, found.guests_if_empty) != (None, None)
+        and is_changeable(answer)
     ]
     told: Sequence[HostAnswer] = ()
     unknown = diagnosis is not None and bool(diagnosis.unknown)
     if unknown:
         # Nothing else helps before.
         ready = []
-    if found.fit or unknown:
+    too_many = found.too_many
+    helps = too_many is None or not any(
+        limit.shared_by for limit in too_many.limits
+    )
+    if unknown:
+        pass
+    elif too_many is not None:
+        told = _nearest(ready) if helps else ()
+    elif found.fit:
         pass
     elif not confirmed:
         told = _for_tenant(found, answers)
     elif ready:
-        told = ready
+        told = _nearest(ready)
     else:
         told = [a for a in _nearest(left) if _helps(found, a)]
     asked = asked_for(found)
     others = tuple(
-        replace(reason, asked_for=asked, scoped=bool(found.scope))
+        replace(reason, asked_for=asked, scoped=bool(found.scope), helps=helps)
         for reason in host_reasons(left, told, fit=bool(found.fit))
     )
-    if found.too_many is not None:
-        return (diagnosis_reason(found.too_many), *others)
+    if too_many is not None:
+        reason = diagnosis_reason(too_many)
+        return _in_order(reason, others, leads=not too_many.permanent)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
         return others
+    reason = diagnosis_reason(diagnosis)
     reason = replace(
-        diagnosis_reason(diagnosis),
+        reason,
         hosts=len(counted),
         asked_for=asked,
         scoped=bool(found.scope),
-        for_tenant=not (confirmed and ready),
+        for_tenant=not (confirmed and ready) or bool(reason.changes),
         for_operator=not found.is_told_by_hosts,
         beside_others=bool(counted),
         answers=tuple(a for a in answers if id(a.verdict) in counted),
@@ -146,7 +158,21 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
     if not reason.for_operator:
         disabled = VerdictCode.HOST_DISABLED
         others = tuple(sorted(others, key=lambda one: one.code != disabled))
-    return (reason, *others) if confirmed else (*others, reason)
+    if not confirmed:
+        return (*others, reason)
+    return _in_order(reason, others, leads=reason.for_tenant)
+
+
+def _in_order(
+    reason: RowReason, others: Iterable[RowReason], *, leads: bool
+) -> tuple[RowReason, ...]:
+    """Return a diagnosis' reason and those of hosts.
+
+    :param leads: unless it does, what tenants can change comes before it
+    """
+    others = sorted(others, key=lambda one: leads or not one.for_tenant)
+    before = 0 if leads else sum(one.for_tenant for one in others)
+    return (*others[:before], reason, *others[before:])
 
 
 def _for_tenant(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
@@ -276,8 +275,9 @@ class PlacementClient(Api):
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """
-        found = feasibility(self, request, hosts, scope)
-        if count > 1:
-            room = claims.room(self, request, count, scope=scope)
-            found = replace(found, guests=count, guests_fit=room)
-        return found
+        if count == 1:
+            return feasibility(self, request, hosts, scope)
+        fit, limits = claims.room(self, request, count, scope=scope)
+        return feasibility(
+            self, request, hosts, scope, count=count, fit=fit, limits=limits
+        )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sev_scheduling.diagnosis import (
     Feasibility,
+    Limit,
     UnknownName,
 )
 from sev_scheduling.diagnosis.remedies import (
@@ -30,7 +31,9 @@ from sev_scheduling.placement.diagnosis.relaxation import (
 )
 from sev_scheduling.placement.hosts import (
     Summaries,
+    guests_if_empty,
     host_trees,
+    is_sole_source,
     pins_memory,
     ram_allocation_ratios,
 )
@@ -68,6 +71,9 @@ def feasibility(
     hosts: Iterable[Host] | None,
     scope: Scope = ANYWHERE,
     *,
+    count: int = 1,
+    fit: int | None = None,
+    limits: tuple[Limit, ...] = (),
     ratios: Mapping[str, float] | None = None,
     answer: Candidates | None = None,
 ) -> Feasibility:
@@ -77,6 +83,10 @@ def feasibility(
         scope; where there are none, they are asked for, with
         ``ram_allocation_ratio`` where it counts, and what each lacks beside
         is found
+    :param count: how many guests there are to be: how many would fit without
+        others is found where there are several, and all hosts are asked
+    :param fit: of these, how many fit; None where it is not known
+    :param limits: what keeps one more of them off
     :param ratios: root uuid -> by how much a host overcommits memory, as far
         as it is known
     :param answer: all candidates, where Placement has just named them
@@ -110,13 +120,25 @@ def feasibility(
         found = replace(
             found, diagnosis=replace(found.diagnosis, host=verdict.host.name)
         )
-    found = replace(found, scope=scope)
+    found = replace(
+        found, scope=scope, guests=count, guests_fit=fit, limits=limits
+    )
     if trees is None:
         return found
     unmet = {}
     if found.answers:
         unmet = unmet_by_host(api, query, known or {})
-    return replace(found, unmet=unmet, left_out=trees.left_out)
+    found = replace(found, unmet=unmet, left_out=trees.left_out)
+    if count > 1:
+        most = guests_if_empty(query, trees, found.usable_if_empty)
+        limits = tuple(
+            limit
+            if is_sole_source(trees, limit.resource_class)
+            else replace(limit, shared_by='')
+            for limit in limits
+        )
+        found = replace(found, guests_if_empty=most, limits=limits)
+    return found
 
 
 def _but_for_names(

@@ -8,11 +8,13 @@ asked for by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import os_resource_classes as orc
+import os_traits
 from msgspec import structs
 
 from sev_scheduling.hosts.host import Host
@@ -125,6 +127,48 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
         (hosts if of_host else others)[uuid] = summary
     names = {provider.uuid: provider.name for provider in providers}
     return HostTrees(names, hosts, others, len(every) - len(roots))
+
+
+def guests_if_empty(
+    query: PlacementRequest, trees: HostTrees, roots: Collection[str]
+) -> int:
+    """Return how many equal guests fit at the most on empty hosts.
+
+    An upper bound: of each resource class what providers have, on each host
+    and in all, however it is spread; what others share may help any host.
+
+    :param roots: root uuids of these hosts
+    """
+    needs = Counter[str]()
+    for group in query.groups:
+        needs.update(group.resources)
+    traits = {model.trait for model in query.models}
+    shared = Counter[str]()
+    own = {root: Counter[str]() for root in roots}
+    for summary in {**trees.hosts, **trees.others}.values():
+        shares = os_traits.MISC_SHARES_VIA_AGGREGATE in summary.traits
+        of_model = not traits.isdisjoint(summary.traits)
+        found = shared if shares else own.get(summary.root_provider_uuid)
+        for name, usage in summary.resources.items():
+            if found is not None and (
+                name != orc.MEM_ENCRYPTION_CONTEXT or of_model or not traits
+            ):
+                found[name] += usage.capacity
+
+    def most(amounts: Counter[str]) -> int:
+        return min(
+            (amounts[name] + shared[name]) // amount
+            for name, amount in needs.items()
+        )
+
+    in_all = sum(own.values(), Counter[str]())
+    return min(most(in_all), sum(map(most, own.values())))
+
+
+def is_sole_source(trees: HostTrees, name: str) -> bool:
+    """Whether one provider alone has a resource class."""
+    every = {**trees.hosts, **trees.others}.values()
+    return sum(name in summary.resources for summary in every) == 1
 
 
 def _in_scope(api: Api, roots: set[str], scope: Scope) -> set[str]:

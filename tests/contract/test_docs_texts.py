@@ -16,7 +16,7 @@ WRONG_LINES = (
 )
 RIGHT_LINES = (
     *('1 host', '0 of 1 host', '0 guests', '1 is disabled', '2 have none'),
-    *('1 of 2 guests fits', 'ask for 1, or free slots', '11 hosts'),
+    *('1 of 2 guests fits', 'so none was placed; ask for 1.', '11 hosts'),
 )
 
 EXT = pathlib.Path(__file__).parents[2] / 'doc/source/_ext'

@@ -48,7 +48,7 @@ def test_an_invalid_request_says_its_errors_and_keeps_all_problems():
         ({'count': 3}, 'No host can take any of the 3 guests.'),
         (
             {'count': 4, 'fit': 3},
-            '3 of 4 guests fit, so none was placed; ask for 3, or free slots.',
+            '3 of 4 guests fit, so none was placed; ask for 3.',
         ),
     ],
 )

@@ -199,7 +199,7 @@ FITS_ON_MORE = 'It fits on {names} and {more} more.'
 NO_CAPACITY: Mapping[str, str] = {
     'some': (
         '{fit} of {count} {count:guest|guests} {fit:fits|fit}, so none was '
-        'placed; ask for {fit}, or free slots.'
+        'placed; ask for {fit}.'
     ),
     'moving': 'No other host can take the guest.',
     'one': 'No host can take the guest.',

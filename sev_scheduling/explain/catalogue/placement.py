@@ -84,11 +84,32 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.GUESTS, ''): Row(
         'Placement has room for no more than {fit} of the {count} '
-        '{count:guest|guests}',
+        '{count:guest|guests}{if_empty}{limits}',
         advice='ask for {fit} or fewer, or add hosts',
-        tenant='No more than {fit} of {count} {fit:fits|fit} now, and a '
-        'request gets all or none.',
+        tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, '
+        'and a request gets all or none.',
+        tenant_advice='Ask for fewer.',
         tenant_wait='Ask for fewer, or try again later.',
+    ),
+    (Cause.GUESTS, 'amount'): Row(
+        'Placement has room for no more than {fit} of the {count} '
+        '{count:guest|guests}{if_empty}{limits}',
+        advice='ask for {fit} or fewer, use a flavor with less {classes}, or '
+        'add hosts',
+        tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, by '
+        'what is left of {classes}, and a request gets all or none.',
+        tenant_advice='Ask for fewer, or use a smaller flavor.',
+        tenant_wait='Ask for fewer, use a smaller flavor, or try again later.',
+    ),
+    (Cause.GUESTS, 'shared'): Row(
+        'Placement has room for no more than {fit} of the {count} '
+        '{count:guest|guests}{if_empty}{limits}',
+        advice='ask for {fit} or fewer, use a flavor with less {classes}, or '
+        'add {classes} to {shared_by}',
+        tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, by '
+        'what is left of {classes}, and a request gets all or none.',
+        tenant_advice='Ask for fewer, or use a smaller flavor.',
+        tenant_wait='Ask for fewer, use a smaller flavor, or try again later.',
     ),
     (Cause.RESOURCES_SHORT, ''): Row(
         '{figures}',
@@ -267,6 +288,16 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant_advice='Use a smaller flavor with fewer traits.',
     ),
 }
+
+#: What keeps one more of several guests off.
+LIMITS = '; {limits}'
+LIMIT = '{name}: {each} for each, {left} left'
+LIMIT_SHARED = '{name}: {each} for each, {left} left on {shared_by}'
+LIMIT_OF_SLOTS = '{model} slots: {left} free'
+
+#: The same where waiting would not be enough.
+IF_EMPTY = '({if_empty} if hosts were empty)'
+TENANT_NEVER = '(not all would fit on empty hosts)'
 
 #: What Placement does not know, and by which it is asked.
 UNKNOWN_TRAIT = 'trait {name}'

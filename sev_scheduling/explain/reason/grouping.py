@@ -56,7 +56,7 @@ def of_host(reason: RowReason, answer: HostAnswer) -> RowReason:
     if isinstance(reason, DiagnosisReason) and reason.is_diagnosed:
         return replace(reason, hosts=1, beside_others=True, answers=(answer,))
     of_all = isinstance(reason, VerdictReason) and reason.of_all
-    return _reason((answer,), of_all)
+    return replace(_reason((answer,), of_all), helps=reason.helps)
 
 
 def diagnosis_reason(diagnosis: Diagnosis) -> DiagnosisReason:

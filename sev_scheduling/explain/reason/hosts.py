@@ -146,7 +146,8 @@ class RowReason(Reason):
 
     def host_steps(self) -> tuple[Step, ...]:
         """Return what can be done about its one host."""
-        if steps := self.steps():
+        steps = self.steps()
+        if steps or not self.helps:
             return steps
         row, values = self._row
         text = row.host_advice.format_map(values)

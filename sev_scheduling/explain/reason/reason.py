@@ -45,6 +45,7 @@ class Reason(ABC):
     :ivar scoped: certain hosts were asked for, one or several
     :ivar waits: False where something else stays in the way, so that waiting
         for it helps nobody
+    :ivar helps: False where nothing done about it makes room for more guests
     :ivar beside: what else is against the one of its hosts of which a tenant
         reads, a reason each; None where a tenant reads of none
     """
@@ -61,6 +62,7 @@ class Reason(ABC):
     asked_for: str | None = None
     scoped: bool = False
     waits: bool = True
+    helps: bool = True
     beside: tuple[Reason, ...] | None = None
 
     @property
@@ -151,6 +153,8 @@ class Reason(ABC):
 
     def steps(self) -> tuple[Step, ...]:
         """Return what operators can do against all that is in the way."""
+        if not self.helps:
+            return ()
         steps = [*self.own_steps]
         if self.code in NOT_OFFERED:
             # What helps them otherwise brings no slot, and a model that is

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+import os_resource_classes as orc
+
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, UnknownName
 from sev_scheduling.diagnosis.remedies import (
     askers,
@@ -39,6 +41,8 @@ def cause_case(diagnosis: Diagnosis) -> str:
         if diagnosis.hosts_with_model is None:
             return 'uncounted'
         return '' if diagnosis.slots_total else 'reserved'
+    if diagnosis.cause is Cause.GUESTS:
+        return _guests_case(diagnosis)
     if diagnosis.cause is Cause.RESOURCES_SHORT and not diagnosis.shortfalls:
         return 'units'
     if diagnosis.cause is Cause.COMBINATION:
@@ -55,6 +59,12 @@ def cause_case(diagnosis: Diagnosis) -> str:
         if of_diagnosis(diagnosis).changes:
             return 'property'
     return ''
+
+
+def _guests_case(diagnosis: Diagnosis) -> str:
+    if any(limit.shared_by for limit in diagnosis.limits):
+        return 'shared'
+    return 'amount' if _amounts(diagnosis) else ''
 
 
 #: Causes that extra specs and properties may be behind.
@@ -140,7 +150,7 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         if lacks_slots
         else diagnosis.hosts_with_free_slot
     )
-    names = [c.name for c in diagnosis.constraints]
+    names = [c.name for c in diagnosis.constraints] or _amounts(diagnosis)
     if diagnosis.cause is Cause.PORT:
         names = list(map(_label, diagnosis.constraints))
     told = list(diagnosis.constraints)
@@ -188,10 +198,55 @@ def cause_values(diagnosis: Diagnosis) -> Values:
                 for constraint in diagnosis.constraints
             )
         ),
+        **_of_guests(diagnosis),
         **offer_values(request, diagnosis.offered),
         **_asked_beside(diagnosis),
         'needs': request.model.machine_type if request.model else '',
         **machine_type_values(request),
+    }
+
+
+def _amounts(diagnosis: Diagnosis) -> list[str]:
+    """Return the classes beside slots that keep one more guest off."""
+    return [
+        limit.resource_class
+        for limit in diagnosis.limits
+        if limit.resource_class != orc.MEM_ENCRYPTION_CONTEXT
+    ]
+
+
+def _of_guests(diagnosis: Diagnosis) -> Values:
+    """Return what keeps one more of several guests off, now and ever."""
+    words = catalogue.placement
+    texts = []
+    for limit in diagnosis.limits:
+        template = words.LIMIT_SHARED if limit.shared_by else words.LIMIT
+        if limit.resource_class == orc.MEM_ENCRYPTION_CONTEXT:
+            template = words.LIMIT_OF_SLOTS
+        texts.append(
+            template.format(
+                name=limit.resource_class,
+                each=limit.each,
+                left=limit.left,
+                shared_by=limit.shared_by,
+                model=diagnosis.request.model_name,
+            )
+        )
+    if_empty = words.IF_EMPTY.format(if_empty=diagnosis.guests_if_empty)
+    never = diagnosis.cause is Cause.GUESTS and diagnosis.permanent
+    return {
+        'limits': words.LIMITS.format(limits=', '.join(texts))
+        if texts
+        else '',
+        'shared_by': ' and '.join(
+            dict.fromkeys(
+                limit.shared_by
+                for limit in diagnosis.limits
+                if limit.shared_by
+            )
+        ),
+        'if_empty': f' {if_empty}' if never else '',
+        'never': f' {words.TENANT_NEVER}' if never else '',
     }
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import msgspec
 import tenacity
 
+from sev_scheduling.diagnosis import Limit
 from sev_scheduling.exceptions import (
     InputError,
-    NoCapacity,
     NotOwned,
     PlacementConflict,
     PlacementError,
@@ -117,13 +117,12 @@ def room(
     count: int,
     *,
     scope: Scope,
-) -> int:
-    """Return how many of so many equal guests fit; claims nothing."""
-    try:
-        CandidateSelection(api, validated(request), scope).choose(count)
-    except NoCapacity as error:
-        return error.fit
-    return count
+) -> tuple[int, tuple[Limit, ...]]:
+    """Return how many of so many equal guests fit; claims nothing.
+
+    And what keeps one more off, where not all of them do.
+    """
+    return CandidateSelection(api, validated(request), scope).room(count)
 
 
 def _selection(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 
+import os_traits
+
+from sev_scheduling.diagnosis import Limit
 from sev_scheduling.exceptions import NoCapacity
 from sev_scheduling.explain.explanation import explain
-from sev_scheduling.hosts.capacity import Key, Left, Option, pack
+from sev_scheduling.hosts.capacity import (
+    Key,
+    Left,
+    Option,
+    binding,
+    limits_of,
+    pack,
+)
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.placement.answers import (
     AllocationRequest,
@@ -95,13 +104,30 @@ class CandidateSelection:
         :returns: a candidate for each guest, and Placement's answer
         :raises NoCapacity: where they do not all fit
         """
+        chosen, offers = self._choose(count, avoid, shuffle)
+        if len(chosen) < count:
+            raise self._no_capacity(
+                count, len(chosen), offers.answer, moving=bool(avoid)
+            )
+        self._offers = None if avoid or shuffle else offers
+        return chosen, offers.answer
+
+    def room(self, count: int) -> tuple[int, tuple[Limit, ...]]:
+        """Return how many of so many guests fit, and what keeps others off."""
+        chosen, offers = self._choose(count)
+        if len(chosen) == count:
+            return count, ()
+        return len(chosen), self._limits(len(chosen), offers.answer)
+
+    def _choose(
+        self, count: int, avoid: Collection[str] = (), shuffle: bool = False
+    ) -> tuple[list[Candidate], Offers]:
         offers, self._settled = self._settled, None
         if offers is not None:
             chosen = offers.pick(count) if offers.recent else []
             if len(chosen) == count and all(map(self._is_best, chosen)):
                 offers.reused = True
-                self._offers = offers
-                return chosen, offers.answer
+                return chosen, offers
             self.ratios.clear()
         # Who leaves slots to others must see who has none.
         few = max(FEW, FEW_PER_GUEST * count) if self._models else None
@@ -114,12 +140,7 @@ class CandidateSelection:
         ):
             offers = self._ask(None, avoid, shuffle)
             chosen = self._pick(offers, count, avoid)
-        if len(chosen) < count:
-            raise self._no_capacity(
-                count, len(chosen), offers.answer, moving=bool(avoid)
-            )
-        self._offers = None if avoid or shuffle else offers
-        return chosen, offers.answer
+        return chosen, offers
 
     def _pick(
         self, offers: Offers, count: int, avoid: Collection[str]
@@ -283,11 +304,12 @@ class CandidateSelection:
             self._validation,
             None,
             self._scope,
+            count=1 if moving else count,
+            fit=None if moving else fit,
+            limits=() if moving else self._limits(fit, answer),
             ratios=self.ratios,
             answer=answer,
         )
-        if not moving:
-            found = replace(found, guests=count, guests_fit=fit)
         return NoCapacity(
             explain(found),
             count=count,
@@ -295,6 +317,37 @@ class CandidateSelection:
             moving=moving,
             diagnosis=found.diagnosis,
         )
+
+    def _limits(self, fit: int, answer: Candidates) -> tuple[Limit, ...]:
+        """Return what keeps one more guest off, where some fit."""
+        if not fit:
+            return ()
+        requests = [request for _, request in self.usable(answer)]
+        left, options = packing_of(answer, requests)
+        names = binding(left, options, fit, limits_of(left, options))
+        return tuple(
+            self._limit(name, left, options, answer) for name in names
+        )
+
+    def _limit(
+        self, name: str, left: Left, options: list[Option], answer: Candidates
+    ) -> Limit:
+        each = sum(n for k, n in options[0].amounts.items() if k[1] == name)
+        givers = {
+            provider
+            for option in options
+            for provider, taken in option.amounts
+            if taken == name
+        }
+        shared_by = ''
+        if len(givers) == 1:
+            (uuid,) = givers
+            summary = answer.provider_summaries.get(uuid)
+            shares = os_traits.MISC_SHARES_VIA_AGGREGATE
+            if summary and shares in summary.traits:
+                shared_by = self._api.names(givers).get(uuid, uuid)
+        in_all = sum(left[provider, name] for provider in givers)
+        return Limit(name, each, in_all, shared_by)
 
 
 def packing_of(

@@ -39,13 +39,16 @@ class World:
         self.calls.append((method, url))
         return self.adapter.request(url, method, **kwargs)
 
-    def load(self, *hosts, **kwargs):
+    def load(self, *hosts, providers=(), **kwargs):
         """Hold these hosts and nothing else; return a client.
 
         :param hosts: entries of a cloud file
+        :param providers: others of it
         """
         self.empty()
-        load_cloud(self.adapter, parse_cloud({'hosts': list(hosts)}, 'Test'))
+        parts = {'hosts': [*hosts], 'providers': [*providers]}
+        cloud = {name: part for name, part in parts.items() if part}
+        load_cloud(self.adapter, parse_cloud(cloud, 'Test'))
         return self.client(**kwargs)
 
     def client(self, **kwargs):

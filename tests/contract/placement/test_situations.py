@@ -14,9 +14,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sev_scheduling import Explanation, explain, parse, validate
+from sev_scheduling import (
+    Explanation,
+    NoCapacity,
+    explain,
+    parse,
+    validate,
+)
 from sev_scheduling.cli.commands.explain import Explain, _tenant_rows
-from sev_scheduling.diagnosis import Matter
+from sev_scheduling.diagnosis import Limit, Matter
 from sev_scheduling.explain.explanation import host_rows
 from sev_scheduling.explain.reason.reason import Reason
 from sev_scheduling.prefilter import Scope
@@ -65,6 +71,7 @@ class Situation:
     """A flavor, an image and a cloud.
 
     :ivar more: traits and amounts that hosts get beside their entries
+    :ivar providers: those of a cloud file that has no hosts but these
     """
 
     extra_specs: dict[str, str]
@@ -75,6 +82,7 @@ class Situation:
     disk: int = 10
     count: int = 1
     more: tuple[tuple[str, int], ...] = ()
+    providers: tuple[dict[str, Any], ...] = ()
 
     def validation(self) -> Validation:
         request = parse(
@@ -102,10 +110,13 @@ class Cloud:
 
     def load(self, situation: Situation) -> None:
         """Hold a situation's hosts."""
-        hosts = repr((situation.hosts, situation.more))
+        hosts = repr((situation.hosts, situation.more, situation.providers))
         if hosts == self.held:
             return
-        self.client = self.world.load(*copy.deepcopy(situation.hosts))
+        self.client = self.world.load(
+            *copy.deepcopy(situation.hosts),
+            providers=copy.deepcopy(situation.providers),
+        )
         for name in KNOWN:
             self.world.ask('PUT', name)
         for entry in situation.hosts:
@@ -163,6 +174,45 @@ def told(fix: Fix) -> str:
     else:
         text = one.command() or ' '.join((str(one.advice), *one.values))
     return ' | '.join((text, *map(told, fix.alternatives)))
+
+
+AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
+
+
+def sharing(disk: int, *hosts: str, **used: int) -> tuple[dict[str, Any], ...]:
+    """Return hosts that have their disks of one provider."""
+    share = ['MISC_SHARES_VIA_AGGREGATE']
+    found: list[dict[str, Any]] = [
+        {
+            'name': 'ceph',
+            'inventories': {'DISK_GB': {'total': disk}},
+            'used': {'DISK_GB': used.get('ceph', 0)},
+            'traits': share,
+            'aggregates': [AGGREGATE],
+        }
+    ]
+    for name in hosts:
+        found += [
+            {
+                'name': name,
+                'inventories': {
+                    'VCPU': {'total': 64},
+                    'MEMORY_MB': {'total': 65536},
+                },
+                'traits': ['COMPUTE_NODE'],
+                'aggregates': [AGGREGATE],
+            },
+            {
+                'name': f'{name}_sev',
+                'parent': name,
+                'inventories': {
+                    'MEM_ENCRYPTION_CONTEXT': {'total': 15, 'max_unit': 1}
+                },
+                'used': {'MEM_ENCRYPTION_CONTEXT': used.get(name, 0)},
+                'traits': ['HW_CPU_X86_AMD_SEV'],
+            },
+        ]
+    return tuple(found)
 
 
 #: What is asked -> the situation, and what is told.
@@ -1197,6 +1247,116 @@ SITUATIONS = {
             operator=(),
         ),
     ),
+    'pinned CPUs, beside a full host and one whose machine type is pc': (
+        Situation(
+            {**ON, 'hw:cpu_policy': 'dedicated'},
+            UEFI,
+            [
+                host('a', machine_types=PC),
+                host(
+                    'b',
+                    machine_types={'x86_64': 'q35'},
+                    pools={'amd-sev': FULL},
+                ),
+            ],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('machine-type-not-q35', 'several', 'machine-type-unset'),
+            tenant=('openstack image set --property hw_machine_type=q35 u',),
+            operator=('[libvirt] hw_machine_type=x86_64=q35',),
+        ),
+    ),
+    'more guests than slots, where the image keeps them off a host': (
+        Situation(
+            ON,
+            UEFI,
+            [
+                host('a', machine_types=PC),
+                host(
+                    'b',
+                    machine_types={'x86_64': 'q35'},
+                    pools={'amd-sev': {'total': 1}},
+                ),
+            ],
+            count=5,
+        ),
+        Told(
+            first='1 of 5 amd-sev guests fits, on 1 of 2 hosts:',
+            codes=('machine-type-not-q35', 'guests', 'machine-type-unset'),
+            tenant=('openstack image set --property hw_machine_type=q35 u',),
+            operator=('[libvirt] hw_machine_type=x86_64=q35',),
+        ),
+    ),
+    'more guests than hosts of a trait take': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'required'},
+            Q35,
+            [
+                host(
+                    'a',
+                    traits=['CUSTOM_GOLD'],
+                    pools={'amd-sev': {'total': 1}},
+                ),
+                host('b'),
+            ],
+            count=3,
+        ),
+        Told(
+            first='1 of 3 amd-sev guests fits, on 1 of 2 hosts:',
+            codes=('trait', 'guests'),
+            tenant=('openstack flavor unset --property trait:CUSTOM_GOLD m1',),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
+    'more guests than there is memory': (
+        Situation(ON, Q35, [host(memory_mb=2600)], count=3),
+        Told(
+            first='2 of 3 amd-sev guests fit, on 1 of 1 host:',
+            codes=('guests',),
+        ),
+    ),
+    'more guests than are free, and not than there are slots': (
+        Situation(
+            ON,
+            Q35,
+            [host(pools={'amd-sev': {'total': 4, 'used': 2}})],
+            count=3,
+        ),
+        Told(
+            first='2 of 3 amd-sev guests fit, on 1 of 1 host:',
+            codes=('guests',),
+        ),
+    ),
+    'more guests than hosts in service take': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host('a', pools={'amd-sev': {'total': 1}}),
+                host('b', traits=['COMPUTE_STATUS_DISABLED']),
+            ],
+            count=3,
+        ),
+        Told(
+            first='1 of 3 amd-sev guests fits, on 1 of 2 hosts:',
+            codes=('guests', 'host-disabled'),
+        ),
+    ),
+    'more guests than hosts share disks for': (
+        Situation(
+            ON,
+            Q35,
+            [],
+            disk=40,
+            count=5,
+            providers=sharing(100, 'a', 'b', b=15),
+        ),
+        Told(
+            first='2 of 5 amd-sev guests fit, on 1 of 2 hosts:',
+            codes=('guests', 'no-free-slot'),
+        ),
+    ),
     'a guest without encryption that is too large': (
         Situation({}, {}, [host()], ram=99999),
         Told(
@@ -1248,6 +1408,74 @@ def test_there_are_enough_of_them():
 def test_what_is_told(cloud, name):
     situation, expected = SITUATIONS[name]
     assert cloud.ask(situation) == expected
+
+
+#: Situations in which several changes of a tenant's together lead to a host.
+TOGETHER = (
+    'pinned CPUs, beside a full host and one whose machine type is pc',
+    'more guests than slots, where the image keeps them off a host',
+    'more guests than hosts of a trait take',
+)
+
+
+@pytest.mark.parametrize('name', TOGETHER)
+def test_a_tenant_reads_all_that_leads_to_a_host_at_once(cloud, name):
+    situation, _ = SITUATIONS[name]
+    reason = next(
+        one
+        for one in cloud.explanations(situation)[0].reasons
+        if one.for_tenant
+    )
+    for fix in (fix for part in reason.tenant_parts for fix in part.changes):
+        situation = applied(situation, fix) or situation
+    cloud.load(situation)
+    found = cloud.client.feasibility(
+        situation.validation(), count=situation.count
+    )
+
+    assert found.yes
+
+
+SLOT = 'MEM_ENCRYPTION_CONTEXT'
+#: What keeps more guests off, and how many fit on empty hosts.
+LIMITS = {
+    'three of four guests fit': (3, [Limit(SLOT, 1, 3)]),
+    'more guests than slots, where the image keeps them off a host': (
+        1, [Limit(SLOT, 1, 1)],
+    ),
+    'more guests than hosts of a trait take': (1, [Limit(SLOT, 1, 1)]),
+    'more guests than there is memory': (2, [Limit('MEMORY_MB', 1024, 2600)]),
+    'more guests than are free, and not than there are slots': (
+        4, [Limit(SLOT, 1, 2)],
+    ),
+    'more guests than hosts in service take': (5, [Limit(SLOT, 1, 1)]),
+    'more guests than hosts share disks for': (
+        2, [Limit('DISK_GB', 40, 100, 'ceph')],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', LIMITS)
+def test_what_keeps_more_guests_off(cloud, name):
+    """Nobody is told to wait for what hosts do not have when empty."""
+    situation, _ = SITUATIONS[name]
+    if_empty, limits = LIMITS[name]
+    cloud.load(situation)
+    found = cloud.client.feasibility(
+        situation.validation(), count=situation.count
+    )
+    with pytest.raises(NoCapacity) as raised:
+        cloud.client.schedule(situation.validation(), situation.count)
+
+    assert found.too_many.guests_if_empty == if_empty
+    assert [*found.too_many.limits] == limits
+    assert found.too_many.permanent is (if_empty < situation.count)
+    # Both commands begin with the same.
+    assert [*raised.value.explanation.rows()] == [*explain(found).rows()]
+    if limits[0].shared_by:
+        # Nothing else makes room for more.
+        _, *others = explain(found).reasons
+        assert not any(reason.steps() for reason in others)
 
 
 def applied(situation: Situation, fix: Fix) -> Situation | None:

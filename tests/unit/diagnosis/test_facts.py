@@ -90,3 +90,27 @@ def test_what_it_is_a_matter_of(hosts, offered, cause, matter):
     )
 
     assert found.matter is matter
+
+
+@pytest.mark.parametrize(
+    ('fit', 'if_empty', 'matter'),
+    [
+        pytest.param(3, 3, Matter.NONE, id='all fit'),
+        pytest.param(2, 3, Matter.MOMENT, id='all would on empty hosts'),
+        pytest.param(2, 2, Matter.HOSTS, id='not even on empty hosts'),
+        pytest.param(2, None, Matter.MOMENT, id='it is not known'),
+    ],
+)
+def test_what_it_is_a_matter_of_that_not_all_of_three_fit(
+    fit, if_empty, matter
+):
+    found = Feasibility(
+        filter_hosts(encrypted(), [FREE]),
+        frozenset({'1'}),
+        guests=3,
+        guests_fit=fit,
+        guests_if_empty=if_empty,
+    )
+
+    assert found.matter is matter
+    assert found.yes is (matter is Matter.NONE)

@@ -11,13 +11,14 @@ from sev_scheduling import (
     explain,
     parse,
 )
-from sev_scheduling.diagnosis import UnknownName
+from sev_scheduling.diagnosis import Limit, UnknownName
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.models import registered_models
 from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup
 from tests.unit.factories import ON, encrypted, flavor, plain
 
+CONTEXT = 'MEM_ENCRYPTION_CONTEXT'
 LATER = 'Use a smaller flavor, or try again later.'
 VCPU = Constraint(Cause.RESOURCES_SHORT, 'VCPU', 8)
 MEMORY = Constraint(Cause.RESOURCES_SHORT, 'MEMORY_MB', 9000)
@@ -104,6 +105,39 @@ def figures(free=4, but_for=2, **more):
              'No more than 3 of 4 fit now, and a request gets all or none.',
              'Ask for fewer, or try again later.'),
             id='room for some of them',
+        ),
+        pytest.param(
+            reason(Cause.GUESTS, guests=4, guests_fit=1, guests_if_empty=3,
+                   limits=(Limit(CONTEXT, 1, 1),)),
+            (0, 'Placement has room for no more than 1 of the 4 guests (3 if '
+                'hosts were empty); amd-sev slots: 1 free',
+             'ask for 1 or fewer, or add hosts',
+             'No more than 1 of 4 fits now (not all would fit on empty '
+             'hosts), and a request gets all or none.', 'Ask for fewer.'),
+            id='never room for all, by slots',
+        ),
+        pytest.param(
+            reason(Cause.GUESTS, guests=4, guests_fit=3, guests_if_empty=9,
+                   limits=(Limit('VCPU', 8, 30), Limit(CONTEXT, 1, 3))),
+            (0, 'Placement has room for no more than 3 of the 4 guests; VCPU: '
+                '8 for each, 30 left, amd-sev slots: 3 free',
+             'ask for 3 or fewer, use a flavor with less VCPU, or add hosts',
+             'No more than 3 of 4 fit now, by what is left of VCPU, and a '
+             'request gets all or none.',
+             'Ask for fewer, use a smaller flavor, or try again later.'),
+            id='room for some of them, by an amount',
+        ),
+        pytest.param(
+            reason(Cause.GUESTS, guests=4, guests_fit=3, guests_if_empty=3,
+                   limits=(Limit('DISK_GB', 10, 35, 'ceph'),)),
+            (0, 'Placement has room for no more than 3 of the 4 guests (3 if '
+                'hosts were empty); DISK_GB: 10 for each, 35 left on ceph',
+             'ask for 3 or fewer, use a flavor with less DISK_GB, or add '
+             'DISK_GB to ceph',
+             'No more than 3 of 4 fit now (not all would fit on empty '
+             'hosts), by what is left of DISK_GB, and a request gets all or '
+             'none.', 'Ask for fewer, or use a smaller flavor.'),
+            id='never room for all, by what is shared',
         ),
         pytest.param(
             reason(Cause.RESOURCES_SHORT, VCPU, shortfalls=(SHORT,),
