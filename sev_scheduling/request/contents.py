@@ -6,6 +6,7 @@ changed in place later has another one, and no object is kept for it.
 
 from __future__ import annotations
 
+import marshal
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, TypeVar
@@ -26,11 +27,8 @@ T = TypeVar('T')
 
 #: Keys of which something is known.
 MOST_KNOWN = 256
-#: Entries of one mapping; a larger one has no key, so that keys are bounded.
-_MOST = 500
-
-#: A value of these equals no other of its type.
-_PLAIN = frozenset({str, int, bool, type(None)})
+#: Bytes of what one of them says; more has no key, so that keys are bounded.
+_MOST_BYTES = 32 * 1024
 
 _SIZES = ('ephemeral_gb', 'memory_mb', 'root_gb', 'swap', 'vcpus')
 _NAMES = ('flavorid', 'id', 'is_public', 'name')
@@ -88,7 +86,7 @@ def key_of(flavor: Any, image: Any, named: bool) -> Hashable | None:
     """
     try:
         return named, _key(flavor, named), _key(image, named)
-    except TypeError:
+    except (TypeError, ValueError):
         return None
 
 
@@ -111,26 +109,19 @@ def _key(source: Any, named: bool) -> Hashable:
     return _of_nova(source, named) if is_nova_object(source) else _of(source)
 
 
-def _of(value: Any) -> Hashable:
+def _of(value: Any) -> bytes:
     """Return JSON as a key.
 
-    With the types: True equals 1, and is read as another text.
+    Bytes tell types apart, which equality does not: True equals 1, and is
+    read as another text. They are hashed once, too.
 
-    :raises TypeError: for what is no JSON, for a float, and for too much
+    :raises ValueError: for what is no JSON, and for too much
     """
-    kind = type(value)
-    if kind in _PLAIN:
-        plain: Hashable = value
-        return plain
-    if kind not in (dict, list) or len(value) > _MOST:
-        raise TypeError
-    keys, values = (), value
-    if kind is dict:
-        keys, values = tuple(value), value.values()
-    types = tuple(map(type, values))
-    if not _PLAIN.issuperset(types):
-        values = map(_of, values)
-    return kind, keys, types, tuple(values)
+    # Version 0 writes what is equal equally, whether objects are shared.
+    key = marshal.dumps(value, 0)
+    if len(key) > _MOST_BYTES:
+        raise ValueError
+    return key
 
 
 def _of_nova(source: Any, named: bool) -> Hashable:

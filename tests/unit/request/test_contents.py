@@ -131,7 +131,9 @@ def test_each_property_that_is_read_is_in_the_key_of_its_image(name):
     assert key_of(None, other, False) != key_of(None, nova_image(), False)
 
 
-@pytest.mark.parametrize('pair', itertools.permutations([True, 1, '1'], 2))
+@pytest.mark.parametrize(
+    'pair', itertools.permutations([True, 1, 1.0, '1'], 2)
+)
 def test_what_is_equal_and_reads_otherwise_is_told_apart(pair):
     for value in pair:
         said = flavor({'resources:VGPU': value}, is_public=value), image()
@@ -189,10 +191,9 @@ class Resource(dict):
     [
         pytest.param(MappingProxyType(flavor()), id='another mapping'),
         pytest.param(Resource(flavor()), id='a kind of dict'),
-        pytest.param(flavor(rxtx_factor=1.0), id='a float'),
-        pytest.param(flavor(links=('a',)), id='no JSON'),
+        pytest.param(flavor(links=object()), id='no JSON'),
         pytest.param(
-            flavor({f'quota:{n}': '1' for n in range(501)}), id='large'
+            flavor({f'quota:{n}': '1' for n in range(2000)}), id='large'
         ),
         pytest.param(Stored(name='m1', memory_mb=1), id='a bare object'),
     ],
