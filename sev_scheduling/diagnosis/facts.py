@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+import os_traits
+
 from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.problems import Field
 from sev_scheduling.request.groups import RequestGroup
@@ -61,6 +63,9 @@ class Cause(enum.StrEnum):
     #: Placement did not answer
     UNKNOWN = 'unknown'
 
+
+#: What every request asks of hosts, as a constraint has it.
+NOT_DISABLED = f'!{os_traits.COMPUTE_STATUS_DISABLED}'
 
 #: What may pass without anybody changing a request or a host.
 PASSING = frozenset(
@@ -123,7 +128,7 @@ class Shortfall:
     :ivar best: what the best host has left: of the hosts that meet all
         else, the one that is least short
     :ivar best_host: that host's name, for operators; its uuid where the
-        name is not known
+        name is not known; '' where it is about one host alone
     :ivar capacity: what one of the hosts has at the most, used or not; None
         where that is not known of all of them
     """
@@ -258,7 +263,10 @@ class Diagnosis:
             for constraint in self.constraints
         ]
         if self.cause is Cause.COMBINATION:
-            return all(stay)
+            # A host that is disabled and lacks nothing else may come back.
+            return all(stay) and NOT_DISABLED not in {
+                constraint.name for constraint in self.constraints
+            }
         return not stay or any(stay)
 
     @property

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import os_traits
-
 from sev_scheduling.diagnosis.facts import (
+    NOT_DISABLED,
     PASSING,
     Cause,
     Constraint,
@@ -92,9 +91,6 @@ class HostAnswer:
 
 #: What Placement does not offer hosts for, whatever else is asked.
 _NEVER_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
-
-#: What every request asks of hosts, as a constraint has it.
-_NOT_DISABLED = f'!{os_traits.COMPUTE_STATUS_DISABLED}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +207,8 @@ class Feasibility:
         """Hosts that lack nothing but what the diagnosis names."""
         if self.diagnosis is None or not self.diagnosis.confirmed:
             return ()
+        if self.is_told_by_hosts:
+            return ()
         roots = self.diagnosis.roots_but_for
         return tuple(
             v
@@ -221,21 +219,50 @@ class Feasibility:
 
     @property
     def is_told_by_hosts(self) -> bool:
-        """Whether verdicts say what a confirmed diagnosis says of hosts.
+        """Whether hosts say by themselves what a confirmed diagnosis says.
 
-        That is of those that are out of service.
+        That is those that are out of service, and those of a combination,
+        which lack one thing or another.
         """
         found = self.diagnosis
         if found is None or not found.confirmed or not found.roots_but_for:
             return False
+        if found.cause is Cause.COMBINATION:
+            return found.roots_but_for <= self._roots_with_faults
         disabled = {
             v.host.uuid
             for v in self.result.verdicts
             if v.code is VerdictCode.HOST_DISABLED
         }
         return {one.name for one in found.constraints} == {
-            _NOT_DISABLED
+            NOT_DISABLED
         } and disabled.issuperset(found.roots_but_for)
+
+    @property
+    def _roots_with_faults(self) -> frozenset[str]:
+        """Root uuids of hosts of which it is known what is against them."""
+        rejected = {
+            verdict.host.uuid or '' for verdict in self.result.rejected
+        }
+        return frozenset(rejected | self.unmet.keys())
+
+    def with_figures(self) -> Feasibility:
+        """Return the same, with what hosts of a combination are short of."""
+        found = self.diagnosis
+        if found is None or found.cause is not Cause.COMBINATION:
+            return self
+        short: list[Shortfall] = []
+        for constraint in found.constraints:
+            lacking_it = [
+                replace(answer, unmet=(unmet,))
+                for answer in self.answers
+                if answer.verdict.host.uuid in found.roots_but_for
+                for unmet in answer.unmet
+                if unmet.constraint == constraint
+            ]
+            if lacking_it:
+                short += lacking(lacking_it).shortfalls
+        return replace(self, diagnosis=replace(found, shortfalls=tuple(short)))
 
     @property
     def answers(self) -> tuple[HostAnswer, ...]:
@@ -268,6 +295,7 @@ class Feasibility:
 
 def lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
     """Return as a diagnosis what hosts lack, the same all of them."""
+    alone = len(answers) == 1
     constraints = [unmet.constraint for unmet in answers[0].unmet]
     shortfalls = []
     for n, constraint in enumerate(constraints):
@@ -281,7 +309,7 @@ def lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
                     constraint.name,
                     constraint.requested,
                     best,
-                    name,
+                    '' if alone else name,
                     None
                     if None in capacities
                     else max(filter(None, capacities), default=0),

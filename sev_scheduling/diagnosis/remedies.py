@@ -139,6 +139,48 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
     )
 
 
+def of_tenants(diagnosis: Diagnosis) -> Diagnosis:
+    """Return the same without what a tenant cannot relax.
+
+    Of a combination alone, and where anything is left.
+    """
+    left = relaxable(diagnosis)
+    if diagnosis.cause is not Cause.COMBINATION or not left:
+        return diagnosis
+    cause = left[0].cause if len(left) == 1 else Cause.COMBINATION
+    return replace(diagnosis, cause=cause, constraints=left)
+
+
+def relaxable(diagnosis: Diagnosis) -> tuple[Constraint, ...]:
+    """Return the constraints that a tenant can do without."""
+    request = diagnosis.request
+    return tuple(
+        c
+        for c in diagnosis.constraints
+        if not is_demanded(request, c)
+        and c.cause is not Cause.AGGREGATE
+        and (c.cause is not Cause.HOST_TRAIT or c.asker or askers(request, c))
+    )
+
+
+def of_one_host(
+    diagnosis: Diagnosis, answer: HostAnswer, *, known: bool
+) -> Diagnosis:
+    """Return a diagnosis with the figures of one of its hosts.
+
+    :param known: what its hosts are short of is known: the one that has
+        enough of it does not give so much at once
+    """
+    verdict = answer.verdict
+    if verdict.code is VerdictCode.NO_FREE_SLOT:
+        used, total = verdict.used, verdict.capacity
+        diagnosis = replace(diagnosis, slots_used=used, slots_total=total)
+    if not known:
+        return diagnosis
+    short = lacking((answer,)).shortfalls if answer.unmet else ()
+    return replace(diagnosis, shortfalls=short)
+
+
 def is_changeable(answer: HostAnswer) -> bool:
     """Whether commands for flavor and image alone make a host take it."""
     if answer.lacks_more:

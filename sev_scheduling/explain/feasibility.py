@@ -106,12 +106,16 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
     answers = found.answers
     counted = {id(verdict) for verdict in found.but_for}
     left = [a for a in answers if id(a.verdict) not in counted]
+    told_by_hosts = found.is_told_by_hosts
+    roots = diagnosis.roots_but_for if diagnosis else frozenset()
     # To change flavor and image is all that it takes.
     ready = [
         answer
         for answer in left
         if (found.suitable, found.guests_if_empty) != (None, None)
         and is_changeable(answer)
+        # A combination is told as a whole.
+        and not (told_by_hosts and answer.verdict.host.uuid in roots)
     ]
     told: Sequence[HostAnswer] = ()
     unknown = diagnosis is not None and bool(diagnosis.unknown)
@@ -151,13 +155,17 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
         asked_for=asked,
         scoped=bool(found.scope),
         for_tenant=not (confirmed and ready) or bool(reason.changes),
-        for_operator=not found.is_told_by_hosts,
+        for_operator=not told_by_hosts,
         beside_others=bool(counted),
         answers=tuple(a for a in answers if id(a.verdict) in counted),
     )
-    if not reason.for_operator:
-        disabled = VerdictCode.HOST_DISABLED
-        others = tuple(sorted(others, key=lambda one: one.code != disabled))
+    if told_by_hosts:
+        if diagnosis.cause is not Cause.COMBINATION:
+            disabled = VerdictCode.HOST_DISABLED
+            others = tuple(
+                sorted(others, key=lambda one: one.code != disabled)
+            )
+        return (*others, reason)
     if not confirmed:
         return (*others, reason)
     return _in_order(reason, others, leads=reason.for_tenant)

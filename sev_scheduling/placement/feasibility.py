@@ -129,6 +129,7 @@ def feasibility(
     if found.answers:
         unmet = unmet_by_host(api, query, known or {})
     found = replace(found, unmet=unmet, left_out=trees.left_out)
+    found = found.with_figures()
     if count > 1:
         most = guests_if_empty(query, trees, found.usable_if_empty)
         limits = tuple(

@@ -51,7 +51,8 @@ VALUES: dict[str, Any] = {
     'excluded_by': 'amd-sev-snp',
     'family': 'EPYC-Milan',
     'feature': 'amd-sev-es',
-    'figures': 'MEMORY_MB: 8192 asked for, 4096 left on the best (epyc-01)',
+    'figures': 'MEMORY_MB: 8192 asked for, at most 4096 left on one host '
+    '(epyc-01)',
     'each': 8192,
     'if_empty': '',
     'limits': '',

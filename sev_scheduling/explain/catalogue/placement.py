@@ -209,11 +209,11 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant_advice='Ask for no particular host.',
     ),
     (Cause.GROUP, ''): Row(
-        'the request groups {names}',
-        advice='change these groups of the flavor, or add hosts that serve '
-        'them',
-        tenant='No {such_host} can serve the request groups {names}.',
-        asked='cannot serve the request groups {names}',
+        '{names}',
+        advice='change what the flavor asks for there, or add hosts that '
+        'serve it',
+        tenant='No {such_host} can serve {names}.',
+        asked='cannot serve {names}',
         tenant_advice='Use another flavor.',
     ),
     (Cause.PORT, ''): Row(
@@ -272,6 +272,13 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'one of: {figures}',
         tenant='No host meets all of these at once: {tenant_names}.',
         asked='{n:does|do} not meet all of these at once: {tenant_names}',
+    ),
+    (Cause.COMBINATION, 'operators'): Row(
+        'one of: {figures}',
+        advice='relax one of them, or add hosts',
+        tenant='No host meets all of these at once: {tenant_names}.',
+        asked='{n:does|do} not meet all of these at once: {tenant_names}',
+        tenant_advice=ASK_OPERATOR,
     ),
     (Cause.UNKNOWN, ''): Row(
         'Placement does not answer',
@@ -343,9 +350,14 @@ SHORTFALL_OF_ONE = (
     '{name}: {requested} asked for, {best} left, {missing} short'
 )
 
+SHORTFALL_ON_ONE = (
+    '{name}: {requested} asked for, {best} left on {best_host}, {missing} '
+    'short'
+)
+
 SHORTFALL = (
-    '{name}: {requested} asked for, {best} left on the best ({best_host}), '
-    '{missing} short'
+    '{name}: {requested} asked for, at most {best} left on one host '
+    '({best_host}), {missing} short'
 )
 
 #: A constraint without what only operators may know.
@@ -358,6 +370,9 @@ TENANT_CONSTRAINTS: Mapping[Cause, str] = {
 }
 
 TENANT_SERVICE = 'hosts in service'
+
+#: A request group by what it asks for.
+GROUP_THAT_ASKS = 'request group {name} ({asks})'
 
 #: A port that is not known by its uuid.
 SOME_PORT = 'a port'

@@ -16,6 +16,7 @@ from sev_scheduling.diagnosis import (
 from sev_scheduling.diagnosis.remedies import (
     Remedies,
     of_diagnosis,
+    of_one_host,
     of_verdicts,
 )
 from sev_scheduling.explain.reason.hosts import (
@@ -54,7 +55,17 @@ def beside(answer: HostAnswer) -> tuple[RowReason, ...]:
 def of_host(reason: RowReason, answer: HostAnswer) -> RowReason:
     """Return what a reason says of one of its hosts."""
     if isinstance(reason, DiagnosisReason) and reason.is_diagnosed:
-        return replace(reason, hosts=1, beside_others=True, answers=(answer,))
+        return replace(
+            reason,
+            finding=of_one_host(
+                reason.finding,
+                answer,
+                known=any(one.unmet for one in reason.answers),
+            ),
+            hosts=1,
+            beside_others=True,
+            answers=(answer,),
+        )
     of_all = isinstance(reason, VerdictReason) and reason.of_all
     return replace(_reason((answer,), of_all), helps=reason.helps)
 

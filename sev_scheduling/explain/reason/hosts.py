@@ -13,6 +13,7 @@ from sev_scheduling.diagnosis import (
     Constraint,
     Diagnosis,
 )
+from sev_scheduling.diagnosis.remedies import of_tenants
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import (
     Step,
@@ -63,6 +64,11 @@ class RowReason(Reason):
         """The row, and what its texts are made of."""
 
     @property
+    def _tenant_row(self) -> tuple[catalogue.rows.Row, Values]:
+        """The same of what a tenant reads."""
+        return self._row
+
+    @property
     def sentence(self) -> str:
         text = '; '.join((self.text, *self.also))
         return catalogue.hosts.GROUP.format(
@@ -93,7 +99,7 @@ class RowReason(Reason):
     @property
     def _tenant_advice(self) -> tuple[Step, ...]:
         """What a tenant can do where there is nothing to change."""
-        row, values = self._row
+        row, values = self._tenant_row
         template = row.tenant_advice
         if row.tenant_wait and not self.permanent:
             # All else that is in the way has advice of its own.
@@ -109,7 +115,7 @@ class RowReason(Reason):
 
     @property
     def _tenant_text(self) -> str:
-        row, values = self._row
+        row, values = self._tenant_row
         if not self.scoped or not row.asked:
             return row.tenant.format_map(values)
         hosts = catalogue.hosts.THE_HOSTS
@@ -126,7 +132,7 @@ class RowReason(Reason):
 
     @property
     def _tenant_fix(self) -> str:
-        row, values = self._row
+        row, values = self._tenant_row
         if row.tenant_advice and self.changes:
             # The command alone, in as few words as there are.
             return row.tenant_advice.format_map(values)
@@ -207,6 +213,11 @@ class VerdictReason(RowReason):
             yield Step(text, command, other=n > 0)
 
 
+def _row_of(diagnosis: Diagnosis) -> tuple[catalogue.rows.Row, Values]:
+    case = diagnosis.cause, cause_case(diagnosis)
+    return catalogue.placement.CAUSES[case], cause_values(diagnosis)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisReason(RowReason):
     """What Placement lacks: a diagnosis, or what it shows of some hosts.
@@ -237,8 +248,11 @@ class DiagnosisReason(RowReason):
 
     @property
     def _row(self) -> tuple[catalogue.rows.Row, Values]:
-        case = self.finding.cause, cause_case(self.finding)
-        return catalogue.placement.CAUSES[case], cause_values(self.finding)
+        return _row_of(self.finding)
+
+    @property
+    def _tenant_row(self) -> tuple[catalogue.rows.Row, Values]:
+        return _row_of(of_tenants(self.finding))
 
     @property
     def text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import os_resource_classes as orc
@@ -14,6 +14,7 @@ from sev_scheduling.diagnosis.remedies import (
     is_demanded,
     name_askers,
     of_diagnosis,
+    relaxable,
 )
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.problems import (
@@ -27,6 +28,7 @@ from sev_scheduling.explain.values.problems import (
     what,
 )
 from sev_scheduling.problems import Field
+from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
 #: What every request of nova asks of hosts, as a constraint has it.
@@ -34,19 +36,12 @@ _IN_SERVICE = frozenset({'!COMPUTE_STATUS_DISABLED', 'OWNER_NOVA'})
 
 
 def cause_case(diagnosis: Diagnosis) -> str:
+    """Return which of a cause's rows of the catalogue has the words."""
+    if diagnosis.cause in _CASES:
+        return _CASES[diagnosis.cause](diagnosis)
     request = diagnosis.request
-    if diagnosis.cause is Cause.NO_MODEL:
-        return offer_case(request, diagnosis.offered)
-    if diagnosis.cause is Cause.SLOTS_USED:
-        if diagnosis.hosts_with_model is None:
-            return 'uncounted'
-        return '' if diagnosis.slots_total else 'reserved'
-    if diagnosis.cause is Cause.GUESTS:
-        return _guests_case(diagnosis)
     if diagnosis.cause is Cause.RESOURCES_SHORT and not diagnosis.shortfalls:
         return 'units'
-    if diagnosis.cause is Cause.COMBINATION:
-        return 'property' if of_diagnosis(diagnosis).changes else ''
     if diagnosis.cause is Cause.HOST_TRAIT and any(
         constraint.asker for constraint in diagnosis.constraints
     ):
@@ -61,10 +56,30 @@ def cause_case(diagnosis: Diagnosis) -> str:
     return ''
 
 
+def _slots_case(diagnosis: Diagnosis) -> str:
+    if diagnosis.hosts_with_model is None:
+        return 'uncounted'
+    return '' if diagnosis.slots_total else 'reserved'
+
+
 def _guests_case(diagnosis: Diagnosis) -> str:
     if any(limit.shared_by for limit in diagnosis.limits):
         return 'shared'
     return 'amount' if _amounts(diagnosis) else ''
+
+
+def _combination_case(diagnosis: Diagnosis) -> str:
+    if not relaxable(diagnosis):
+        return 'operators'
+    return 'property' if of_diagnosis(diagnosis).changes else ''
+
+
+_CASES: Mapping[Cause, Callable[[Diagnosis], str]] = {
+    Cause.NO_MODEL: lambda d: offer_case(d.request, d.offered),
+    Cause.SLOTS_USED: _slots_case,
+    Cause.GUESTS: _guests_case,
+    Cause.COMBINATION: _combination_case,
+}
 
 
 #: Causes that extra specs and properties may be behind.
@@ -107,10 +122,7 @@ def _asked_beside(diagnosis: Diagnosis) -> Values:
             traits.update(*group.required)
     return {
         'amounts': ', '.join(
-            catalogue.placement.AMOUNTS.get(
-                name, catalogue.placement.AMOUNT
-            ).format(amount=amount, name=name)
-            for name, amount in sorted(sums.items())
+            _amount(name, amount) for name, amount in sorted(sums.items())
         ),
         'traits': f'({", ".join(sorted(traits)) or "no traits"})',
     }
@@ -151,13 +163,11 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         else diagnosis.hosts_with_free_slot
     )
     names = [c.name for c in diagnosis.constraints] or _amounts(diagnosis)
-    if diagnosis.cause is Cause.PORT:
+    if diagnosis.cause in (Cause.GROUP, Cause.PORT):
         names = list(map(_label, diagnosis.constraints))
-    told = list(diagnosis.constraints)
-    if diagnosis.cause is Cause.COMBINATION:
-        # What a tenant cannot do without is not to be relaxed.
-        told = [c for c in told if not is_demanded(request, c)] or told
-    tenant_names = dict.fromkeys(_tenant_name(request, c) for c in told)
+    tenant_names = dict.fromkeys(
+        _tenant_name(request, c) for c in diagnosis.constraints
+    )
     scope = dict.fromkeys(
         caller(c.asker) for c in diagnosis.constraints if c.asker
     )
@@ -263,9 +273,33 @@ def rest_values(diagnosis: Diagnosis, *, tenant: bool) -> Values:
 def _label(constraint: Constraint) -> str:
     if constraint.cause is Cause.PORT and not constraint.name:
         return catalogue.placement.SOME_PORT
+    if constraint.cause is Cause.GROUP and constraint.groups:
+        return catalogue.placement.GROUP_THAT_ASKS.format(
+            name=constraint.name, asks=', '.join(_asks(constraint.groups))
+        )
     return catalogue.placement.CONSTRAINTS[constraint.cause].format(
         name=constraint.name, constraint=constraint
     )
+
+
+def _asks(groups: Iterable[RequestGroup]) -> Iterator[str]:
+    """Yield such as ``1 VGPU``, ``trait CUSTOM_A``, ``trait !CUSTOM_B``."""
+    for group in groups:
+        for name, amount in sorted(group.resources.items()):
+            yield _amount(name, amount)
+        traits = [' or '.join(sorted(ors)) for ors in group.required]
+        traits += (f'!{trait}' for trait in group.forbidden)
+        for name in sorted(traits):
+            yield catalogue.placement.CONSTRAINTS[Cause.TRAIT].format(
+                name=name
+            )
+
+
+def _amount(name: str, amount: int) -> str:
+    template = catalogue.placement.AMOUNTS.get(
+        name, catalogue.placement.AMOUNT
+    )
+    return template.format(amount=amount, name=name)
 
 
 def _tenant_name(request: EncryptionRequest, constraint: Constraint) -> str:
@@ -299,8 +333,10 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
             }
         elif constraint.cause is Cause.RESOURCES_SHORT and best is not None:
             template = catalogue.placement.SHORTFALL
-            if of_one:
+            if of_one or not best.best_host:
                 template = catalogue.placement.SHORTFALL_OF_ONE
+            elif diagnosis.hosts_but_for == 1:
+                template = catalogue.placement.SHORTFALL_ON_ONE
             values |= {
                 'name': constraint.name,
                 'requested': str(best.requested),

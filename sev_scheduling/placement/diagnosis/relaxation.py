@@ -114,7 +114,7 @@ def group_constraint(
     """Return the constraint of a granular group; one for all of a port."""
     asker = group.asker
     if asker is None:
-        return Constraint(Cause.GROUP, group.suffix)
+        return Constraint(Cause.GROUP, group.suffix, groups=(group,))
     together = tuple(one for one in query.groups if one.asker == asker)
     if asker.source is Source.REQUEST:
         return Constraint(Cause.PORT, asker.owner or '', groups=together)

@@ -290,8 +290,8 @@ def test_some_hosts_that_agree_may_lack_something_else(run, write, image):
     assert ran.status == 0
     assert ran.out.splitlines() == [
         '2 of 4 hosts can run this amd-sev guest:',
-        '  2  fail on MEMORY_MB: 8192 asked for, 4096 left on the best '
-        '(epyc-4096-1), 4096 short',
+        '  2  fail on MEMORY_MB: 8192 asked for, at most 4096 left on one '
+        'host (epyc-4096-1), 4096 short',
         '     epyc-4096-1, epyc-4096-2',
         '     -> use a flavor with less MEMORY_MB, or add hosts',
         'It fits on epyc-8192-1 (2 free), epyc-8192-2 (2 free).',

@@ -9,6 +9,7 @@ asked again: the problem is gone, and no other has come in its place.
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from sev_scheduling import (
     validate,
 )
 from sev_scheduling.cli.commands.explain import Explain, _tenant_rows
-from sev_scheduling.diagnosis import Limit, Matter
+from sev_scheduling.diagnosis import Feasibility, Limit, Matter
 from sev_scheduling.explain.explanation import host_rows
 from sev_scheduling.explain.reason.reason import Reason
 from sev_scheduling.prefilter import Scope
@@ -107,6 +108,7 @@ class Cloud:
         self.client: Any = None
         self.held = ''
         self.found: dict[str, list[Explanation]] = {}
+        self.answers: dict[str, Feasibility] = {}
 
     def load(self, situation: Situation) -> None:
         """Hold a situation's hosts."""
@@ -126,6 +128,16 @@ class Cloud:
                 self.world.inventory(entry['name'], name, total=amount)
         self.held = hosts
 
+    def feasibility(self, situation: Situation) -> Feasibility:
+        """Return the answer of hosts to a request without errors."""
+        name = repr(situation)
+        if name not in self.answers:
+            self.load(situation)
+            self.answers[name] = self.client.feasibility(
+                situation.validation(), count=situation.count
+            )
+        return self.answers[name]
+
     def explanations(self, situation: Situation) -> list[Explanation]:
         """Return all that there is to say, an error of the request first."""
         name = repr(situation)
@@ -133,11 +145,7 @@ class Cloud:
             validation = situation.validation()
             found = [explain(validation)]
             if not validation.errors:
-                self.load(situation)
-                answer = self.client.feasibility(
-                    validation, count=situation.count
-                )
-                found.insert(0, explain(answer))
+                found.insert(0, explain(self.feasibility(situation)))
             self.found[name] = found
         return self.found[name]
 
@@ -1267,6 +1275,47 @@ SITUATIONS = {
             operator=('[libvirt] hw_machine_type=x86_64=q35',),
         ),
     ),
+    'a small host beside a large one that is disabled': (
+        Situation(
+            ON,
+            Q35,
+            [
+                host('a', memory_mb=512),
+                host('b', traits=['COMPUTE_STATUS_DISABLED']),
+            ],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('host-disabled', 'resources-short', 'combination'),
+        ),
+    ),
+    'a host that lacks a trait beside one that is disabled': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'required'},
+            Q35,
+            [
+                host('a'),
+                host('b', traits=['CUSTOM_GOLD', 'COMPUTE_STATUS_DISABLED']),
+            ],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('host-disabled', 'trait', 'combination'),
+        ),
+    ),
+    'a small host with the trait beside a large one without': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'required'},
+            Q35,
+            [host('a', memory_mb=512, traits=['CUSTOM_GOLD']), host('b')],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('trait', 'resources-short', 'combination'),
+            tenant=('openstack flavor unset --property trait:CUSTOM_GOLD m1',),
+            operator=('use-hosts-with CUSTOM_GOLD',),
+        ),
+    ),
     'more guests than slots, where the image keeps them off a host': (
         Situation(
             ON,
@@ -1410,6 +1459,54 @@ def test_what_is_told(cloud, name):
     assert cloud.ask(situation) == expected
 
 
+@pytest.mark.parametrize('name', SITUATIONS)
+def test_a_host_is_told_by_its_own_figures(cloud, name):
+    """What one lacks is no other's, nor what would help against it."""
+    situation, _ = SITUATIONS[name]
+    if situation.validation().errors:
+        return
+    found = cloud.feasibility(situation)
+    unmet = {a.verdict.host.name: a.unmet for a in found.answers}
+    rows = [row for row in host_rows(found) if row.host and not row.fits]
+
+    for row in rows:
+        left = {str(one.left) for one in unmet[row.host] if one.left}
+        # The amounts in its text are what it has left.
+        told = re.findall(
+            r'asked for, (?:at most )?([1-9][0-9]*) left', row.text
+        )
+        assert {*told} <= left
+        own = {one.constraint.name for one in unmet[row.host]}
+        if 'trait:' in str(row.remedy.fix) and (
+            found.matter is not Matter.REQUEST
+        ):
+            assert any(
+                f'trait:{name.removeprefix("!")}' in row.remedy.fix
+                for name in own
+            )
+    # The command "schedule" has a fix wherever "explain" has one.
+    if any(row.remedy.fix for row in rows):
+        assert any(row.remedy.fix for row in explain(found).rows())
+    full = [row.remedy.fix for row in rows if row.codes == ('no-free-slot',)]
+    fixes = {row.code: row.remedy.fix for row in explain(found).rows()}
+    if len(full) == 1 and 'no-free-slot' in fixes:
+        assert fixes['no-free-slot'] == full[0]
+
+
+def test_a_host_that_gives_less_at_once_is_not_told_what_another_has_left(
+    cloud,
+):
+    situation = Situation(ON, Q35, [host('a', memory_mb=1000), host('b')])
+    cloud.load(situation)
+    cloud.world.inventory('b', 'MEMORY_MB', max_unit=500)
+    cloud.held = ''
+    found = cloud.client.feasibility(situation.validation())
+    rows = {row.host: row.text for row in host_rows(found)}
+
+    assert '1000' in rows['a']
+    assert '1000' not in rows['b']
+
+
 #: Situations in which several changes of a tenant's together lead to a host.
 TOGETHER = (
     'pinned CPUs, beside a full host and one whose machine type is pc',
@@ -1428,12 +1525,8 @@ def test_a_tenant_reads_all_that_leads_to_a_host_at_once(cloud, name):
     )
     for fix in (fix for part in reason.tenant_parts for fix in part.changes):
         situation = applied(situation, fix) or situation
-    cloud.load(situation)
-    found = cloud.client.feasibility(
-        situation.validation(), count=situation.count
-    )
 
-    assert found.yes
+    assert cloud.feasibility(situation).yes
 
 
 SLOT = 'MEM_ENCRYPTION_CONTEXT'
@@ -1460,10 +1553,8 @@ def test_what_keeps_more_guests_off(cloud, name):
     """Nobody is told to wait for what hosts do not have when empty."""
     situation, _ = SITUATIONS[name]
     if_empty, limits = LIMITS[name]
+    found = cloud.feasibility(situation)
     cloud.load(situation)
-    found = cloud.client.feasibility(
-        situation.validation(), count=situation.count
-    )
     with pytest.raises(NoCapacity) as raised:
         cloud.client.schedule(situation.validation(), situation.count)
 
@@ -1559,8 +1650,7 @@ def test_every_view_begins_with_the_same(cloud, name):
     validation = situation.validation()
     if validation.errors:
         return
-    cloud.load(situation)
-    found = cloud.client.feasibility(validation, count=situation.count)
+    found = cloud.feasibility(situation)
     if found.yes:
         return
     explanation = explain(found)

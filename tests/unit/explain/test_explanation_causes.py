@@ -30,6 +30,18 @@ CLOUD = Constraint(Cause.HOST_TRAIT, 'CUSTOM_LICENSED')
 XEN = Constraint(Cause.HOST_TRAIT, 'COMPUTE_GRAPHICS_MODEL_XEN')
 STATELESS = Constraint(Cause.TRAIT, 'COMPUTE_SECURITY_STATELESS_FIRMWARE')
 GROUP = Constraint(Cause.GROUP, '_nic')
+ACCELERATOR = Constraint(
+    Cause.GROUP,
+    '1',
+    groups=(
+        RequestGroup(
+            '1',
+            {'CUSTOM_ACCEL': 2},
+            (frozenset({'CUSTOM_FAST'}),),
+            frozenset({'CUSTOM_SLOW'}),
+        ),
+    ),
+)
 PORT = Constraint(
     Cause.PORT,
     '5e1f',
@@ -143,7 +155,7 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.RESOURCES_SHORT, VCPU, shortfalls=(SHORT,),
                    **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for VCPU: '
-                '8 asked for, 3 left on the best (epyc-1), 5 short',
+                '8 asked for, at most 3 left on one host (epyc-1), 5 short',
              'use a flavor with less VCPU, or add hosts',
              'No host with a free amd-sev slot has enough VCPU left.', LATER),
             id='short of VCPU',
@@ -152,8 +164,7 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.RESOURCES_SHORT, VCPU, MEMORY, shortfalls=(SHORT,),
                    **figures(1, 1)),
             (1, 'of 1 host with a free amd-sev slot would do but for VCPU: '
-                '8 asked for, 3 left on the best (epyc-1), 5 short; '
-                'MEMORY_MB:9000',
+                '8 asked for, 3 left on epyc-1, 5 short; MEMORY_MB:9000',
              'use a flavor with less VCPU and MEMORY_MB, or add hosts',
              'No host with a free amd-sev slot has enough VCPU and MEMORY_MB '
              'left.', LATER),
@@ -172,8 +183,8 @@ def figures(free=4, but_for=2, **more):
         pytest.param(
             reason(Cause.RESOURCES_SHORT, VCPU, request=plain(),
                    shortfalls=(SHORT,), **figures()),
-            (2, 'of 4 hosts would do but for VCPU: 8 asked for, 3 left on '
-                'the best (epyc-1), 5 short',
+            (2, 'of 4 hosts would do but for VCPU: 8 asked for, at '
+                'most 3 left on one host (epyc-1), 5 short',
              'use a flavor with less VCPU, or add hosts',
              'No host has enough VCPU left.', LATER),
             id='without encryption',
@@ -312,20 +323,32 @@ def figures(free=4, but_for=2, **more):
         ),
         pytest.param(
             reason(Cause.GROUP, GROUP, **figures()),
-            (2, 'of 4 hosts with a free amd-sev slot would do but for the '
-                'request groups _nic',
-             'change these groups of the flavor, or add hosts that serve '
-             'them',
-             'No host with a free amd-sev slot can serve the request groups '
-             '_nic.', 'Use another flavor.'),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for '
+                'request group _nic',
+             'change what the flavor asks for there, or add hosts that serve '
+             'it',
+             'No host with a free amd-sev slot can serve request group _nic.',
+             'Use another flavor.'),
             id='group',
+        ),
+        pytest.param(
+            reason(Cause.GROUP, ACCELERATOR, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for request '
+                'group 1 (2 CUSTOM_ACCEL, trait !CUSTOM_SLOW, trait '
+                'CUSTOM_FAST)',
+             'change what the flavor asks for there, or add hosts that serve '
+             'it',
+             'No host with a free amd-sev slot can serve request group 1 (2 '
+             'CUSTOM_ACCEL, trait !CUSTOM_SLOW, trait CUSTOM_FAST).',
+             'Use another flavor.'),
+            id='group, by what it asks for',
         ),
         pytest.param(
             reason(Cause.SEVERAL, VCPU, GOLD, shortfalls=(SHORT,),
                    **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for all '
-                'of: VCPU: 8 asked for, 3 left on the best (epyc-1), 5 '
-                'short; trait CUSTOM_GOLD',
+                'of: VCPU: 8 asked for, at most 3 left on one host (epyc-1), '
+                '5 short; trait CUSTOM_GOLD',
              'relax all of them, or add hosts',
              'No host meets these: VCPU, trait CUSTOM_GOLD.',
              'Relax all of them.'),
@@ -350,12 +373,28 @@ def figures(free=4, but_for=2, **more):
                 '_nic; port 5e1f; pci_passthrough:alias; '
                 'group_policy=isolate; VCPU:8',
              'relax one of them, or add hosts',
-             'No host meets all of these at once: hosts in service, what the '
-             'cloud asks of hosts, the availability zone or project, the '
-             'host asked for, request group _nic, port 5e1f, '
-             'pci_passthrough:alias, group_policy=isolate, VCPU.',
+             'No host meets all of these at once: the host asked for, '
+             'request group _nic, port 5e1f, pci_passthrough:alias, '
+             'group_policy=isolate, VCPU.',
              'Relax one of them, or try again later.'),
             id='combination',
+        ),
+        pytest.param(
+            reason(Cause.COMBINATION, OWNER, VCPU, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for one '
+                'of: host trait !COMPUTE_STATUS_DISABLED; VCPU:8',
+             'relax one of them, or add hosts',
+             'No host with a free amd-sev slot has enough VCPU left.', LATER),
+            id='combination of which a tenant can change one',
+        ),
+        pytest.param(
+            reason(Cause.COMBINATION, CLOUD, ZONE, **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for one '
+                'of: host trait CUSTOM_LICENSED; aggregate ec1a',
+             'relax one of them, or add hosts',
+             'No host meets all of these at once: what the cloud asks of '
+             'hosts, the availability zone or project.', ASK_OPERATOR),
+            id='combination of which a tenant can change none',
         ),
         pytest.param(
             reason(Cause.UNCLEAR, hosts_with_free_slot=4),
