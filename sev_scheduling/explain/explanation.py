@@ -163,7 +163,7 @@ class Explanation:
         if self.kind in ('empty', 'left-out') and not self.reasons:
             yield ReasonRow(None, True, self.headline, Cells(None, (), None))
         for reason in self._of_operators:
-            found = cells(reason.steps_or_wait())
+            found = cells(reason.host_steps())
             yield ReasonRow(
                 str(reason.code), reason.stays, reason.sentence, found
             )

@@ -151,7 +151,7 @@ class RowReason(Reason):
         return self.text
 
     def host_steps(self) -> tuple[Step, ...]:
-        """Return what can be done about its one host."""
+        """Return the same, or what to use in place of these hosts."""
         steps = self.steps()
         if steps or not self.helps:
             return steps

@@ -173,9 +173,9 @@ class Reason(ABC):
                 steps += [step.of_some(other.hosts) for step in more]
         return tuple(dict.fromkeys(steps))
 
-    def steps_or_wait(self) -> tuple[Step, ...]:
-        """Return the same, or what to wait for where there are none."""
-        return self.steps() or (self.wait if self.helps else ())
+    def host_steps(self) -> tuple[Step, ...]:
+        """Return the same, for programs."""
+        return self.steps()
 
     def without_changes(self) -> Self:
         """Return the same of a guest that is to stay as it is."""
