@@ -96,6 +96,34 @@ def in_parallel(
     return [found[number] for number in range(len(items))]
 
 
+def repeated_once(request: Callable[[], _B]) -> _B:
+    """Return what an idempotent request returns, made again if it was reset.
+
+    A server closes a connection that was idle for long, maybe just as a
+    request is sent over it: nothing was done, and a new connection will do.
+    Once only, and never a write: what it did is not known (RFC 9110, 9.2.2).
+    """
+    try:
+        return request()
+    except Exception as error:
+        if not _is_reset(error):
+            raise
+    return request()
+
+
+def _is_reset(error: BaseException | None) -> bool:
+    """Say whether a connection ended, be it deep within an error.
+
+    No answer in time and no connection at all are other errors.
+    """
+    while error is not None:
+        # http.client's RemoteDisconnected is one, too.
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Call:
     """One call; use it once.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
@@ -31,6 +32,7 @@ from sev_scheduling.placement.wire.transport import (
     OutOfTime,
     TooLarge,
     in_parallel,
+    repeated_once,
 )
 from sev_scheduling.prefilter import MICROVERSION
 from sev_scheduling.text import counted, one_line, printable
@@ -216,24 +218,30 @@ class Wire:
             **call.options,
             **({} if method == 'GET' else _ONCE),
         }
+
+        def send() -> Any:
+            return self._adapter.request(
+                url,
+                method,
+                microversion=microversion,
+                # Adapters onto an endpoint often name no service.
+                microversion_service_type='placement',
+                json=json,
+                raise_exc=False,
+                timeout=seconds,
+                headers={
+                    'Accept': 'application/json',
+                    'Accept-Encoding': ENCODING,
+                },
+                **options,
+            )
+
         began = time.monotonic()
         try:
             response = call.run(
-                lambda: self._adapter.request(
-                    url,
-                    method,
-                    microversion=microversion,
-                    # Adapters onto an endpoint often name no service.
-                    microversion_service_type='placement',
-                    json=json,
-                    raise_exc=False,
-                    timeout=seconds,
-                    headers={
-                        'Accept': 'application/json',
-                        'Accept-Encoding': ENCODING,
-                    },
-                    **options,
-                )
+                functools.partial(repeated_once, send)
+                if method == 'GET'
+                else send
             )
             LOG.debug(
                 '%s %s: %s after %.0f ms, %d bytes',

@@ -306,6 +306,60 @@ class TestWritesAreSentOnce:
             assert len(sent) > 1
 
 
+def with_cause(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+RESET = with_cause(
+    requests.exceptions.ConnectionError('aborted'),
+    ConnectionResetError(104, 'Connection reset by peer'),
+)
+
+
+@pytest.mark.parametrize(
+    ('method', 'steps', 'sent', 'answered'),
+    [
+        pytest.param('GET', [RESET, {}], 2, True, id='a read, once more'),
+        pytest.param('GET', [RESET, RESET, {}], 2, False, id='not twice'),
+        pytest.param(
+            'GET',
+            [
+                with_cause(
+                    requests.exceptions.ConnectionError('refused'),
+                    ConnectionRefusedError(111, 'Connection refused'),
+                ),
+                {},
+            ],
+            1,
+            False,
+            id='not where nobody listens',
+        ),
+        pytest.param(
+            'GET',
+            [requests.exceptions.ReadTimeout('late'), {}],
+            1,
+            False,
+            id='not where none came in time',
+        ),
+        *[
+            pytest.param(method, [RESET, {}], 1, False, id=f'no {method}')
+            for method in ('PUT', 'POST', 'DELETE', 'PATCH')
+        ],
+    ],
+)
+def test_a_read_is_sent_once_more_after_a_reset(method, steps, sent, answered):
+    transport = FakeTransport({f'{method} /things': steps})
+    api = Api(transport.adapter())
+    with (
+        contextlib.nullcontext()
+        if answered
+        else pytest.raises(exceptions.PlacementUnavailable)
+    ):
+        api.call(method, '/things', json={})
+    assert transport.calls.count(f'{method} /things') == sent
+
+
 @pytest.mark.parametrize('service_type', [None, 'placement', 'other'])
 def test_the_microversion_is_placements_whatever_the_adapter_is_for(
     service_type,
