@@ -89,6 +89,11 @@ class Case(enum.StrEnum):
     UNKNOWN_TRAIT = 'unknown-trait'
     UNKNOWN_CLASS = 'unknown-class'
     NOT_AN_AMOUNT = 'not-an-amount'
+    #: Placement knows the name, or may, in capitals
+    NOT_IN_CAPITALS = 'not-in-capitals'
+    NOT_A_POLICY = 'not-a-policy'
+    #: two request groups or more, and no ``group_policy``
+    NO_POLICY = 'no-policy'
     #: a request group has traits and no resources
     NO_RESOURCES_IN_GROUP = 'no-resources-in-group'
     #: flavor and image contradict each other about a trait
@@ -149,6 +154,7 @@ class Advice(enum.StrEnum):
     CORRECT_TRAIT = 'correct-trait'
     CORRECT_STATE = 'correct-state'
     CORRECT_AMOUNT = 'correct-amount'
+    USE_CAPITALS = 'use-capitals'
     ADD_RESOURCES = 'add-resources'
     REMOVE_ONE_TRAIT = 'remove-one-trait'
     GIVE_RESOURCES = 'give-resources'
@@ -184,6 +190,10 @@ class Caveat(enum.StrEnum):
     NOT_NEEDED = 'not-needed'
     #: the first of the fix's values is the name that is meant
     NAME_MEANT = 'name-meant'
+    #: one provider may answer several request groups
+    SHARED_PROVIDER = 'shared-provider'
+    #: each request group is to have a provider of its own
+    OWN_PROVIDERS = 'own-providers'
 
     @property
     def of_image(self) -> bool:
@@ -198,6 +208,8 @@ _CAVEATS_OF_REQUEST = frozenset(
         Caveat.MODEL_WANTED,
         Caveat.NOT_NEEDED,
         Caveat.NAME_MEANT,
+        Caveat.SHARED_PROVIDER,
+        Caveat.OWN_PROVIDERS,
     }
 )
 

@@ -31,6 +31,10 @@ _KEY = re.compile(r'(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)', re.DOTALL)
 _EXPLICIT = ('resources', 'trait')
 _CPUS = frozenset({orc.VCPU, orc.PCPU})
 
+#: What says whether two request groups may have one provider.
+POLICY = 'group_policy'
+POLICIES = ('none', 'isolate')
+
 
 @dataclass(frozen=True, slots=True)
 class RequestGroup:
@@ -103,8 +107,22 @@ def is_trait(name: str) -> bool:
     return name in _standard_traits() or bool(CUSTOM_NAME.fullmatch(name))
 
 
+def is_resource_class(name: str) -> bool:
+    """Whether Placement may know a resource class of this name."""
+    return name in orc.STANDARDS or bool(CUSTOM_NAME.fullmatch(name))
+
+
+def in_capitals(name: str) -> str:
+    """Return a name as Placement spells names.
+
+    >>> in_capitals('CUSTOM_gold-1')
+    'CUSTOM_GOLD_1'
+    """
+    return name.upper().replace('-', '_')
+
+
 def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
-    """Read every ``resources…:`` and ``trait…:`` of flavor and image.
+    """Read every ``resources…:`` and ``trait…:``, and an unusable policy.
 
     Sorted by where they stand, so that the same facts give the same answer
     whatever their order was.
@@ -117,6 +135,11 @@ def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
 
 def _flavor_entries(flavor: FlavorView) -> Iterator[Entry]:
     for key, value in flavor.extra_specs.items():
+        if key == POLICY and value not in POLICIES:
+            field = Field(Source.FLAVOR, key, flavor.name)
+            yield InvalidExtraSpec(
+                field, Case.NOT_A_POLICY, value, ignored=True
+            )
         if not key.startswith(_EXPLICIT):
             continue
         match = _KEY.fullmatch(key)
@@ -142,18 +165,22 @@ def _trait(field: Field, suffix: str, trait: str, value: str) -> Entry:
     if value not in ('required', 'forbidden'):
         return InvalidExtraSpec(field, Case.NOT_A_STATE, value, ignored=True)
     if not is_trait(trait):
-        return InvalidExtraSpec(
-            field, Case.UNKNOWN_TRAIT, trait, ignored=False
-        )
+        case = Case.UNKNOWN_TRAIT
+        if is_trait(in_capitals(trait)):
+            case = Case.NOT_IN_CAPITALS
+        return InvalidExtraSpec(field, case, trait, ignored=False)
     return ExtraSpecTrait(field, suffix, trait, value == 'required')
 
 
 def _resource(field: Field, suffix: str, name: str, value: str) -> Entry:
-    if name not in orc.STANDARDS and not CUSTOM_NAME.fullmatch(name):
+    if not is_resource_class(name):
+        case = Case.UNKNOWN_CLASS
+        if is_resource_class(in_capitals(name)):
+            case = Case.NOT_IN_CAPITALS
         # Nova takes any CUSTOM_ name, and Placement then refuses it.
         return InvalidExtraSpec(
             field,
-            Case.UNKNOWN_CLASS,
+            case,
             name,
             ignored=not name.startswith(orc.CUSTOM_NAMESPACE),
         )

@@ -22,6 +22,8 @@ from sev_scheduling.problems import Field, Source
 from sev_scheduling.request import features
 from sev_scheduling.request.contents import Known, key_of, views
 from sev_scheduling.request.groups import (
+    POLICIES,
+    POLICY,
     Entry,
     ExtraSpecResource,
     InvalidExtraSpec,
@@ -280,7 +282,7 @@ def combine(
     choice = _known_models(models) if models else ()
     entries = read_entries(flavor_facts, image_facts)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
-    policy = specs.get('group_policy')
+    policy = specs.get(POLICY)
     return EncryptionRequest(
         encrypted=bool(requesters),
         models=_models(specs, properties, choice) if requesters else (),
@@ -320,7 +322,7 @@ def combine(
             features.feature_resources(flavor_facts, properties),
             boot_from_volume=boot_from_volume,
         ),
-        group_policy=policy if policy in ('none', 'isolate') else None,
+        group_policy=policy if policy in POLICIES else None,
         boot_from_volume=boot_from_volume,
         views=(flavor_facts, image_facts),
         # Nova reads the image's facts of the volume, which have no name.

@@ -22,9 +22,11 @@ from sev_scheduling.problems import (
     Source,
 )
 from sev_scheduling.request.groups import (
+    POLICY,
     ExtraSpecResource,
     ExtraSpecTrait,
     InvalidExtraSpec,
+    in_capitals,
 )
 from sev_scheduling.request.request import (
     FLAVOR_SWITCH,
@@ -49,6 +51,7 @@ _CORRECTIONS = {
     Case.UNKNOWN_TRAIT: (Advice.CORRECT_TRAIT, ()),
     Case.UNKNOWN_CLASS: (Advice.CORRECT_NAME, ()),
     Case.NOT_AN_AMOUNT: (Advice.CORRECT_AMOUNT, ('0', str(MAX_AMOUNT))),
+    Case.NOT_IN_CAPITALS: (Advice.USE_CAPITALS, ()),
 }
 
 
@@ -84,8 +87,10 @@ def _explicit_slot(request: EncryptionRequest) -> Problems:
 def _invalid_resource_request(request: EncryptionRequest) -> Problems:
     code = Code.INVALID_RESOURCE_REQUEST
     for entry in request.entries:
-        if isinstance(entry, InvalidExtraSpec):
+        if isinstance(entry, InvalidExtraSpec) and entry.case in _CORRECTIONS:
             advice, values = _CORRECTIONS[entry.case]
+            if entry.case is Case.NOT_IN_CAPITALS:
+                values = (in_capitals(entry.value),)
             correct = Fix(advice=advice, values=values)
             # What nova ignores does nothing today either.
             caveats = () if entry.ignored else (Caveat.NOT_NEEDED,)
@@ -102,6 +107,7 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
                 case=entry.case,
                 value=entry.value,
             )
+    yield from _group_policy(request)
     for group in request.groups:
         key = f'trait{group.suffix}'
         if not group.resources:
@@ -132,6 +138,43 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             Fix(advice=Advice.GIVE_RESOURCES),
             case=Case.NO_RESOURCES,
         )
+
+
+def _group_policy(request: EncryptionRequest) -> Problems:
+    """Two groups of a flavor need a policy, which nova does not make up.
+
+    It does where ports or devices bring all groups but one. A policy that
+    is no policy is passed over with a warning in its log (nova 34,
+    ``scheduler/utils.py``).
+    """
+    written = next(
+        (
+            entry
+            for entry in request.entries
+            if isinstance(entry, InvalidExtraSpec)
+            and entry.case is Case.NOT_A_POLICY
+        ),
+        None,
+    )
+    several = sum([bool(g.suffix) and g.asker is None for g in request.groups])
+    missing = several > 1 and request.group_policy is None
+    if not missing and not written:
+        return
+    isolate = set_flavor(
+        request, {POLICY: 'isolate'}, caveats=(Caveat.OWN_PROVIDERS,)
+    )
+    yield warning(
+        request,
+        Code.INVALID_RESOURCE_REQUEST,
+        request.field(Source.FLAVOR, POLICY),
+        set_flavor(
+            *(request, {POLICY: 'none'}),
+            caveats=(Caveat.SHARED_PROVIDER,),
+            alternatives=(isolate,),
+        ),
+        case=Case.NOT_A_POLICY if written else Case.NO_POLICY,
+        value=written.value if written else '',
+    )
 
 
 def _trait_conflict(
@@ -210,7 +253,9 @@ REQUEST_RULES = (
         Code.INVALID_RESOURCE_REQUEST,
         (Severity.ERROR, Severity.WARNING),
         'a ``resources…:`` or ``trait…:`` entry, or a group of them, that '
-        'Placement would refuse (an error) or nova would ignore (a warning)',
+        'Placement would refuse (an error) or nova would ignore (a warning); '
+        'two groups without a ``group_policy``, which nova sends as they are '
+        'and Placement refuses (a warning)',
         _invalid_resource_request,
     ),
 )

@@ -21,6 +21,7 @@ ADVICE: Mapping[Advice, str] = {
         'correct the name, use a CUSTOM_ trait, or update os-traits'
     ),
     Advice.CORRECT_STATE: 'use {values}',
+    Advice.USE_CAPITALS: 'write {first}',
     Advice.CORRECT_AMOUNT: 'give a whole number from {first} to {last}',
     Advice.ADD_RESOURCES: (
         'add a resources{first}: extra spec, or remove the trait{first}: ones'
@@ -82,6 +83,11 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
     Caveat.BOOTS_WITH_SECURE_BOOT: ('the image', 'boots with Secure Boot'),
     Caveat.BOOTS_WITH_PROPERTY: ('the image', 'boots with {keys}'),
     Caveat.NAME_MEANT: ('{first}', 'is meant'),
+    Caveat.SHARED_PROVIDER: ('one provider', 'may answer several groups'),
+    Caveat.OWN_PROVIDERS: (
+        'each request group',
+        'is to have a provider of its own',
+    ),
     Caveat.NOT_NEEDED: ('the guest', 'can do without {keys}'),
 }
 

@@ -153,6 +153,26 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         asked=False,
         line='{key} is {value}, which is no amount',
     ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NOT_IN_CAPITALS): ProblemRow(
+        '{what} of {owner} names {value}, and Placement knows names in '
+        'capitals alone',
+        asked=False,
+        line='{key} is not in capitals, as Placement has names',
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NOT_A_POLICY): ProblemRow(
+        '{what} of {owner} is {value}; nova takes none and isolate alone, and '
+        'finds no host for several request groups without',
+        asked=False,
+        line='{key} is {value}; nova takes none and isolate alone, and finds '
+        'no host for several request groups without',
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.NO_POLICY): ProblemRow(
+        '{owner} has several request groups and no {key}, so nova finds no '
+        'host',
+        asked=False,
+        line='{key} is not set; with several request groups nova finds no '
+        'host without',
+    ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NO_RESOURCES_IN_GROUP): ProblemRow(
         '{owner} has traits, and no resources, in request group {value}',
         asked=False,

@@ -93,6 +93,36 @@ INVALID_RESOURCE_REQUEST = [
         UNSET_IMAGE + 'trait:GOLD ubuntu',
         id='Placement refuses it',
     ),
+    *(
+        pytest.param(
+            {
+                **{f'resources{n}:CUSTOM_NIC': '1' for n in range(groups)},
+                **({} if policy is None else {'group_policy': policy}),
+            },
+            {},
+            'warning',
+            'flavor:group_policy',
+            SET_FLAVOR + 'group_policy=none m1',
+            id=f'{groups} groups and the policy {policy}',
+        )
+        for groups, policy in [(2, None), (3, None), (2, 'Isolate'), (1, '')]
+    ),
+    *(
+        pytest.param(
+            {
+                **{f'resources{n}:CUSTOM_NIC': '1' for n in range(groups)},
+                **({} if policy is None else {'group_policy': policy}),
+            },
+            {},
+            id=f'{groups} groups, the policy {policy}',
+        )
+        for groups, policy in [(1, None), (2, 'none'), (2, 'isolate')]
+    ),
+    pytest.param(
+        {'resources1:CUSTOM_NIC': '1', 'resources2:CUSTOM_NIC': '0'},
+        {},
+        id='two groups, one of which asks for nothing',
+    ),
     pytest.param(
         {'trait1:CUSTOM_GOLD': 'required'},
         {},
@@ -158,6 +188,7 @@ REMEDIES = {
     'not-a-state': 'correct-state',
     'unknown-class': 'correct-name',
     'unknown-trait': 'correct-trait',
+    'not-in-capitals': 'use-capitals',
 }
 
 
@@ -167,7 +198,10 @@ REMEDIES = {
         ('resources:VCPU', 'many', 'warning', 'not-an-amount', 'many'),
         ('resources:VCPU', '9' * 10, 'error', 'not-an-amount', '9' * 10),
         ('resources:GPU', '1', 'warning', 'unknown-class', 'GPU'),
-        ('resources:CUSTOM_a', '1', 'error', 'unknown-class', 'CUSTOM_a'),
+        ('resources:CUSTOM_ä', '1', 'error', 'unknown-class', 'CUSTOM_ä'),
+        ('resources:CUSTOM_a', '1', 'error', 'not-in-capitals', 'CUSTOM_a'),
+        ('resources:vcpu', '1', 'warning', 'not-in-capitals', 'vcpu'),
+        ('trait:CUSTOM-a', 'required', 'error', 'not-in-capitals', 'CUSTOM-a'),
         ('trait:GOLD', 'required', 'error', 'unknown-trait', 'GOLD'),
         ('trait:CUSTOM_A', 'yes', 'warning', 'not-a-state', 'yes'),
     ],
