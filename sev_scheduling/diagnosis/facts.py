@@ -106,6 +106,7 @@ class Constraint:
     :ivar groups: what a port or an extra spec asks for
     :ivar asker: the caller's option or argument that asks for it; None
         where flavor, image or cloud do
+    :ivar contradicted: a trait that hosts must not have, either: none will do
     """
 
     cause: Cause
@@ -115,6 +116,7 @@ class Constraint:
         default=(), compare=False, repr=False
     )
     asker: Field | None = field(default=None, compare=False, repr=False)
+    contradicted: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f'{self.name}:{self.requested}' if self.requested else self.name

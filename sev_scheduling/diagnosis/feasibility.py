@@ -234,9 +234,13 @@ class Feasibility:
             for v in self.result.verdicts
             if v.code is VerdictCode.HOST_DISABLED
         }
-        return {one.name for one in found.constraints} == {
-            NOT_DISABLED
-        } and disabled.issuperset(found.roots_but_for)
+        names = {one.name for one in found.constraints}
+        return (
+            NOT_DISABLED in names
+            and disabled.issuperset(found.roots_but_for)
+            # What they lack beside that is known.
+            and (len(names) == 1 or found.roots_but_for <= self.unmet.keys())
+        )
 
     @property
     def _roots_with_faults(self) -> frozenset[str]:

@@ -266,6 +266,7 @@ def _hosts_with(
         for constraint in constraints
         if constraint.cause in _OF_PROPERTIES
         and not constraint.name.startswith('!')
+        and not constraint.contradicted
         and askers(request, constraint)
     )
     if not names:
@@ -284,7 +285,14 @@ def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
         )
     if constraint.cause not in _OF_PROPERTIES or constraint.asker:
         return ()
-    return request.asked_by.get(constraint.name.removeprefix('!'), ())
+    name = constraint.name.removeprefix('!')
+    other = 'forbidden' if name == constraint.name else 'required'
+    # A trait that is required and forbidden has askers of both.
+    return tuple(
+        (field, value)
+        for field, value in request.asked_by.get(name, ())
+        if value != other
+    )
 
 
 def is_demanded(request: EncryptionRequest, constraint: Constraint) -> bool:

@@ -147,6 +147,13 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} supports {properties}.',
         asked='{n:does|do} not support {properties}',
     ),
+    (Cause.TRAIT, 'contradicted'): Row(
+        'support of {properties}: only hosts without {names} are asked for',
+        tenant='No {such_host} supports {properties}: only hosts without '
+        '{names} are asked for.',
+        asked='{n:does|do} not support {properties}: only hosts without '
+        '{names} are asked for',
+    ),
     (Cause.TRAIT, 'demanded'): Row(
         '{names}; {demanding} needs {demanded}',
         tenant='No {such_host} supports {demanded}, which {demanding} needs.',

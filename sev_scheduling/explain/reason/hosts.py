@@ -13,7 +13,7 @@ from sev_scheduling.diagnosis import (
     Constraint,
     Diagnosis,
 )
-from sev_scheduling.diagnosis.remedies import of_tenants
+from sev_scheduling.diagnosis.remedies import of_tenants, relaxable
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import (
     Step,
@@ -298,6 +298,8 @@ class DiagnosisReason(RowReason):
         """Return what to do beside changes that solve only a part."""
         rest = tuple(c for c in self.finding.constraints if c in self.rest)
         found = replace(self.finding, constraints=rest)
+        if tenant and len(relaxable(found)) < len(rest):
+            return Step(catalogue.rows.ASK_OPERATOR, whole=True)
         template = catalogue.placement.REST
         if found.permanent:
             template = catalogue.placement.REST_THAT_STAYS

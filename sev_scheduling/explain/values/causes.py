@@ -52,8 +52,16 @@ def cause_case(diagnosis: Diagnosis) -> str:
         if any(is_demanded(request, c) for c in diagnosis.constraints):
             return 'demanded'
         if of_diagnosis(diagnosis).changes:
-            return 'property'
+            return (
+                'contradicted' if _is_contradicted(diagnosis) else 'property'
+            )
     return ''
+
+
+def _is_contradicted(diagnosis: Diagnosis) -> bool:
+    return diagnosis.cause is Cause.TRAIT and all(
+        constraint.contradicted for constraint in diagnosis.constraints
+    )
 
 
 def _slots_case(diagnosis: Diagnosis) -> str:
@@ -305,6 +313,8 @@ def _amount(name: str, amount: int) -> str:
 def _tenant_name(request: EncryptionRequest, constraint: Constraint) -> str:
     if _is_service(constraint):
         return catalogue.placement.TENANT_SERVICE
+    if constraint.asker:
+        return caller(constraint.asker)
     properties = _properties(request, constraint)
     if properties:
         return properties

@@ -35,6 +35,7 @@ from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     asks_no_more,
     constraints,
+    never_met,
     slot_constraint,
     ways,
     without,
@@ -147,6 +148,7 @@ class _Inquiry:
                     cause, always if cause is Cause.SLOTS_USED else ()
                 )
         try:
+            always |= never_met(self.query)
             return self._named(self._least(every, always))
         except (Unanswered, TooMany):
             return self._concluded(Cause.UNCLEAR)

@@ -140,7 +140,8 @@ def constraints(query: PlacementRequest) -> Iterator[Constraint]:
             for name, amount in group.resources.items():
                 yield amount_constraint(name, amount)
             for ors in group.required:
-                yield trait_constraint(ors)
+                both = ors <= query.root_forbidden
+                yield replace(trait_constraint(ors), contradicted=both)
             for trait in sorted(group.forbidden):
                 yield Constraint(Cause.TRAIT, f'!{trait}')
     yield from granular
@@ -150,6 +151,19 @@ def constraints(query: PlacementRequest) -> Iterator[Constraint]:
         yield forbidden_aggregates_constraint(query)
     if query.group_policy == 'isolate':
         yield Constraint(Cause.GROUP_POLICY, 'isolate')
+
+
+def never_met(query: PlacementRequest) -> frozenset[Constraint]:
+    """Return the constraints that no host meets, whatever becomes of it.
+
+    Traits of the compute driver and service are those of the root (nova 31
+    to 34), which must not have them.
+    """
+    return frozenset(
+        c
+        for c in constraints(query)
+        if c.contradicted and c.name.startswith('COMPUTE_')
+    )
 
 
 def without(

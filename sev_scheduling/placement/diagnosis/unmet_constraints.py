@@ -24,6 +24,7 @@ from sev_scheduling.placement.diagnosis.observed_trees import (
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     constraints,
+    never_met,
     ways,
     with_marks,
 )
@@ -182,7 +183,7 @@ def unmet_by_host(
         replace(beside, root_forbidden=root_forbidden),
         trees,
         every,
-        frozenset(),
+        never_met(beside),
     )
     return {
         root: tuple(

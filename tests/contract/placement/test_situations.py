@@ -1275,6 +1275,20 @@ SITUATIONS = {
             operator=('[libvirt] hw_machine_type=x86_64=q35',),
         ),
     ),
+    'a trait that is required, and that nova forbids to every host': (
+        Situation(
+            {**ON, 'trait:COMPUTE_STATUS_DISABLED': 'required'},
+            Q35,
+            [host('a'), host('b', traits=['COMPUTE_STATUS_DISABLED'])],
+        ),
+        Told(
+            first='0 of 2 hosts can run this amd-sev guest:',
+            codes=('trait', 'host-disabled'),
+            tenant=(
+                'openstack flavor unset --property trait:COMPUTE_STATUS_DISABLED m1',
+            ),
+        ),
+    ),
     'a small host beside a large one that is disabled': (
         Situation(
             ON,

@@ -380,6 +380,22 @@ def figures(free=4, but_for=2, **more):
             id='combination',
         ),
         pytest.param(
+            reason(Cause.TRAIT, replace(GOLD, contradicted=True),
+                   request=encrypted({'trait:CUSTOM_GOLD': 'required'}),
+                   **figures()),
+            (2, 'of 4 hosts with a free amd-sev slot would do but for support '
+                'of extra spec trait:CUSTOM_GOLD=required of flavor m1: only '
+                'hosts without CUSTOM_GOLD are asked for',
+             'if the guest can do without trait:CUSTOM_GOLD: openstack flavor '
+             'unset --property trait:CUSTOM_GOLD m1',
+             'No host with a free amd-sev slot supports extra spec '
+             'trait:CUSTOM_GOLD=required of flavor m1: only hosts without '
+             'CUSTOM_GOLD are asked for.',
+             'If the guest can do without trait:CUSTOM_GOLD: openstack flavor '
+             'unset --property trait:CUSTOM_GOLD m1'),
+            id='a trait that is required and forbidden',
+        ),
+        pytest.param(
             reason(Cause.COMBINATION, OWNER, VCPU, **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for one '
                 'of: host trait !COMPUTE_STATUS_DISABLED; VCPU:8',
