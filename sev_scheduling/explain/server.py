@@ -62,6 +62,10 @@ class ServerExplanation:
         return self.headline
 
     @property
+    def _never_placed(self) -> bool:
+        return self.server.status == 'ERROR' and not self.server.placed
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """The commands in its views."""
         return self.about.commands
@@ -87,7 +91,10 @@ class ServerExplanation:
             )
         if self.changed:
             yield catalogue.server.SERVER_CHANGED
-        yield catalogue.server.MATTERS[self.matter]
+        if self.matter is Matter.MOMENT and self.about.targets:
+            yield catalogue.server.MOMENT_OR_CHANGE
+        else:
+            yield catalogue.server.MATTERS[self.matter]
         for one in self.unknown:
             yield catalogue.server.UNKNOWN[one]
         yield about
@@ -96,5 +103,7 @@ class ServerExplanation:
             self.matter is Matter.REQUEST or targets & _COPIED
         ):
             yield catalogue.server.SERVER_COPIES
+        elif self._never_placed and not self.changed:
+            yield catalogue.server.NOT_TRIED_AGAIN
         if Target.SERVER in targets and self.server.status not in _SETTABLE:
             yield catalogue.server.SERVER_RUNS

@@ -29,6 +29,18 @@ MATTERS: Mapping[Matter, str] = {
     'is not known: Placement does not show its hosts to this user.',
 }
 
+#: It may pass, and a change helps without waiting.
+MOMENT_OR_CHANGE = (
+    'It may pass, as other guests end or hosts come back; the change below '
+    'helps at once.'
+)
+
+#: Of a server in ERROR that was never on a host.
+NOT_TRIED_AGAIN = (
+    'Nova does not try a server in ERROR again: once there is room, delete '
+    'it and create it again.'
+)
+
 #: What a change of flavor or image does to a server that is there: they have
 #: no error any more, and they have.
 SERVER_CHANGED = (

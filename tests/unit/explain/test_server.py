@@ -113,6 +113,49 @@ def test_a_change_that_hosts_ask_for_says_how_it_reaches_the_server(
     ] == [line] * bool(line)
 
 
+def test_of_what_may_pass_a_change_that_helps_at_once_is_told():
+    full = Host(name='a', pools={'amd-sev': SlotPool(total=1, used=1)})
+    waiting = explain(filter_hosts(encrypted(), [full]))
+    lines = [
+        ServerExplanation(server=SERVER, about=about, matter=Matter.MOMENT)
+        .operator()
+        .splitlines()[1]
+        for about in (waiting, with_pc())
+    ]
+
+    assert lines == [
+        catalogue.server.MATTERS[Matter.MOMENT],
+        catalogue.server.MOMENT_OR_CHANGE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ('status', 'placed', 'matter', 'said'),
+    [
+        ('ERROR', False, Matter.MOMENT, True),
+        ('ERROR', False, Matter.HOSTS, True),
+        ('ERROR', False, Matter.NONE, True),
+        # Its flavor or image is to be changed before it is created again.
+        ('ERROR', False, Matter.REQUEST, False),
+        # It failed on a host, and is there.
+        ('ERROR', True, Matter.MOMENT, False),
+        ('SHELVED_OFFLOADED', True, Matter.MOMENT, False),
+    ],
+)
+def test_a_server_that_was_never_placed_is_not_tried_again(
+    status, placed, matter, said
+):
+    server = dataclasses.replace(SERVER, status=status, placed=placed)
+    full = Host(name='a', pools={'amd-sev': SlotPool(total=1, used=1)})
+    found = ServerExplanation(
+        server=server,
+        about=explain(filter_hosts(encrypted(), [full])),
+        matter=matter,
+    )
+
+    assert (catalogue.server.NOT_TRIED_AGAIN in found.operator()) is said
+
+
 def test_recorded_machine_type_and_what_is_unknown_are_told():
     server = dataclasses.replace(
         SERVER, image={'hw_machine_type': 'pc-q35-8.2'}
