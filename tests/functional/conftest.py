@@ -13,9 +13,6 @@ with warnings.catch_warnings():
     # Nova patches the standard library here where its release does so.
     import nova.tests.functional  # noqa: F401
 
-from tests.statements import share_compiled_statements
-
-share_compiled_statements()
 
 pytest.register_assert_rewrite('tests.functional.cloud')
 

@@ -4,10 +4,6 @@ import pytest
 
 if importlib.util.find_spec('nova') is None:
     collect_ignore_glob = ['*.py']
-else:
-    from tests.statements import share_compiled_statements
-
-    share_compiled_statements()
 
 
 @pytest.fixture(autouse=True)
