@@ -149,6 +149,8 @@ class Advice(enum.StrEnum):
 
     ANOTHER_MODEL = 'another-model'
     ANOTHER_ARCHITECTURE = 'another-architecture'
+    #: what keeps one model out, where the one of the values will do
+    LEAVE_TO_OTHER_MODEL = 'leave-to-other-model'
     LEAVE_DEVICE_OUT = 'leave-device-out'
     CORRECT_NAME = 'correct-name'
     CORRECT_TRAIT = 'correct-trait'

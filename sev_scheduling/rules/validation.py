@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.problems import Code, Problem, Severity
+from sev_scheduling.problems import (
+    Advice,
+    Caveat,
+    Code,
+    Fix,
+    Problem,
+    Severity,
+)
 from sev_scheduling.request.contents import Known
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules import encryption, image, resources
@@ -67,7 +74,8 @@ def validate(
     """Return every problem of a request, errors first, in a fixed order.
 
     Where several models would do: the problems of the best one without
-    errors; where all have errors, those of the best one.
+    errors, and as warnings what keeps others out; where all have errors,
+    those of the best one.
 
     :param machine_type: the host's default, where the caller knows it
     :param as_warnings: codes to report as warnings instead of errors
@@ -104,6 +112,7 @@ def _validate(
     of_models = [rule for rule in MODEL_RULES if getattr(request, rule.reads)]
     best: list[Problem] | None = None
     usable: list[EncryptionModel] = []
+    of_others: list[Problem] = []
     for model in request.models:
         problems = _ordered(
             own
@@ -119,7 +128,29 @@ def _validate(
             best = problems
         if fits:
             usable.append(model)
-    return Validation(request, best or (), tuple(usable))
+        else:
+            of_others += [problem for problem in problems if problem.is_error]
+    found = best or []
+    if usable:
+        found = [*found, *(_left_out(p, usable[0]) for p in of_others)]
+    return Validation(request, found, tuple(usable))
+
+
+def _left_out(problem: Problem, best: EncryptionModel) -> Problem:
+    """Return what keeps a model out, where another one will do."""
+    fix = problem.fix
+    way = replace(
+        fix,
+        caveats=(Caveat.MODEL_WANTED, *fix.caveats),
+        values=(problem.model,),
+        alternatives=(),
+    )
+    leave = Fix(
+        advice=Advice.LEAVE_TO_OTHER_MODEL,
+        values=(best.name,),
+        alternatives=(way,) if way.argv() else (),
+    )
+    return replace(problem, severity=Severity.WARNING, fix=leave)
 
 
 def validated(

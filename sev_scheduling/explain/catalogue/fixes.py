@@ -17,6 +17,7 @@ ADVICE: Mapping[Advice, str] = {
         'leave the device out, or attach it to an unencrypted server'
     ),
     Advice.CORRECT_NAME: 'correct the name',
+    Advice.LEAVE_TO_OTHER_MODEL: 'leave it where {first} will do',
     Advice.CORRECT_TRAIT: (
         'correct the name, use a CUSTOM_ trait, or update os-traits'
     ),

@@ -213,10 +213,16 @@ ANY = {'models': ['intel-tdx', 'amd-sev-snp', 'amd-sev']}
             id='all will do',
         ),
         pytest.param(
-            {'hw_video_model': None}, (SEV_SNP, SEV), [], id='not the best'
+            {'hw_video_model': None},
+            (SEV_SNP, SEV),
+            ['video-device-present'],
+            id='not the best',
         ),
         pytest.param(
-            {'hw_firmware_stateless': None}, (SEV,), [], id='the last alone'
+            {'hw_firmware_stateless': None},
+            (SEV,),
+            ['firmware-not-stateless', 'firmware-not-stateless'],
+            id='the last alone',
         ),
         pytest.param(
             {'hw_machine_type': 'pc', 'hw_video_model': None},
@@ -230,7 +236,7 @@ ANY = {'models': ['intel-tdx', 'amd-sev-snp', 'amd-sev']}
         pytest.param(
             {'hw_video_model': None, 'hw_machine_type': None},
             (SEV_SNP, SEV),
-            ['machine-type-unset'],
+            ['machine-type-unset', 'video-device-present'],
             id='warnings leave a model usable',
         ),
     ],
@@ -240,6 +246,21 @@ def test_any_of_several_models(properties, usable, problems):
 
     assert validate(request).models == usable
     assert codes(validate(request)) == problems
+
+
+def test_what_keeps_a_model_out_is_a_warning_where_another_will_do():
+    request = encrypted({}, {'hw_firmware_stateless': None}, **ANY)
+    tdx, snp = validate(request)
+    (way,) = snp.fix.alternatives
+
+    assert [p.severity for p in (tdx, snp)] == ['warning', 'warning']
+    assert (tdx.model, snp.model) == ('intel-tdx', 'amd-sev-snp')
+    assert (snp.fix.advice, snp.fix.values) == (
+        'leave-to-other-model',
+        ('amd-sev',),
+    )
+    assert way.set == {'hw_firmware_stateless': 'true'}
+    assert way.wish == 'amd-sev-snp'
 
 
 def test_a_trait_of_the_flavor_narrows_several_models():
