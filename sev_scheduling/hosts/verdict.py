@@ -85,6 +85,16 @@ class Verdict:
         return self.code is not None and self.code not in PASSING
 
     @property
+    def all_reserved(self) -> bool:
+        """Whether the host has slots in Placement, and none for guests."""
+        pool = self.host.pools.get(self.model.name) if self.model else None
+        return (
+            pool is not None
+            and pool.provider_uuid is not None
+            and pool.capacity == 0
+        )
+
+    @property
     def free(self) -> int:
         return max(0, self.capacity - self.used)
 

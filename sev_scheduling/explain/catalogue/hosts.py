@@ -34,6 +34,13 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'must not share a host{source}',
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
+    (VerdictCode.NO_POOL, 'reserved'): Row(
+        '{n:has|have} {model} slots, all of them reserved',
+        advice='lower reserved of MEM_ENCRYPTION_CONTEXT in Placement',
+        tenant='All {model} slots are kept for others.',
+        asked='{n:keeps|keep} all {model} slots for others',
+        tenant_advice=ASK_OPERATOR,
+    ),
     (VerdictCode.EXCLUDED_BY_MODEL, ''): Row(
         '{n:offers|offer} {excluded_by} too, which {model} must not share a '
         'host with{source}',

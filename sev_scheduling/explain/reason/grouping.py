@@ -122,7 +122,7 @@ def _group(answer: HostAnswer) -> tuple[Any, ...]:
         constraints = tuple(str(unmet.constraint) for unmet in answer.unmet)
         return position, '', '', '', constraints
     if verdict.code is VerdictCode.NO_POOL or verdict.model is None:
-        return position, '', '', ''
+        return position, '', 'reserved' if verdict.all_reserved else '', ''
     case = verdict_case([verdict])
     machine_type = verdict.machine_type if case == 'default' else None
     return position, verdict.model.name, case, machine_type or ''

@@ -178,7 +178,9 @@ class VerdictReason(RowReason):
     @property
     def _row(self) -> tuple[catalogue.rows.Row, Values]:
         case = verdict_case(self.finding)
-        if self.code == VerdictCode.NO_POOL and not self.of_all:
+        if case != 'reserved' and (
+            self.code == VerdictCode.NO_POOL and not self.of_all
+        ):
             # Others offer the model that is asked for.
             case = ''
         row = catalogue.hosts.VERDICTS[self.code, case]

@@ -142,6 +142,8 @@ def machine_type_values(request: EncryptionRequest) -> Values:
 def verdict_case(verdicts: Sequence[Verdict]) -> str:
     verdict = verdicts[0]
     if verdict.code is VerdictCode.NO_POOL:
+        if all(one.all_reserved for one in verdicts):
+            return 'reserved'
         return offer_case(verdict.request, offered_models(verdicts))
     if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
         if verdict.request.machine_type is not None:

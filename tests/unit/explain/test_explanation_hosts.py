@@ -220,6 +220,46 @@ def test_hosts_without_the_model_are_none_of_a_tenants_business():
     assert no_slot.tenant_text
 
 
+@pytest.mark.parametrize(
+    'reserved',
+    [
+        # As Placement's answers have it, which take reserved slots off.
+        SlotPool(0, provider_uuid='p'),
+        SlotPool(0, 0, 1, provider_uuid='p'),
+    ],
+)
+def test_slots_that_are_all_reserved_are_there(reserved):
+    cloud = [host(pools={'amd-sev': reserved}), host(pools={})]
+    steps = {r.text: [s.words for s in r.own_steps] for r in reasons(cloud)}
+
+    assert {r.code for r in reasons(cloud)} == {VerdictCode.NO_POOL}
+    assert steps == {
+        'offers no amd-sev slots': [],
+        'has amd-sev slots, all of them reserved': [
+            'lower reserved of MEM_ENCRYPTION_CONTEXT in Placement'
+        ],
+    }
+    (alone,) = reasons(cloud[:1])
+    assert alone.tenant_text == 'All amd-sev slots are kept for others.'
+
+
+@pytest.mark.parametrize(
+    ('pool', 'known'),
+    [
+        # Nobody knows how many there are.
+        (SlotPool(0), False),
+        (SlotPool(15, 15, provider_uuid='p'), True),
+        (SlotPool(15, 14, provider_uuid='p'), False),
+    ],
+)
+def test_slots_are_all_reserved_where_placement_has_some(pool, known):
+    (verdict,) = filter_hosts(
+        encrypted(), [host(pools={'amd-sev': pool})]
+    ).verdicts
+
+    assert verdict.all_reserved is known
+
+
 def test_tenants_whose_guest_fits_read_no_reasons():
     cloud = [host(), host(machine_types={'x86_64': 'pc'})]
     (reason,) = reasons(cloud)
