@@ -165,12 +165,13 @@ def _change_lines(
         yield from _command_lines(change)
         if any(caveat.of_image for caveat in change.caveats):
             yield catalogue.fixes.OTHERWISE
-        if change.public and change.target is not None:
-            template = catalogue.fixes.PUBLIC[change.target]
-            yield template.format(name=change.name)
     others = [other for fix in of_target for other in fix.alternatives]
     for other in merge(o for o in others if o.command()):
         yield from _command_lines(other)
+    if command and change.public and change.target is not None:
+        # Of all of these commands.
+        template = catalogue.fixes.PUBLIC[change.target]
+        yield template.format(name=change.name)
     # What is changed on the hosts solves none of the other problems.
     of_hosts = len(of_target) == 1 and not tenant
     prose = dict.fromkeys(

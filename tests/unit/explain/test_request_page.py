@@ -206,6 +206,16 @@ def test_what_others_use_is_changed_by_its_owner():
     ) in text.splitlines()
 
 
+def test_whom_to_ask_follows_all_ways_of_a_change():
+    groups = {'resources1:CUSTOM_NIC': '1', 'resources2:CUSTOM_NIC': '1'}
+    request = parse(flavor(groups, **{'os-flavor-access:is_public': True}))
+    lines = explain(validate(request)).operator().splitlines()
+
+    assert [line.strip()[:9] for line in lines[-5:]] == [
+        *('If one pr', 'openstack', 'If each r', 'openstack', 'Flavor m1'),
+    ]
+
+
 def test_hosts_are_for_operators():
     """And only where they solve all of it."""
     properties = {**READY, 'hw_machine_type': None}
