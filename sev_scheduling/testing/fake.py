@@ -160,8 +160,10 @@ class FakePlacement(PlacementClient):
                 for one in found
                 for uuid, _ in one.amounts
             }
+            # Placement has mappings from 1.34 on.
+            mapped = query.microversion != MICROVERSION
             return Candidates(
-                tuple(map(_allocation_request, found)),
+                tuple([_allocation_request(one, mapped) for one in found]),
                 {
                     provider.uuid: _summary(provider)
                     for provider in self.providers.values()
@@ -407,13 +409,15 @@ class FakePlacement(PlacementClient):
         return used
 
 
-def _allocation_request(found: Match) -> AllocationRequest:
+def _allocation_request(found: Match, mapped: bool) -> AllocationRequest:
     allocations: dict[str, dict[str, int]] = {}
     for (uuid, name), amount in found.amounts.items():
         allocations.setdefault(uuid, {})[name] = amount
     return AllocationRequest(
         {uuid: Resources(amounts) for uuid, amounts in allocations.items()},
-        {suffix: tuple(sorted(p)) for suffix, p in found.mappings.items()},
+        {suffix: tuple(sorted(p)) for suffix, p in found.mappings.items()}
+        if mapped
+        else {},
     )
 
 
