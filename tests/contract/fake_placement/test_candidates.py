@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import os_resource_classes as orc
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,8 @@ from tests.contract.fake_placement.strategies import (
     uuid_of,
     write,
 )
+
+pytestmark = pytest.mark.long
 
 CLASSES = (orc.VCPU, orc.MEMORY_MB, orc.DISK_GB, SLOT, NIC)
 TRAITS = (GOLD, OLD, FAST, SEV, SEV_ES)

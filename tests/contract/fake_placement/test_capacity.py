@@ -20,6 +20,8 @@ from tests.contract.fake_placement.strategies import (
     write,
 )
 
+pytestmark = pytest.mark.long
+
 IMAGE = {'hw_firmware_type': 'uefi', 'hw_machine_type': 'q35'}
 
 

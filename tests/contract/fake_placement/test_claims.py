@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import os_resource_classes as orc
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.contract.fake_placement.strategies import (
     uuid_of,
     write,
 )
+
+pytestmark = pytest.mark.long
 
 NEW = [uuid_of(f'guest {number}') for number in range(3)]
 #: The generation that Placement has, or none of its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from sev_scheduling import explain, translate
@@ -17,6 +18,8 @@ from sev_scheduling.placement.embedded import (
 )
 from tests.contract.fake_placement.strategies import clouds, outcome, write
 from tests.contract.fake_placement.test_capacity import requests, roomy
+
+pytestmark = pytest.mark.long
 
 
 def empty(real: Any) -> None:

@@ -28,6 +28,8 @@ from tests.contract.fake_placement.strategies import (
     write,
 )
 
+pytestmark = pytest.mark.long
+
 HOST = uuid_of('host')
 POOL = uuid_of('host_amd_sev')
 GUEST = uuid_of('a new guest')

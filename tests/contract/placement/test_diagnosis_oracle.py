@@ -19,6 +19,8 @@ from tests.contract.placement.oracle import (
     score,
 )
 
+pytestmark = pytest.mark.long
+
 #: Of a kind, on the Placement in memory.
 IN_MEMORY = 25
 #: One in so many may stay unclear, of the kinds that take the most calls; of

@@ -12,6 +12,8 @@ from sev_scheduling import NoCapacity, Scope, translate
 from sev_scheduling.diagnosis import Cause
 from tests.contract.placement.requests import host, request
 
+pytestmark = pytest.mark.long
+
 ZONE, OTHER, NOBODYS = (
     f'3fd1e6a2-0000-4000-8000-00000000000{n}' for n in 'abc'
 )

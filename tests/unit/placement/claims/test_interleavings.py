@@ -27,6 +27,8 @@ from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.testing.fake import FakePlacement
 from tests.unit.placement.fake_transport import SEV, SLOT, sev_request, uuid_of
 
+pytestmark = pytest.mark.long
+
 BOUND = 2
 SAMPLES = 60
 #: Calls after which something has no end; the longest run has about 150.
