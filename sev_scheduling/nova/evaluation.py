@@ -227,6 +227,9 @@ class HostEvaluator:
             return _FULL if self._offers(state) else None
         if limit is None or pool is None:
             return _ONE_FREE
+        if limit == 0:
+            # As if it had none: none is to be had, whatever is free.
+            return None
         # Placement has taken reserved slots off the total.
         return replace(pool, total=min(pool.total, limit))
 

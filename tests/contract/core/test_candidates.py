@@ -19,6 +19,8 @@ from tests.contract.core.test_nova_differences import resource_request
 from tests.unit import strategies
 from tests.unit.factories import ON, READY, flavor, image
 
+pytestmark = pytest.mark.long
+
 SEVS = {'flat', 'shared', 'nested', 'both', 'gold', 'old'}
 ALL = SEVS | {'plain', 'flat-full', 'stale', 'snp'}
 STATEFUL = {'hw_firmware_stateless': None}

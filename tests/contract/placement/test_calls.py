@@ -22,6 +22,8 @@ from tests.contract.placement.requests import host, request
 from tests.servers.placement import adapter_for
 from tests.servers.process import HOST, Server, free_port
 
+pytestmark = pytest.mark.long
+
 SIZES = (1, 4, 16)
 #: More memory than any host has.
 HUGE = request(ram=10**7)
