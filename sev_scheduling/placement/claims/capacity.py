@@ -48,6 +48,14 @@ def capacity(
     packing = pack(left, options)
     limits = limits_of(left, options)
     trees = host_trees(api, scope)
+    wanted = {model.trait for model in selection.query.models}
+    # Of full hosts, too, which are no candidates.
+    selection.ask_ratios(
+        summary.root_provider_uuid
+        for summary in trees.hosts.values()
+        if orc.MEM_ENCRYPTION_CONTEXT in summary.resources
+        and not wanted.isdisjoint(summary.traits)
+    )
     verdicts = filter_hosts(
         validation,
         hosts_of_summaries(

@@ -260,7 +260,7 @@ class CandidateSelection:
             for request in answer.allocation_requests
         ]
         # At once, as there may be many.
-        self._ask_ratios(root for root, model, _ in found if model)
+        self.ask_ratios(root for root, model, _ in found if model)
         fit: dict[tuple[int, str], bool] = {}
         for root, model, request in found:
             if self._models and not model:
@@ -288,10 +288,11 @@ class CandidateSelection:
 
     def _overcommits_memory(self, root: str) -> bool:
         """Ask for what no candidate shows: one call a host that is chosen."""
-        self._ask_ratios([root])
+        self.ask_ratios([root])
         return self.ratios.get(root, 1.0) > 1.0
 
-    def _ask_ratios(self, roots: Iterable[str]) -> None:
+    def ask_ratios(self, roots: Iterable[str]) -> None:
+        """Ask by how much hosts overcommit memory, where that matters."""
         if self._asks_ratios:
             asked = set(roots) - self.ratios.keys()
             self.ratios.update(ram_allocation_ratios(self._api, asked))

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from sev_scheduling import parse
 from sev_scheduling.exceptions import InvalidRequest, NoCapacity
+from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.placement.claims import capacity as module
 from sev_scheduling.testing import FakePlacement, add_host
@@ -170,6 +171,12 @@ def test_a_model_that_pins_memory_needs_hosts_that_do_not_overcommit():
     fake = placement(
         plain={'pools': snp, 'traits': stateless},
         over={'pools': snp, 'ram_allocation_ratio': 1.5, 'traits': stateless},
+        # A full one is no candidate.
+        full={
+            'pools': {'amd-sev-snp': SlotPool(2, used=2)},
+            'ram_allocation_ratio': 1.5,
+            'traits': stateless,
+        },
     )
     snp_guest = guest(
         {'hw:mem_encryption_model': 'amd-sev-snp'},
@@ -178,13 +185,14 @@ def test_a_model_that_pins_memory_needs_hosts_that_do_not_overcommit():
     found = fake.capacity(snp_guest, details=True)
     assert found.overcommit_known
     assert [answer(host) for host in found.hosts] == [
+        ('full', 0, (), 'memory-overcommitted'),
         ('over', 0, (), 'memory-overcommitted'),
         ('plain', 4, (SLOT,), None),
     ]
     # Which do is a call each, which is made where it is asked for.
     fake.calls.clear()
     found = fake.capacity(snp_guest)
-    assert [host.guests for host in found.hosts] == [4, 4]
+    assert [host.guests for host in found.hosts] == [0, 4, 4]
     assert not found.overcommit_known
     assert {method for method, _ in fake.calls} == {
         *('allocation_candidates', 'resource_providers')
