@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import os_traits
 
-from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.problems import Field
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest

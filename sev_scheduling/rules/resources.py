@@ -156,7 +156,7 @@ def _group_policy(request: EncryptionRequest) -> Problems:
         ),
         None,
     )
-    several = sum([bool(g.suffix) and g.asker is None for g in request.groups])
+    several = sum([bool(group.suffix) for group in request.groups])
     missing = several > 1 and request.group_policy is None
     if not missing and not written:
         return

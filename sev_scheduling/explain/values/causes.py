@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import os_resource_classes as orc
+import os_traits
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, UnknownName
+from sev_scheduling.diagnosis.facts import NOT_DISABLED
 from sev_scheduling.diagnosis.remedies import (
     askers,
     is_demanded,
@@ -32,7 +34,7 @@ from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest
 
 #: What every request of nova asks of hosts, as a constraint has it.
-_IN_SERVICE = frozenset({'!COMPUTE_STATUS_DISABLED', 'OWNER_NOVA'})
+_IN_SERVICE = frozenset({NOT_DISABLED, os_traits.OWNER_NOVA})
 
 
 def cause_case(diagnosis: Diagnosis) -> str:

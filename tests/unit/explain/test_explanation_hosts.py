@@ -260,6 +260,18 @@ def test_slots_are_all_reserved_where_placement_has_some(pool, known):
     assert verdict.all_reserved is known
 
 
+def test_of_hosts_alone_nothing_of_the_guest_is_to_be_changed():
+    off = frozenset({'COMPUTE_STATUS_DISABLED'})
+    disabled = host(traits=off, machine_types={'x86_64': 'pc'})
+    result = filter_hosts(
+        encrypted(properties={'hw_machine_type': None}), [disabled]
+    )
+    found = explain(result)
+
+    assert 'openstack image set' in found.operator()
+    assert 'openstack image set' not in found.of_hosts().operator()
+
+
 def test_tenants_whose_guest_fits_read_no_reasons():
     cloud = [host(), host(machine_types={'x86_64': 'pc'})]
     (reason,) = reasons(cloud)

@@ -130,20 +130,22 @@ def test_of_what_may_pass_a_change_that_helps_at_once_is_told():
 
 
 @pytest.mark.parametrize(
-    ('status', 'placed', 'matter', 'said'),
+    ('status', 'placed', 'matter', 'changed', 'said'),
     [
-        ('ERROR', False, Matter.MOMENT, True),
-        ('ERROR', False, Matter.HOSTS, True),
-        ('ERROR', False, Matter.NONE, True),
+        ('ERROR', False, Matter.MOMENT, False, True),
+        ('ERROR', False, Matter.HOSTS, False, True),
+        ('ERROR', False, Matter.NONE, False, True),
+        # That it is to be created again is said already.
+        ('ERROR', False, Matter.NONE, True, False),
         # Its flavor or image is to be changed before it is created again.
-        ('ERROR', False, Matter.REQUEST, False),
+        ('ERROR', False, Matter.REQUEST, False, False),
         # It failed on a host, and is there.
-        ('ERROR', True, Matter.MOMENT, False),
-        ('SHELVED_OFFLOADED', True, Matter.MOMENT, False),
+        ('ERROR', True, Matter.MOMENT, False, False),
+        ('SHELVED_OFFLOADED', True, Matter.MOMENT, False, False),
     ],
 )
 def test_a_server_that_was_never_placed_is_not_tried_again(
-    status, placed, matter, said
+    status, placed, matter, changed, said
 ):
     server = dataclasses.replace(SERVER, status=status, placed=placed)
     full = Host(name='a', pools={'amd-sev': SlotPool(total=1, used=1)})
@@ -151,6 +153,7 @@ def test_a_server_that_was_never_placed_is_not_tried_again(
         server=server,
         about=explain(filter_hosts(encrypted(), [full])),
         matter=matter,
+        changed=changed,
     )
 
     assert (catalogue.server.NOT_TRIED_AGAIN in found.operator()) is said

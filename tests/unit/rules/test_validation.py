@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import pickle
 from collections import Counter
 from dataclasses import replace
@@ -261,6 +262,18 @@ def test_what_keeps_a_model_out_is_a_warning_where_another_will_do():
     )
     assert way.set == {'hw_firmware_stateless': 'true'}
     assert way.wish == 'amd-sev-snp'
+
+
+def test_what_no_command_changes_is_left_to_the_other_model_alone():
+    arm = dataclasses.replace(SEV, name='arm', architectures=('aarch64',))
+    request = dataclasses.replace(
+        encrypted({}, {'hw_architecture': 'x86_64'}), models=(arm, SEV)
+    )
+    (problem,) = validate(request)
+
+    assert problem.code == 'architecture-unsupported'
+    assert problem.fix.advice == 'leave-to-other-model'
+    assert problem.fix.alternatives == ()
 
 
 def test_a_trait_of_the_flavor_narrows_several_models():

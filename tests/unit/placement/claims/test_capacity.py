@@ -177,12 +177,16 @@ def test_a_model_that_pins_memory_needs_hosts_that_do_not_overcommit():
             'ram_allocation_ratio': 1.5,
             'traits': stateless,
         },
+        # One of another model is not asked about.
+        other={},
     )
     snp_guest = guest(
         {'hw:mem_encryption_model': 'amd-sev-snp'},
         image={**IMAGE, 'hw_firmware_stateless': 'true'},
     )
+    fake.calls.clear()
     found = fake.capacity(snp_guest, details=True)
+    assert [name for name, _ in fake.calls].count('inventories') == 3
     assert found.overcommit_known
     assert [answer(host) for host in found.hosts] == [
         ('full', 0, (), 'memory-overcommitted'),
