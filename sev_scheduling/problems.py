@@ -91,13 +91,17 @@ class Case(enum.StrEnum):
     NOT_AN_AMOUNT = 'not-an-amount'
     #: Placement knows the name, or may, in capitals
     NOT_IN_CAPITALS = 'not-in-capitals'
+    #: the same name in capitals is not asked for
+    CAPITALS_MEANT = 'capitals-meant'
     NOT_A_POLICY = 'not-a-policy'
     #: two request groups or more, and no ``group_policy``
     NO_POLICY = 'no-policy'
     #: a request group has traits and no resources
     NO_RESOURCES_IN_GROUP = 'no-resources-in-group'
-    #: flavor and image contradict each other about a trait
+    #: a trait that the field requires and another forbids
     REQUIRED_AND_FORBIDDEN = 'required-and-forbidden'
+    #: a trait that the field forbids and another requires
+    FORBIDDEN_AND_REQUIRED = 'forbidden-and-required'
     #: the flavor asks for nothing at all
     NO_RESOURCES = 'no-resources'
 
@@ -158,7 +162,6 @@ class Advice(enum.StrEnum):
     CORRECT_AMOUNT = 'correct-amount'
     USE_CAPITALS = 'use-capitals'
     ADD_RESOURCES = 'add-resources'
-    REMOVE_ONE_TRAIT = 'remove-one-trait'
     GIVE_RESOURCES = 'give-resources'
     COLD_MIGRATE = 'cold-migrate'
     STOP_OR_SHELVE = 'stop-or-shelve'
@@ -196,6 +199,9 @@ class Caveat(enum.StrEnum):
     SHARED_PROVIDER = 'shared-provider'
     #: each request group is to have a provider of its own
     OWN_PROVIDERS = 'own-providers'
+    #: hosts with the first of the fix's values, a trait, are to be used
+    HOSTS_WITH_TRAIT = 'hosts-with-trait'
+    HOSTS_WITHOUT_TRAIT = 'hosts-without-trait'
 
     @property
     def of_image(self) -> bool:
@@ -212,6 +218,8 @@ _CAVEATS_OF_REQUEST = frozenset(
         Caveat.NAME_MEANT,
         Caveat.SHARED_PROVIDER,
         Caveat.OWN_PROVIDERS,
+        Caveat.HOSTS_WITH_TRAIT,
+        Caveat.HOSTS_WITHOUT_TRAIT,
     }
 )
 

@@ -153,6 +153,9 @@ def image_facets(image: ImageView) -> Iterator[Facet[ImageView]]:
     shared = image.of_volume, image.public, frozenset(context.items())
     rest = dict(properties)
     traits = [(k,) for k in properties if k.startswith(TRAIT_PREFIX)]
+    if _forbids(properties):
+        # Another of its properties may require the same trait.
+        traits = []
     for keys in (*_FACETS, *traits):
         held = {key: rest.pop(key) for key in keys if key in rest}
         yield Facet(

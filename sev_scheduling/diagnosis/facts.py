@@ -132,6 +132,8 @@ class Shortfall:
         name is not known; '' where it is about one host alone
     :ivar capacity: what one of the hosts has at the most, used or not; None
         where that is not known of all of them
+    :ivar shared_by: name of the provider that shares it with that host; ''
+        where the host has its own
     """
 
     resource_class: str
@@ -139,6 +141,7 @@ class Shortfall:
     best: int
     best_host: str
     capacity: int | None = None
+    shared_by: str = ''
 
     @property
     def missing(self) -> int:

@@ -27,11 +27,13 @@ class Unmet:
 
     :ivar left: of an amount, what one of its providers has left at the most
     :ivar capacity: of an amount, what one of them has, used or not
+    :ivar shared_by: as in :class:`.Shortfall`
     """
 
     constraint: Constraint
     left: int | None = None
     capacity: int | None = None
+    shared_by: str = ''
 
     @property
     def permanent(self) -> bool:
@@ -303,20 +305,20 @@ def lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
     constraints = [unmet.constraint for unmet in answers[0].unmet]
     shortfalls = []
     for n, constraint in enumerate(constraints):
-        left = [(a.unmet[n].left, a.verdict.host.name) for a in answers]
-        known = [(most, name) for most, name in left if most is not None]
+        known = [a for a in answers if a.unmet[n].left is not None]
         if known:
-            best, name = max(known, key=lambda one: one[0])
+            nearest = max(known, key=lambda a: a.unmet[n].left or 0)
             capacities = [a.unmet[n].capacity for a in answers]
             shortfalls.append(
                 Shortfall(
                     constraint.name,
                     constraint.requested,
-                    best,
-                    '' if alone else name,
+                    nearest.unmet[n].left or 0,
+                    '' if alone else nearest.verdict.host.name,
                     None
                     if None in capacities
                     else max(filter(None, capacities), default=0),
+                    nearest.unmet[n].shared_by,
                 )
             )
     causes = {constraint.cause for constraint in constraints}

@@ -31,6 +31,7 @@ from sev_scheduling.problems import (
     merge,
 )
 from sev_scheduling.request.groups import (
+    POLICY,
     ExtraSpecResource,
     ExtraSpecTrait,
     InvalidExtraSpec,
@@ -119,9 +120,7 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
         )
     if cause is Cause.MACHINE_TYPE and request.model:
         return _machine_type(request, request.model)
-    if cause is Cause.GROUP_POLICY:
-        return Remedies((set_flavor(request, {'group_policy': 'none'}),))
-    found = [_removing(request, c) for c in diagnosis.constraints]
+    found = [_relaxing(request, c) for c in diagnosis.constraints]
     hosts = _hosts_with(request, diagnosis.constraints)
     if cause is Cause.COMBINATION:
         # Any one will do.
@@ -198,16 +197,28 @@ def _either(ways: Sequence[Fix]) -> tuple[Fix, ...]:
     return (replace(ways[0], alternatives=tuple(ways[1:])),)
 
 
-def _removing(
+def _relaxing(
     request: EncryptionRequest, constraint: Constraint
 ) -> tuple[Fix, ...]:
     """Return what takes a constraint away; () where the model needs it."""
+    if constraint.cause is Cause.GROUP_POLICY:
+        shared = (Caveat.SHARED_PROVIDER,)
+        return (set_flavor(request, {POLICY: 'none'}, caveats=shared),)
     if constraint.cause not in _OF_PROPERTIES or is_demanded(
         request, constraint
     ):
         return ()
+    without = _models_without(request, constraint)
+    if len(without) < len(request.models):
+        # The others are left out then.
+        wanted = {
+            'values': (without[0].name,),
+            'caveats': (Caveat.MODEL_WANTED,),
+        }
+    else:
+        wanted = {'caveats': (Caveat.NOT_NEEDED,)}
     return tuple(
-        unset(request, field, caveats=(Caveat.NOT_NEEDED,))
+        unset(request, field, **wanted)
         for field, _ in askers(request, constraint)
     )
 
@@ -296,11 +307,19 @@ def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
 
 
 def is_demanded(request: EncryptionRequest, constraint: Constraint) -> bool:
-    """Whether the model itself needs what makes a constraint."""
-    return any(
-        model.demands(field.key, value)
+    """Whether every model that will do needs what makes a constraint."""
+    return bool(request.models) and not _models_without(request, constraint)
+
+
+def _models_without(
+    request: EncryptionRequest, constraint: Constraint
+) -> tuple[EncryptionModel, ...]:
+    """Return the models that do not need what makes a constraint."""
+    asking = askers(request, constraint)
+    return tuple(
+        model
         for model in request.models
-        for field, value in askers(request, constraint)
+        if not any(model.demands(field.key, value) for field, value in asking)
     )
 
 

@@ -31,10 +31,11 @@ from sev_scheduling.explain.values.problems import (
     Count,
     Values,
     guest_name,
+    owner,
     sentence,
 )
 from sev_scheduling.hosts.verdict import FilterResult
-from sev_scheduling.problems import Problem, Target, merge
+from sev_scheduling.problems import Problem, Source, Target, merge
 from sev_scheduling.rules.validation import Validation
 from sev_scheduling.text import printable
 
@@ -315,7 +316,8 @@ def explain(
             return replace(found, kind=kind, values=values)
         if finding.left_out:
             text = catalogue.hosts.LEFT_OUT.format(count=finding.left_out)
-            found = replace(found, values={**found.values, 'left_out': text})
+            values = {**found.values, 'left_out': f' {text}'}
+            found = replace(found, values=values)
         if finding.too_many is None:
             return found
         values = {
@@ -437,6 +439,7 @@ def _hosts(
     result: FilterResult, fit: int, reasons: tuple[Reason, ...]
 ) -> Explanation:
     total = len(result.verdicts)
+    flavor = result.request.field(Source.FLAVOR, '')
     return Explanation(
         'hosts' if fit else 'no-host',
         {
@@ -446,6 +449,9 @@ def _hosts(
             'guest': guest_name(result.request),
             'left_out': '',
             'a_host': catalogue.hosts.A_HOST,
+            'once': catalogue.hosts.ONCE.format(owner=owner(flavor))
+            if result.request.lacks_group_policy
+            else '',
         },
         reasons,
     )

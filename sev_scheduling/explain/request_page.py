@@ -164,7 +164,7 @@ def _change_lines(
     else:
         yield from _command_lines(change)
         if any(caveat.of_image for caveat in change.caveats):
-            yield catalogue.fixes.OTHERWISE
+            yield catalogue.fixes.OTHERWISE[change.target]
     others = [other for fix in of_target for other in fix.alternatives]
     for other in merge(o for o in others if o.command()):
         yield from _command_lines(other)

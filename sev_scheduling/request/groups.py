@@ -84,6 +84,7 @@ class ExtraSpecResource:
 class InvalidExtraSpec:
     """An extra spec or property that asks for nothing Placement knows.
 
+    :ivar value: what is wrong: the name, or what stands in the field
     :ivar ignored: nova passes over it with a warning in its log; else
         Placement refuses the whole request
     """
@@ -92,6 +93,8 @@ class InvalidExtraSpec:
     case: Case
     value: str
     ignored: bool
+    #: What stands in the field, where it is the name that is wrong.
+    written: str = ''
 
 
 Entry = ExtraSpecTrait | ExtraSpecResource | InvalidExtraSpec
@@ -168,7 +171,7 @@ def _trait(field: Field, suffix: str, trait: str, value: str) -> Entry:
         case = Case.UNKNOWN_TRAIT
         if is_trait(in_capitals(trait)):
             case = Case.NOT_IN_CAPITALS
-        return InvalidExtraSpec(field, case, trait, ignored=False)
+        return InvalidExtraSpec(field, case, trait, False, value)
     return ExtraSpecTrait(field, suffix, trait, value == 'required')
 
 
@@ -183,6 +186,7 @@ def _resource(field: Field, suffix: str, name: str, value: str) -> Entry:
             case,
             name,
             ignored=not name.startswith(orc.CUSTOM_NAMESPACE),
+            written=value,
         )
     amount = whole_number(value)
     if amount is None or amount > MAX_AMOUNT:

@@ -165,6 +165,16 @@ class EncryptionRequest:
         return {}
 
     @property
+    def lacks_group_policy(self) -> bool:
+        """Whether the flavor has several request groups and no policy.
+
+        Nova then sends none either, and Placement refuses what it sends
+        (nova 34, ``scheduler/utils.py``).
+        """
+        several = sum([bool(group.suffix) for group in self.groups]) > 1
+        return several and self.group_policy is None
+
+    @property
     def asked_by(self) -> Mapping[str, tuple[tuple[Field, str], ...]]:
         """Trait or resource class -> the fields that may ask for it.
 
@@ -191,6 +201,16 @@ class EncryptionRequest:
                 value = 'required' if entry.required else 'forbidden'
                 add(entry.trait, entry.field, value)
         return found
+
+    @property
+    def feature_traits(self) -> Mapping[str, bool]:
+        """Trait -> required, of what is not written as a trait."""
+        flavor, image = self.views
+        return features.feature_traits(
+            flavor.extra_specs,
+            image.properties,
+            stateless_firmware=self.firmware_stateless,
+        )
 
     def field(self, source: Source, key: str) -> Field:
         """Return a field of the flavor or the image, with its owner."""

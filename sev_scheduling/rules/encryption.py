@@ -27,7 +27,7 @@ from sev_scheduling.problems import (
     Severity,
     Source,
 )
-from sev_scheduling.request.groups import ExtraSpecTrait
+from sev_scheduling.request.groups import POLICIES, POLICY, ExtraSpecTrait
 from sev_scheduling.request.request import (
     FLAVOR_MODEL,
     FLAVOR_SWITCH,
@@ -248,6 +248,10 @@ def _misspelt_key(request: EncryptionRequest) -> Problems:
         elif key.meant in (FLAVOR_MODEL, IMAGE_MODEL):
             value = nearest_model(value) or DEFAULT_MODEL
             more = {'values': (value,), 'caveats': (Caveat.MODEL_WANTED,)}
+        elif key.meant == POLICY and value not in POLICIES:
+            # Neither policy can be guessed from another value.
+            value = 'none'
+            more = {'caveats': (Caveat.SHARED_PROVIDER,)}
         meant = request.field(key.field.source, key.meant)
         fix = _set(request, meant, value, **more)
         if key.meant in (FLAVOR_MODEL, IMAGE_MODEL) and any(

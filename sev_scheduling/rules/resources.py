@@ -16,8 +16,8 @@ from sev_scheduling.problems import (
     Case,
     Caveat,
     Code,
-    Field,
     Fix,
+    Problem,
     Severity,
     Source,
 )
@@ -39,6 +39,7 @@ from sev_scheduling.rules.rule import (
     for_model,
     problem,
     set_flavor,
+    set_image,
     set_model,
     unset,
     warning,
@@ -91,6 +92,9 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             advice, values = _CORRECTIONS[entry.case]
             if entry.case is Case.NOT_IN_CAPITALS:
                 values = (in_capitals(entry.value),)
+                if renamed := _renaming(request, entry, values[0]):
+                    yield from renamed
+                    continue
             correct = Fix(advice=advice, values=values)
             # What nova ignores does nothing today either.
             caveats = () if entry.ignored else (Caveat.NOT_NEEDED,)
@@ -121,15 +125,7 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             )
         for trait in sorted(group.forbidden):
             if frozenset((trait,)) in group.required:
-                yield error(
-                    request,
-                    code,
-                    request.field(Source.FLAVOR, f'{key}:{trait}'),
-                    Fix(advice=Advice.REMOVE_ONE_TRAIT),
-                    case=Case.REQUIRED_AND_FORBIDDEN,
-                    value=trait,
-                    other=Field(Source.IMAGE, '', request.image_name),
-                )
+                yield from _contradiction(request, group.suffix, trait)
     if not request.groups and not request.encrypted:
         yield error(
             request,
@@ -138,6 +134,107 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             Fix(advice=Advice.GIVE_RESOURCES),
             case=Case.NO_RESOURCES,
         )
+
+
+def _renaming(
+    request: EncryptionRequest, entry: InvalidExtraSpec, name: str
+) -> tuple[Problem, ...]:
+    """Return that a name is not in capitals, and how to rename its key.
+
+    :returns: () where the key in capitals asks for nothing new, for what
+        another entry contradicts, or for what nova passes over today
+    """
+    field = entry.field
+    key = field.key.removesuffix(entry.value) + name
+    taken = {
+        one.trait for one in request.entries if isinstance(one, ExtraSpecTrait)
+    }
+    if (
+        entry.ignored
+        or request.server is not None
+        or not field.key.endswith(f':{entry.value}')
+        or name in taken
+        or name in model_traits()
+        or any(one.field.key == key for one in request.entries)
+    ):
+        return ()
+    meant = {'values': (name,), 'caveats': (Caveat.NAME_MEANT,)}
+    change = set_flavor if field.source is Source.FLAVOR else set_image
+    code = Code.INVALID_RESOURCE_REQUEST
+    return (
+        error(
+            request,
+            code,
+            field,
+            unset(request, field, **meant),
+            case=entry.case,
+            value=entry.value,
+        ),
+        warning(
+            request,
+            code,
+            field,
+            change(request, {key: entry.written}, **meant),
+            case=Case.CAPITALS_MEANT,
+            value=name,
+        ),
+    )
+
+
+def _contradiction(
+    request: EncryptionRequest, suffix: str, trait: str
+) -> Problems:
+    """Yield each pair of fields that forbid and require a trait.
+
+    With both ways out; what a model demands is not to be removed.
+    """
+    entries = {
+        entry.field: entry.required
+        for entry in request.entries
+        if isinstance(entry, ExtraSpecTrait)
+        and (entry.suffix, entry.trait) == (suffix, trait)
+    }
+    by_feature = request.feature_traits.get(trait)
+    asking = () if suffix else request.asked_by.get(trait, ())
+    of_features = {
+        field: by_feature for field, _ in asking if field not in entries
+    }
+    demanded = {
+        field
+        for field, value in asking
+        if request.models
+        and all(model.demands(field.key, value) for model in request.models)
+    }
+    fields = {**entries, **of_features}
+    for forbids in (one for one, needed in fields.items() if not needed):
+        for requires in (one for one, needed in fields.items() if needed):
+            without = unset(
+                *(request, requires),
+                values=(trait,),
+                caveats=(Caveat.HOSTS_WITHOUT_TRAIT,),
+            )
+            fix = unset(
+                *(request, forbids),
+                values=(trait,),
+                caveats=(Caveat.HOSTS_WITH_TRAIT,),
+                alternatives=() if requires in demanded else (without,),
+            )
+            case, field, other = (
+                (Case.REQUIRED_AND_FORBIDDEN, requires, forbids)
+                # What takes both to be seen is the flavor's.
+                if forbids.source is not Source.FLAVOR
+                and requires.source is Source.FLAVOR
+                else (Case.FORBIDDEN_AND_REQUIRED, forbids, requires)
+            )
+            yield error(
+                request,
+                Code.INVALID_RESOURCE_REQUEST,
+                field,
+                fix,
+                case=case,
+                value=trait,
+                other=other,
+            )
 
 
 def _group_policy(request: EncryptionRequest) -> Problems:
@@ -156,9 +253,9 @@ def _group_policy(request: EncryptionRequest) -> Problems:
         ),
         None,
     )
-    several = sum([bool(group.suffix) for group in request.groups])
-    missing = several > 1 and request.group_policy is None
-    if not missing and not written:
+    if not request.lacks_group_policy and not written:
+        return
+    if any(key.meant == POLICY for key in request.misspelt):
         return
     isolate = set_flavor(
         request, {POLICY: 'isolate'}, caveats=(Caveat.OWN_PROVIDERS,)

@@ -75,7 +75,7 @@ class ShowHost(Fields):
 
     def fields(self, parsed_args: argparse.Namespace) -> Sequence[Any] | None:
         with open_client(parsed_args) as client:
-            scope = host_scope(parsed_args.host, client)
+            scope = host_scope(parsed_args, client)
             (host,) = client.hosts(details=True, scope=scope)
         return (
             host.name,

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
-from sev_scheduling.documents import read_document
-from sev_scheduling.exceptions import InputError
+from sev_scheduling.documents import named, read_document
+from sev_scheduling.exceptions import InputError, SpecError
 from sev_scheduling.models import registered_models
 from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.sources import flavor_view, image_view
 from sev_scheduling.text import MAX_AMOUNT, quoted
 
 _STDIN = '-'
@@ -162,6 +163,9 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
     flavor, _ = read_input('flavor', parsed_args)
     booted = 'image' if parsed_args.image is not None else 'volume'
     image, _ = read_input(booted, parsed_args)
+    _check_shape('flavor', flavor_view, flavor, parsed_args)
+    if image is not None:
+        _check_shape(booted, image_view, image, parsed_args)
     of_volume = isinstance(image, Mapping) and 'volume_image_metadata' in image
     return parse(
         flavor,
@@ -169,6 +173,20 @@ def read_request(parsed_args: argparse.Namespace) -> EncryptionRequest:
         boot_from_volume=parsed_args.boot_from_volume or of_volume,
         models=parsed_args.models,
     )
+
+
+def _check_shape(
+    noun: str,
+    view: Callable[[Any], object],
+    document: Any,
+    parsed_args: argparse.Namespace,
+) -> None:
+    """Say by which option something came that has not the shape for it."""
+    try:
+        view(document)
+    except SpecError as error:
+        source = named(getattr(parsed_args, noun))
+        raise SpecError(f'--{noun} {source}: {error}') from error
 
 
 def read_input(noun: str, parsed_args: argparse.Namespace) -> tuple[Any, bool]:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import os_traits
 from oslo_utils import uuidutils
 
 from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
@@ -105,8 +106,8 @@ def add_scope_options(parser: argparse.ArgumentParser) -> None:
         type=_trait,
         action='append',
         default=[],
-        help='hosts whose root resource provider does not have this trait; '
-        'may be repeated',
+        help='hosts whose root resource provider does not have this trait, '
+        'whatever its pools have; may be repeated',
     )
 
 
@@ -123,6 +124,11 @@ def read_scope(
     if both:
         raise InputError(
             f'--required and --forbidden both name {min(both)}; give one.'
+        )
+    if os_traits.COMPUTE_STATUS_DISABLED in parsed_args.required:
+        raise InputError(
+            f'--required {os_traits.COMPUTE_STATUS_DISABLED}: a disabled host '
+            'takes no guest; leave it out.'
         )
     zone = parsed_args.availability_zone
     find = _Aggregates(parsed_args)
@@ -147,7 +153,7 @@ def read_scope(
     return Scope(
         member_of=member_of,
         forbidden_aggregates=forbidden,
-        in_tree=_root(parsed_args.host, client, '--host '),
+        in_tree=_root(parsed_args, client, '--host '),
         root_required=parsed_args.required,
         root_forbidden=parsed_args.forbidden,
         of_options=True,
@@ -207,17 +213,20 @@ def _zone(
     return [], [uuid for zone, uuid in zones if zone]
 
 
-def host_scope(host: str, client: PlacementClient) -> Scope:
-    """Return the scope of one host, disabled or not.
+def host_scope(
+    parsed_args: argparse.Namespace, client: PlacementClient
+) -> Scope:
+    """Return the scope of the one host that is named, disabled or not.
 
     :raises InputError: where there is none
     """
-    return Scope(in_tree=_root(host, client))
+    return Scope(in_tree=_root(parsed_args, client))
 
 
 def _root(
-    host: str | None, client: PlacementClient, option: str = ''
+    parsed_args: argparse.Namespace, client: PlacementClient, option: str = ''
 ) -> str | None:
+    host: str | None = parsed_args.host
     if host is None:
         return None
     by_uuid = uuidutils.is_uuid_like(host)
@@ -226,8 +235,12 @@ def _root(
     )
     roots = {provider.root_provider_uuid for provider in found}
     if not roots:
+        in_openstack = parsed_args.connect or asks_cloud(parsed_args)
+        listing = 'openstack hypervisor list'
+        if not in_openstack:
+            listing = 'sev-scheduling capacity'
         raise InputError(
             f'{option}{quoted(host)}: Placement has no such resource '
-            "provider; see 'openstack hypervisor list'."
+            f"provider; see '{listing}'."
         )
     return roots.pop()

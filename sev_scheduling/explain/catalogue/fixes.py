@@ -27,7 +27,6 @@ ADVICE: Mapping[Advice, str] = {
     Advice.ADD_RESOURCES: (
         'add a resources{first}: extra spec, or remove the trait{first}: ones'
     ),
-    Advice.REMOVE_ONE_TRAIT: 'remove one of the two',
     Advice.GIVE_RESOURCES: (
         'give it vcpus, ram or disk, or a resources: extra spec'
     ),
@@ -89,6 +88,11 @@ CAVEATS: Mapping[Caveat, tuple[str, str]] = {
         'each request group',
         'is to have a provider of its own',
     ),
+    Caveat.HOSTS_WITH_TRAIT: ('the guest', 'is to run on hosts with {first}'),
+    Caveat.HOSTS_WITHOUT_TRAIT: (
+        'the guest',
+        'is to run on hosts without {first}',
+    ),
     Caveat.NOT_NEEDED: ('the guest', 'can do without {keys}'),
 }
 
@@ -97,7 +101,11 @@ IF = 'if {clauses}'
 CHANGE = 'To fix it'
 #: One way of several.
 CHOICE = '{condition} (--accept{accept})'
-OTHERWISE = 'Else use another image.'
+OTHERWISE: Mapping[Target | None, str] = {
+    Target.IMAGE: 'Else use another image.',
+    Target.VOLUME: 'Else use another volume.',
+    Target.SERVER: 'Else create another server, from another image.',
+}
 
 #: Who makes a change to what others use as well.
 PUBLIC: Mapping[Target, str] = {

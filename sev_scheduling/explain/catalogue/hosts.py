@@ -34,6 +34,15 @@ VERDICTS: Mapping[tuple[str, str], Row] = {
         'must not share a host{source}',
         host_advice='Use hosts that offer {model} without {excluded_by}.',
     ),
+    (VerdictCode.NO_POOL, 'excluded-on-some'): Row(
+        '{n:offers|offer} no {model} slots, but {offers}; {excluded_by} must '
+        'not share a host with {model}{source}',
+        tenant='Hosts offer {excluded_by} in place of {model}, as the two '
+        'must not share a host{source}.',
+        asked='{n:offers|offer} no {model} memory encryption, but {offers}; '
+        '{excluded_by} must not share a host with {model}{source}',
+        host_advice='Use hosts that offer {model} without {excluded_by}.',
+    ),
     (VerdictCode.NO_POOL, 'reserved'): Row(
         '{n:has|have} {model} slots, all of them reserved',
         advice='lower reserved of MEM_ENCRYPTION_CONTEXT in Placement',
@@ -140,8 +149,9 @@ WEAKER = '{name} (protects less)'
 #: The first line: for operators, for tenants.
 HEADLINES: Mapping[str, tuple[str, str]] = {
     'hosts': (
-        '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{end}',
-        'This {guest} can be placed.',
+        '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{once}'
+        '{end}',
+        'This {guest} can be placed{once}.',
     ),
     'no-host': (
         '{fit} of {total} {n:host|hosts} can run this {guest}{left_out}{end}',
@@ -178,7 +188,10 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 }
 
 #: After the number of hosts, where a scope leaves out others.
-LEFT_OUT = ', of those that the options do not leave out ({count} more)'
+LEFT_OUT = '(the options leave out {count} more)'
+
+#: Where nova would ask Placement for what it refuses.
+ONCE = ', once {owner} has a group_policy'
 
 #: The hosts that were asked for.
 A_HOST = 'host'

@@ -35,6 +35,7 @@ REST_THAT_STAYS = 'ask for less of the rest: {rest}'
 THESE_BUT_FOR = 'would do but for {what}'
 SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
 _ASK_FOR_LESS = 'Use a smaller flavor.'
+_TRY_LATER = 'try again later'
 _OR_WAIT = 'Use a smaller flavor, or try again later.'
 
 #: Cause, and the case of it: what is known of hosts and amounts.
@@ -85,7 +86,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     (Cause.GUESTS, ''): Row(
         'Placement has room for no more than {fit} of the {count} '
         '{count:guest|guests}{if_empty}{limits}',
-        advice='ask for {fit} or fewer, or add hosts',
+        advice='ask for at most {fit}, or add hosts',
         tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, '
         'and a request gets all or none.',
         tenant_advice='Ask for fewer.',
@@ -94,7 +95,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     (Cause.GUESTS, 'amount'): Row(
         'Placement has room for no more than {fit} of the {count} '
         '{count:guest|guests}{if_empty}{limits}',
-        advice='ask for {fit} or fewer, use a flavor with less {classes}, or '
+        advice='ask for at most {fit}, use a flavor with less {classes}, or '
         'add hosts',
         tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, by '
         'what is left of {classes}, and a request gets all or none.',
@@ -104,7 +105,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     (Cause.GUESTS, 'shared'): Row(
         'Placement has room for no more than {fit} of the {count} '
         '{count:guest|guests}{if_empty}{limits}',
-        advice='ask for {fit} or fewer, use a flavor with less {classes}, or '
+        advice='ask for at most {fit}, use a flavor with less {classes}, or '
         'add {classes} to {shared_by}',
         tenant='No more than {fit} of {count} {fit:fits|fit} now{never}, by '
         'what is left of {classes}, and a request gets all or none.',
@@ -113,11 +114,21 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.RESOURCES_SHORT, ''): Row(
         '{figures}',
-        advice='use a flavor with less {classes}, or add hosts',
+        advice='use a flavor with less {classes}, or add {more_of_it}',
         tenant='No {such_host} has enough {classes} left.',
         asked='{n:does|do} not have enough {classes} left',
         tenant_advice=_ASK_FOR_LESS,
         tenant_wait=_OR_WAIT,
+    ),
+    (Cause.RESOURCES_SHORT, 'disk'): Row(
+        '{figures}',
+        advice='use a flavor with less {classes}, boot from a volume, or add '
+        '{more_of_it}',
+        tenant='No {such_host} has enough {classes} left.',
+        asked='{n:does|do} not have enough {classes} left',
+        tenant_advice='Use a smaller flavor, or boot from a volume.',
+        tenant_wait='Use a smaller flavor, boot from a volume, or try again '
+        'later.',
     ),
     (Cause.RESOURCES_SHORT, 'units'): Row(
         '{figures} (too much at once, or an amount that is not given out)',
@@ -132,6 +143,7 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         '{figures}',
         tenant='No {such_host} has enough {classes} left for {properties}.',
         asked='{n:does|do} not have enough {classes} left for {properties}',
+        or_wait=_TRY_LATER,
     ),
     (Cause.TRAIT, ''): Row(
         'the traits asked for: {names}',
@@ -147,6 +159,12 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} supports {properties}.',
         asked='{n:does|do} not support {properties}',
     ),
+    (Cause.TRAIT, 'forbidden'): Row(
+        'being without {forbidden} (for {properties})',
+        tenant='No {such_host} is without {forbidden}, as {properties} '
+        'demands.',
+        asked='{n:has|have} {forbidden}, against {properties}',
+    ),
     (Cause.TRAIT, 'contradicted'): Row(
         'support of {properties}: only hosts without {names} are asked for',
         tenant='No {such_host} supports {properties}: only hosts without '
@@ -155,9 +173,9 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         '{names} are asked for',
     ),
     (Cause.TRAIT, 'demanded'): Row(
-        '{names}; {demanding} needs {demanded}',
-        tenant='No {such_host} supports {demanded}, which {demanding} needs.',
-        asked='{n:does|do} not support {demanded}, which {demanding} needs',
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        asked='{n:does|do} not support {demanded}, which {model} needs',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.HOST_TRAIT, 'scope'): Row(
@@ -187,10 +205,16 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant='No {such_host} supports {properties}.',
         asked='{n:does|do} not support {properties}',
     ),
+    (Cause.HOST_TRAIT, 'forbidden'): Row(
+        'being without {forbidden} (for {properties})',
+        tenant='No {such_host} is without {forbidden}, as {properties} '
+        'demands.',
+        asked='{n:has|have} {forbidden}, against {properties}',
+    ),
     (Cause.HOST_TRAIT, 'demanded'): Row(
-        '{names}; {demanding} needs {demanded}',
-        tenant='No {such_host} supports {demanded}, which {demanding} needs.',
-        asked='{n:does|do} not support {demanded}, which {demanding} needs',
+        '{names}; {model} needs {demanded}',
+        tenant='No {such_host} supports {demanded}, which {model} needs.',
+        asked='{n:does|do} not support {demanded}, which {model} needs',
         tenant_advice=ASK_OPERATOR,
     ),
     (Cause.MACHINE_TYPE, ''): Row(
@@ -258,12 +282,13 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'all of: {figures}',
         tenant='No host meets these: {tenant_names}.',
         asked='{n:does|do} not meet these: {tenant_names}',
+        or_wait=_TRY_LATER,
     ),
     (Cause.SEVERAL, 'demanded'): Row(
-        'all of: {figures}; {demanding} needs {demanded}',
-        tenant='No host meets these: {tenant_names}; {demanding} itself needs '
+        'all of: {figures}; {model} needs {demanded}',
+        tenant='No host meets these: {tenant_names}; {model} itself needs '
         '{demanded}.',
-        asked='{n:does|do} not meet these: {tenant_names}; {demanding} itself '
+        asked='{n:does|do} not meet these: {tenant_names}; {model} itself '
         'needs {demanded}',
         tenant_advice=ASK_OPERATOR,
     ),
@@ -279,6 +304,15 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         'one of: {figures}',
         tenant='No host meets all of these at once: {tenant_names}.',
         asked='{n:does|do} not meet all of these at once: {tenant_names}',
+        or_wait=_TRY_LATER,
+    ),
+    (Cause.COMBINATION, 'property-of-some'): Row(
+        'one of: {figures}',
+        advice='relax another of them, or add hosts',
+        tenant='No host meets all of these at once: {tenant_names}.',
+        asked='{n:does|do} not meet all of these at once: {tenant_names}',
+        or_advice='relax another of them',
+        or_wait='relax another of them, or try again later',
     ),
     (Cause.COMBINATION, 'operators'): Row(
         'one of: {figures}',
@@ -296,12 +330,18 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
     ),
     (Cause.UNCLEAR, ''): Row(
         '{such}, and no single thing asked for keeps the guest off',
-        advice='ask for less, one thing after the other',
+        advice='ask for less, one thing after the other, or see min_unit and '
+        'step_size of the inventories',
         tenant='No host meets all that is asked for at once.',
         asked='{n:does|do} not meet all that is asked for at once',
-        tenant_advice='Use a smaller flavor with fewer traits.',
+        tenant_advice='Use a smaller flavor with fewer traits, or ask the '
+        "cloud's operator.",
     ),
 }
+
+#: Where what is short of comes from.
+MORE_HOSTS = 'hosts'
+MORE_SHARED = '{classes} to {shared_by}'
 
 #: What keeps one more of several guests off.
 LIMITS = '; {limits}'
@@ -360,6 +400,11 @@ SHORTFALL_OF_ONE = (
 SHORTFALL_ON_ONE = (
     '{name}: {requested} asked for, {best} left on {best_host}, {missing} '
     'short'
+)
+
+SHORTFALL_SHARED = (
+    '{name}: {requested} asked for, at most {best} left on {shared_by}, which '
+    'shares it; {missing} short'
 )
 
 SHORTFALL = (

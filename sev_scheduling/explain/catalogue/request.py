@@ -159,6 +159,11 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         asked=False,
         line='{key} is not in capitals, as Placement has names',
     ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.CAPITALS_MEANT): ProblemRow(
+        '{what} of {owner} seems to mean {name}, which is not asked for',
+        asked=False,
+        line='{key} seems to mean {name}, which is not asked for',
+    ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NOT_A_POLICY): ProblemRow(
         '{what} of {owner} is {value}; nova takes none and isolate alone, and '
         'finds no host for several request groups without',
@@ -179,8 +184,16 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         line='request group {value} has traits and no resources',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.REQUIRED_AND_FORBIDDEN): ProblemRow(
-        'trait {name} is both required and forbidden by {owner} and {other}',
+        'trait {name} is required by {what} of {owner} and forbidden by '
+        '{other_what} of {other}',
         asked=False,
+        line='{key} requires {name}, which {other_what} of {other} forbids',
+    ),
+    (Code.INVALID_RESOURCE_REQUEST, Case.FORBIDDEN_AND_REQUIRED): ProblemRow(
+        'trait {name} is forbidden by {what} of {owner} and required by '
+        '{other_what} of {other}',
+        asked=False,
+        line='{key} forbids {name}, which {other_what} of {other} requires',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NO_RESOURCES): ProblemRow(
         '{owner} asks for no resources at all', asked=False

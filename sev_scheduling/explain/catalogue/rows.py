@@ -36,6 +36,8 @@ class Row:
         them; '' where it is not about hosts
     :ivar tenant_advice: what a tenant can do
     :ivar tenant_wait: the same where to wait would help as well
+    :ivar or_advice: what a tenant can do in place of changes
+    :ivar or_wait: the same where to wait would help as well
     :ivar host_advice: what to do about one host
     :ivar wait: what there is to wait for, where nothing is to be changed
     """
@@ -46,6 +48,8 @@ class Row:
     asked: str = ''
     tenant_advice: str = ''
     tenant_wait: str = ''
+    or_advice: str = ''
+    or_wait: str = ''
     host_advice: str = ''
     wait: str = ''
 

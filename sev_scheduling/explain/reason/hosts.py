@@ -94,7 +94,12 @@ class RowReason(Reason):
 
     def tenant_steps(self) -> tuple[Step, ...]:
         steps = tuple(steps_of(self.changes, tenant=True))
-        return steps or self._tenant_advice
+        if not steps:
+            return self._tenant_advice
+        row, _ = self._tenant_row
+        passes = self.waits and not self.permanent
+        text = (row.or_wait if passes else '') or row.or_advice
+        return (*steps, Step(text, other=True)) if text else steps
 
     @property
     def _tenant_advice(self) -> tuple[Step, ...]:

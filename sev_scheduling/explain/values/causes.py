@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 import os_resource_classes as orc
 import os_traits
@@ -54,16 +53,37 @@ def cause_case(diagnosis: Diagnosis) -> str:
         if any(is_demanded(request, c) for c in diagnosis.constraints):
             return 'demanded'
         if of_diagnosis(diagnosis).changes:
-            return (
-                'contradicted' if _is_contradicted(diagnosis) else 'property'
-            )
-    return ''
+            return _property_case(diagnosis)
+    return 'disk' if _is_of_root_disk(diagnosis) else ''
 
 
-def _is_contradicted(diagnosis: Diagnosis) -> bool:
-    return diagnosis.cause is Cause.TRAIT and all(
-        constraint.contradicted for constraint in diagnosis.constraints
+def _is_of_root_disk(diagnosis: Diagnosis) -> bool:
+    """Whether the guest would fit if it booted from a volume."""
+    request = diagnosis.request
+    root_gb = request.views[0].root_gb
+    return (
+        diagnosis.cause is Cause.RESOURCES_SHORT
+        and not request.boot_from_volume
+        and all(
+            one.resource_class == orc.DISK_GB and one.missing <= root_gb
+            for one in diagnosis.shortfalls
+        )
+        # An extra spec's amount is that of every guest.
+        and not any(askers(request, c) for c in diagnosis.constraints)
     )
+
+
+def _property_case(diagnosis: Diagnosis) -> str:
+    traits = (Cause.TRAIT, Cause.HOST_TRAIT)
+    if diagnosis.cause is Cause.TRAIT and all(
+        constraint.contradicted for constraint in diagnosis.constraints
+    ):
+        return 'contradicted'
+    if diagnosis.cause in traits and all(
+        constraint.name.startswith('!') for constraint in diagnosis.constraints
+    ):
+        return 'forbidden'
+    return 'property'
 
 
 def _slots_case(diagnosis: Diagnosis) -> str:
@@ -81,7 +101,13 @@ def _guests_case(diagnosis: Diagnosis) -> str:
 def _combination_case(diagnosis: Diagnosis) -> str:
     if not relaxable(diagnosis):
         return 'operators'
-    return 'property' if of_diagnosis(diagnosis).changes else ''
+    ways = sum(
+        1 + len(f.alternatives) for f in of_diagnosis(diagnosis).changes
+    )
+    if not ways:
+        return ''
+    some = ways < len(relaxable(diagnosis))
+    return 'property-of-some' if some else 'property'
 
 
 _CASES: Mapping[Cause, Callable[[Diagnosis], str]] = {
@@ -182,6 +208,7 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         caller(c.asker) for c in diagnosis.constraints if c.asker
     )
     return {
+        'more_of_it': _more_of_it(diagnosis),
         'a_host': catalogue.hosts.A_HOST
         if diagnosis.host is None
         else catalogue.hosts.ASKED_FOR,
@@ -204,19 +231,12 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'figures': '; '.join(_figures(diagnosis)),
         'classes': ' and '.join(names),
         'names': ', '.join(names),
+        'forbidden': ' and '.join(name.removeprefix('!') for name in names),
         'tenant_names': ', '.join(tenant_names),
         'properties': _properties(request, *diagnosis.constraints),
         'demanded': _properties(
             request,
             *(c for c in diagnosis.constraints if is_demanded(request, c)),
-        ),
-        'demanding': ' or '.join(
-            model.name
-            for model in request.models
-            if any(
-                is_demanded(replace(request, models=(model,)), constraint)
-                for constraint in diagnosis.constraints
-            )
         ),
         **_of_guests(diagnosis),
         **offer_values(request, diagnosis.offered),
@@ -224,6 +244,17 @@ def cause_values(diagnosis: Diagnosis) -> Values:
         'needs': request.model.machine_type if request.model else '',
         **machine_type_values(request),
     }
+
+
+def _more_of_it(diagnosis: Diagnosis) -> str:
+    """Return what an operator can add where hosts are short."""
+    sharing = {short.shared_by for short in diagnosis.shortfalls}
+    if not sharing or '' in sharing:
+        return catalogue.placement.MORE_HOSTS
+    return catalogue.placement.MORE_SHARED.format(
+        classes=' and '.join(s.resource_class for s in diagnosis.shortfalls),
+        shared_by=' and '.join(sorted(sharing)),
+    )
 
 
 def _amounts(diagnosis: Diagnosis) -> list[str]:
@@ -345,7 +376,9 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
             }
         elif constraint.cause is Cause.RESOURCES_SHORT and best is not None:
             template = catalogue.placement.SHORTFALL
-            if of_one or not best.best_host:
+            if best.shared_by:
+                template = catalogue.placement.SHORTFALL_SHARED
+            elif of_one or not best.best_host:
                 template = catalogue.placement.SHORTFALL_OF_ONE
             elif diagnosis.hosts_but_for == 1:
                 template = catalogue.placement.SHORTFALL_ON_ONE
@@ -355,6 +388,7 @@ def _figures(diagnosis: Diagnosis) -> list[str]:
                 'best': str(best.best),
                 'best_host': best.best_host,
                 'missing': str(best.missing),
+                'shared_by': best.shared_by,
             }
         values['properties'] = (
             caller(constraint.asker)

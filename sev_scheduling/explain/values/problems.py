@@ -96,6 +96,7 @@ def problem_values(problem: Problem) -> Values:
         'model': problem.model,
         'other': owner(problem.other) if problem.other else '',
         'other_key': key(problem.other) if problem.other else '',
+        'other_what': what(problem.other) if problem.other else '',
         'other_value': quoted(problem.other_value),
         'other_name': problem.other_value or 'the machine type',
         'who': asker(problem.requesters),
@@ -144,7 +145,13 @@ def verdict_case(verdicts: Sequence[Verdict]) -> str:
     if verdict.code is VerdictCode.NO_POOL:
         if all(one.all_reserved for one in verdicts):
             return 'reserved'
-        return offer_case(verdict.request, offered_models(verdicts))
+        case = offer_case(verdict.request, offered_models(verdicts))
+        if case == 'excluded' and any(
+            offer_case(one.request, offered_models([one])) != case
+            for one in verdicts
+        ):
+            return 'excluded-on-some'
+        return case
     if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
         if verdict.request.machine_type is not None:
             return 'image'

@@ -356,13 +356,37 @@ class ObservedTrees:
 
     def most(self, root: str, name: str) -> int:
         """Return what one provider has left for a tree, limits apart."""
-        if self.sharing:
+        if self._is_helped:
             return max(p.left(name) for p in self.tree(root).values())
         return max((0, *(usage.left for usage in self._usages(root, name))))
 
+    @property
+    def _is_helped(self) -> bool:
+        """Whether anything is shared with trees: not with one by name."""
+        return bool(self.sharing) and self._query.in_tree is None
+
+    def shared_by(self, root: str, name: str) -> str:
+        """Return the name of the provider that gives a tree a class.
+
+        :returns: '' where the tree has it itself, and where it is not known
+        """
+        if (
+            not self._is_helped
+            or root not in self.roots
+            or any(self._usages(root, name))
+        ):
+            return ''
+        sharing = [
+            (self._provider(one.uuid).left(name), one.name)
+            for one in self.sharing
+            if root in self._served.get(one.uuid, ())
+            and name in self._summaries[one.uuid].resources
+        ]
+        return max(sharing, default=(0, ''))[1]
+
     def capacity(self, root: str, name: str) -> int:
         """Return what one provider gives a guest of a tree, used or not."""
-        if not self.sharing and self.limits.keys().isdisjoint(
+        if not self._is_helped and self.limits.keys().isdisjoint(
             self.roots[root]
         ):
             usages = self._usages(root, name)

@@ -84,6 +84,7 @@ class _Nearest:
                     best[name],
                     host,
                     self._capacity({one[0] for one in nearest}, name),
+                    self.trees.shared_by(root, name),
                 )
 
     def _capacity(self, roots: Collection[str], name: str) -> int | None:

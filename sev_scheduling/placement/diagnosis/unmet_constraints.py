@@ -187,7 +187,12 @@ def unmet_by_host(
     )
     return {
         root: tuple(
-            Unmet(c, trees.most(root, c.name), trees.capacity(root, c.name))
+            Unmet(
+                c,
+                trees.most(root, c.name),
+                trees.capacity(root, c.name),
+                trees.shared_by(root, c.name),
+            )
             if c.requested
             else Unmet(c)
             for c in sorted(needed)

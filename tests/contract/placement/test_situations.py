@@ -223,6 +223,8 @@ def sharing(disk: int, *hosts: str, **used: int) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
+#: Two request groups for one class.
+GROUPS = {**ON, 'resources1:CUSTOM_FPGA': '1', 'resources2:CUSTOM_FPGA': '1'}
 #: What is asked -> the situation, and what is told.
 SITUATIONS = {
     'nobody asks for encryption': (
@@ -1420,6 +1422,95 @@ SITUATIONS = {
             codes=('guests', 'no-free-slot'),
         ),
     ),
+    'two request groups, and no policy': (
+        Situation(
+            GROUPS,
+            Q35,
+            [],
+            providers=(
+                *sharing(100, 'a'),
+                *(
+                    {
+                        'name': f'a_fpga_{n}',
+                        'parent': 'a',
+                        'inventories': {'CUSTOM_FPGA': {'total': 1}},
+                    }
+                    for n in range(2)
+                ),
+            ),
+        ),
+        Told(
+            first='m1 asks for amd-sev. Nothing in flavor and image is against encryption. Flavor m1 has a warning:',
+            codes=('invalid-resource-request',),
+            tenant=(
+                'openstack flavor set --property group_policy=none m1 | openstack flavor set --property group_policy=isolate m1',
+            ),
+        ),
+    ),
+    'two request groups, and one provider for both': (
+        Situation(
+            {**GROUPS, 'group_policy': 'isolate'},
+            Q35,
+            [host()],
+            more=(('CUSTOM_FPGA', 2),),
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('combination',),
+            tenant=('openstack flavor set --property group_policy=none m1',),
+        ),
+    ),
+    'a trait that every host has is forbidden': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'forbidden'},
+            Q35,
+            [host(traits=['CUSTOM_GOLD'])],
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('trait',),
+            tenant=('openstack flavor unset --property trait:CUSTOM_GOLD m1',),
+        ),
+    ),
+    'flavor and image contradict each other': (
+        Situation(
+            {**ON, 'trait:CUSTOM_GOLD': 'forbidden'},
+            {**Q35, 'trait:CUSTOM_GOLD': 'required'},
+            [host('a', traits=['CUSTOM_GOLD']), host('b')],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('invalid-resource-request',),
+            tenant=(
+                'openstack flavor unset --property trait:CUSTOM_GOLD m1 | openstack image unset --property trait:CUSTOM_GOLD u',
+            ),
+        ),
+    ),
+    'a trait is not in capitals': (
+        Situation(
+            {**ON, 'trait:custom_gold': 'required'},
+            Q35,
+            [host(traits=['CUSTOM_GOLD'])],
+        ),
+        Told(
+            first='m1 asks for amd-sev. Flavor m1 is not ready for it:',
+            codes=('invalid-resource-request', 'invalid-resource-request'),
+            tenant=('openstack flavor unset --property trait:custom_gold m1',),
+        ),
+    ),
+    'hosts share a disk that is too full': (
+        Situation(
+            ON,
+            Q35,
+            [],
+            disk=90,
+            providers=sharing(100, 'a', ceph=80),
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+        ),
+    ),
     'a guest without encryption that is too large': (
         Situation({}, {}, [host()], ram=99999),
         Told(
@@ -1471,6 +1562,36 @@ def test_there_are_enough_of_them():
 def test_what_is_told(cloud, name):
     situation, expected = SITUATIONS[name]
     assert cloud.ask(situation) == expected
+
+
+def test_a_host_is_promised_once_the_groups_have_a_policy(cloud):
+    """Nova sends none, and Placement refuses what it sends."""
+    situation, _ = SITUATIONS['two request groups, and no policy']
+    explanation = explain(cloud.feasibility(situation))
+
+    once = 'once flavor m1 has a group_policy.'
+    fits = f'1 of 1 host can run this amd-sev guest, {once}'
+    assert explanation.headline == fits
+    assert explanation.tenant() == f'This amd-sev guest can be placed, {once}'
+
+
+def test_what_hosts_share_is_told_by_its_provider(cloud):
+    situation, _ = SITUATIONS['hosts share a disk that is too full']
+    found = cloud.feasibility(situation)
+    (reason,) = explain(found).reasons
+
+    assert 'DISK_GB: 90 asked for, at most 20 left on ceph' in reason.text
+    assert [step.text for step in reason.steps()] == [
+        'use a flavor with less DISK_GB, boot from a volume, or add DISK_GB '
+        'to ceph'
+    ]
+    assert reason.tenant_fix == (
+        'Use a smaller flavor, or boot from a volume.'
+        if reason.permanent
+        else 'Use a smaller flavor, boot from a volume, or try again later.'
+    )
+    (row,) = [row for row in host_rows(found) if row.host == 'a']
+    assert 'left on ceph' in row.text
 
 
 @pytest.mark.parametrize('name', SITUATIONS)
@@ -1645,7 +1766,11 @@ def test_a_fix_solves_its_problem_and_makes_no_other(cloud, name):
         if way.target is not Target.HOST
     )
     ways += filter(None, (applied(situation, fix) for fix in others))
-    wanted = any(Caveat.MODEL_WANTED in fix.caveats for fix in reason.changes)
+    # What asks for other hosts is told what some of them lack.
+    wanted = any(
+        {Caveat.MODEL_WANTED, Caveat.HOSTS_WITH_TRAIT} & {*fix.caveats}
+        for fix in reason.changes
+    )
     for changed in ways:
         after = cloud.ask(changed)
         runs = cloud.explanations(changed)[0].kind == 'hosts'

@@ -113,7 +113,7 @@ def figures(free=4, but_for=2, **more):
         pytest.param(
             reason(Cause.GUESTS, guests=4, guests_fit=3),
             (0, 'Placement has room for no more than 3 of the 4 guests',
-             'ask for 3 or fewer, or add hosts',
+             'ask for at most 3, or add hosts',
              'No more than 3 of 4 fit now, and a request gets all or none.',
              'Ask for fewer, or try again later.'),
             id='room for some of them',
@@ -123,7 +123,7 @@ def figures(free=4, but_for=2, **more):
                    limits=(Limit(CONTEXT, 1, 1),)),
             (0, 'Placement has room for no more than 1 of the 4 guests (3 if '
                 'hosts were empty); amd-sev slots: 1 free',
-             'ask for 1 or fewer, or add hosts',
+             'ask for at most 1, or add hosts',
              'No more than 1 of 4 fits now (not all would fit on empty '
              'hosts), and a request gets all or none.', 'Ask for fewer.'),
             id='never room for all, by slots',
@@ -133,7 +133,7 @@ def figures(free=4, but_for=2, **more):
                    limits=(Limit('VCPU', 8, 30), Limit(CONTEXT, 1, 3))),
             (0, 'Placement has room for no more than 3 of the 4 guests; VCPU: '
                 '8 for each, 30 left, amd-sev slots: 3 free',
-             'ask for 3 or fewer, use a flavor with less VCPU, or add hosts',
+             'ask for at most 3, use a flavor with less VCPU, or add hosts',
              'No more than 3 of 4 fit now, by what is left of VCPU, and a '
              'request gets all or none.',
              'Ask for fewer, use a smaller flavor, or try again later.'),
@@ -144,7 +144,7 @@ def figures(free=4, but_for=2, **more):
                    limits=(Limit('DISK_GB', 10, 35, 'ceph'),)),
             (0, 'Placement has room for no more than 3 of the 4 guests (3 if '
                 'hosts were empty); DISK_GB: 10 for each, 35 left on ceph',
-             'ask for 3 or fewer, use a flavor with less DISK_GB, or add '
+             'ask for at most 3, use a flavor with less DISK_GB, or add '
              'DISK_GB to ceph',
              'No more than 3 of 4 fit now (not all would fit on empty '
              'hosts), by what is left of DISK_GB, and a request gets all or '
@@ -314,8 +314,8 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.GROUP_POLICY, POLICY, **figures()),
             (2, 'of 4 hosts with a free amd-sev slot would do but for '
                 'group_policy=isolate',
-             'set group_policy=none on flavor m1: openstack flavor set '
-             '--property group_policy=none m1; or use hosts with nested '
+             'if one provider may answer several groups: openstack flavor '
+             'set --property group_policy=none m1; or use hosts with nested '
              'pools',
              "The flavor's group_policy=isolate cannot be met.",
              'Use a flavor with group_policy=none.'),
@@ -372,11 +372,14 @@ def figures(free=4, but_for=2, **more):
                 'CUSTOM_LICENSED; aggregate ec1a; host epyc-7; request group '
                 '_nic; port 5e1f; pci_passthrough:alias; '
                 'group_policy=isolate; VCPU:8',
-             'relax one of them, or add hosts',
+             'if one provider may answer several groups: openstack flavor '
+             'set --property group_policy=none m1; or relax another of them, '
+             'or add hosts',
              'No host meets all of these at once: the host asked for, '
              'request group _nic, port 5e1f, pci_passthrough:alias, '
              'group_policy=isolate, VCPU.',
-             'Relax one of them, or try again later.'),
+             'If one provider may answer several groups: openstack flavor '
+             'set --property group_policy=none m1'),
             id='combination',
         ),
         pytest.param(
@@ -416,9 +419,11 @@ def figures(free=4, but_for=2, **more):
             reason(Cause.UNCLEAR, hosts_with_free_slot=4),
             (4, 'hosts with a free amd-sev slot, and no single thing asked '
                 'for keeps the guest off',
-             'ask for less, one thing after the other',
+             'ask for less, one thing after the other, or see min_unit and '
+             'step_size of the inventories',
              'No host meets all that is asked for at once.',
-             'Use a smaller flavor with fewer traits.'),
+             'Use a smaller flavor with fewer traits, or ask the '
+             "cloud's operator."),
             id='unclear',
         ),
     ],
@@ -680,28 +685,41 @@ def test_the_volume_that_leaves_it_open_can_name_it():
 
 
 @pytest.mark.parametrize(
-    ('names', 'demanding'),
-    [
-        (['amd-sev-snp'], 'amd-sev-snp'),
-        (['amd-sev-snp', 'amd-sev-es'], 'amd-sev-snp'),
-        (['amd-sev-es', 'amd-sev-snp'], 'amd-sev-snp'),
-        (['amd-sev-snp', 'intel-tdx'], 'amd-sev-snp or intel-tdx'),
-    ],
+    'names', [['amd-sev-snp'], ['amd-sev-snp', 'intel-tdx']]
 )
-def test_only_models_that_need_a_property_are_said_to_need_it(
-    names, demanding
-):
+def test_what_every_model_needs_is_a_matter_of_hosts(names):
     request = replace(
         encrypted({}, {'hw_firmware_stateless': 'true'}),
         models=tuple(registered_models()[name] for name in names),
     )
     found = reason(Cause.TRAIT, STATELESS, request=request)
+    models = ' or '.join(names)
 
-    assert f'; {demanding} needs property hw_firmware' in found.text
-    assert f', which {demanding} needs.' in found.tenant_text
+    assert f'; {models} needs property hw_firmware' in found.text
+    assert f', which {models} needs.' in found.tenant_text
+    assert not found.changes
     several = reason(Cause.SEVERAL, STATELESS, VCPU, request=request)
-    assert f'; {demanding} needs property' in several.text
-    assert f'; {demanding} itself needs ' in several.tenant_text
+    assert f'; {models} needs property' in several.text
+    assert f'; {models} itself needs ' in several.tenant_text
+
+
+@pytest.mark.parametrize(
+    'names', [['amd-sev-snp', 'amd-sev-es'], ['amd-sev-es', 'amd-sev-snp']]
+)
+def test_what_one_of_several_models_needs_can_be_left_out(names):
+    request = replace(
+        encrypted({}, {'hw_firmware_stateless': 'true'}),
+        models=tuple(registered_models()[name] for name in names),
+    )
+    found = reason(Cause.TRAIT, STATELESS, request=request)
+    (change,) = found.changes
+
+    assert change.unset == ('hw_firmware_stateless',)
+    assert (change.values, change.caveats) == (
+        ('amd-sev-es',),
+        ('model-wanted',),
+    )
+    assert 'needs' not in found.text
 
 
 def test_a_host_out_of_service_is_still_the_operators_affair():

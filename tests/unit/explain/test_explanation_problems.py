@@ -86,8 +86,17 @@ def problem(extra_specs, properties):
          "Flavor m1 has traits, and no resources, in request group '1'.",
          'Add a resources1: extra spec, or remove the trait1: ones.'),
         ({'trait:CUSTOM_A': 'required'}, {'trait:CUSTOM_A': 'forbidden'},
-         'Trait CUSTOM_A is both required and forbidden by flavor m1 and '
-         'image ubuntu.', 'Remove one of the two.'),
+         'Trait CUSTOM_A is required by extra spec trait:CUSTOM_A of flavor '
+         'm1 and forbidden by property trait:CUSTOM_A of image ubuntu.',
+         'openstack image unset --property trait:CUSTOM_A ubuntu (or if the '
+         'guest is to run on hosts without CUSTOM_A: '
+         + UNSET + 'trait:CUSTOM_A m1)'),
+        ({'trait:CUSTOM_A': 'forbidden'}, {'trait:CUSTOM_A': 'required'},
+         'Trait CUSTOM_A is forbidden by extra spec trait:CUSTOM_A of flavor '
+         'm1 and required by property trait:CUSTOM_A of image ubuntu.',
+         UNSET + 'trait:CUSTOM_A m1 (or if the guest is to run on hosts '
+         'without CUSTOM_A: openstack image unset --property trait:CUSTOM_A '
+         'ubuntu)'),
         (ON, {'hw_firmware_type': None},
          ASKED + 'image ubuntu has no hw_firmware_type.',
          SET + 'hw_firmware_type=uefi ubuntu'),

@@ -136,8 +136,53 @@ INVALID_RESOURCE_REQUEST = [
         {'trait:CUSTOM_A': 'forbidden'},
         'error',
         'flavor:trait:CUSTOM_A',
-        'remove-one-trait',
-        id='required and forbidden',
+        UNSET_IMAGE + 'trait:CUSTOM_A ubuntu',
+        id='required by the flavor, forbidden by the image',
+    ),
+    pytest.param(
+        {'trait:CUSTOM_A': 'forbidden'},
+        {'trait:CUSTOM_A': 'required'},
+        'error',
+        'flavor:trait:CUSTOM_A',
+        UNSET_FLAVOR + 'trait:CUSTOM_A m1',
+        id='forbidden by the flavor, required by the image',
+    ),
+    pytest.param(
+        {'trait:HW_CPU_HYPERTHREADING': 'forbidden'},
+        {'hw_cpu_thread_policy': 'require', 'hw_cpu_policy': 'dedicated'},
+        'error',
+        'flavor:trait:HW_CPU_HYPERTHREADING',
+        UNSET_FLAVOR + 'trait:HW_CPU_HYPERTHREADING m1',
+        id='forbidden, and required by a property',
+    ),
+    pytest.param(
+        {'trait:HW_CPU_HYPERTHREADING': 'required'},
+        {'hw_cpu_thread_policy': 'isolate', 'hw_cpu_policy': 'dedicated'},
+        'error',
+        'flavor:trait:HW_CPU_HYPERTHREADING',
+        UNSET_IMAGE + 'hw_cpu_thread_policy ubuntu',
+        id='required, and forbidden by a property',
+    ),
+    pytest.param(
+        {},
+        {
+            'trait:HW_CPU_HYPERTHREADING': 'required',
+            'hw_cpu_thread_policy': 'isolate',
+            'hw_cpu_policy': 'dedicated',
+        },
+        'error',
+        'image:hw_cpu_thread_policy',
+        UNSET_IMAGE + 'hw_cpu_thread_policy ubuntu',
+        id='required and forbidden by the image alone',
+    ),
+    pytest.param(
+        {
+            'resources1:CUSTOM_NIC': '1',
+            'trait1:CUSTOM_A': 'forbidden',
+            'trait:CUSTOM_A': 'required',
+        },
+        {'trait:CUSTOM_A': 'required'},
+        id='required twice, forbidden in another group',
     ),
     pytest.param(
         {
@@ -199,9 +244,15 @@ REMEDIES = {
         ('resources:VCPU', '9' * 10, 'error', 'not-an-amount', '9' * 10),
         ('resources:GPU', '1', 'warning', 'unknown-class', 'GPU'),
         ('resources:CUSTOM_ä', '1', 'error', 'unknown-class', 'CUSTOM_ä'),
-        ('resources:CUSTOM_a', '1', 'error', 'not-in-capitals', 'CUSTOM_a'),
         ('resources:vcpu', '1', 'warning', 'not-in-capitals', 'vcpu'),
-        ('trait:CUSTOM-a', 'required', 'error', 'not-in-capitals', 'CUSTOM-a'),
+        # In capitals it would contradict the model.
+        (
+            f'trait:{SEV_ES.lower()}',
+            'required',
+            'error',
+            'not-in-capitals',
+            SEV_ES.lower(),
+        ),
         ('trait:GOLD', 'required', 'error', 'unknown-trait', 'GOLD'),
         ('trait:CUSTOM_A', 'yes', 'warning', 'not-a-state', 'yes'),
     ],
@@ -220,6 +271,99 @@ def test_an_entry_that_placement_does_not_know_has_two_remedies(
     assert problem.where == f'flavor:{key}'
     assert problem.fix.unset == (key,)
     assert other.advice == REMEDIES[case]
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties', 'changes'),
+    [
+        pytest.param(
+            {'trait:CUSTOM-a': 'forbidden'},
+            {},
+            ['trait:CUSTOM-a', {'trait:CUSTOM_A': 'forbidden'}],
+            id='a trait of the flavor',
+        ),
+        pytest.param(
+            {'resources7:CUSTOM_a': '2'},
+            {},
+            ['resources7:CUSTOM_a', {'resources7:CUSTOM_A': '2'}],
+            id='an amount of a group',
+        ),
+        pytest.param(
+            {},
+            {'trait:custom_a': 'required'},
+            ['trait:custom_a', {'trait:CUSTOM_A': 'required'}],
+            id='a trait of the image',
+        ),
+    ],
+)
+def test_a_name_is_renamed_in_capitals(extra_specs, properties, changes):
+    request = parse(flavor(extra_specs), image(properties))
+    wrong, meant = validate(request)
+    old, new = changes
+
+    assert (wrong.severity, wrong.case) == ('error', 'not-in-capitals')
+    assert (meant.severity, meant.case) == ('warning', 'capitals-meant')
+    assert (wrong.fix.unset, meant.fix.set) == ((old,), new)
+    assert wrong.fix.target == meant.fix.target
+    assert wrong.fix.caveats == meant.fix.caveats == ('name-meant',)
+    specs, metadata = dict(extra_specs), dict(properties)
+    changed = specs if wrong.fix.target == 'flavor' else metadata
+    del changed[old]
+    changed.update(new)
+    assert not validate(parse(flavor(specs), image(metadata)))
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'properties'),
+    [
+        ({'trait:custom_a': 'required', 'trait:CUSTOM_A': 'required'}, {}),
+        ({'trait:custom_a': 'required'}, {'trait:CUSTOM_A': 'forbidden'}),
+        ({'resources:CUSTOM_a': '1', 'resources:CUSTOM_A': '2'}, {}),
+    ],
+)
+def test_a_name_that_is_there_in_capitals_is_only_removed(
+    extra_specs, properties
+):
+    problems = validate(parse(flavor(extra_specs), image(properties)))
+    (wrong,) = [p for p in problems if p.case == 'not-in-capitals']
+
+    assert wrong.fix.unset
+    assert not [p for p in problems if p.case == 'capitals-meant']
+
+
+def test_what_a_model_demands_is_not_to_be_removed():
+    trait = 'trait:COMPUTE_SECURITY_STATELESS_FIRMWARE'
+    request = encrypted(
+        {MODEL: 'amd-sev-snp', trait: 'forbidden'},
+        {'hw_firmware_stateless': 'true'},
+    )
+    (problem,) = validate(request).errors
+
+    assert problem.where == f'flavor:{trait}'
+    assert (problem.fix.unset, problem.fix.alternatives) == ((trait,), ())
+
+
+@pytest.mark.parametrize(
+    ('written', 'policy', 'caveats'),
+    [
+        ('none', 'none', ()),
+        ('isolate', 'isolate', ()),
+        ('Isolate', 'none', ('shared-provider',)),
+    ],
+)
+def test_a_misspelt_policy_is_told_once(written, policy, caveats):
+    extra_specs = {
+        'resources1:CUSTOM_NIC': '1',
+        'resources2:CUSTOM_NIC': '1',
+        'group_polcy': written,
+    }
+    request = parse(flavor(extra_specs))
+    (problem,) = validate(request)
+
+    assert request.lacks_group_policy
+    assert problem.code == 'misspelt-key'
+    assert problem.fix.set == {'group_policy': policy}
+    assert problem.fix.caveats == caveats
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,25 @@ def test_a_file_without_an_object_is_refused(check, write, content, words):
     assert_one_line(check(write(content)), names=[words])
 
 
+@pytest.mark.parametrize(
+    ('option', 'shape', 'other'),
+    [
+        ('--flavor', {'disk_format': 'raw', 'properties': {}}, 'an image'),
+        ('--image', {'vcpus': 1, 'ram': 1, 'disk': 1}, 'a flavor'),
+    ],
+)
+def test_one_in_place_of_the_other_names_option_and_file(
+    run, flavor, write, option, shape, other
+):
+    path = str(write(json.dumps({'name': 'u', **shape})))
+    request = ['--flavor', flavor('m1.sev'), '--image', path]
+    ran = run('check', *(request if option == '--image' else [option, path]))
+
+    assert_one_line(
+        ran, names=[f'{option} ', 'document.json', f'u is {other}']
+    )
+
+
 def test_a_missing_file_is_named(check, tmp_path):
     assert_one_line(check(tmp_path / 'missing'), names=['/missing'])
 
