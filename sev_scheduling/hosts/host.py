@@ -223,7 +223,8 @@ def _pool(uuid: str, summary: Mapping[str, Any]) -> SlotPool | None:
     if not slots:
         return None
     return SlotPool(
-        total=slots.get('total', slots['capacity']),
+        # More may be reserved than there is.
+        total=slots.get('total', max(0, slots['capacity'])),
         reserved=slots.get('reserved', 0),
         used=slots['used'],
         provider_uuid=uuid,

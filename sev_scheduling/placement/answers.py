@@ -316,7 +316,8 @@ def hosts_of_summaries(
             return None
         found = known[uuid].get(slots) if uuid in known else None
         if found is None:
-            return SlotPool(usage.capacity, 0, usage.used, uuid)
+            # More may be reserved than there is.
+            return SlotPool(max(0, usage.capacity), 0, usage.used, uuid)
         return SlotPool(
             found.total,
             found.reserved,

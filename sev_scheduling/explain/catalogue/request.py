@@ -10,6 +10,9 @@ from sev_scheduling.problems import Case, Code, Source
 #: Begins a sentence about a guest for which encryption is asked.
 ASKED = 'Memory encryption is requested by {who}, but '
 
+#: Ends what is wrong with an entry that nova passes over.
+IGNORED = ', so nova ignores it'
+
 PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
     (Code.INVALID_BOOLEAN, Case.ONLY): ProblemRow(
         '{what} of {owner} is {value}, which is neither true nor false',
@@ -144,20 +147,21 @@ PROBLEMS: Mapping[tuple[Code, Case], ProblemRow] = {
         line='{key} names a trait that os-traits does not know',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.UNKNOWN_CLASS): ProblemRow(
-        '{what} of {owner} names a resource class that does not exist',
+        '{what} of {owner} names a resource class that does not exist'
+        '{ignored}',
         asked=False,
-        line='{key} names a resource class that does not exist',
+        line='{key} names a resource class that does not exist{ignored}',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NOT_AN_AMOUNT): ProblemRow(
-        '{what} of {owner} is {value}, which is no amount',
+        '{what} of {owner} is {value}, which is no amount{ignored}',
         asked=False,
-        line='{key} is {value}, which is no amount',
+        line='{key} is {value}, which is no amount{ignored}',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.NOT_IN_CAPITALS): ProblemRow(
         '{what} of {owner} names {value}, and Placement knows names in '
-        'capitals alone',
+        'capitals alone{ignored}',
         asked=False,
-        line='{key} is not in capitals, as Placement has names',
+        line='{key} is not in capitals, as Placement has names{ignored}',
     ),
     (Code.INVALID_RESOURCE_REQUEST, Case.CAPITALS_MEANT): ProblemRow(
         '{what} of {owner} seems to mean {name}, which is not asked for',

@@ -100,6 +100,7 @@ def problem_values(problem: Problem) -> Values:
         'other_value': quoted(problem.other_value),
         'other_name': problem.other_value or 'the machine type',
         'who': asker(problem.requesters),
+        'ignored': '' if problem.is_error else catalogue.request.IGNORED,
     }
 
 

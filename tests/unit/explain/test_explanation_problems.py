@@ -69,11 +69,12 @@ def problem(extra_specs, properties):
          '--property hw:mem_encryption=true m1)'),
         ({'resources:VCPU': 'many'}, {},
          "Extra spec resources:VCPU of flavor m1 is 'many', which is no "
-         'amount.', UNSET + 'resources:VCPU m1 (or give a whole number from '
+         'amount, so nova ignores it.', UNSET + 'resources:VCPU m1 (or give a whole number from '
          '0 to 2147483647)'),
         ({'resources:CPUS': '1'}, {},
          'Extra spec resources:CPUS of flavor m1 names a resource class that '
-         'does not exist.', UNSET + 'resources:CPUS m1 (or correct the name)'),
+         'does not exist, so nova ignores it.',
+         UNSET + 'resources:CPUS m1 (or correct the name)'),
         ({}, {'trait:GOLD': 'required'},
          'Property trait:GOLD of image ubuntu names a trait that os-traits '
          'does not know.', 'openstack image unset --property trait:GOLD '

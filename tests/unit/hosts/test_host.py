@@ -55,6 +55,11 @@ def test_slots_that_a_guest_can_have_are_never_negative(slots, free):
             {'root': provider(VCPU=(8, 0))}, {}, id='a host without slots'
         ),
         pytest.param(
+            {'root': provider(slots=(-1, 0), traits=[SEV])},
+            {'amd-sev': SlotPool(0, 0, 0, 'root')},
+            id='more reserved than there is',
+        ),
+        pytest.param(
             {'root': provider(slots=(15, 3), traits=[SEV])},
             {'amd-sev': SlotPool(15, 0, 3, 'root')},
             id='flat',

@@ -219,6 +219,15 @@ def test_shared_storage_does_not_tell_the_host(allocations, telling):
     assert main_provider(allocations) == telling
 
 
+def test_of_a_pool_with_more_reserved_than_there_is_nothing_is_left():
+    summary = ProviderSummary(
+        POOL, {SLOT: Usage(-1, 0)}, frozenset({SEV.trait})
+    )
+    (host,) = answers.hosts_of_summaries({POOL: summary})
+
+    assert host.pools['amd-sev'].total == 0
+
+
 def test_answers_add_up():
     one, two = (candidates_of(candidates_answer(n)) for n in (1, 2))
     both = one + two
