@@ -69,8 +69,8 @@ def problem(extra_specs, properties):
          '--property hw:mem_encryption=true m1)'),
         ({'resources:VCPU': 'many'}, {},
          "Extra spec resources:VCPU of flavor m1 is 'many', which is no "
-         'amount, so nova ignores it.', UNSET + 'resources:VCPU m1 (or give a whole number from '
-         '0 to 2147483647)'),
+         'amount, so nova ignores it.', UNSET + 'resources:VCPU m1 (or '
+         'give a whole number from 0 to 2147483647)'),
         ({'resources:CPUS': '1'}, {},
          'Extra spec resources:CPUS of flavor m1 names a resource class that '
          'does not exist, so nova ignores it.',
