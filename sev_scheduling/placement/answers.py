@@ -83,6 +83,12 @@ class Inventory(msgspec.Struct, frozen=True, gc=False):
     step_size: int = 1
     allocation_ratio: float = 1.0
 
+    def most_of(self, left: int) -> int:
+        """Return how much of what is left one guest can have."""
+        most = min(left, self.max_unit)
+        amount = most // self.step_size * self.step_size
+        return amount if amount >= self.min_unit else 0
+
     @property
     def capacity(self) -> int:
         return int((self.total - self.reserved) * self.allocation_ratio)

@@ -127,7 +127,13 @@ def feasibility(
         return found
     unmet = {}
     if found.answers:
-        unmet = unmet_by_host(api, query, known or {})
+        # What is against hosts that would do is asked for, too.
+        not_given = {
+            answer.verdict.host.uuid or ''
+            for answer in found.answers
+            if answer.lacks_more
+        }
+        unmet = unmet_by_host(api, query, known or {}, not_given)
     found = replace(found, unmet=unmet, left_out=trees.left_out)
     found = found.with_figures()
     if count > 1:

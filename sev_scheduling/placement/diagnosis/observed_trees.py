@@ -354,6 +354,19 @@ class ObservedTrees:
         )
         return {uuid: provider}
 
+    def given(self, root: str, name: str) -> int:
+        """Return what one provider gives a guest, as far as it is known."""
+        if self.limits.keys().isdisjoint(self.roots[root]):
+            return self.most(root, name)
+        return max(
+            (
+                inventory.most_of(provider.left(name))
+                for provider in self.tree(root).values()
+                if (inventory := provider.inventories.get(name))
+            ),
+            default=0,
+        )
+
     def most(self, root: str, name: str) -> int:
         """Return what one provider has left for a tree, limits apart."""
         if self._is_helped:

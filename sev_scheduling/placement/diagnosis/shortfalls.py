@@ -8,7 +8,6 @@ from sev_scheduling.diagnosis import Cause, Shortfall
 from sev_scheduling.placement.answers import (
     AllocationRequest,
     Candidates,
-    Inventory,
 )
 from sev_scheduling.placement.diagnosis.relaxation import without
 from sev_scheduling.placement.diagnosis.relaxed_answers import (
@@ -155,7 +154,10 @@ class _Nearest:
             }
             if not all(one and one.gives(1) for one in limits.values()):
                 continue
-            given = {name: _given(left[name], limits[name]) for name in givers}
+            given = {
+                name: limit.most_of(left[name]) if limit else 0
+                for name, limit in limits.items()
+            }
             if not best or self._share(given) > self._share(best):
                 host, best = root, given
         if not best:
@@ -249,12 +251,3 @@ def _left(
             if amount > left.get(name, -1):
                 left[name], givers[name] = amount, uuid
     return left, givers
-
-
-def _given(left: int, inventory: Inventory | None) -> int:
-    """Return how much of what is left one guest can have."""
-    if inventory is None:
-        return 0
-    most = min(left, inventory.max_unit)
-    amount = most // inventory.step_size * inventory.step_size
-    return amount if amount >= inventory.min_unit else 0

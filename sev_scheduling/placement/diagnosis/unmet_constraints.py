@@ -159,7 +159,10 @@ _IN_SERVICE = Constraint(
 
 
 def unmet_by_host(
-    api: Api, query: PlacementRequest, summaries: Summaries
+    api: Api,
+    query: PlacementRequest,
+    summaries: Summaries,
+    not_given: Collection[str] = (),
 ) -> dict[str, tuple[Unmet, ...]]:
     """Return root uuid -> what a host lacks beside a slot and a model.
 
@@ -167,6 +170,8 @@ def unmet_by_host(
 
     :param summaries: of all trees of the hosts in question, and of providers
         that share with them
+    :param not_given: roots of hosts that Placement does not give: of a few
+        that lack nothing that is shown, what they give at once is asked for
     """
     groups = tuple(g for g in query.groups if not query.is_slot(g))
     if not groups:
@@ -179,26 +184,30 @@ def unmet_by_host(
     root_forbidden = beside.root_forbidden - {
         os_traits.COMPUTE_STATUS_DISABLED
     }
-    of_hosts = UnmetConstraints(
-        replace(beside, root_forbidden=root_forbidden),
-        trees,
-        every,
-        never_met(beside),
-    )
+    never = never_met(beside)
+    beside = replace(beside, root_forbidden=root_forbidden)
+
+    def needed() -> dict[str, Unit]:
+        of_hosts = UnmetConstraints(beside, trees, every, never)
+        return {root: unit for root, unit in of_hosts.by_root() if unit}
+
+    found = needed()
+    unclear = set(not_given) - found.keys()
+    if unclear and trees.ask_inventories(unclear):
+        found = needed()
     return {
         root: tuple(
             Unmet(
                 c,
-                trees.most(root, c.name),
+                trees.given(root, c.name),
                 trees.capacity(root, c.name),
                 trees.shared_by(root, c.name),
             )
             if c.requested
             else Unmet(c)
-            for c in sorted(needed)
+            for c in sorted(unit)
         )
-        for root, needed in of_hosts.by_root()
-        if needed
+        for root, unit in found.items()
     }
 
 

@@ -1498,6 +1498,19 @@ SITUATIONS = {
             tenant=('openstack flavor unset --property trait:custom_gold m1',),
         ),
     ),
+    'memory that is overcommitted, and not given at once': (
+        Situation(
+            ON,
+            Q35,
+            [host(ram_allocation_ratio=1.5)],
+            ram=80000,
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('memory-overcommitted',),
+            operator=('ram_allocation_ratio=1.0',),
+        ),
+    ),
     'hosts share a disk that is too full': (
         Situation(
             ON,
@@ -1573,6 +1586,18 @@ def test_a_host_is_promised_once_the_groups_have_a_policy(cloud):
     fits = f'1 of 1 host can run this amd-sev guest, {once}'
     assert explanation.headline == fits
     assert explanation.tenant() == f'This amd-sev guest can be placed, {once}'
+
+
+def test_what_is_not_given_at_once_is_named_beside_a_verdict(cloud):
+    name = 'memory that is overcommitted, and not given at once'
+    found = cloud.feasibility(SITUATIONS[name][0])
+    (answer,) = found.answers
+    (unmet,) = answer.unmet
+
+    assert (unmet.constraint.name, unmet.left) == ('MEMORY_MB', 65536)
+    assert unmet.permanent
+    (reason,) = explain(found).reasons
+    assert 'MEMORY_MB: 80000 asked for, 65536 left' in reason.sentence
 
 
 def test_what_hosts_share_is_told_by_its_provider(cloud):
