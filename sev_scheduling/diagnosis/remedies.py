@@ -384,15 +384,17 @@ def as_another_model(
     """
     if find_model(name) is None or protects_less(request, name):
         return None
-    fixes = [set_model(request, name)]
-    if request.image_model and request.flavor_model:
-        fixes.append(set_image(request, {IMAGE_MODEL: name}))
+    fixes = []
+    if not _is_callers(request, name):
+        fixes.append(set_model(request, name))
+        if request.image_model and request.flavor_model:
+            fixes.append(set_image(request, {IMAGE_MODEL: name}))
     known = {problem.code for problem in validate(request)}
     for _ in range(_MOST_ROUNDS):
         if not all(fix.command() for fix in fixes):
             return None
         merged = tuple(merge(fixes))
-        validation = validate(_changed(request, merged))
+        validation = validate(_changed(request, merged, name))
         # A warning without a command keeps nobody from it.
         more = [
             problem.fix
@@ -406,8 +408,14 @@ def as_another_model(
     return None
 
 
+def _is_callers(request: EncryptionRequest, name: str) -> bool:
+    """Whether the caller takes a model without anybody naming it."""
+    named = request.flavor_model or request.image_model
+    return not named and name in request.caller_models
+
+
 def _changed(
-    request: EncryptionRequest, fixes: Collection[Fix]
+    request: EncryptionRequest, fixes: Collection[Fix], name: str
 ) -> EncryptionRequest:
     flavor, image = request.views
     return combine(
@@ -419,6 +427,7 @@ def _changed(
             for field, device in request.host_devices
             if field.source is Source.REQUEST
         ],
+        models=[name] if _is_callers(request, name) else (),
     )
 
 

@@ -61,6 +61,15 @@ class Validation(tuple[Problem, ...]):
         """The problems that refuse the request."""
         return tuple(problem for problem in self if problem.is_error)
 
+    def of_left_out_models(self) -> Validation:
+        """Return only what keeps some of several models out."""
+        problems = (
+            problem
+            for problem in self
+            if problem.fix.advice is Advice.LEAVE_TO_OTHER_MODEL
+        )
+        return Validation(self.request, problems, self.models)
+
 
 _KNOWN: Known[Validation] = Known()
 

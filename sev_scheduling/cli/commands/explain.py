@@ -145,8 +145,15 @@ class Explain(Words):
             tenant=tenant,
             more=where_it_fits(found) if found and not tenant else '',
         )
-        if found and found.fit and parsed_args.formatter == 'text':
+        if found is None or parsed_args.formatter != 'text':
+            return
+        if found.fit:
             self.warn(explain(validation), tenant=tenant)
+            return
+        left_out = explain(validation.of_left_out_models())
+        # The answer may say how to take one of them.
+        if not {*left_out.commands} & {*explanation.commands}:
+            self.warn(left_out, tenant=tenant)
 
 
 def _matter(found: Feasibility | None, validation: Validation) -> Matter:

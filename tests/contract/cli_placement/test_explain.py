@@ -65,6 +65,36 @@ def test_warnings_are_shown_to_people_where_the_answer_is_yes(
     assert explain(*sev, *tenant, '-f', 'json').err == ''
 
 
+@pytest.mark.parametrize('tenant', [(), ('--tenant',)])
+def test_a_model_that_the_image_keeps_out_is_told_where_the_answer_is_no(
+    run, write, flavor, image, tenant
+):
+    full, free = {'total': 2, 'used': 2}, {'total': 2}
+    host = CLOUD['hosts'][0]
+    stateless = 'hw_firmware_stateless is not true; amd-sev-snp needs'
+
+    def explained(*hosts):
+        ran = run(
+            *('explain', *tenant, '--cloud', write({'hosts': hosts}, 'two')),
+            *('--flavor', flavor('m1.sev')),
+            *('--image', image('ubuntu-24.04-sev')),
+            *('--model', 'amd-sev-es', '--model', 'amd-sev-snp'),
+        )
+        assert ran.status == 1
+        return ran
+
+    offered = host | {'name': 'b', 'pools': {'amd-sev-snp': free}}
+    taken = host | {'count': 1, 'pools': {'amd-sev-es': full}}
+    assert f'warning  {stateless}' in explained(taken, offered).err
+    # Where its command is the answer, it is not told twice.
+    alone = explained(offered)
+    assert stateless not in alone.err
+    assert (
+        '--property hw_firmware_stateless=true ubuntu-24.04-sev' in alone.out
+    )
+    assert 'flavor set' not in alone.out
+
+
 def test_a_placement_without_hosts_is_no_lack_of_slots(run, state, sev):
     from sev_scheduling.placement import embedded_placement
 

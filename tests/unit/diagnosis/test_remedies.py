@@ -2,16 +2,28 @@
 
 import pytest
 
-from sev_scheduling import Cause, Constraint, Diagnosis, Host, SlotPool, judge
+from sev_scheduling import (
+    Cause,
+    Constraint,
+    Diagnosis,
+    Host,
+    SlotPool,
+    judge,
+    parse,
+)
 from sev_scheduling.diagnosis.remedies import of_diagnosis, of_verdicts
 from sev_scheduling.models import BUILTIN_MODELS
 from sev_scheduling.request.features import feature_traits
 from tests.unit.factories import (
+    ON,
+    READY,
     SET_FLAVOR,
     SET_IMAGE,
     UNSET_FLAVOR,
     UNSET_IMAGE,
     encrypted,
+    flavor,
+    image,
 )
 
 ES, SNP, TDX = (model.name for model in BUILTIN_MODELS[1:])
@@ -167,6 +179,31 @@ def test_no_command_offers_a_model_that_the_image_cannot_have():
     request = encrypted({}, {'hw_architecture': 'aarch64'})
     offers_tdx = Host(name='a', pools={TDX: SLOTS})
     assert of_verdicts([judge(request, offers_tdx)]).changes == ()
+
+
+@pytest.mark.parametrize(
+    ('specs', 'changes'),
+    [
+        ({}, [SET_IMAGE + 'hw_firmware_stateless=true ubuntu']),
+        # What the flavor names is what counts.
+        (
+            {'hw:mem_encryption_model': ES},
+            [
+                SET_FLAVOR + f'{MODEL}{SNP} m1',
+                SET_IMAGE + 'hw_firmware_stateless=true ubuntu',
+            ],
+        ),
+    ],
+)
+def test_a_model_that_the_caller_takes_needs_no_name(specs, changes):
+    request = parse(
+        flavor(ON | specs),
+        image({**READY, 'hw_firmware_stateless': None}),
+        models=[ES, SNP],
+    )
+    (verdict,) = [judge(request, Host(name='a', pools={SNP: SLOTS}))]
+
+    assert [command(fix) for fix in of_verdicts([verdict]).changes] == changes
 
 
 def test_a_model_goes_where_one_is_named():
