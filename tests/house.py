@@ -44,7 +44,7 @@ ORDER = {
     'sev_scheduling.diagnosis': ['facts', 'feasibility', 'remedies'],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page'),
-        *('reason', 'feasibility', 'explanation', 'entry'),
+        *('reason', 'feasibility', 'host_rows', 'explanation', 'entry'),
         *('capacity', 'server', 'checks', 'drain'),
     ],
     'sev_scheduling.explain.reason': ['reason', 'hosts', 'grouping'],

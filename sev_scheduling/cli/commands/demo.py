@@ -19,8 +19,8 @@ from sev_scheduling.exceptions import InputError, NoCapacity, needed
 from sev_scheduling.explain.explanation import (
     Explanation,
     explain,
-    where_it_fits,
 )
+from sev_scheduling.explain.host_rows import where_it_fits
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.prefilter import translate
 from sev_scheduling.request.request import EncryptionRequest, parse

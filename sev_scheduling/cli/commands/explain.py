@@ -21,10 +21,9 @@ from sev_scheduling.exceptions import InputError, PlacementDenied
 from sev_scheduling.explain.explanation import (
     Explanation,
     explain,
-    host_rows,
-    where_it_fits,
 )
 from sev_scheduling.explain.fixes import cells, steps_of
+from sev_scheduling.explain.host_rows import host_rows, where_it_fits
 from sev_scheduling.explain.server import ServerExplanation
 from sev_scheduling.problems import Problem
 from sev_scheduling.rules.validation import Validation, validate

@@ -24,7 +24,7 @@ from sev_scheduling import (
 )
 from sev_scheduling.cli.commands.explain import Explain, _tenant_rows
 from sev_scheduling.diagnosis import Feasibility, Limit, Matter
-from sev_scheduling.explain.explanation import host_rows
+from sev_scheduling.explain.host_rows import host_rows
 from sev_scheduling.explain.reason.reason import Reason
 from sev_scheduling.prefilter import Scope
 from sev_scheduling.problems import Caveat, Fix, Target

@@ -14,8 +14,6 @@ from sev_scheduling import (
     filter_hosts,
     parse,
 )
-from sev_scheduling.diagnosis import Feasibility
-from sev_scheduling.explain.explanation import where_it_fits
 from sev_scheduling.rules.actions import REBUILD_NOT_UNDONE
 from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
 
@@ -233,29 +231,6 @@ def test_tenants_see_neither_host_names_nor_counts(request, cloud, known):
     # Where no host fits, a tenant always reads a reason.
     if cloud and not result.accepted:
         assert '\n- ' in text
-
-
-@pytest.mark.parametrize(
-    ('hosts', 'sentence'),
-    [
-        pytest.param(0, '', id='none'),
-        pytest.param(1, 'It fits on a1 (2 free).', id='one'),
-        pytest.param(
-            10,
-            'It fits on a1 (2 free), a2 (2 free), a3 (2 free), a4 (2 free), '
-            'a5 (2 free), a6 (2 free), a7 (2 free), a8 (2 free) and 2 more.',
-            id='more than a line has room for',
-        ),
-    ],
-)
-def test_the_hosts_that_a_guest_fits_on_are_named(hosts, sentence):
-    cloud = [
-        host(f'a{n}', SlotPool(2), uuid=str(n)) for n in range(1, hosts + 1)
-    ]
-    result = filter_hosts(encrypted(), cloud)
-    found = Feasibility(result, frozenset(h.uuid for h in cloud))
-
-    assert where_it_fits(found) == sentence
 
 
 @pytest.mark.parametrize(

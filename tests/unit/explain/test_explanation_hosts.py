@@ -12,7 +12,7 @@ from sev_scheduling import (
 )
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
-from sev_scheduling.explain.explanation import where_it_fits
+from sev_scheduling.explain.host_rows import where_it_fits
 from sev_scheduling.hosts.verdict import FilterResult
 from tests.unit.explain.test_explanation_causes import steps
 from tests.unit.factories import encrypted, plain

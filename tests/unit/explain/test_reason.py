@@ -15,7 +15,7 @@ from sev_scheduling import (
     filter_hosts,
 )
 from sev_scheduling.diagnosis import Unmet
-from sev_scheduling.explain.explanation import host_rows
+from sev_scheduling.explain.host_rows import host_rows
 from tests.unit.factories import encrypted
 
 POOL = {'amd-sev': SlotPool(15)}
@@ -225,22 +225,6 @@ def test_without_a_cause_the_hosts_own_reasons_are_told(suitable):
     assert [(str(r.code), r.for_tenant) for r in reasons] == [
         ('no-free-slot', True)
     ]
-
-
-def test_each_host_has_a_row():
-    rows = list(host_rows(Feasibility(RESULT, frozenset({'1'}))))
-
-    assert [row[:4] for row in rows] == [
-        ('a', True, None, None),
-        ('b', False, 'no-candidate', False),
-        ('c', False, 'no-pool', True),
-    ]
-    assert rows[1][4:] == (
-        ('no-candidate',),
-        'b lacks something else that is asked for (resources, traits, '
-        'aggregates).',
-        ('Use a flavor that asks for less.', (), None),
-    )
 
 
 DISABLED = Host(
