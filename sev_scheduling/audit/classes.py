@@ -77,11 +77,10 @@ _UNJUDGED = frozenset(
         'hw_virtio_packed_ring',
     }
 )
+#: Of the facets, those that ask for traits.
+_OF_GROUPS = frozenset({'hw_firmware_stateless', 'hw_firmware_type'})
 #: No part of the request groups.
-_NOT_OF_GROUPS = _UNJUDGED.union(*_FACETS, _ARCHITECTURE) - {
-    'hw_firmware_stateless',
-    'hw_firmware_type',
-}
+_NOT_OF_GROUPS = _UNJUDGED.union(*_FACETS, _ARCHITECTURE) - _OF_GROUPS
 
 _EXPLICIT = ('resources', 'trait')
 
@@ -153,9 +152,11 @@ def image_facets(image: ImageView) -> Iterator[Facet[ImageView]]:
     shared = image.of_volume, image.public, frozenset(context.items())
     rest = dict(properties)
     traits = [(k,) for k in properties if k.startswith(TRAIT_PREFIX)]
+    beside: dict[str, str] = {}
     if _forbids(properties):
         # Another of its properties may require the same trait.
         traits = []
+        beside = {k: v for k, v in properties.items() if k in _OF_GROUPS}
     for keys in (*_FACETS, *traits):
         held = {key: rest.pop(key) for key in keys if key in rest}
         yield Facet(
@@ -164,9 +165,10 @@ def image_facets(image: ImageView) -> Iterator[Facet[ImageView]]:
             _printable(keys),
         )
     unread = image.unread
+    held = {**rest, **beside}
     yield Facet(
-        (frozenset(rest.items()), frozenset(unread.items()), shared),
-        functools.partial(_part, image, rest, unread),
+        (frozenset(held.items()), frozenset(unread.items()), shared),
+        functools.partial(_part, image, held, unread),
         _printable((*rest, *unread, *_IMAGE_CONTEXT)),
     )
 

@@ -125,7 +125,8 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             )
         for trait in sorted(group.forbidden):
             if frozenset((trait,)) in group.required:
-                yield from _contradiction(request, group.suffix, trait)
+                # Of one key of the flavor: the image has no such groups.
+                yield from _contradictions(request, trait)
     if not request.groups and not request.encrypted:
         yield error(
             request,
@@ -146,14 +147,9 @@ def _renaming(
     """
     field = entry.field
     key = field.key.removesuffix(entry.value) + name
-    taken = {
-        one.trait for one in request.entries if isinstance(one, ExtraSpecTrait)
-    }
     if (
         entry.ignored
         or request.server is not None
-        or not field.key.endswith(f':{entry.value}')
-        or name in taken
         or name in model_traits()
         or any(one.field.key == key for one in request.entries)
     ):
@@ -181,31 +177,28 @@ def _renaming(
     )
 
 
-def _contradiction(
-    request: EncryptionRequest, suffix: str, trait: str
-) -> Problems:
+def _contradictions(request: EncryptionRequest, trait: str) -> Problems:
     """Yield each pair of fields that forbid and require a trait.
 
     With both ways out; what a model demands is not to be removed.
     """
-    entries = {
+    fields = {
         entry.field: entry.required
         for entry in request.entries
         if isinstance(entry, ExtraSpecTrait)
-        and (entry.suffix, entry.trait) == (suffix, trait)
+        and (entry.suffix, entry.trait) == ('', trait)
     }
+    asking = request.asked_by[trait]
     by_feature = request.feature_traits.get(trait)
-    asking = () if suffix else request.asked_by.get(trait, ())
-    of_features = {
-        field: by_feature for field, _ in asking if field not in entries
-    }
+    if by_feature is not None:
+        for field, _ in asking:
+            fields.setdefault(field, by_feature)
     demanded = {
         field
         for field, value in asking
         if request.models
         and all(model.demands(field.key, value) for model in request.models)
     }
-    fields = {**entries, **of_features}
     for forbids in (one for one, needed in fields.items() if not needed):
         for requires in (one for one, needed in fields.items() if needed):
             without = unset(

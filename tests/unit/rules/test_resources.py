@@ -1,5 +1,7 @@
 """Explicit traits, resources and slots of a request."""
 
+from dataclasses import replace
+
 import pytest
 
 from sev_scheduling import parse, validate
@@ -17,6 +19,7 @@ from tests.unit.factories import (
     rule_cases,
 )
 
+UUID = '5f2b0a5e-6f0b-4b53-9d43-9d1f1c0f6b5a'
 MODEL = 'hw:mem_encryption_model'
 SLOT = 'resources:MEM_ENCRYPTION_CONTEXT'
 SEV, SEV_ES = 'HW_CPU_X86_AMD_SEV', 'HW_CPU_X86_AMD_SEV_ES'
@@ -186,6 +189,20 @@ INVALID_RESOURCE_REQUEST = [
     ),
     pytest.param(
         {
+            'resources:CUSTOM_A': '1',
+            'resources1:CUSTOM_NIC': '1',
+            'trait1:CUSTOM_A': 'forbidden',
+            'trait:CUSTOM_A': 'required',
+            'trait:CUSTOM_B': 'required',
+        },
+        {'trait:CUSTOM_A': 'forbidden'},
+        'error',
+        'flavor:trait:CUSTOM_A',
+        UNSET_IMAGE + 'trait:CUSTOM_A ubuntu',
+        id='required and forbidden, among others',
+    ),
+    pytest.param(
+        {
             'trait:CUSTOM_A': 'required',
             'resources1:CUSTOM_NIC': '1',
             'trait1:CUSTOM_A': 'forbidden',
@@ -329,6 +346,43 @@ def test_a_name_that_is_there_in_capitals_is_only_removed(
 
     assert wrong.fix.unset
     assert not [p for p in problems if p.case == 'capitals-meant']
+
+
+@pytest.mark.parametrize(
+    ('extra_specs', 'models', 'ways'),
+    [
+        pytest.param(ON, ['amd-sev-snp'], 1, id='the model demands it'),
+        pytest.param(
+            ON, ['amd-sev-snp', 'intel-tdx'], 1, id='each model demands it'
+        ),
+        pytest.param(
+            ON, ['amd-sev-snp', 'amd-sev'], 2, id='one of them demands it'
+        ),
+        pytest.param(ON, ['amd-sev'], 2, id='the model does not'),
+        pytest.param({}, [], 2, id='without encryption'),
+    ],
+)
+def test_what_contradicts_has_two_ways_out(extra_specs, models, ways):
+    trait = 'trait:COMPUTE_SECURITY_STATELESS_FIRMWARE'
+    request = parse(
+        flavor(extra_specs | {trait: 'forbidden'}),
+        image({**READY, 'hw_firmware_stateless': 'true'}),
+        models=models,
+    )
+    problems = [p for p in validate(request) if p.where == f'flavor:{trait}']
+    (problem,) = problems
+
+    assert [way.unset for way in problem.fix.ways] == [
+        (trait,),
+        ('hw_firmware_stateless',),
+    ][:ways]
+
+
+def test_of_a_server_no_key_is_renamed():
+    request = parse(flavor({'trait:custom_a': 'required'}))
+    (problem,) = validate(replace(request, server=UUID))
+
+    assert problem.fix.advice == 'another-flavor'
 
 
 def test_what_a_model_demands_is_not_to_be_removed():
