@@ -181,27 +181,49 @@ def test_no_command_offers_a_model_that_the_image_cannot_have():
     assert of_verdicts([judge(request, offers_tdx)]).changes == ()
 
 
+STATELESS_IMAGE = SET_IMAGE + 'hw_firmware_stateless=true ubuntu'
+NAMED = 'hw_mem_encryption_model'
+
+
 @pytest.mark.parametrize(
-    ('specs', 'changes'),
+    ('specs', 'properties', 'changes'),
     [
-        ({}, [SET_IMAGE + 'hw_firmware_stateless=true ubuntu']),
-        # What the flavor names is what counts.
+        ({}, {}, [STATELESS_IMAGE]),
+        # What flavor and image name is what counts.
         (
             {'hw:mem_encryption_model': ES},
+            {},
+            [SET_FLAVOR + f'{MODEL}{SNP} m1', STATELESS_IMAGE],
+        ),
+        (
+            {},
+            {NAMED: ES},
+            [
+                f'{SET_IMAGE}{NAMED}={SNP} --property '
+                'hw_firmware_stateless=true ubuntu'
+            ],
+        ),
+        (
+            {'hw:mem_encryption_model': ES},
+            {NAMED: ES},
             [
                 SET_FLAVOR + f'{MODEL}{SNP} m1',
-                SET_IMAGE + 'hw_firmware_stateless=true ubuntu',
+                f'{SET_IMAGE}{NAMED}={SNP} --property '
+                'hw_firmware_stateless=true ubuntu',
             ],
         ),
     ],
 )
-def test_a_model_that_the_caller_takes_needs_no_name(specs, changes):
+def test_a_model_that_the_caller_takes_needs_no_name(
+    specs, properties, changes
+):
+    bios = {'hw_firmware_stateless': None}
     request = parse(
         flavor(ON | specs),
-        image({**READY, 'hw_firmware_stateless': None}),
+        image({**READY, **bios, **properties}),
         models=[ES, SNP],
     )
-    (verdict,) = [judge(request, Host(name='a', pools={SNP: SLOTS}))]
+    verdict = judge(request, Host(name='a', pools={SNP: SLOTS}))
 
     assert [command(fix) for fix in of_verdicts([verdict]).changes] == changes
 

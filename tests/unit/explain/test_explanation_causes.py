@@ -16,7 +16,7 @@ from sev_scheduling.explain.catalogue.rows import ASK_OPERATOR, TRY_LATER
 from sev_scheduling.models import registered_models
 from sev_scheduling.problems import Field, Source
 from sev_scheduling.request.groups import RequestGroup
-from tests.unit.factories import ON, encrypted, flavor, plain
+from tests.unit.factories import ON, READY, encrypted, flavor, image, plain
 
 CONTEXT = 'MEM_ENCRYPTION_CONTEXT'
 LATER = 'Use a smaller flavor, or try again later.'
@@ -644,6 +644,48 @@ def test_every_cause_has_words_without_host_names_for_tenants(cause):
 MACHINE_TYPE = Constraint(Cause.MACHINE_TYPE, '!CUSTOM_HW_MACHINE_TYPE_PC')
 SERVICE = Constraint(Cause.HOST_TRAIT, '!COMPUTE_STATUS_DISABLED')
 COMMAND = 'openstack image set --property hw_machine_type=q35 ubuntu'
+
+
+@pytest.mark.parametrize(
+    ('size', 'extra_specs', 'kwargs', 'best', 'proposed'),
+    [
+        pytest.param({'disk': 40}, {}, {}, 10, True, id='the root disk'),
+        pytest.param(
+            {'disk': 40, 'OS-FLV-EXT-DATA:ephemeral': 20},
+            *({}, {}, 20, True),
+            id='the rest fits',
+        ),
+        pytest.param(
+            {'disk': 40, 'OS-FLV-EXT-DATA:ephemeral': 20},
+            *({}, {}, 19, False),
+            id='the rest does not fit',
+        ),
+        pytest.param(
+            {'disk': 40, 'OS-FLV-EXT-DATA:ephemeral': 60},
+            *({}, {'boot_from_volume': True}, 50, False),
+            id='it is a volume already',
+        ),
+        pytest.param(
+            {'disk': 40},
+            *({'resources:DISK_GB': '40'}, {}, 10, False),
+            id='the amount of an extra spec',
+        ),
+    ],
+)
+def test_a_volume_is_proposed_where_the_root_disk_is_too_large(
+    size, extra_specs, kwargs, best, proposed
+):
+    request = parse(flavor(ON | extra_specs, **size), image(READY), **kwargs)
+    amount = request.resources['DISK_GB']
+    found = reason(
+        Cause.RESOURCES_SHORT,
+        Constraint(Cause.RESOURCES_SHORT, 'DISK_GB', amount),
+        request=request,
+        shortfalls=(Shortfall('DISK_GB', amount, best, 'epyc-1'),),
+    )
+
+    assert ('boot from a volume' in steps(found)) is proposed
+    assert ('boot from a volume' in found.tenant_fix) is proposed
 
 
 def open_machine_type(*constraints, cause=Cause.MACHINE_TYPE, request=None):
