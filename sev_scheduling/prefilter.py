@@ -14,7 +14,8 @@ from sev_scheduling.arguments import Items, Maybe
 from sev_scheduling.exceptions import InputError, InvalidRequest
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import Field, Source
-from sev_scheduling.request.groups import RequestGroup, is_trait
+from sev_scheduling.records import maker
+from sev_scheduling.request.groups import RequestGroup, is_trait, make_group
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validated
 
@@ -233,6 +234,9 @@ class PlacementRequest:
         return params
 
 
+_query = maker(PlacementRequest)
+
+
 def takes_root(asked: Scope | PlacementRequest, traits: Iterable[str]) -> bool:
     """Whether a root provider with these traits may answer."""
     present = frozenset(traits)
@@ -275,13 +279,13 @@ def translate(
         # one of them it must not keep the slot off a flat provider.
         policy = _policy(others, request, few=1)
         groups = (*others, slot)
-        query = PlacementRequest(
+        query = _query(
             groups, policy, models, slot.suffix, root_forbidden=forbidden
         )
     else:
         groups = request.groups
         policy = _policy(groups, request)
-        query = PlacementRequest(groups, policy, root_forbidden=forbidden)
+        query = _query(groups, policy, root_forbidden=forbidden)
     return query if scope is ANYWHERE else scope.narrow(query)
 
 
@@ -335,7 +339,7 @@ def _split_slot(
     suffix = SLOT_SUFFIX
     while suffix in taken:
         suffix += '_'
-    return tuple(others), RequestGroup(
+    return tuple(others), make_group(
         suffix,
         {orc.MEM_ENCRYPTION_CONTEXT: 1},
         tuple(dict.fromkeys(required)),

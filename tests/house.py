@@ -19,7 +19,15 @@ Graph = Mapping[str, frozenset[str]]
 #: Package -> its modules and sub-packages: each may import those before it.
 ORDER = {
     'sev_scheduling': [
-        *('text', 'problems', 'exceptions', 'arguments', 'models', 'opts'),
+        *(
+            'records',
+            'text',
+            'problems',
+            'exceptions',
+            'arguments',
+            'models',
+            'opts',
+        ),
         *('request', 'rules', 'audit', 'prefilter', 'hosts', 'diagnosis'),
         *('explain', 'documents', 'configuration', 'placement', 'compute'),
         *('scheduler', 'nova', 'testing', 'cli'),

@@ -15,6 +15,7 @@ import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.problems import Case, Field, Source
+from sev_scheduling.records import maker
 from sev_scheduling.request.sources import (
     TRAIT_PREFIX,
     FlavorView,
@@ -54,6 +55,9 @@ class RequestGroup:
     required: tuple[frozenset[str], ...] = ()
     forbidden: frozenset[str] = frozenset()
     asker: Field | None = None
+
+
+make_group = maker(RequestGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +238,7 @@ def build_groups(
     for trait, needed in traits.items():
         (required if needed else forbidden).setdefault('', set()).add(trait)
     groups = [
-        RequestGroup(
+        make_group(
             suffix,
             {
                 name: amount

@@ -19,6 +19,7 @@ from sev_scheduling.models import (
     registered_models,
 )
 from sev_scheduling.problems import Field, Source
+from sev_scheduling.records import maker
 from sev_scheduling.request import features
 from sev_scheduling.request.contents import Known, key_of, views
 from sev_scheduling.request.groups import (
@@ -218,6 +219,9 @@ class EncryptionRequest:
         return Field(source, key, owner)
 
 
+_request = maker(EncryptionRequest)
+
+
 def parse(
     flavor: Any,
     image: Any = None,
@@ -303,7 +307,7 @@ def combine(
     entries = read_entries(flavor_facts, image_facts)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
     policy = specs.get(POLICY)
-    return EncryptionRequest(
+    return _request(
         encrypted=bool(requesters),
         models=_models(specs, properties, choice) if requesters else (),
         requesters=requesters,

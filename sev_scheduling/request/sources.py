@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sev_scheduling.exceptions import SpecError
+from sev_scheduling.records import maker
 from sev_scheduling.text import (
     MAX_AMOUNT,
     printable,
@@ -209,6 +210,8 @@ class ImageView:
     public: bool = field(default=False, compare=False)
 
 
+_flavor, _image = maker(FlavorView), maker(ImageView)
+
 #: What images have, and no flavor.
 _OF_IMAGES = frozenset(
     {'container_format', 'disk_format', 'min_disk', 'min_ram', 'visibility'}
@@ -237,7 +240,7 @@ def flavor_view(flavor: Any, named: bool = True) -> FlavorView:
         for key, value in _pairs(written, label, 'extra specs').items()
         if value is not None
     }
-    return FlavorView(
+    return _flavor(
         name,
         _amount(facts, label, _VCPUS, True),
         _amount(facts, label, _MEMORY, True),
@@ -283,7 +286,7 @@ def image_view(image: Any, named: bool = True) -> ImageView:
         # openstacksdk lifts some properties out of the nested mapping.
         nested = _pairs(nested, label, 'properties')
         _sort_out(nested, label, properties, unread)
-    return ImageView(
+    return _image(
         name,
         properties,
         # What is unread of nova's objects is their name.
