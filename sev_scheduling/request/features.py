@@ -53,11 +53,10 @@ _TPM_MODEL_KEYS = keys_of('tpm_model')
 _TPM_VERSION_KEYS = keys_of('tpm_version')
 
 #: Without any of these, nothing asks for a trait.
-_OF_TRAITS = (
-    *(SECURE_BOOT, _TPM_VERSION_KEYS, _ADDRESSES, _AFFINITY, _THREADS),
+KEYS_OF_TRAITS = frozenset(
+    ('hw_firmware_stateless',)
+    + (SECURE_BOOT + _TPM_VERSION_KEYS + _ADDRESSES + _AFFINITY + _THREADS)
 )
-_SPECS_OF_TRAITS = frozenset(spec for spec, _ in _OF_TRAITS)
-_PROPERTIES_OF_TRAITS = frozenset(key for _, key in _OF_TRAITS)
 
 
 def either(
@@ -77,10 +76,6 @@ def feature_traits(
     traits = {}
     if stateless_firmware and properties.get('hw_firmware_type') == 'uefi':
         traits[os_traits.COMPUTE_SECURITY_STATELESS_FIRMWARE] = True
-    if _SPECS_OF_TRAITS.isdisjoint(
-        extra_specs
-    ) and _PROPERTIES_OF_TRAITS.isdisjoint(properties):
-        return traits
     if either(extra_specs, properties, SECURE_BOOT) == 'required':
         traits[os_traits.COMPUTE_SECURITY_UEFI_SECURE_BOOT] = True
     version = either(extra_specs, properties, _TPM_VERSION_KEYS)

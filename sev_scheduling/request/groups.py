@@ -128,6 +128,11 @@ def in_capitals(name: str) -> str:
     return name.upper().replace('-', '_')
 
 
+def may_be_entry(key: str) -> bool:
+    """Whether :func:`read_entries` looks at the value of a key."""
+    return key == POLICY or key.startswith(_EXPLICIT)
+
+
 def read_entries(flavor: FlavorView, image: ImageView) -> tuple[Entry, ...]:
     """Read every ``resources…:`` and ``trait…:``, and an unusable policy.
 
@@ -216,48 +221,42 @@ def build_groups(
         VCPU and PCPU count where no extra spec asks for them by class
     :param boot_from_volume: the root disk takes no local space
     """
-    resources: dict[str, dict[str, int]] = {'': {}}
+    own: dict[str, int] = {}
+    resources = {'': own}
     required: dict[str, set[str]] = {}
     forbidden: dict[str, set[str]] = {}
+    named = set()
     for entry in entries:
         if isinstance(entry, ExtraSpecResource):
-            group = resources.setdefault(entry.suffix, {})
-            group[entry.resource_class] = entry.amount
+            named.add(entry.resource_class)
+            amounts = resources.setdefault(entry.suffix, {})
+            amounts[entry.resource_class] = entry.amount
         elif isinstance(entry, ExtraSpecTrait):
             wanted = required if entry.required else forbidden
             wanted.setdefault(entry.suffix, set()).add(entry.trait)
-    named: set[str] = set().union(*resources.values())
-    explicit_cpus = not named.isdisjoint(_CPUS)
+    explicit_cpus = named & _CPUS
     for name, amount in implied.items():
         if not (explicit_cpus and name in _CPUS):
-            resources[''][name] = amount
+            own[name] = amount
     if orc.MEMORY_MB not in named:
-        resources[''][orc.MEMORY_MB] = flavor.memory_mb
+        own[orc.MEMORY_MB] = flavor.memory_mb
     if orc.DISK_GB not in named:
-        resources[''][orc.DISK_GB] = disk_gb(flavor, boot_from_volume)
+        own[orc.DISK_GB] = disk_gb(flavor, boot_from_volume)
     for trait, needed in traits.items():
         (required if needed else forbidden).setdefault('', set()).add(trait)
-    groups = [
-        make_group(
+    groups = []
+    for suffix in sorted({*resources, *required, *forbidden}):
+        amounts = resources.get(suffix, {})
+        all_of = required.get(suffix)
+        group = make_group(
             suffix,
-            {
-                name: amount
-                for name, amount in sorted(resources.get(suffix, {}).items())
-                if amount
-            },
-            tuple(
-                [
-                    frozenset((trait,))
-                    for trait in sorted(required.get(suffix, ()))
-                ]
-            ),
+            {name: amounts[name] for name in sorted(amounts) if amounts[name]},
+            tuple([frozenset((t,)) for t in sorted(all_of)]) if all_of else (),
             frozenset(forbidden.get(suffix, ())),
         )
-        for suffix in sorted({*resources, *required, *forbidden})
-    ]
-    return tuple(
-        [g for g in groups if g.resources or g.required or g.forbidden]
-    )
+        if group.resources or group.required or group.forbidden:
+            groups.append(group)
+    return tuple(groups)
 
 
 def disk_gb(flavor: FlavorView, boot_from_volume: bool = False) -> int:

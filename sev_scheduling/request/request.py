@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, Literal
 
 import os_resource_classes as orc
 from oslo_utils import strutils
@@ -30,6 +30,7 @@ from sev_scheduling.request.groups import (
     InvalidExtraSpec,
     RequestGroup,
     build_groups,
+    may_be_entry,
     read_entries,
 )
 from sev_scheduling.request.sources import FlavorView, ImageView
@@ -66,6 +67,14 @@ _DEVICE_CLASSES = frozenset(
 _PCI_CLASS_PREFIX = 'CUSTOM_PCI_'
 
 
+# To look one up in its class takes Python 3.11 as long as to call a function.
+_FLAVOR, _IMAGE = Source.FLAVOR, Source.IMAGE
+
+#: What few flavors and images say anything about.
+_Part = Literal['devices', 'entries', 'misspelt', 'secure boot', 'traits']
+_OF_DEVICES = frozenset(_DEVICE_EXTRA_SPECS)
+_OF_SECURE_BOOT = frozenset(features.SECURE_BOOT)
+
 _KNOWN: Known[EncryptionRequest] = Known()
 
 
@@ -85,7 +94,6 @@ class EncryptionRequest:
     :ivar encrypted: flavor or image ask for memory encryption
     :ivar models: models that will do, the best first; empty where none is
         asked for, or where the one asked for is unknown
-    :ivar requesters: the fields that ask for encryption
     :ivar flavor_encryption: ``hw:mem_encryption`` as written, or None
     :ivar image_encryption: ``hw_mem_encryption`` as written, or None
     :ivar flavor_model: ``hw:mem_encryption_model`` as written, or None
@@ -102,7 +110,6 @@ class EncryptionRequest:
 
     encrypted: bool
     models: tuple[EncryptionModel, ...] = ()
-    requesters: tuple[Field, ...] = ()
     flavor_name: str | None = None
     image_name: str | None = None
     flavor_encryption: str | None = None
@@ -143,6 +150,19 @@ class EncryptionRequest:
     #: The uuid of a server that exists. It has copies of its flavor and its
     #: image, so fixes go to the server.
     server: str | None = dataclass_field(default=None, compare=False)
+
+    @property
+    def requesters(self) -> tuple[Field, ...]:
+        """The fields that ask for encryption."""
+        asked = (
+            (Source.FLAVOR, FLAVOR_SWITCH, self.flavor_encryption),
+            (Source.IMAGE, IMAGE_SWITCH, self.image_encryption),
+        )
+        return tuple(
+            self.field(source, key)
+            for source, key, value in asked
+            if _is_true(value)
+        )
 
     @property
     def model(self) -> EncryptionModel | None:
@@ -288,6 +308,26 @@ def _parse(
     return _KNOWN.get((key, boot_from_volume, devices, names), read)
 
 
+@functools.lru_cache(maxsize=1024)
+def _parts(
+    source: Source, keys: tuple[str, ...], unread: tuple[str, ...]
+) -> frozenset[_Part]:
+    """Return what keys may say anything about; no more is looked for.
+
+    Few sets of keys make many flavors and images.
+
+    :param unread: where near misses may be
+    """
+    found: dict[_Part, object] = {
+        'devices': not _OF_DEVICES.isdisjoint(keys),
+        'entries': any(map(may_be_entry, keys)),
+        'misspelt': near_misses(source, unread),
+        'secure boot': not _OF_SECURE_BOOT.isdisjoint(keys),
+        'traits': not features.KEYS_OF_TRAITS.isdisjoint(keys),
+    }
+    return frozenset([part for part, said in found.items() if said])
+
+
 def combine(
     flavor_facts: FlavorView,
     image_facts: ImageView,
@@ -302,28 +342,49 @@ def combine(
     """
     specs = flavor_facts.extra_specs
     properties = image_facts.properties
-    requesters = _requesters(flavor_facts, image_facts)
+    keys = tuple(specs)
+    said = _parts(_FLAVOR, keys, keys) | _parts(
+        _IMAGE, tuple(properties), tuple(image_facts.unread)
+    )
+    of_flavor = specs.get(FLAVOR_SWITCH)
+    of_image = properties.get(IMAGE_SWITCH)
+    encrypted = _is_true(of_flavor) or _is_true(of_image)
     choice = _known_models(models) if models else ()
-    entries = read_entries(flavor_facts, image_facts)
     stateless = _is_true(properties.get('hw_firmware_stateless'))
     policy = specs.get(POLICY)
+    entries: tuple[Entry, ...] = ()
+    if 'entries' in said:
+        entries = read_entries(flavor_facts, image_facts)
+    misspelt: tuple[MisspeltKey, ...] = ()
+    if 'misspelt' in said:
+        misspelt = _misspelt(flavor_facts, image_facts)
+    secure_boot_fields: tuple[tuple[Field, str], ...] = ()
+    if 'secure boot' in said:
+        secure_boot_fields = _secure_boot_fields(flavor_facts, image_facts)
+    devices: tuple[tuple[Field, str], ...] = ()
+    if 'devices' in said or entries or host_devices:
+        devices = _devices(flavor_facts, entries, host_devices)
+    traits: Mapping[str, bool] = {}
+    if 'traits' in said:
+        traits = features.feature_traits(
+            specs, properties, stateless_firmware=stateless
+        )
     return _request(
-        encrypted=bool(requesters),
-        models=_models(specs, properties, choice) if requesters else (),
-        requesters=requesters,
+        encrypted=encrypted,
+        models=_models(specs, properties, choice) if encrypted else (),
         flavor_name=flavor_facts.name,
         image_name=image_facts.name,
-        flavor_encryption=specs.get(FLAVOR_SWITCH),
-        image_encryption=properties.get(IMAGE_SWITCH),
+        flavor_encryption=of_flavor,
+        image_encryption=of_image,
         flavor_model=specs.get(FLAVOR_MODEL),
         image_model=properties.get(IMAGE_MODEL),
         caller_models=tuple([model.name for model in choice]),
-        misspelt=_misspelt(flavor_facts, image_facts),
+        misspelt=misspelt,
         machine_type=properties.get('hw_machine_type'),
         firmware_type=properties.get('hw_firmware_type'),
         firmware_stateless=stateless,
         secure_boot=features.either(specs, properties, features.SECURE_BOOT),
-        secure_boot_fields=_secure_boot_fields(flavor_facts, image_facts),
+        secure_boot_fields=secure_boot_fields,
         architecture=_architecture(properties.get('hw_architecture')),
         disk_bus=properties.get('hw_disk_bus'),
         scsi_model=_lowered(properties.get('hw_scsi_model')),
@@ -332,17 +393,12 @@ def combine(
         mem_page_size=features.either(
             specs, properties, features.MEM_PAGE_SIZE
         ),
-        host_devices=(
-            *_flavor_devices(flavor_facts, entries),
-            *[(Field(Source.REQUEST), device) for device in host_devices],
-        ),
+        host_devices=devices,
         entries=entries,
         groups=build_groups(
             flavor_facts,
             entries,
-            features.feature_traits(
-                specs, properties, stateless_firmware=stateless
-            ),
+            traits,
             features.feature_resources(flavor_facts, properties),
             boot_from_volume=boot_from_volume,
         ),
@@ -362,11 +418,6 @@ def _secure_boot_fields(
     flavor: FlavorView, image: ImageView
 ) -> tuple[tuple[Field, str], ...]:
     of_flavor, of_image = features.SECURE_BOOT
-    if (
-        of_flavor not in flavor.extra_specs
-        and of_image not in image.properties
-    ):
-        return ()
     asked = (
         (Source.FLAVOR, of_flavor, flavor.name, flavor.extra_specs),
         (Source.IMAGE, of_image, image.name, image.properties),
@@ -391,15 +442,6 @@ def as_boolean(value: str | None) -> bool | None:
 
 def _is_true(value: str | None) -> bool:
     return value is not None and as_boolean(value) is True
-
-
-def _requesters(flavor: FlavorView, image: ImageView) -> tuple[Field, ...]:
-    requesters = []
-    if _is_true(flavor.extra_specs.get(FLAVOR_SWITCH)):
-        requesters.append(Field(Source.FLAVOR, FLAVOR_SWITCH, flavor.name))
-    if _is_true(image.properties.get(IMAGE_SWITCH)):
-        requesters.append(Field(Source.IMAGE, IMAGE_SWITCH, image.name))
-    return tuple(requesters)
 
 
 def _models(
@@ -450,6 +492,15 @@ def _architecture(name: str | None) -> str | None:
 
 def _lowered(name: str | None) -> str | None:
     return None if name is None else name.lower()
+
+
+def _devices(
+    flavor: FlavorView, entries: Iterable[Entry], others: Iterable[str]
+) -> tuple[tuple[Field, str], ...]:
+    return (
+        *_flavor_devices(flavor, entries),
+        *[(Field(Source.REQUEST), device) for device in others],
+    )
 
 
 def _flavor_devices(
