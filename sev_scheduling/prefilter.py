@@ -268,7 +268,7 @@ def translate(
     """
     validation = validated(request, as_warnings=as_warnings)
     request = validation.request
-    if validation.errors:
+    if validation and validation.errors:
         raise InvalidRequest(validation)
     # What a scope does to any query.
     forbidden = _DISABLED if scope is ANYWHERE else _NONE
@@ -324,7 +324,9 @@ def _split_slot(
                 for name, amount in resources.items()
                 if name != orc.MEM_ENCRYPTION_CONTEXT
             }
-        beside = tuple([ors for ors in group.required if not ors <= traits])
+        beside = group.required
+        if beside:
+            beside = tuple([ors for ors in beside if not ors <= traits])
         if not resources:
             required.extend(beside)
             forbidden |= group.forbidden

@@ -404,7 +404,7 @@ def _pairs(source: Any, label: str, what: str) -> Mapping[str, Any]:
                 f'{label} has {what} {quoted(error)}, which cannot be read; '
                 "give key='value', key='value' or a mapping."
             ) from None
-    if type(source) is not dict and not isinstance(source, Mapping):
+    if not isinstance(source, (dict, Mapping)):
         raise SpecError(
             f'{label} has {what} of type {type(source).__name__}; give a '
             "mapping, or a string such as hw:mem_encryption='true'."

@@ -57,18 +57,21 @@ def _set(
     return set_owner(request, {field.key: value}, **more)
 
 
+# To look one up in its class takes Python 3.11 as long as to call a function.
+_FLAVOR, _IMAGE = Source.FLAVOR, Source.IMAGE
+
 _TO_ENCRYPT = {'caveats': (Caveat.ENCRYPTED,)}
 _TO_LEAVE_PLAIN = {'caveats': (Caveat.UNENCRYPTED,)}
-_SWITCHES = {Source.FLAVOR: FLAVOR_SWITCH, Source.IMAGE: IMAGE_SWITCH}
-_MODELS = {Source.FLAVOR: FLAVOR_MODEL, Source.IMAGE: IMAGE_MODEL}
+_SWITCHES = {_FLAVOR: FLAVOR_SWITCH, _IMAGE: IMAGE_SWITCH}
+_MODELS = {_FLAVOR: FLAVOR_MODEL, _IMAGE: IMAGE_MODEL}
 
 
 def _switches(
     request: EncryptionRequest,
 ) -> tuple[tuple[Source, str | None], ...]:
     return (
-        (Source.FLAVOR, request.flavor_encryption),
-        (Source.IMAGE, request.image_encryption),
+        (_FLAVOR, request.flavor_encryption),
+        (_IMAGE, request.image_encryption),
     )
 
 
@@ -124,19 +127,20 @@ def _encryption_conflict(request: EncryptionRequest) -> Problems:
             )
 
 
-def _named_models(request: EncryptionRequest) -> Iterator[tuple[Field, str]]:
+def _named_models(request: EncryptionRequest) -> Iterator[tuple[Source, str]]:
     if request.flavor_model:
-        yield request.field(Source.FLAVOR, FLAVOR_MODEL), request.flavor_model
+        yield _FLAVOR, request.flavor_model
     if request.image_model:
-        yield request.field(Source.IMAGE, IMAGE_MODEL), request.image_model
+        yield _IMAGE, request.image_model
 
 
 def _unknown_model(request: EncryptionRequest) -> Problems:
     if not request.encrypted:
         return
     known = registered_models()
-    for field, name in _named_models(request):
+    for source, name in _named_models(request):
         if name not in known:
+            field = request.field(source, _MODELS[source])
             fix = Fix(advice=Advice.ANOTHER_MODEL, values=tuple(known))
             near = nearest_model(name)
             if near is not None:
@@ -196,12 +200,13 @@ def _one_model(request: EncryptionRequest, *named: tuple[Field, str]) -> Fix:
 
 def _model_without_encryption(request: EncryptionRequest) -> Problems:
     named = list(_named_models(request))
-    for field, name in named:
+    for source, name in named:
+        field = request.field(source, _MODELS[source])
         yield warning(
             request,
             Code.MODEL_WITHOUT_ENCRYPTION,
             field,
-            _or_plain(request, field, _set_switch(request, field.source)),
+            _or_plain(request, field, _set_switch(request, source)),
             value=name,
         )
     if request.caller_models and not named:

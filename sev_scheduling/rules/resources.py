@@ -46,6 +46,8 @@ from sev_scheduling.rules.rule import (
 )
 from sev_scheduling.text import MAX_AMOUNT
 
+_INVALID = Code.INVALID_RESOURCE_REQUEST
+
 #: What an entry that Placement does not know should have been.
 _CORRECTIONS = {
     Case.NOT_A_STATE: (Advice.CORRECT_STATE, ('required', 'forbidden')),
@@ -86,7 +88,6 @@ def _explicit_slot(request: EncryptionRequest) -> Problems:
 
 
 def _invalid_resource_request(request: EncryptionRequest) -> Problems:
-    code = Code.INVALID_RESOURCE_REQUEST
     for entry in request.entries:
         if isinstance(entry, InvalidExtraSpec) and entry.case in _CORRECTIONS:
             advice, values = _CORRECTIONS[entry.case]
@@ -100,7 +101,7 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
             caveats = () if entry.ignored else (Caveat.NOT_NEEDED,)
             yield problem(
                 request,
-                code,
+                _INVALID,
                 Severity.WARNING if entry.ignored else Severity.ERROR,
                 entry.field,
                 unset(
@@ -111,14 +112,14 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
                 case=entry.case,
                 value=entry.value,
             )
-    yield from _group_policy(request)
+    if request.entries or len(request.groups) > 1:
+        yield from _group_policy(request)
     for group in request.groups:
-        key = f'trait{group.suffix}'
         if not group.resources:
             yield error(
                 request,
-                code,
-                request.field(Source.FLAVOR, key),
+                _INVALID,
+                request.field(Source.FLAVOR, f'trait{group.suffix}'),
                 Fix(advice=Advice.ADD_RESOURCES, values=(group.suffix,)),
                 case=Case.NO_RESOURCES_IN_GROUP,
                 value=group.suffix,
@@ -130,7 +131,7 @@ def _invalid_resource_request(request: EncryptionRequest) -> Problems:
     if not request.groups and not request.encrypted:
         yield error(
             request,
-            code,
+            _INVALID,
             request.field(Source.FLAVOR, 'resources'),
             Fix(advice=Advice.GIVE_RESOURCES),
             case=Case.NO_RESOURCES,
@@ -156,11 +157,10 @@ def _renaming(
         return ()
     meant = {'values': (name,), 'caveats': (Caveat.NAME_MEANT,)}
     change = set_flavor if field.source is Source.FLAVOR else set_image
-    code = Code.INVALID_RESOURCE_REQUEST
     return (
         error(
             request,
-            code,
+            _INVALID,
             field,
             unset(request, field, **meant),
             case=entry.case,
@@ -168,7 +168,7 @@ def _renaming(
         ),
         warning(
             request,
-            code,
+            _INVALID,
             field,
             change(request, {key: entry.written}, **meant),
             case=Case.CAPITALS_MEANT,
@@ -221,7 +221,7 @@ def _contradictions(request: EncryptionRequest, trait: str) -> Problems:
             )
             yield error(
                 request,
-                Code.INVALID_RESOURCE_REQUEST,
+                _INVALID,
                 field,
                 fix,
                 case=case,
@@ -255,7 +255,7 @@ def _group_policy(request: EncryptionRequest) -> Problems:
     )
     yield warning(
         request,
-        Code.INVALID_RESOURCE_REQUEST,
+        _INVALID,
         request.field(Source.FLAVOR, POLICY),
         set_flavor(
             *(request, {POLICY: 'none'}),

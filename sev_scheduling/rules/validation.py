@@ -48,7 +48,7 @@ class Validation(tuple[Problem, ...]):
         problems: Iterable[Problem] = (),
         models: tuple[EncryptionModel, ...] = (),
     ) -> Validation:
-        self = super().__new__(cls, problems)
+        self = tuple.__new__(cls, problems)
         self.request = request
         self.models = models
         return self
@@ -118,7 +118,6 @@ def _validate(
     ]
     if not request.models:
         return Validation(request, _ordered(own, as_warnings))
-    of_models = [rule for rule in MODEL_RULES if getattr(request, rule.reads)]
     best: list[Problem] | None = None
     usable: list[EncryptionModel] = []
     of_others: list[Problem] = []
@@ -127,12 +126,13 @@ def _validate(
             own
             + [
                 problem
-                for rule in of_models
+                for rule in MODEL_RULES
+                if getattr(request, rule.reads)
                 for problem in rule.check(request, model, machine_type)
             ],
             as_warnings,
         )
-        fits = not any([problem.is_error for problem in problems])
+        fits = not any([p.is_error for p in problems]) if problems else True
         if best is None or (fits and not usable):
             best = problems
         if fits:
