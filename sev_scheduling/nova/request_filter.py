@@ -38,6 +38,7 @@ from sev_scheduling.nova.request_spec import (
     Operation,
     SpecReading,
     building_image_encryption,
+    is_move,
     operation,
     value_of,
 )
@@ -85,9 +86,12 @@ class RequestFilter:
         :raises nova.exception.RequestFilterFailed: where it cannot be placed
         """
         started = timeutils.now()
-        concerned, reason = self._guard.run(
-            self._decide, self._undecided, context, spec
-        )
+        # As the guard runs things, without what a call costs each guest.
+        try:
+            concerned, reason = self._decide(context, spec)
+        except Exception as error:
+            self._warnings.fault(error)
+            concerned, reason = self._undecided(spec)
         if concerned and LOG.isEnabledFor(logging.DEBUG):
             # What nova's trace_request_filter() writes of its own, without
             # what that costs the requests that are of no concern.
@@ -100,7 +104,7 @@ class RequestFilter:
             raise exception.RequestFilterFailed(reason=reason)
         return concerned
 
-    def _undecided(self, _: Any, spec: Any) -> tuple[bool, str | None]:
+    def _undecided(self, spec: Any) -> tuple[bool, str | None]:
         """Return what :meth:`_decide` does, after a fault of ours."""
         if self._guard.refuses(spec):
             return True, self._guard.reason(_FAULT_BYTES)
@@ -112,10 +116,7 @@ class RequestFilter:
         if not reading.mentions_encryption:
             return False, None
         raw = None
-        if (
-            reading.image_encryption is False
-            and operation(spec) is not Operation.MOVE
-        ):
+        if reading.image_encryption is False and not is_move(spec):
             raw = building_image_encryption(context, spec)
         decision = reading.decision(spec, self._options, raw)
         if decision and decision.errors:
@@ -128,9 +129,7 @@ class RequestFilter:
                 explain(reading.tolerated).operator(),
             )
         request = decision.request
-        if not request.encrypted or (
-            request.model is None and operation(spec) is Operation.MOVE
-        ):
+        if not request.encrypted or (request.model is None and is_move(spec)):
             return False, None
         self._lookups.ask_ahead()
         if not self._concerns_placement(spec, request):

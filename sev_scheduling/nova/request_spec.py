@@ -21,12 +21,14 @@ from sev_scheduling.nova.lookups import (
 from sev_scheduling.nova.options import Options
 from sev_scheduling.problems import Problem, Severity
 from sev_scheduling.request.request import (
-    EncryptionRequest,
     as_boolean,
     parse,
-    parse_unnamed,
 )
-from sev_scheduling.rules.validation import Validation, validate
+from sev_scheduling.rules.validation import (
+    Validation,
+    validate,
+    validate_unnamed,
+)
 
 #: Nova keeps the properties of an image under these names of an instance.
 RAW_IMAGE_ENCRYPTION = 'image_hw_mem_encryption'
@@ -122,8 +124,8 @@ class SpecReading:
         """
         self._start(raw)
         if self._validation is None:
-            found = self._validate(parse, self._flavor, spec, options)
-            if operation(spec) is Operation.MOVE:
+            found = self._validate(self._flavor, spec, options)
+            if is_move(spec):
                 found = self._of_move(found, spec, options)
             self._validation = found
         return self._validation
@@ -139,11 +141,16 @@ class SpecReading:
         """
         self._start(raw)
         if self._decision is None:
-            if operation(spec) is Operation.MOVE:
+            if raw is not None or is_move(spec):
                 self._decision = self.validation(spec, options, raw)
             else:
-                self._decision = self._validate(
-                    parse_unnamed, self._flavor, spec, options
+                volume, devices = _beside(spec)
+                self._decision = validate_unnamed(
+                    self._flavor,
+                    self._image,
+                    volume,
+                    devices,
+                    options.as_warnings,
                 )
         return self._decision
 
@@ -154,23 +161,15 @@ class SpecReading:
             self._decision = self._validation = None
 
     def _validate(
-        self,
-        read: Callable[..., EncryptionRequest],
-        flavor: Any,
-        spec: Any,
-        options: Options,
+        self, flavor: Any, spec: Any, options: Options
     ) -> Validation:
-        """Validate what a flavor and the image say.
-
-        :param read: :func:`.parse`, or what leaves out names
-        """
-        held = fields_of(spec)
-        pci = held.get('_obj_pci_requests')
-        request = read(
+        """Validate what a flavor and the image say."""
+        volume, devices = _beside(spec)
+        request = parse(
             flavor,
             self._image,
-            boot_from_volume=held.get('_obj_is_bfv') or False,
-            host_devices=_port_devices(pci) if pci else (),
+            boot_from_volume=volume,
+            host_devices=devices,
         )
         if self._raw is not None:
             request = replace(request, image_encryption=self._raw)
@@ -201,7 +200,7 @@ class SpecReading:
                     machine_type=request.machine_type or server.machine_type,
                 )
             if server is not None and found.errors:
-                before = self._validate(parse, server.flavor, spec, options)
+                before = self._validate(server.flavor, spec, options)
                 new = _identities(found) - _identities(before)
         validation = validate(request, as_warnings=options.as_warnings)
         self.tolerated = tuple(
@@ -218,25 +217,23 @@ class SpecReading:
         )
 
 
-#: Whether objects keep their fields as oslo.versionedobjects 3 does.
-_FIELDS_IN_VARS = '_obj_os_distro' in vars(ImageMetaProps(os_distro='any'))
-
-
-def fields_of(thing: Any) -> Mapping[str, Any]:
-    """Return ``_obj_`` and a name -> value, for each field that is set.
-
-    For fields that nova never loads later. Every guest, encrypted or not,
-    waits for this, and to ask the object for a field takes 6 to 9 times as
-    long.
-    """
-    if _FIELDS_IN_VARS:
-        held: Mapping[str, Any] = vars(thing)
-        return held
+def ask_fields(thing: Any) -> Mapping[str, Any]:
+    """Return ``_obj_`` and a name -> value, for each field that is set."""
     return {
         f'_obj_{name}': getattr(thing, name)
         for name in thing.fields
         if thing.obj_attr_is_set(name)
     }
+
+
+#: What does the same, for fields that nova never loads later. Every guest,
+#: encrypted or not, waits for this, and to ask the object for a field takes 6
+#: to 9 times as long as to look where oslo.versionedobjects 3 keeps it.
+fields_of: Callable[[Any], Mapping[str, Any]] = (
+    vars
+    if '_obj_os_distro' in vars(ImageMetaProps(os_distro='any'))
+    else ask_fields
+)
 
 
 def set_value(thing: Any, name: str) -> Any:
@@ -249,7 +246,7 @@ def value_of(thing: Any, name: str) -> Any:
 
     None where it is not set and nova cannot load it either.
     """
-    if _FIELDS_IN_VARS:
+    if fields_of is vars:
         held, key = vars(thing), '_obj_' + name
         if key in held:
             return held[key]
@@ -283,6 +280,16 @@ def _identities(validation: Validation) -> frozenset[object]:
     return frozenset(map(_identity, validation.errors))
 
 
+def _beside(spec: Any) -> tuple[bool, tuple[str, ...]]:
+    """Return what comes beside flavor and image.
+
+    :returns: whether the guest boots from a volume, and devices of ports
+    """
+    held = fields_of(spec)
+    pci = held.get('_obj_pci_requests')
+    return held.get('_obj_is_bfv') or False, _port_devices(pci) if pci else ()
+
+
 def _port_devices(pci_requests: Any) -> tuple[str, ...]:
     """Return the devices that ports bring; the flavor's are known by it."""
     requests = fields_of(pci_requests).get('_obj_requests')
@@ -314,24 +321,31 @@ def is_rebuild(spec: Any) -> bool:
     return bool(hints and hints.get('_nova_check_type') == ['rebuild'])
 
 
+def is_move(spec: Any) -> bool:
+    """Say whether a server that exists gets another host.
+
+    Before a move the conductor says of the server's cell that the move stays
+    in it, or that it may leave it; a build has neither
+    (``conductor/manager.py`` and ``conductor/tasks`` of nova 31 to 34), and
+    neither is ever stored.
+    """
+    destination = fields_of(spec).get('_obj_requested_destination')
+    if destination is None or is_rebuild(spec):
+        return False
+    held = fields_of(destination)
+    return held.get('_obj_cell') is not None or bool(
+        held.get('_obj_allow_cross_cell_move')
+    )
+
+
 def operation(spec: Any) -> Operation:
     """Say what a RequestSpec is scheduled for; by itself, without a look-up.
 
-    A rebuild is marked by nova's API. Before a move the conductor says of
-    the server's cell that the move stays in it, or that it may leave it; a
-    build has neither (``conductor/manager.py`` and ``conductor/tasks`` of
-    nova 31 to 34), and neither is ever stored.
+    A rebuild is marked by nova's API; see :func:`is_move`.
     """
     if is_rebuild(spec):
         return Operation.REBUILD
-    destination = fields_of(spec).get('_obj_requested_destination')
-    if destination is not None:
-        held = fields_of(destination)
-        if held.get('_obj_cell') is not None or held.get(
-            '_obj_allow_cross_cell_move'
-        ):
-            return Operation.MOVE
-    return Operation.BUILD
+    return Operation.MOVE if is_move(spec) else Operation.BUILD
 
 
 def building_image_encryption(context: Any, spec: Any) -> str | None:

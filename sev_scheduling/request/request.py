@@ -264,45 +264,18 @@ def parse(
     :raises SpecError: where an input has no flavor's or image's shape, or
         ``models`` names one that is not registered
     """
-    return _parse(flavor, image, True, boot_from_volume, host_devices, models)
-
-
-def parse_unnamed(
-    flavor: Any,
-    image: Any,
-    *,
-    boot_from_volume: bool = False,
-    host_devices: Iterable[str] = (),
-) -> EncryptionRequest:
-    """Do what :func:`parse` does, whatever flavor and image are called.
-
-    :param flavor: a ``nova.objects.Flavor``
-    :param image: a ``nova.objects.ImageMeta``, or None
-    """
-    return _parse(flavor, image, False, boot_from_volume, host_devices)
-
-
-def _parse(
-    flavor: Any,
-    image: Any,
-    named: bool,
-    boot_from_volume: bool,
-    host_devices: Iterable[str],
-    models: Iterable[str] = (),
-) -> EncryptionRequest:
-    """Return the same request for all that say the same."""
     devices = tuple(host_devices)
     names = (models,) if isinstance(models, str) else tuple(models)
 
     def read() -> EncryptionRequest:
         return combine(
-            *views(flavor, image, named),
+            *views(flavor, image, named=True),
             boot_from_volume=boot_from_volume,
             host_devices=devices,
             models=names,
         )
 
-    key = key_of(flavor, image, named)
+    key = key_of(flavor, image, named=True)
     if key is None:
         return read()
     return _KNOWN.get((key, boot_from_volume, devices, names), read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import (
@@ -14,8 +15,8 @@ from sev_scheduling.problems import (
     Problem,
     Severity,
 )
-from sev_scheduling.request.contents import Known
-from sev_scheduling.request.request import EncryptionRequest
+from sev_scheduling.request.contents import Known, key_of, views
+from sev_scheduling.request.request import EncryptionRequest, combine
 from sev_scheduling.rules import encryption, image, resources
 from sev_scheduling.rules.rule import Rule
 
@@ -72,6 +73,7 @@ class Validation(tuple[Problem, ...]):
 
 
 _KNOWN: Known[Validation] = Known()
+_UNNAMED: Known[Validation] = Known()
 
 
 def validate(
@@ -94,6 +96,37 @@ def validate(
     return _KNOWN.get(
         (id(request), machine_type, codes),
         lambda: _validate(request, machine_type, codes),
+    )
+
+
+def validate_unnamed(
+    flavor: Any,
+    image: Any,
+    boot_from_volume: bool,
+    host_devices: tuple[str, ...],
+    as_warnings: tuple[str, ...],
+) -> Validation:
+    """Parse and validate, whatever flavor and image are called.
+
+    Those that say what others have said are neither read nor judged again.
+
+    :param flavor: a ``nova.objects.Flavor``; the image is one's ``ImageMeta``
+    :raises SpecError: where an input has no flavor's or image's shape
+    """
+
+    def find() -> Validation:
+        request = combine(
+            *views(flavor, image, named=False),
+            boot_from_volume=boot_from_volume,
+            host_devices=host_devices,
+        )
+        return _validate(request, None, as_warnings)
+
+    key = key_of(flavor, image, named=False)
+    if key is None:
+        return find()
+    return _UNNAMED.get(
+        (key, boot_from_volume, host_devices, as_warnings), find
     )
 
 
@@ -132,7 +165,7 @@ def _validate(
             ],
             as_warnings,
         )
-        fits = not any([p.is_error for p in problems]) if problems else True
+        fits = not problems or not any([p.is_error for p in problems])
         if best is None or (fits and not usable):
             best = problems
         if fits:

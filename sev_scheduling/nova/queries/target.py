@@ -10,7 +10,7 @@ from nova import exception, objects
 
 from sev_scheduling.models import model_traits
 from sev_scheduling.nova.host_state import ForcedHost
-from sev_scheduling.nova.request_spec import value_of
+from sev_scheduling.nova.request_spec import fields_of, value_of
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.client import PlacementClient
 from sev_scheduling.rules.validation import Validation
@@ -18,7 +18,9 @@ from sev_scheduling.rules.validation import Validation
 
 def is_forced(spec: Any) -> bool:
     """Say whether nova runs no filter, as ``get_filtered_hosts`` has it."""
-    if not (value_of(spec, 'force_hosts') or value_of(spec, 'force_nodes')):
+    # Nova loads neither later.
+    held = fields_of(spec)
+    if not (held.get('_obj_force_hosts') or held.get('_obj_force_nodes')):
         return False
     hints = value_of(spec, 'scheduler_hints') or {}
     return not hints.get('_nova_check_type')

@@ -124,7 +124,7 @@ def test_a_field_that_nova_can_load_is_loaded():
 
 
 def test_objects_that_keep_their_fields_elsewhere(monkeypatch):
-    monkeypatch.setattr(request_spec, '_FIELDS_IN_VARS', False)
+    monkeypatch.setattr(request_spec, 'fields_of', request_spec.ask_fields)
     plain, encrypted = spec({}), spec(ON)
     assert not SpecReading.of(plain).mentions_encryption
     assert SpecReading.of(encrypted).asks_for_encryption

@@ -16,9 +16,10 @@ from sev_scheduling.models import BUILTIN_MODELS, registered_models
 from sev_scheduling.request import contents
 from sev_scheduling.request import request as request_module
 from sev_scheduling.request.contents import MOST_KNOWN, Known, key_of, views
-from sev_scheduling.request.request import combine, parse_unnamed
+from sev_scheduling.request.request import combine
 from sev_scheduling.request.sources import NOVA_FIELDS, NOVA_PROPERTIES
 from sev_scheduling.rules import encryption, validation
+from sev_scheduling.rules.validation import validate_unnamed
 from tests.unit.factories import ON, READY
 from tests.unit.strategies import plausible_flavors, plausible_images
 
@@ -77,6 +78,10 @@ def whole(request):
         for view in request.views
     ]
     return facts
+
+
+def unnamed(flavor, image, devices=()):
+    return validate_unnamed(flavor, image, False, devices, ())
 
 
 def read_anew(flavor, image, named=True, **more):
@@ -174,12 +179,12 @@ def test_no_object_is_kept():
     assert [one() for one in left] == [None, None]
 
 
-@pytest.mark.parametrize('named', [True, False])
-def test_a_fault_is_found_each_time(named):
+@pytest.mark.parametrize('read', [parse, unnamed])
+def test_a_fault_is_found_each_time(read):
     bad = nova_flavor(vcpus='many')
     for _ in range(2):
         with pytest.raises(SpecError):
-            request_module._parse(bad, None, named, False, ())
+            read(bad, None)
 
 
 class Resource(dict):
@@ -216,16 +221,16 @@ def test_an_object_that_keeps_its_fields_elsewhere_is_read_without_names():
         def obj_attr_is_set(self, name):
             return True
 
-    found = parse_unnamed(Elsewhere(), None)
+    found = unnamed(Elsewhere(), None).request
     assert (found.flavor_name, found.flavor_public) == (None, False)
     assert found.resources['MEMORY_MB'] == 512
 
 
 def test_names_are_left_out_where_they_do_not_count():
-    one = parse_unnamed(nova_flavor(name='a', id=1), nova_image(name='x'))
-    two = parse_unnamed(nova_flavor(name='b', id=2), nova_image(name='y'))
+    one = unnamed(nova_flavor(name='a', id=1), nova_image(name='x'))
+    two = unnamed(nova_flavor(name='b', id=2), nova_image(name='y'))
     assert one is two
-    assert one.requesters[0].owner is None
+    assert one.request.requesters[0].owner is None
     named = parse(nova_flavor(name='a', id=1), nova_image(name='x'))
     assert named.requesters[0].owner == 'a'
 
@@ -353,4 +358,7 @@ def test_objects_are_read_as_if_never_before(flavor, image, name):
     }
     said = nova_flavor(specs, name=name), nova_image(properties, name=name)
     assert whole(parse(*said)) == whole(read_anew(*said))
-    assert whole(parse_unnamed(*said)) == whole(read_anew(*said, named=False))
+    anew = read_anew(*said, named=False)
+    for _ in range(2):
+        assert whole(unnamed(*said).request) == whole(anew)
+        assert unnamed(*said) == validation._validate(anew, None, ())
