@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import os_resource_classes as orc
@@ -31,6 +31,7 @@ from sev_scheduling.text import (
 _KEY = re.compile(r'(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)', re.DOTALL)
 _EXPLICIT = ('resources', 'trait')
 _CPUS = frozenset({orc.VCPU, orc.PCPU})
+_SIZES = _CPUS | {orc.MEMORY_MB, orc.DISK_GB}
 
 #: What says whether two request groups may have one provider.
 POLICY = 'group_policy'
@@ -207,7 +208,7 @@ def _resource(field: Field, suffix: str, name: str, value: str) -> Entry:
 
 def build_groups(
     flavor: FlavorView,
-    entries: Iterable[Entry],
+    entries: Collection[Entry],
     traits: Mapping[str, bool],
     implied: Mapping[str, int],
     *,
@@ -221,42 +222,48 @@ def build_groups(
         VCPU and PCPU count where no extra spec asks for them by class
     :param boot_from_volume: the root disk takes no local space
     """
-    own: dict[str, int] = {}
-    resources = {'': own}
+    own = {
+        **implied,
+        orc.MEMORY_MB: flavor.memory_mb,
+        orc.DISK_GB: disk_gb(flavor, boot_from_volume),
+    }
+    if not entries and not traits:
+        amounts = _above_zero(own)
+        return (make_group('', amounts),) if amounts else ()
+    resources: dict[str, dict[str, int]] = {'': {}}
     required: dict[str, set[str]] = {}
     forbidden: dict[str, set[str]] = {}
-    named = set()
     for entry in entries:
         if isinstance(entry, ExtraSpecResource):
-            named.add(entry.resource_class)
             amounts = resources.setdefault(entry.suffix, {})
             amounts[entry.resource_class] = entry.amount
         elif isinstance(entry, ExtraSpecTrait):
             wanted = required if entry.required else forbidden
             wanted.setdefault(entry.suffix, set()).add(entry.trait)
-    explicit_cpus = named & _CPUS
-    for name, amount in implied.items():
-        if not (explicit_cpus and name in _CPUS):
-            own[name] = amount
-    if orc.MEMORY_MB not in named:
-        own[orc.MEMORY_MB] = flavor.memory_mb
-    if orc.DISK_GB not in named:
-        own[orc.DISK_GB] = disk_gb(flavor, boot_from_volume)
+    # An extra spec counts in place of the flavor's size, in any group.
+    named: set[str] = set().union(*resources.values())
+    replaced = named & _SIZES
+    if replaced & _CPUS:
+        replaced |= _CPUS
+    resources[''].update((k, own[k]) for k in own.keys() - replaced)
     for trait, needed in traits.items():
         (required if needed else forbidden).setdefault('', set()).add(trait)
-    groups = []
-    for suffix in sorted({*resources, *required, *forbidden}):
-        amounts = resources.get(suffix, {})
-        all_of = required.get(suffix)
-        group = make_group(
+    groups = [
+        make_group(
             suffix,
-            {name: amounts[name] for name in sorted(amounts) if amounts[name]},
-            tuple([frozenset((t,)) for t in sorted(all_of)]) if all_of else (),
+            _above_zero(resources.get(suffix, {})),
+            tuple([frozenset((t,)) for t in sorted(required.get(suffix, ()))]),
             frozenset(forbidden.get(suffix, ())),
         )
-        if group.resources or group.required or group.forbidden:
-            groups.append(group)
-    return tuple(groups)
+        for suffix in sorted({*resources, *required, *forbidden})
+    ]
+    return tuple(
+        [g for g in groups if g.resources or g.required or g.forbidden]
+    )
+
+
+def _above_zero(amounts: Mapping[str, int]) -> dict[str, int]:
+    return {name: amounts[name] for name in sorted(amounts) if amounts[name]}
 
 
 def disk_gb(flavor: FlavorView, boot_from_volume: bool = False) -> int:
