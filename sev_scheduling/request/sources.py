@@ -283,8 +283,9 @@ def image_view(image: Any, named: bool = True) -> ImageView:
     if nested is not None:
         if is_nova_object(nested):
             nested = nova_facts(nested, NOVA_PROPERTIES)
+        else:
+            nested = _pairs(nested, label, 'properties')
         # openstacksdk lifts some properties out of the nested mapping.
-        nested = _pairs(nested, label, 'properties')
         _sort_out(nested, label, properties, unread)
     return _image(
         name,
@@ -365,12 +366,12 @@ def _sort_out(
     """
     found = {}
     for key, value in facts.items():
-        if key in IMAGE_PROPERTIES or (
-            isinstance(key, str) and key.startswith(TRAIT_PREFIX)
-        ):
+        if not isinstance(key, str):
+            continue
+        if key in IMAGE_PROPERTIES or key.startswith(TRAIT_PREFIX):
             if value is not None:
                 found[key] = _text(value, label, key)
-        elif isinstance(value, str) and isinstance(key, str):
+        elif isinstance(value, str):
             unread[key] = value
     if facts.get('architecture') is not None:
         found.setdefault(
