@@ -9,7 +9,7 @@ from __future__ import annotations
 import marshal
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sev_scheduling.exceptions import ModelError
 from sev_scheduling.models import EncryptionModel, registered_models
@@ -24,6 +24,7 @@ from sev_scheduling.request.sources import (
 )
 
 T = TypeVar('T')
+Args = TypeVarTuple('Args')
 
 #: Keys of which something is known.
 MOST_KNOWN = 256
@@ -57,19 +58,21 @@ class Known(Generic[T]):
         self._made: dict[Hashable, T] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+    def get(
+        self, key: Hashable, make: Callable[[*Args], T], *args: *Args
+    ) -> T:
         """Return what is known of a key, made now if need be."""
         try:
             models = registered_models()
         except ModelError:
             # It concerns only those that are encrypted.
-            return make()
+            return make(*args)
         if models is not self._models:
             self._made, self._models = {}, models
         known = self._made
         found = known.get(key)
         if found is None:
-            found = make()
+            found = make(*args)
             with self._lock:
                 known[key] = found
                 if len(known) > MOST_KNOWN:

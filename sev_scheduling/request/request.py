@@ -266,19 +266,26 @@ def parse(
     """
     devices = tuple(host_devices)
     names = (models,) if isinstance(models, str) else tuple(models)
-
-    def read() -> EncryptionRequest:
-        return combine(
-            *views(flavor, image, named=True),
-            boot_from_volume=boot_from_volume,
-            host_devices=devices,
-            models=names,
-        )
-
+    beside = boot_from_volume, devices, names
     key = key_of(flavor, image, named=True)
     if key is None:
-        return read()
-    return _KNOWN.get((key, boot_from_volume, devices, names), read)
+        return _read(flavor, image, *beside)
+    return _KNOWN.get((key, beside), _read, flavor, image, *beside)
+
+
+def _read(
+    flavor: Any,
+    image: Any,
+    boot_from_volume: bool,
+    host_devices: tuple[str, ...],
+    models: tuple[str, ...],
+) -> EncryptionRequest:
+    return combine(
+        *views(flavor, image, named=True),
+        boot_from_volume=boot_from_volume,
+        host_devices=host_devices,
+        models=models,
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -95,7 +95,10 @@ def validate(
     # As long as its validation is known, no other request has its id.
     return _KNOWN.get(
         (id(request), machine_type, codes),
-        lambda: _validate(request, machine_type, codes),
+        _validate,
+        request,
+        machine_type,
+        codes,
     )
 
 
@@ -113,21 +116,26 @@ def validate_unnamed(
     :param flavor: a ``nova.objects.Flavor``; the image is one's ``ImageMeta``
     :raises SpecError: where an input has no flavor's or image's shape
     """
-
-    def find() -> Validation:
-        request = combine(
-            *views(flavor, image, named=False),
-            boot_from_volume=boot_from_volume,
-            host_devices=host_devices,
-        )
-        return _validate(request, None, as_warnings)
-
+    beside = boot_from_volume, host_devices, as_warnings
     key = key_of(flavor, image, named=False)
     if key is None:
-        return find()
-    return _UNNAMED.get(
-        (key, boot_from_volume, host_devices, as_warnings), find
+        return _read_unnamed(flavor, image, *beside)
+    return _UNNAMED.get((key, beside), _read_unnamed, flavor, image, *beside)
+
+
+def _read_unnamed(
+    flavor: Any,
+    image: Any,
+    boot_from_volume: bool,
+    host_devices: tuple[str, ...],
+    as_warnings: tuple[str, ...],
+) -> Validation:
+    request = combine(
+        *views(flavor, image, named=False),
+        boot_from_volume=boot_from_volume,
+        host_devices=host_devices,
     )
+    return _validate(request, None, as_warnings)
 
 
 def _validate(
