@@ -6,6 +6,8 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from types import MappingProxyType
+from typing import get_args
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -348,6 +350,15 @@ def test_json_is_read_as_if_never_before(flavor, image, volume):
         fresh = validation._validate(anew, None, ())
         assert validate(found) == fresh
         assert validate(found).models == fresh.models
+
+
+@given(plausible_flavors(), plausible_images())
+def test_what_is_not_looked_for_is_not_there(flavor, image):
+    said = views(flavor, image, named=True)
+    parts = frozenset(get_args(request_module._Part))
+    with mock.patch.object(request_module, '_parts', return_value=parts):
+        everything = combine(*said)
+    assert whole(combine(*said)) == whole(everything)
 
 
 @given(plausible_flavors(), plausible_images(), st.sampled_from(NAMES))
