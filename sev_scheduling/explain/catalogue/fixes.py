@@ -105,6 +105,8 @@ OTHERWISE: Mapping[Target | None, str] = {
     Target.IMAGE: 'Else use another image.',
     Target.VOLUME: 'Else use another volume.',
     Target.SERVER: 'Else create another server, from another image.',
+    # What a flavor asks for is the image's to bear.
+    Target.FLAVOR: 'Else use another image.',
 }
 
 #: Who makes a change to what others use as well.
