@@ -97,7 +97,7 @@ def _filter(cloud: Any, lookups: Lookups) -> Iterator[Row]:
         beside=EMPTY,
         measure=turns(filtering(states, encrypted), empty),
         goal=0.20,
-        limit='Each candidate is looked at once, and the request is read.',
+        limit='Of many hosts, fields are read from memory, not a cache.',
     )
     ours = MemoryEncryptionFilter()
     yield Row(

@@ -89,9 +89,8 @@ ORDER = {
     ],
     'sev_scheduling.nova': [
         *('options', 'warning_log', 'lookups', 'host_state', 'request_spec'),
-        *('queries', 'evaluation', 'servers', 'rebuild', 'request_filter'),
-        'weigher',
-        'filter',
+        *('queries', 'screening', 'evaluation', 'servers', 'rebuild'),
+        *('request_filter', 'weigher', 'filter'),
     ],
     'sev_scheduling.scheduler': [
         *('settings', 'report', 'conf', 'cloud', 'checks'),

@@ -1,16 +1,14 @@
 """What nova's host states say to one request, in bulk.
 
 Placement has offered these hosts for the request a moment ago, so most of
-them fit, and there may be thousands. What they say has few different values,
-and each value is judged once: hosts of which none speaks against are let
-through by a few look-ups, and the others are judged one by one, by
-:func:`sev_scheduling.judge`.
+them fit, and there may be thousands. Those that fit for certain are let
+through in blocks or by a few look-ups, and the others are judged one by one,
+by :func:`sev_scheduling.judge`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,19 +18,20 @@ from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.models import EncryptionModel
-from sev_scheduling.nova.host_state import (
-    AggregateFacts,
-    Aggregates,
-    host_of,
-)
+from sev_scheduling.nova.host_state import AggregateFacts, host_of
 from sev_scheduling.nova.lookups import Answers, Slots
 from sev_scheduling.nova.options import Options
+from sev_scheduling.nova.screening import Screening
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation
 
 _ONE_FREE = SlotPool(total=1)
 _FULL = SlotPool(total=1, used=1)
 _UNCOUNTED = SlotPool(total=0)
+
+#: Host states that are looked at together: what is read of them fits into the
+#: cache that a core of a processor has for itself.
+_BLOCK = 512
 
 Candidate = Mapping[str, Any]
 
@@ -84,28 +83,37 @@ class HostEvaluator:
         model = self._model
         if model is None:
             return [state for state in states if self._fits(state)]
-        to_evaluate = self._to_evaluate(states, model)
-        no_pool: Callable[[Mapping[str, Any]], bool] = bool
-        if self._providers is not None:
-            no_pool = self._providers.pools[model.name].isdisjoint
-        return [
-            state
-            for state in states
-            if (
-                (
-                    (
-                        len(candidates := state.allocation_candidates) == 1
-                        # A nested provider with a model's trait is a pool: it
-                        # holds slots of this model and nothing else.
-                        and not no_pool(candidates[0]['allocations'])
+        screening = Screening(
+            states,
+            self._request,
+            model,
+            self._options,
+            self._facts,
+            self._providers,
+            self._ask_slots,
+            tolerant=self._tolerant,
+        )
+        left: list[Any] = []
+        for start in range(0, len(states), _BLOCK):
+            block = states[start : start + _BLOCK]
+            uuids = [state.uuid for state in block]
+            if screening.clears_all(block, uuids) and self._all_have_own(
+                block, uuids, model
+            ):
+                left += block
+                continue
+            left += [
+                state
+                for state in block
+                if (
+                    screening.clears(state)
+                    and self._are_surely_own(
+                        state.allocation_candidates, model
                     )
-                    or self._are_surely_own(candidates, model)
                 )
-                # To look at the uuids of thousands takes a while.
-                and (not to_evaluate or state.uuid not in to_evaluate)
-            )
-            or self._fits(state)
-        ]
+                or self._fits(state)
+            ]
+        return left
 
     def tolerable(self, states: Sequence[Any]) -> list[Any]:
         """Return the host states on which a server that exists would run.
@@ -260,6 +268,30 @@ class HostEvaluator:
             return replace(verdict, total=0, used=0)
         return verdict
 
+    def _all_have_own(
+        self,
+        states: Sequence[Any],
+        uuids: Sequence[str],
+        model: EncryptionModel,
+    ) -> bool:
+        """Say whether all candidates of hosts that offer a model are of it.
+
+        Nova asks for the model's trait, so a provider that a candidate takes
+        something from has it. Where that is not the root, it is a pool.
+        """
+        if (
+            self._providers is not None
+            and {len(state.allocation_candidates) for state in states} == {1}
+            and self._providers.none_is_root(model, uuids)
+        ):
+            return True
+        return all(
+            [
+                self._are_surely_own(state.allocation_candidates, model)
+                for state in states
+            ]
+        )
+
     def _are_surely_own(
         self, candidates: Sequence[Candidate], model: EncryptionModel
     ) -> bool:
@@ -270,131 +302,14 @@ class HostEvaluator:
         if self._providers is None:
             return bool(candidates)
         offering = self._providers.offering[model.name]
+        no_pool = self._providers.pools[model.name].isdisjoint
         return bool(candidates) and all(
-            [_slot_provider(one) in offering for one in candidates]
+            [
+                not no_pool(one['allocations'])
+                or _slot_provider(one) in offering
+                for one in candidates
+            ]
         )
-
-    def _to_evaluate(
-        self, states: Sequence[Any], model: EncryptionModel
-    ) -> Set[str]:
-        """Return the uuids of hosts that need a full evaluation.
-
-        For anything but their candidates.
-        """
-        found = {*self._by_aggregates(states, model)}
-        if self._providers is not None and not self._tolerant:
-            for name in self._providers.excluding(model):
-                found |= self._providers.hosts[name]
-        if (
-            model.pins_memory
-            and not self._request.mem_page_size
-            and not self._tolerant
-        ):
-            ratios = {state.ram_allocation_ratio for state in states}
-            high = {ratio for ratio in ratios if ratio and ratio > 1.0}
-            if high:
-                found |= {
-                    state.uuid
-                    for state in states
-                    if state.ram_allocation_ratio in high
-                }
-        hypervisors = {state.hypervisor_type for state in states}
-        other = {
-            name
-            for name in hypervisors
-            if name and name.lower() not in model.hypervisor_types
-        }
-        if other:
-            found |= {
-                state.uuid
-                for state in states
-                if state.hypervisor_type in other
-            }
-        return found
-
-    def _by_aggregates(
-        self, states: Sequence[Any], model: EncryptionModel
-    ) -> Set[str]:
-        """Return those that need one for their machine type or guests.
-
-        As their aggregates say, or else the options.
-        """
-        facts, request = self._facts, self._request
-        architecture = request.architecture or model.architectures[0]
-        aggregates = {one for state in states for one in state.aggregates}
-        with_facts = {one for one in aggregates if facts.concerns(one)}
-        if not with_facts:
-            default = facts.default_machine_types.get(architecture)
-            limit = self._options.limit(model.name)
-            return self._by_facts(states, model, default, limit)
-
-        def facts_of(aggregates: Aggregates) -> tuple[str | None, int | None]:
-            types = facts.machine_types(aggregates)
-            limit = facts.max_guests(aggregates, model.name)
-            return types.get(architecture), limit
-
-        # Many aggregates say the same, and many hosts are in the same ones.
-        by_facts = functools.cache(
-            functools.partial(self._by_facts, states, model)
-        )
-        by_aggregates = functools.cache(lambda some: by_facts(*facts_of(some)))
-        return {
-            state.uuid
-            for state in states
-            if state.uuid
-            in by_aggregates(
-                tuple([one for one in state.aggregates if one in with_facts])
-            )
-        }
-
-    def _by_facts(
-        self,
-        states: Sequence[Any],
-        model: EncryptionModel,
-        machine_type: str | None,
-        limit: int | None,
-    ) -> Set[str]:
-        """Return those of hosts in the same aggregates.
-
-        :param machine_type: the default of hosts that publish none
-        :param limit: of the guests of a host
-        """
-        found = self._by_machine_type(states, model, machine_type)
-        if limit is None:
-            return found
-        slots = self._ask_slots()
-        if slots is not None:
-            return found | slots.full(model.name, limit)
-        return found if self._options.passes else _uuids(states)
-
-    def _by_machine_type(
-        self,
-        states: Sequence[Any],
-        model: EncryptionModel,
-        default: str | None,
-    ) -> Set[str]:
-        """Return hosts whose machine type will not do, or is unknown."""
-        request, wanted = self._request, model.machine_type
-        if request.machine_type is not None:
-            # The image decides for every host.
-            will_do = wanted in request.machine_type
-            return frozenset() if will_do else _uuids(states)
-        architecture = request.architecture or model.architectures[0]
-        fine: set[str] = set()
-        other: set[str] = set()
-        if self._providers is not None:
-            for root, types in self._providers.machine_types.items():
-                published = types.get(architecture)
-                if published is not None:
-                    (fine if wanted in published else other).add(root)
-        strict = self._options.require_known_machine_type
-        if wanted in default if default else not strict:
-            return other
-        return _uuids(states) - fine
-
-
-def _uuids(states: Sequence[Any]) -> set[str]:
-    return {state.uuid for state in states}
 
 
 def _slot_provider(candidate: Candidate) -> str | None:

@@ -6,7 +6,7 @@ before the options.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,9 +116,14 @@ class AggregateFacts:
             else:
                 yield limit
 
-    def concerns(self, aggregate: Any) -> bool:
-        """Say whether the metadata of an aggregate have facts of hosts."""
-        return bool(self._metadata_of(aggregate))
+    @staticmethod
+    def concern(aggregates: Iterable[Any]) -> bool:
+        """Say whether the metadata of any aggregate have facts of hosts."""
+        for one in aggregates:
+            for key in one.metadata:
+                if key.startswith(PREFIX):
+                    return True
+        return False
 
     def _metadata_of(self, aggregate: Any) -> Metadata:
         known = self._metadata.get(id(aggregate))

@@ -199,6 +199,7 @@ TESTED_ELSEWHERE = {
     'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
     'explain.reason': 'unit/explain/test_reason.py',
     'hosts.drain': 'unit/hosts/test_drain.py',
+    'nova.screening': 'unit/nova/test_evaluation.py',
     'nova.lookups.slots': 'unit/nova/lookups/test_lookups.py',
     'cli.options.servers': 'contract/cli_placement/test_plugin.py',
     'cli.plugin': 'contract/cli_placement/test_plugin.py',

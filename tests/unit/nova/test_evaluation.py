@@ -9,6 +9,7 @@ from nova.scheduler.host_manager import HostState
 
 from sev_scheduling.hosts.host import Host, SlotPool, machine_types_from_traits
 from sev_scheduling.models import registered_models
+from sev_scheduling.nova import evaluation
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
 from sev_scheduling.nova.lookups import Providers, Slots
@@ -150,11 +151,38 @@ def build(drawn):
     return states, providers, slots
 
 
-def evaluator(drawn, request, options, answered=('providers', 'slots')):
-    """Return host states of a drawn cloud, and who judges them."""
+def offered(candidates, offering):
+    """Return the candidates that Placement may offer for a model.
+
+    Nova asks for its trait, and one of the providers that give something has
+    it: ``_check_traits_for_alloc_request()`` of Placement.
+
+    :param offering: the providers with the trait
+    """
+    return [
+        one
+        for one in candidates
+        if not offering.isdisjoint(one['allocations'])
+    ]
+
+
+def evaluator(
+    drawn, request, options, answered=('providers', 'slots'), *, real=False
+):
+    """Return host states of a drawn cloud, and who judges them.
+
+    :param real: without candidates that Placement does not offer
+    """
     states, providers, slots = build(drawn)
+    validation = SpecReading.of(request).validation(request, options)
+    if real and validation.request.model is not None:
+        offering = providers.offering[validation.request.model.name]
+        for state in states:
+            state.allocation_candidates = offered(
+                state.allocation_candidates, offering
+            )
     return states, HostEvaluator(
-        SpecReading.of(request).validation(request, options),
+        validation,
         options,
         AggregateFacts(options, Warnings()),
         Answers(
@@ -188,13 +216,23 @@ def outcome(states, left, judge):
     limit=st.sampled_from([None, None, 0, 2]),
     strict=st.booleans(),
     tolerant=st.booleans(),
+    block=st.integers(1, 5),
     failure=st.sampled_from(['pass', 'protected']),
     answered=st.sampled_from(
         [('providers', 'slots')] * 3 + [('providers',), ('slots',), ()]
     ),
 )  # fmt: skip
 def test_it_is_the_same_as_one_by_one(
-    drawn, specs, image, default, limit, strict, tolerant, failure, answered
+    drawn,
+    specs,
+    image,
+    default,
+    limit,
+    strict,
+    tolerant,
+    block,
+    failure,
+    answered,
 ):
     request = spec(specs, image)
     options = Options(
@@ -203,10 +241,12 @@ def test_it_is_the_same_as_one_by_one(
         require_known_machine_type=strict,
         on_placement_failure=failure,
     )
-    states, quick = evaluator(drawn, request, options, answered)
+    states, quick = evaluator(drawn, request, options, answered, real=True)
     way = quick.tolerable if tolerant else quick.fitting
-    together = outcome(states, way(states), quick)
-    states, slow = evaluator(drawn, request, options, answered)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, '_BLOCK', block)
+        together = outcome(states, way(states), quick)
+    states, slow = evaluator(drawn, request, options, answered, real=True)
     slow._tolerant = tolerant
     left = [state for state in states if slow._fits(state)]
     assert together == outcome(states, left, slow)

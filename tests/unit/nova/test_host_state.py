@@ -120,6 +120,6 @@ def test_an_aggregate_is_read_once_however_many_hosts_it_has():
 
 
 def test_an_aggregate_without_our_keys_does_not_concern_hosts():
-    found = facts()
-    assert not found.concerns(aggregate('plain', ssd='1'))
-    assert found.concerns(aggregate(**{LIMIT: '3'}))
+    plain, gold = aggregate('plain', ssd='1'), aggregate(**{LIMIT: '3'})
+    assert not facts().concern([plain])
+    assert facts().concern([plain, gold])
