@@ -81,9 +81,11 @@ class HostAnswer:
         codes = map(str, self.verdict.faults)
         return tuple(dict.fromkeys((*codes, *causes, *more)))
 
-    def each(self) -> Iterator[HostAnswer]:
-        """Yield one answer for each verdict code, then one for the rest."""
-        for code in self.verdict.faults:
+    def others(self) -> Iterator[HostAnswer]:
+        """Yield what is against it beside the first code, an answer each."""
+        if self.verdict.code is None:
+            return
+        for code in self.verdict.also:
             verdict = replace(self.verdict, code=code, also=())
             yield HostAnswer(verdict, runnable=self.runnable)
         if self.unmet or self.lacks_more:

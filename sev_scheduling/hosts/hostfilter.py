@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
@@ -47,6 +46,16 @@ def judge(
     """
     request, models = _models(request)
     return _verdict(request, models, host, require_known_machine_type)
+
+
+def has_pool(request: EncryptionRequest | Validation, host: Host) -> bool:
+    """Whether a host offers slots of a model that will do."""
+    return any(_offers(host, model) for model in _models(request)[1])
+
+
+def _offers(host: Host, model: EncryptionModel) -> bool:
+    pool = host.pools.get(model.name)
+    return pool is not None and pool.total > 0
 
 
 def _models(
@@ -99,10 +108,14 @@ def _judge(
     model: EncryptionModel,
     require_known_machine_type: bool,
 ) -> Verdict:
-    facts: dict[str, Any] = {'request': request, 'host': host, 'model': model}
     pool = host.pools.get(model.name)
     if pool is None or pool.total <= 0:
-        return Verdict(code=VerdictCode.NO_POOL, **facts)
+        return Verdict(
+            request=request,
+            host=host,
+            model=model,
+            code=VerdictCode.NO_POOL,
+        )
     machine_type = request.machine_type
     if machine_type is None:
         architecture = request.architecture or model.architectures[0]
@@ -114,6 +127,9 @@ def _judge(
         request, host, model, pool, machine_type, require_known_machine_type
     )
     return Verdict(
+        request=request,
+        host=host,
+        model=model,
         code=faults[0] if faults else None,
         also=tuple(faults[1:]),
         total=pool.total,
@@ -123,7 +139,6 @@ def _judge(
         machine_type=None if machine_type is None else printable(machine_type),
         excluded_by=' or '.join(excluding),
         provider_uuid=pool.provider_uuid,
-        **facts,
     )
 
 

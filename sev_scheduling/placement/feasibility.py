@@ -15,7 +15,7 @@ from sev_scheduling.diagnosis.remedies import (
     models_in_its_place,
 )
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.hosts.hostfilter import filter_hosts
+from sev_scheduling.hosts.hostfilter import filter_hosts, has_pool
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.api import Api
@@ -101,11 +101,10 @@ def feasibility(
     hosts = [*hosts]
     result = filter_hosts(validation, hosts)
     query = translate(validation, scope=scope)
-    shown = {name for host in hosts for name in host.traits}
     known = {**trees.hosts, **trees.others} if trees else None
-    for summary in (known or {}).values():
-        shown.update(summary.traits, summary.resources)
-    unknown = unknown_names(api, query, shown)
+    traits = set() if trees else {t for host in hosts for t in host.traits}
+    shown = known.values() if known else ()
+    unknown = unknown_names(api, query, traits, shown)
     if unknown:
         query = without(query, {one.constraint for one in unknown})
         found = _but_for_names(api, validation, result, query, unknown)
@@ -284,9 +283,7 @@ def _with_ratios(
     few = ratios is not None
     ratios = dict(ratios or {})
     with_pool = {
-        verdict.host.uuid
-        for verdict in filter_hosts(validation, hosts).verdicts
-        if verdict.code is not VerdictCode.NO_POOL and verdict.host.uuid
+        host.uuid for host in hosts if host.uuid and has_pool(validation, host)
     }
     missing = with_pool - ratios.keys()
     most = MAX_RATIOS if any(map(_overcommits, ratios.values())) else 0

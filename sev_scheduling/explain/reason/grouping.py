@@ -48,8 +48,7 @@ def grouped(
 
 def beside(answer: HostAnswer) -> tuple[RowReason, ...]:
     """Return what is against a host beside the first, a reason each."""
-    _, *others = answer.each()
-    return tuple(_reason((other,), of_all=True) for other in others)
+    return tuple(_reason((other,), of_all=True) for other in answer.others())
 
 
 def of_host(reason: RowReason, answer: HostAnswer) -> RowReason:
@@ -89,9 +88,7 @@ def diagnosis_reason(diagnosis: Diagnosis) -> DiagnosisReason:
 def _reason(answers: tuple[HostAnswer, ...], of_all: bool) -> RowReason:
     """Return the reason of hosts that have one in common."""
     first = answers[0]
-    further = grouped(
-        each for answer in answers for n, each in enumerate(answer.each()) if n
-    )
+    further = grouped(other for one in answers for other in one.others())
     if first.verdict.code is None and first.unmet:
         reason = diagnosis_reason(lacking(answers))
         return replace(

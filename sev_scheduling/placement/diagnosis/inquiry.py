@@ -117,7 +117,8 @@ class _Inquiry:
             return self._concluded(Cause.NONE)
         # Placement may not have come as far as a name before it was done.
         known = () if self.probe.refused else STANDARD_NAMES
-        if unknown := unknown_names(self.probe, self.query, known):
+        shown = self.trees.summaries.values()
+        if unknown := unknown_names(self.probe, self.query, known, shown):
             return self._of_names(unknown)
         host = self.query.in_tree
         if host is not None and self._would_do_unnamed(host):

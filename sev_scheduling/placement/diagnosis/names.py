@@ -6,7 +6,7 @@ It then refuses the whole query, whatever hosts have.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 import os_resource_classes as orc
@@ -19,6 +19,7 @@ from sev_scheduling.diagnosis import (
     UnknownName,
 )
 from sev_scheduling.models import model_traits
+from sev_scheduling.placement.answers import ProviderSummary
 from sev_scheduling.placement.diagnosis.relaxation import (
     group_constraint,
     root_constraints,
@@ -54,7 +55,10 @@ class Names(Protocol):
 
 
 def unknown_names(
-    names: Names, query: PlacementRequest, known: Collection[str] = ()
+    names: Names,
+    query: PlacementRequest,
+    known: Collection[str] = (),
+    shown: Collection[ProviderSummary] = (),
 ) -> tuple[UnknownName, ...]:
     """Return what a query asks for and Placement does not know.
 
@@ -62,10 +66,15 @@ def unknown_names(
     that are known. A model of which Placement knows no trait is one that no
     host offers, which is no matter of names.
 
-    :param known: names that Placement has shown
+    :param known: names that Placement is known to know
+    :param shown: providers that it has shown, whose names it knows
     """
     settled = _KNOWN | model_traits().keys() | frozenset(known)
-    asked = [one for one in _asked(query) if one.name not in settled]
+    asked = [
+        one
+        for one in _asked(query)
+        if one.name not in settled and not _is_shown(one.name, shown)
+    ]
     every: dict[bool, frozenset[str]] = {}
     for one in asked:
         if one.trait not in every:
@@ -83,6 +92,10 @@ def unknown_names(
         for one in dict.fromkeys(asked)
         if one.name not in every[one.trait]
     )
+
+
+def _is_shown(name: str, shown: Iterable[ProviderSummary]) -> bool:
+    return any(name in one.traits or name in one.resources for one in shown)
 
 
 def names_diagnosis(

@@ -57,6 +57,7 @@ class ObservedTrees:
     and what sharing providers give to a tree are asked for beside them. What
     is not known counts as met: Placement has the last word.
 
+    :ivar summaries: what Placement showed
     :ivar roots: root uuid -> uuids of the tree's providers
     :ivar hosts: how many of the trees are hosts; None where there may be
         more
@@ -69,7 +70,7 @@ class ObservedTrees:
     def __init__(self, probe: Probe, query: PlacementRequest) -> None:
         self._probe = probe
         self._query = query
-        self._summaries: Summaries = {}
+        self.summaries: Summaries = {}
         self._aggregates: dict[str, frozenset[str]] = {}
         self.limits: dict[str, Mapping[str, Inventory]] = {}
         self.sharing: list[ResourceProvider] = []
@@ -143,7 +144,7 @@ class ObservedTrees:
             or self._probe.left < len(asked) + 1
         ):
             return False
-        summaries = dict(self._summaries)
+        summaries = dict(self.summaries)
         self.unseen = None
         for name, amount in asked.items():
             answer = amount > 1 and self._probe.candidates(one_of(name))
@@ -206,7 +207,7 @@ class ObservedTrees:
             self._ask_shared(self.sharing[0].uuid)
 
     def _set(self, summaries: Summaries) -> None:
-        self._summaries = summaries
+        self.summaries = summaries
         self.roots = {}
         for uuid, summary in summaries.items():
             if os_traits.MISC_SHARES_VIA_AGGREGATE not in summary.traits:
@@ -215,10 +216,10 @@ class ObservedTrees:
                 )
 
     def _count(self) -> int:
-        return len(host_roots(self._summaries) & self.roots.keys())
+        return len(host_roots(self.summaries) & self.roots.keys())
 
     def summary(self, provider: str) -> ProviderSummary | None:
-        return self._summaries.get(provider)
+        return self.summaries.get(provider)
 
     def ask_inventories(self, roots: Iterable[str]) -> bool:
         """Ask for the inventories of hosts that should have served.
@@ -234,9 +235,9 @@ class ObservedTrees:
             for root in roots
             for uuid in self.tree(root)
             if uuid not in self.limits
-            and uuid in self._summaries
+            and uuid in self.summaries
             and asked - {orc.MEM_ENCRYPTION_CONTEXT}
-            & self._summaries[uuid].resources.keys()
+            & self.summaries[uuid].resources.keys()
         ]
         few = min(MAX_INVENTORIES, self._probe.left - RESERVE)
         if not 0 < len(wanted) <= few:
@@ -253,7 +254,7 @@ class ObservedTrees:
         """
         group = query.unsuffixed
         return group is not None and any(
-            group.resources.keys() <= self._summaries[uuid].resources.keys()
+            group.resources.keys() <= self.summaries[uuid].resources.keys()
             for uuid in self._served
         )
 
@@ -263,7 +264,7 @@ class ObservedTrees:
 
     def _ask_shared(self, uuid: str) -> None:
         """Ask what a provider has left to share, and with which hosts."""
-        if uuid not in self._summaries:
+        if uuid not in self.summaries:
             group = self._query.unsuffixed
             name = orc.DISK_GB
             if group and name not in group.resources:
@@ -274,7 +275,7 @@ class ObservedTrees:
             answer = self._probe.candidates(shared)
             if answer is None or uuid not in answer.provider_summaries:
                 return
-            self._summaries = {**self._summaries, **answer.provider_summaries}
+            self.summaries = {**self.summaries, **answer.provider_summaries}
         aggregates = self._probe.aggregates(uuid)
         members = aggregates and self._probe.providers(member_of=[aggregates])
         self._served[uuid] = frozenset(
@@ -297,7 +298,7 @@ class ObservedTrees:
         return tree
 
     def _provider(self, uuid: str) -> Provider:
-        summary = self._summaries[uuid]
+        summary = self.summaries[uuid]
         known = self.limits.get(uuid, {})
         return Provider(
             uuid=uuid,
@@ -371,7 +372,7 @@ class ObservedTrees:
         """Return what one provider has left for a tree, limits apart."""
         if self._is_helped:
             return max(p.left(name) for p in self.tree(root).values())
-        return max((0, *(usage.left for usage in self._usages(root, name))))
+        return max([0, *[usage.left for usage in self._usages(root, name)]])
 
     @property
     def _is_helped(self) -> bool:
@@ -403,7 +404,7 @@ class ObservedTrees:
             self.roots[root]
         ):
             usages = self._usages(root, name)
-            return max((usage.capacity for usage in usages), default=0)
+            return max([usage.capacity for usage in usages], default=0)
         inventories = (
             p.inventories.get(name) for p in self.tree(root).values()
         )
@@ -411,12 +412,13 @@ class ObservedTrees:
             (min(i.capacity, i.max_unit) for i in inventories if i), default=0
         )
 
-    def _usages(self, root: str, name: str) -> Iterator[Usage]:
-        """Yield what the providers of a tree have of a class."""
-        for uuid in self.roots[root]:
-            usage = self._summaries[uuid].resources.get(name)
-            if usage is not None:
-                yield usage
+    def _usages(self, root: str, name: str) -> list[Usage]:
+        """Return what the providers of a tree have of a class."""
+        return [
+            summary.resources[name]
+            for uuid in self.roots[root]
+            if name in (summary := self.summaries[uuid]).resources
+        ]
 
     def kinds(self) -> Iterator[tuple[str, object]]:
         """Yield root uuid, and a key that trees with equal answers share."""
@@ -438,25 +440,26 @@ class ObservedTrees:
                 continue
             kind = []
             for uuid in tree:
-                summary = self._summaries[uuid]
-                left: list[int | None] = []
-                for name, amount, once in asked:
-                    usage = summary.resources.get(name)
-                    if usage is None:
-                        left.append(None)
-                        continue
-                    # Groups that share an amount may leave one of them out.
-                    few = min(usage.left, amount)
-                    left.append(
-                        few if not once or few == amount else min(few, 1)
-                    )
-                key = (
+                # Of thousands; so nothing is called that can be done without.
+                summary = self.summaries[uuid]
+                key: list[object] = [
                     uuid == root,
                     frozenset(traits.intersection(summary.traits)),
                     self._aggregates.get(uuid),
-                    *left,
-                )
-                kind.append(numbers.setdefault(key, len(numbers)))
+                ]
+                for name, amount, once in asked:
+                    usage = summary.resources.get(name)
+                    few = None
+                    if usage is not None:
+                        few = usage.capacity - usage.used
+                        # Groups that share an amount may leave one of them
+                        # out.
+                        if few > amount:
+                            few = amount
+                        elif once and 1 < few < amount:
+                            few = 1
+                    key.append(few)
+                kind.append(numbers.setdefault(tuple(key), len(numbers)))
             kind.sort()
             served = [root in roots for roots in self._served.values()]
             yield root, (query.in_tree in tree, *served, *kind)

@@ -215,9 +215,10 @@ def _left_of_trees(
     having: dict[tuple[str, str], list[str]] = {}
     summaries = answer.found.provider_summaries
     for uuid, summary in summaries.items():
-        for name in summary.resources.keys() & amounts:
-            root = summary.root_provider_uuid
-            having.setdefault((root, name), []).append(uuid)
+        for name in amounts:
+            if name in summary.resources:
+                root = summary.root_provider_uuid
+                having.setdefault((root, name), []).append(uuid)
     found: list[_Left] = []
     for root, request in answer.requests:
         group = request.mappings.get('', ())

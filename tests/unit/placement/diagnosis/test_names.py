@@ -143,6 +143,16 @@ def test_only_what_is_not_shown_is_asked_for(placement, specs, known, calls):
     assert [method for method, _ in placement.calls] == calls
 
 
+def test_what_the_trees_of_hosts_have_is_not_asked_for(placement):
+    add_host(placement, 'epyc', traits=['CUSTOM_PC'])
+    asked = request()
+    query = translate(asked, scope=Scope(root_forbidden=['CUSTOM_PC']))
+    found = diagnose(placement, asked, query)
+
+    assert found.cause is Cause.HOST_TRAIT
+    assert 'trait_names' not in [method for method, _ in placement.calls]
+
+
 def test_a_port_is_named_as_a_whole(placement):
     query = translate(request())
     port = RequestGroup(
