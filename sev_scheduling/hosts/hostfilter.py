@@ -48,14 +48,17 @@ def judge(
     return _verdict(request, models, host, require_known_machine_type)
 
 
-def has_pool(request: EncryptionRequest | Validation, host: Host) -> bool:
-    """Whether a host offers slots of a model that will do."""
-    return any(_offers(host, model) for model in _models(request)[1])
-
-
-def _offers(host: Host, model: EncryptionModel) -> bool:
-    pool = host.pools.get(model.name)
-    return pool is not None and pool.total > 0
+def with_pool(
+    request: EncryptionRequest | Validation, hosts: Iterable[Host]
+) -> Iterator[Host]:
+    """Yield the hosts that offer slots of a model that will do."""
+    _, models = _models(request)
+    for host in hosts:
+        for model in models:
+            pool = host.pools.get(model.name)
+            if pool is not None and pool.total > 0:
+                yield host
+                break
 
 
 def _models(
@@ -120,8 +123,10 @@ def _judge(
     if machine_type is None:
         architecture = request.architecture or model.architectures[0]
         machine_type = host.machine_types.get(architecture) or None
-    offered = (name for name, other in host.pools.items() if other.total > 0)
-    excluding = excluding_models(model, offered)
+    excluding: tuple[str, ...] = ()
+    if len(host.pools) > 1:
+        offered = (n for n, other in host.pools.items() if other.total > 0)
+        excluding = excluding_models(model, offered)
     faults = [VerdictCode.EXCLUDED_BY_MODEL] if excluding else []
     faults += _faults(
         request, host, model, pool, machine_type, require_known_machine_type

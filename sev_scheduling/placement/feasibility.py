@@ -15,7 +15,7 @@ from sev_scheduling.diagnosis.remedies import (
     models_in_its_place,
 )
 from sev_scheduling.hosts.host import Host
-from sev_scheduling.hosts.hostfilter import filter_hosts, has_pool
+from sev_scheduling.hosts.hostfilter import filter_hosts, with_pool
 from sev_scheduling.hosts.verdict import FilterResult, VerdictCode
 from sev_scheduling.placement.answers import Candidates
 from sev_scheduling.placement.api import Api
@@ -282,10 +282,11 @@ def _with_ratios(
         return hosts
     few = ratios is not None
     ratios = dict(ratios or {})
-    with_pool = {
-        host.uuid for host in hosts if host.uuid and has_pool(validation, host)
+    missing = {
+        host.uuid
+        for host in with_pool(validation, hosts)
+        if host.uuid and host.uuid not in ratios
     }
-    missing = with_pool - ratios.keys()
     most = MAX_RATIOS if any(map(_overcommits, ratios.values())) else 0
     if not few or len(missing) <= most:
         # What is said of one host is said of its like.

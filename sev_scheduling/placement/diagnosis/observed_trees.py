@@ -400,17 +400,23 @@ class ObservedTrees:
 
     def capacity(self, root: str, name: str) -> int:
         """Return what one provider gives a guest of a tree, used or not."""
-        if not self._is_helped and self.limits.keys().isdisjoint(
-            self.roots[root]
-        ):
-            usages = self._usages(root, name)
-            return max([usage.capacity for usage in usages], default=0)
-        inventories = (
-            p.inventories.get(name) for p in self.tree(root).values()
-        )
-        return max(
-            (min(i.capacity, i.max_unit) for i in inventories if i), default=0
-        )
+        return self.most_capacity([root], name)
+
+    def most_capacity(self, roots: Iterable[str], name: str) -> int:
+        """Return the same of the tree that gives the most."""
+        most = 0
+        for root in roots:
+            if not self._is_helped and self.limits.keys().isdisjoint(
+                self.roots[root]
+            ):
+                for usage in self._usages(root, name):
+                    most = max(most, usage.capacity)
+                continue
+            for provider in self.tree(root).values():
+                found = provider.inventories.get(name)
+                if found is not None:
+                    most = max(most, min(found.capacity, found.max_unit))
+        return most
 
     def _usages(self, root: str, name: str) -> list[Usage]:
         """Return what the providers of a tree have of a class."""
@@ -433,18 +439,23 @@ class ObservedTrees:
             (name, sum(amounts), len(amounts) == 1)
             for name, amounts in needs.items()
         ]
+        # There are thousands of trees, so little is called or made for each.
         numbers: dict[object, int] = {}
+        asked_of: dict[tuple[str, ...], frozenset[str]] = {}
         for root, tree in self.roots.items():
-            if not self.limits.keys().isdisjoint(tree):
+            if self.limits and not self.limits.keys().isdisjoint(tree):
                 yield root, root  # Its limits are its own.
                 continue
             kind = []
             for uuid in tree:
-                # Of thousands; so nothing is called that can be done without.
                 summary = self.summaries[uuid]
+                its = asked_of.get(summary.traits)
+                if its is None:
+                    its = frozenset(traits.intersection(summary.traits))
+                    asked_of[summary.traits] = its
                 key: list[object] = [
                     uuid == root,
-                    frozenset(traits.intersection(summary.traits)),
+                    its,
                     self._aggregates.get(uuid),
                 ]
                 for name, amount, once in asked:

@@ -96,9 +96,7 @@ class _Nearest:
         roots = roots or known
         if self.trees.hosts is None or not known >= set(roots):
             return None
-        return max(
-            (self.trees.capacity(root, name) for root in roots), default=0
-        )
+        return self.trees.most_capacity(roots, name)
 
     def _hosts(self) -> list[_Left]:
         """Return what hosts have left that lack nothing but these amounts.
@@ -191,9 +189,10 @@ class _Nearest:
 
     def _share(self, found: dict[str, int]) -> float:
         """Return how near what is found comes to what is asked for."""
-        return sum(
-            found[name] / amount for name, amount in self.amounts.items()
-        )
+        share = 0.0
+        for name, amount in self.amounts.items():
+            share += found[name] / amount
+        return share
 
     def _name(self, root: str) -> str:
         found = self.probe.providers(uuid=root)
