@@ -398,12 +398,26 @@ class ObservedTrees:
         ]
         return max(sharing, default=(0, ''))[1]
 
-    def capacity(self, root: str, name: str) -> int:
-        """Return what one provider gives a guest of a tree, used or not."""
-        return self.most_capacity([root], name)
+    def figures(self, root: str, name: str) -> tuple[int, int, str]:
+        """Return what a tree has of a class.
+
+        :returns: what one provider gives a guest now, what it would give if
+            it were empty, and who shares it, as :meth:`shared_by`
+        """
+        if self.sharing or self.limits:
+            return (
+                self.given(root, name),
+                self.most_capacity([root], name),
+                self.shared_by(root, name),
+            )
+        left = capacity = 0
+        for usage in self._usages(root, name):
+            left = max(left, usage.left)
+            capacity = max(capacity, usage.capacity)
+        return left, capacity, ''
 
     def most_capacity(self, roots: Iterable[str], name: str) -> int:
-        """Return the same of the tree that gives the most."""
+        """Return what one provider gives a guest of any tree, used or not."""
         most = 0
         for root in roots:
             if not self._is_helped and self.limits.keys().isdisjoint(

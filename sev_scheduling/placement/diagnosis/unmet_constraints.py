@@ -197,14 +197,7 @@ def unmet_by_host(
         found = needed()
     return {
         root: tuple(
-            Unmet(
-                c,
-                trees.given(root, c.name),
-                trees.capacity(root, c.name),
-                trees.shared_by(root, c.name),
-            )
-            if c.requested
-            else Unmet(c)
+            Unmet(c, *trees.figures(root, c.name)) if c.requested else Unmet(c)
             for c in sorted(unit)
         )
         for root, unit in found.items()
