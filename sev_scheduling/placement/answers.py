@@ -360,6 +360,12 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     max_version: str
 
 
+class Trees(msgspec.Struct, frozen=True, gc=False):
+    """``GET /allocation_candidates``, the candidates left out."""
+
+    provider_summaries: Mapping[str, ProviderSummary]
+
+
 class ProviderList(msgspec.Struct, frozen=True, gc=False):
     """``GET /resource_providers``"""
 
@@ -434,6 +440,7 @@ class ConsumerAllocations(msgspec.Struct, frozen=True, gc=False):
 SHAPES = (
     Versions,
     Candidates,
+    Trees,
     ProviderList,
     Inventories,
     Usages,

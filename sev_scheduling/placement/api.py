@@ -18,6 +18,7 @@ from sev_scheduling.placement.answers import (
     Allocations,
     Candidates,
     Inventory,
+    ProviderSummary,
     ResourceProvider,
 )
 from sev_scheduling.placement.wire.faults import NotFound, UnknownName
@@ -115,6 +116,27 @@ class Api(Wire):
             if limit is None or len(found.allocation_requests) < limit:
                 found += self.candidates(one, limit)
         return found.limited_to(limit)
+
+    @checked(query=_QUERY)
+    def trees(self, query: PlacementRequest) -> Mapping[str, ProviderSummary]:
+        """Ask for the trees of hosts that have candidates, in one call.
+
+        The candidates are not decoded: of an answer about thousands of hosts
+        they are half of all objects. A resource class that Placement does
+        not know is one that no host has.
+
+        :returns: provider uuid -> summary
+        :raises PlacementError: one of its children
+        """
+        try:
+            return self._ask(
+                answers.Trees,
+                'GET',
+                f'/allocation_candidates?{query.querystring(MAX_CANDIDATES)}',
+                microversion=query.microversion,
+            ).provider_summaries
+        except UnknownName:
+            return {}
 
     @checked(
         name=Maybe(_GIVEN),

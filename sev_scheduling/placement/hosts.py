@@ -107,12 +107,9 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
     # Asked once, before both need it.
     api.supports(MICROVERSION)
     providers, first = api.together(
-        [
-            api.resource_providers,
-            lambda: api.candidates(one_of(_ASKED[0])),
-        ]
+        [api.resource_providers, lambda: api.trees(one_of(_ASKED[0]))]
     )
-    summaries = _ask_for_trees(api, providers, first.provider_summaries)
+    summaries = _ask_for_trees(api, providers, first)
     every = host_roots(summaries)
     roots = every
     if scope:
@@ -241,7 +238,7 @@ def _ask_for_trees(
     for name in _ASKED[1:]:
         if not missing:
             break
-        found = api.candidates(one_of(name)).provider_summaries
+        found = api.trees(one_of(name))
         summaries = {**found, **summaries}
         missing -= {one.root_provider_uuid for one in found.values()}
     if not missing:

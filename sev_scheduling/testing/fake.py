@@ -171,6 +171,13 @@ class FakePlacement(PlacementClient):
                 },
             )
 
+    @checked(**kinds_of(Api.trees))
+    def trees(self, query: PlacementRequest) -> Mapping[str, ProviderSummary]:
+        try:
+            return self.allocation_candidates(query).provider_summaries
+        except UnknownName:
+            return {}
+
     def _matches(self, query: PlacementRequest) -> Iterator[Match]:
         """Yield matches.
 

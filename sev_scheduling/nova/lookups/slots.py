@@ -8,6 +8,7 @@ from typing import Any
 import os_resource_classes as orc
 
 from sev_scheduling.hosts.host import Host
+from sev_scheduling.placement.answers import hosts_of_summaries
 from sev_scheduling.placement.api import Api
 from sev_scheduling.prefilter import PlacementRequest
 from sev_scheduling.request.groups import RequestGroup
@@ -81,5 +82,5 @@ def ask_slots(api: Api) -> Slots:
 
     :raises PlacementError: one of its children
     """
-    hosts = api.candidates(_ANY_SLOT).hosts()
+    hosts = hosts_of_summaries(api.trees(_ANY_SLOT))
     return Slots({host.uuid: host for host in hosts if host.uuid})

@@ -120,10 +120,11 @@ def test_the_same_candidates_and_refusals(
 ) -> None:
     write(real, cloud)
     for newest, query in asked:
-        same(
-            real,
-            fake_of(cloud, max_microversion=newest),
-            'allocation_candidates',
-            query,
-            max_microversion=newest,
-        )
+        for method in ('allocation_candidates', 'trees'):
+            same(
+                real,
+                fake_of(cloud, max_microversion=newest),
+                method,
+                query,
+                max_microversion=newest,
+            )

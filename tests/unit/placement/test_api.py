@@ -127,6 +127,24 @@ class TestCandidates:
             api.candidates(translate(sev_request()))
 
 
+class TestTrees:
+    def test_they_are_those_of_the_candidates(self):
+        api, transport = api_of({CANDIDATES: candidates_answer(1, 2)})
+        query = translate(sev_request())
+        assert api.trees(query) == api.candidates(query).provider_summaries
+        of_trees, of_candidates = queries(transport)
+        assert of_trees == of_candidates
+
+    def test_what_placement_does_not_know_no_host_has(self):
+        api, _ = api_of({CANDIDATES: UNKNOWN})
+        assert api.trees(translate(sev_request())) == {}
+
+    def test_any_other_refusal_is_raised(self):
+        api, _ = api_of({CANDIDATES: fault(400, 'malformed')})
+        with pytest.raises(exceptions.PlacementRefused, match='malformed'):
+            api.trees(translate(sev_request()))
+
+
 A, B, C = map(uuid_of, (1, 2, 3))
 
 
