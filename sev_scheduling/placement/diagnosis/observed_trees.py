@@ -394,7 +394,7 @@ class ObservedTrees:
             (self._provider(one.uuid).left(name), one.name)
             for one in self.sharing
             if root in self._served.get(one.uuid, ())
-            and name in self._summaries[one.uuid].resources
+            and name in self.summaries[one.uuid].resources
         ]
         return max(sharing, default=(0, ''))[1]
 
