@@ -403,7 +403,7 @@ SHORTFALL_ON_ONE = (
 )
 
 SHORTFALL_SHARED = (
-    '{name}: {requested} asked for, at most {best} left on {shared_by}, which '
+    '{name}: {requested} asked for, {best} left on {shared_by}, which '
     'shares it; {missing} short'
 )
 

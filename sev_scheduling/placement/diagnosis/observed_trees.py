@@ -273,14 +273,30 @@ class ObservedTrees:
                 (RequestGroup('', {name: 1}, (SHARES,)),)
             )
             answer = self._probe.candidates(shared)
-            if answer is None or uuid not in answer.provider_summaries:
-                return
-            self.summaries = {**self.summaries, **answer.provider_summaries}
+            found = dict(answer.provider_summaries) if answer else {}
+            if uuid not in found:
+                # It has none left of that, or does not give one.
+                summary = self._summary_of(uuid)
+                if summary is None:
+                    return
+                found[uuid] = summary
+            self.summaries = {**self.summaries, **found}
         aggregates = self._probe.aggregates(uuid)
         members = aggregates and self._probe.providers(member_of=[aggregates])
         self._served[uuid] = frozenset(
             member.root_provider_uuid for member in members or ()
         )
+
+    def _summary_of(self, uuid: str) -> ProviderSummary | None:
+        """Ask what a provider has; what traits it has is not asked."""
+        resources = self._probe.left > RESERVE and self._probe.resources(uuid)
+        if not resources:
+            return None
+        wanted = (
+            ors for group in self._query.groups for ors in group.required
+        )
+        traits = SHARES.union(*wanted)
+        return ProviderSummary(uuid, resources, tuple(sorted(traits)))
 
     def tree(self, root: str) -> Tree:
         """Return a tree for :func:`.match`, with what others share with it.
@@ -355,18 +371,21 @@ class ObservedTrees:
         )
         return {uuid: provider}
 
-    def given(self, root: str, name: str) -> int:
-        """Return what one provider gives a guest, as far as it is known."""
-        if self.limits.keys().isdisjoint(self.roots[root]):
-            return self.most(root, name)
-        return max(
-            (
-                inventory.most_of(provider.left(name))
-                for provider in self.tree(root).values()
-                if (inventory := provider.inventories.get(name))
-            ),
-            default=0,
-        )
+    def given(self, root: str, name: str) -> int | None:
+        """Return what one provider of a tree gives a guest now.
+
+        :returns: None where nothing but what may be shared with it has any
+        """
+        tree = self.tree(root)
+        shown = [p for uuid, p in tree.items() if uuid in self.summaries]
+        given = [
+            inventory.most_of(provider.left(name))
+            for provider in shown
+            if (inventory := provider.inventories.get(name))
+        ]
+        if not given and len(shown) < len(tree):
+            return None
+        return max(given, default=0)
 
     def most(self, root: str, name: str) -> int:
         """Return what one provider has left for a tree, limits apart."""
@@ -398,11 +417,12 @@ class ObservedTrees:
         ]
         return max(sharing, default=(0, ''))[1]
 
-    def figures(self, root: str, name: str) -> tuple[int, int, str]:
+    def figures(self, root: str, name: str) -> tuple[int | None, int, str]:
         """Return what a tree has of a class.
 
-        :returns: what one provider gives a guest now, what it would give if
-            it were empty, and who shares it, as :meth:`shared_by`
+        :returns: what one provider gives a guest now, as :meth:`given`; what
+            it would give if it were empty; who shares it, as
+            :meth:`shared_by`
         """
         if self.sharing or self.limits:
             return (

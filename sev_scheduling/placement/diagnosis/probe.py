@@ -156,14 +156,23 @@ class Probe:
 
         :returns: None where it has no inventory of slots
         """
-        name = orc.MEM_ENCRYPTION_CONTEXT
-        inventory = self.inventories(provider).get(name)
-        if inventory is None:
-            return None
+        return self.resources(provider).get(orc.MEM_ENCRYPTION_CONTEXT)
+
+    def resources(self, provider: str) -> Mapping[str, Usage]:
+        """Return resource class -> usage of a provider, in two calls.
+
+        :returns: nothing where too few calls are left, or it is gone
+        """
+        inventories = self.inventories(provider)
+        if not inventories:
+            return {}
         usages = self._api.usages(provider) if self._take() else None
         if usages is None:
-            return None
-        return Usage(inventory.capacity, usages.get(name, 0))
+            return {}
+        return {
+            name: Usage(inventory.capacity, usages.get(name, 0))
+            for name, inventory in inventories.items()
+        }
 
 
 def host_with_candidate(

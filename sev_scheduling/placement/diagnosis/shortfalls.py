@@ -170,28 +170,34 @@ class _Nearest:
         )
 
     def _nothing_left(self) -> tuple[str, dict[str, int]]:
-        """Return a root and zeros, where no host has one left.
+        """Return the host that is least short, where none has one of each.
 
-        :raises Unanswered: where some have, and do not give it
+        :raises Unanswered: where one has, and does not give it
         """
-        roots = [
-            root
+        serving = self.answers.ask(without(self.query, self.unit)).roots
+        left = {
+            root: {name: self.trees.most(root, name) for name in self.amounts}
             for root in self.trees.roots
-            if root in self.answers.ask(without(self.query, self.unit)).roots
-        ]
-        if not roots or any(
-            self.trees.most(root, name)
-            for root in roots
-            for name in self.amounts
-        ):
+            if root in serving
+        }
+        if not left or any(all(found.values()) for found in left.values()):
             raise Unanswered
-        return roots[0], dict.fromkeys(self.amounts, 0)
+        best = max(left, key=lambda root: self._share(left[root]))
+        # How much of it one guest can have.
+        self.trees.ask_inventories([best])
+        given: dict[str, int] = {}
+        for name in self.amounts:
+            amount = self.trees.given(best, name)
+            if amount is None:
+                raise Unanswered
+            given[name] = amount
+        return best, given
 
     def _share(self, found: dict[str, int]) -> float:
         """Return how near what is found comes to what is asked for."""
         share = 0.0
         for name, amount in self.amounts.items():
-            share += found[name] / amount
+            share += min(found[name] / amount, 1.0)
         return share
 
     def _name(self, root: str) -> str:

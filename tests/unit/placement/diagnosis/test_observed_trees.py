@@ -152,10 +152,22 @@ def test_a_provider_without_aggregates_shares_with_nobody(placement):
     assert storage not in observed(placement).tree(root)
 
 
-@pytest.mark.parametrize('case', ['full', 'two', 'no calls'])
+def test_of_what_is_shared_nothing_may_be_left(placement):
+    storage = share(placement, left=0)
+    root = add_host(placement, 'epyc', disk_gb=0, aggregates=[AGGREGATE])
+    other = add_host(placement, 'other', disk_gb=0)
+    trees = observed(placement)
+
+    assert trees.tree(root)[storage].left('DISK_GB') == 0
+    assert storage not in trees.tree(other)
+    assert trees.shared_by(root, 'DISK_GB') == 'storage'
+    assert trees.figures(other, 'DISK_GB') == (0, 0, '')
+
+
+@pytest.mark.parametrize('case', ['two', 'no calls'])
 def test_what_is_shared_may_be_unknown(placement, case):
-    root = add_host(placement, 'epyc')
-    storage = share(placement, left=0 if case == 'full' else 1000)
+    root = add_host(placement, 'epyc', disk_gb=0)
+    storage = share(placement)
     if case == 'two':
         share(placement, 'other')
     probe = Probe(placement)
@@ -167,6 +179,9 @@ def test_what_is_shared_may_be_unknown(placement, case):
     assert trees.tree(root)[storage].left('VCPU') > 1000
     assert trees.may_be_shared(one_of('VCPU'))
     assert not trees.is_shared(one_of('DISK_GB'))
+    # What is left of it is not made up.
+    assert trees.given(root, 'DISK_GB') is None
+    assert trees.given(root, 'VCPU') > 0
 
 
 def plain(**amounts):
