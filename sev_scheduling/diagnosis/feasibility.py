@@ -150,6 +150,21 @@ class Feasibility:
         )
 
     @property
+    def never_all(self) -> Diagnosis | None:
+        """What says that none of several fits, and never all of them."""
+        most = self.guests_if_empty
+        # Where not one would, hosts say why.
+        if self.fit or not most or most >= self.guests:
+            return None
+        return Diagnosis(
+            request=self.result.request,
+            cause=Cause.GUESTS,
+            guests=self.guests,
+            guests_fit=0,
+            guests_if_empty=most,
+        )
+
+    @property
     def yes(self) -> bool:
         """Whether there is a host for every guest."""
         return bool(self.fit) and self.too_many is None
@@ -174,6 +189,8 @@ class Feasibility:
         found = self.diagnosis
         if found is not None and found.cause is Cause.UNKNOWN_NAME:
             return Matter.REQUEST
+        if self.never_all is not None:
+            return Matter.HOSTS
         passes = found is not None and (
             found.cause is not Cause.NONE and not found.permanent
         )

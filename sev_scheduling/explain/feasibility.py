@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from sev_scheduling.diagnosis import Cause, Feasibility, HostAnswer
+from sev_scheduling.diagnosis import (
+    Cause,
+    Diagnosis,
+    Feasibility,
+    HostAnswer,
+)
 from sev_scheduling.diagnosis.remedies import is_changeable
 from sev_scheduling.explain.reason.grouping import (
     beside,
@@ -96,6 +101,21 @@ def asked_for(found: Feasibility) -> str | None:
 
 
 def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
+    """Return why not: what keeps all of several off ever, then one of them.
+
+    Beside the former a tenant is told what to change, and not to wait.
+    """
+    reasons = _of_one_guest(found)
+    if found.never_all is None:
+        return reasons
+    others = (
+        replace(reason, for_tenant=reason.for_tenant and bool(reason.changes))
+        for reason in reasons
+    )
+    return (diagnosis_reason(found.never_all), *others)
+
+
+def _of_one_guest(found: Feasibility) -> tuple[RowReason, ...]:
     """Return why not, every host counted once; a confirmed cause leads.
 
     A tenant is not told what it outweighs: what could be changed, or waited
@@ -148,7 +168,8 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
         return _in_order(reason, others, leads=not too_many.permanent)
     if diagnosis is None or diagnosis.cause is Cause.NONE:
         return others
-    reason = diagnosis_reason(diagnosis)
+    of_diagnosis = tuple(a for a in answers if id(a.verdict) in counted)
+    reason = diagnosis_reason(_with_slots(diagnosis, of_diagnosis))
     reason = replace(
         reason,
         hosts=len(counted),
@@ -157,7 +178,7 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
         for_tenant=not (confirmed and ready) or bool(reason.changes),
         for_operator=not told_by_hosts,
         beside_others=bool(counted),
-        answers=tuple(a for a in answers if id(a.verdict) in counted),
+        answers=of_diagnosis,
     )
     if told_by_hosts:
         if diagnosis.cause is not Cause.COMBINATION:
@@ -169,6 +190,24 @@ def feasibility_reasons(found: Feasibility) -> tuple[RowReason, ...]:
     if not confirmed:
         return (*others, reason)
     return _in_order(reason, others, leads=reason.for_tenant)
+
+
+def _with_slots(
+    diagnosis: Diagnosis, answers: Sequence[HostAnswer]
+) -> Diagnosis:
+    """Return a diagnosis with the slots of the hosts that it is told of."""
+    full = [
+        answer.verdict
+        for answer in answers
+        if answer.verdict.code is VerdictCode.NO_FREE_SLOT
+    ]
+    if diagnosis.cause is Cause.SLOTS_USED or not full:
+        return diagnosis
+    return replace(
+        diagnosis,
+        slots_used=sum(verdict.used for verdict in full),
+        slots_total=sum(verdict.capacity for verdict in full),
+    )
 
 
 def _in_order(

@@ -87,6 +87,7 @@ class Step(NamedTuple):
     :ivar other: in place of the one before
     :ivar caveats: what must be true for the command to be the right one
     :ivar whole: the text is sentences of its own
+    :ivar beside: to be done beside what stands before it
     """
 
     text: str
@@ -94,24 +95,24 @@ class Step(NamedTuple):
     other: bool = False
     caveats: tuple[Caveat, ...] = ()
     whole: bool = False
+    beside: bool = False
 
     def joined(self) -> Step:
         """Return the same, to be done beside what stands before it."""
-        if self.other:
-            return self
-        return self._replace(text=catalogue.fixes.AND.format(text=self.text))
+        return self if self.other else self._replace(beside=True)
 
     def of_some(self, count: int) -> Step:
         """Return the same for some of the hosts."""
-        return self._replace(
-            text=catalogue.fixes.OF_SOME.format(text=self.text, count=count)
-        )
+        text = catalogue.fixes.OF_SOME.format(text=self.text, count=count)
+        return self._replace(text=text, beside=False)
 
     @property
     def words(self) -> str:
         """Its text as a clause."""
         if self.other:
             return catalogue.fixes.OTHER.format(text=self.text)
+        if self.beside:
+            return catalogue.fixes.AND.format(text=self.text)
         return self.text
 
     @property
@@ -129,14 +130,17 @@ class Step(NamedTuple):
             yield f'{" " * len(mark)}{self.command}'
 
 
-def steps_of(fixes: Iterable[Fix], *, tenant: bool = False) -> Iterator[Step]:
+def steps_of(
+    fixes: Iterable[Fix], *, tenant: bool = False, public: bool = False
+) -> Iterator[Step]:
     """Yield what to change, all of it, and what would do in its place.
 
     :param tenant: leave out what only operators can change, and begin with
         whom to ask where others use it as well
+    :param public: do the latter alone
     """
     for number, fix in enumerate(merge(fixes, alternatives=True)):
-        if tenant and fix.public and fix.target is not None:
+        if (tenant or public) and fix.public and fix.target is not None:
             template = catalogue.fixes.PUBLIC[fix.target]
             yield Step(template.format(name=fix.name), whole=True)
         for n, way in enumerate((fix, *fix.alternatives)):

@@ -97,7 +97,7 @@ class Check(Fixing):
 
 
 def _row(problem: Problem) -> Sequence[Any]:
-    remedy = cells([*steps_of([problem.fix])])
+    remedy = cells([*steps_of([problem.fix], public=True)])
     return (
         *(str(problem.code), str(problem.severity), problem.where),
         *(problem.message, words(remedy.fix)),

@@ -28,12 +28,15 @@ REST = 'ask for less of the rest, or wait for it: {rest}'
 #: The same where it is slots alone.
 REST_TO_WAIT_FOR = 'wait for {rest}'
 
+#: Beside what else is left.
+REST_AND_SLOTS = '{text}, and wait for {slots}'
+
 #: The same where no host has enough of it, used or not.
 REST_THAT_STAYS = 'ask for less of the rest: {rest}'
 
 #: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'
-SOME_BUT_FOR = '{such_hosts}; some would do but for {what}'
+SOME_BUT_FOR = '{such}; some would do but for {what}'
 _ASK_FOR_LESS = 'Use a smaller flavor.'
 _TRY_LATER = 'try again later'
 _OR_WAIT = 'Use a smaller flavor, or try again later.'
@@ -92,6 +95,14 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         tenant_advice='Ask for fewer.',
         tenant_wait='Ask for fewer, or try again later.',
     ),
+    (Cause.GUESTS, 'never'): Row(
+        'if hosts were empty, {if_empty_n} of the {count} '
+        '{count:guest|guests} would fit at the most',
+        advice='ask for at most {if_empty_n}, or add hosts',
+        tenant='Not all {count} would fit on empty hosts, and a request gets '
+        'all or none.',
+        tenant_advice='Ask for fewer.',
+    ),
     (Cause.GUESTS, 'amount'): Row(
         'Placement has room for no more than {fit} of the {count} '
         '{count:guest|guests}{if_empty}{limits}',
@@ -134,10 +145,10 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         '{figures} (too much at once, or an amount that is not given out)',
         advice='see max_unit, min_unit and step_size of the inventories; use '
         'a flavor with another amount of {classes}',
-        tenant='No {such_host} has enough {classes} left.',
-        asked='{n:does|do} not have enough {classes} left',
-        tenant_advice=_ASK_FOR_LESS,
-        tenant_wait=_OR_WAIT,
+        tenant='No {such_host} can give this amount of {classes} now.',
+        asked='cannot give this amount of {classes} now',
+        tenant_advice='Use a flavor with another amount.',
+        tenant_wait='Use a flavor with another amount, or try again later.',
     ),
     (Cause.RESOURCES_SHORT, 'property'): Row(
         '{figures}',
@@ -277,6 +288,14 @@ CAUSES: Mapping[tuple[Cause, str], Row] = {
         asked='{n:does|do} not meet these: {tenant_names}',
         tenant_advice='Relax all of them.',
         tenant_wait='Relax all of them, or try again later.',
+    ),
+    (Cause.SEVERAL, 'slots'): Row(
+        'all of: {figures}',
+        advice='relax the others and wait for a free slot, or add hosts',
+        tenant='No host meets these: {tenant_names}.',
+        asked='{n:does|do} not meet these: {tenant_names}',
+        tenant_advice='Relax the others, and wait for a free slot.',
+        tenant_wait='Try again later.',
     ),
     (Cause.SEVERAL, 'property'): Row(
         'all of: {figures}',

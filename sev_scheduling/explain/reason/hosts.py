@@ -312,8 +312,21 @@ class DiagnosisReason(RowReason):
             template = catalogue.placement.REST_THAT_STAYS
         elif all(c.cause is Cause.SLOTS_USED for c in rest):
             template = catalogue.placement.REST_TO_WAIT_FOR
-        values = rest_values(found, tenant=tenant)
-        return Step(template.format_map(values)).joined()
+        slots = [c for c in rest if c.cause is Cause.SLOTS_USED]
+        if not 0 < len(slots) < len(rest):
+            values = rest_values(found, tenant=tenant)
+            return Step(template.format_map(values)).joined()
+        others = tuple(c for c in rest if c not in slots)
+        text = template.format_map(
+            rest_values(replace(found, constraints=others), tenant=tenant)
+        )
+        values = rest_values(
+            replace(found, constraints=tuple(slots)), tenant=tenant
+        )
+        both = catalogue.placement.REST_AND_SLOTS.format(
+            text=text, slots=values['rest']
+        )
+        return Step(both).joined()
 
     @property
     def _ways(self) -> tuple[Fix, ...]:

@@ -54,6 +54,10 @@ def cause_case(diagnosis: Diagnosis) -> str:
             return 'demanded'
         if of_diagnosis(diagnosis).changes:
             return _property_case(diagnosis)
+        if diagnosis.cause is Cause.SEVERAL and any(
+            one.cause is Cause.SLOTS_USED for one in diagnosis.constraints
+        ):
+            return 'slots'
     return 'disk' if _is_of_root_disk(diagnosis) else ''
 
 
@@ -93,6 +97,8 @@ def _slots_case(diagnosis: Diagnosis) -> str:
 
 
 def _guests_case(diagnosis: Diagnosis) -> str:
+    if not diagnosis.guests_fit:
+        return 'never'
     if any(limit.shared_by for limit in diagnosis.limits):
         return 'shared'
     return 'amount' if _amounts(diagnosis) else ''
@@ -297,6 +303,7 @@ def _of_guests(diagnosis: Diagnosis) -> Values:
             )
         ),
         'if_empty': f' {if_empty}' if never else '',
+        'if_empty_n': diagnosis.guests_if_empty,
         'never': f' {words.TENANT_NEVER}' if never else '',
     }
 
@@ -441,7 +448,10 @@ def but_for(
         return what
     if beside_others:
         return catalogue.placement.THESE_BUT_FOR.format(what=what)
-    known = diagnosis.hosts_but_for is not None and values['total']
+    # The only one is the one.
+    known = values['total'] and (
+        diagnosis.hosts_but_for is not None or values['total'] == 1
+    )
     template = (
         catalogue.placement.BUT_FOR
         if known

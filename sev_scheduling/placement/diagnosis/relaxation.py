@@ -89,12 +89,14 @@ def root_constraints(
     """
     traits = sorted(query.root_required)
     traits += (f'!{trait}' for trait in sorted(query.root_forbidden))
+    scope = query.scope
     types = [
         name
         for name in traits
         if name.removeprefix('!').startswith(MACHINE_TYPE_TRAIT_PREFIX)
+        # Another than the image's is no matter of the image.
+        and scope.asker(name) is None
     ]
-    scope = query.scope
     found = {
         Constraint(Cause.HOST_TRAIT, name, asker=scope.asker(name)): frozenset(
             {name}

@@ -223,6 +223,25 @@ def sharing(disk: int, *hosts: str, **used: int) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
+#: A host whose memory is all in use, and that has a small disk.
+CROWDED: tuple[dict[str, Any], ...] = (
+    {
+        'name': 'a',
+        'inventories': {
+            'VCPU': {'total': 64},
+            'MEMORY_MB': {'total': 65536},
+            'DISK_GB': {'total': 20},
+        },
+        'used': {'MEMORY_MB': 65536},
+        'traits': ['COMPUTE_NODE'],
+    },
+    {
+        'name': 'a_sev',
+        'parent': 'a',
+        'inventories': {'MEM_ENCRYPTION_CONTEXT': {'total': 15}},
+        'traits': ['HW_CPU_X86_AMD_SEV'],
+    },
+)
 #: Two request groups for one class.
 GROUPS = {**ON, 'resources1:CUSTOM_FPGA': '1', 'resources2:CUSTOM_FPGA': '1'}
 #: What is asked -> the situation, and what is told.
@@ -1498,6 +1517,44 @@ SITUATIONS = {
             tenant=('openstack flavor unset --property trait:custom_gold m1',),
         ),
     ),
+    'more guests than slots, all of which are taken': (
+        Situation(
+            ON,
+            Q35,
+            [host(pools={'amd-sev': {'total': 1, 'used': 1}})],
+            count=3,
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('guests', 'no-free-slot'),
+        ),
+    ),
+    'hosts share a disk that is full': (
+        Situation(
+            ON,
+            Q35,
+            [],
+            disk=40,
+            providers=sharing(100, 'a', ceph=100),
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+        ),
+    ),
+    'nothing is left of one amount, and too little of another': (
+        Situation(
+            ON,
+            Q35,
+            [],
+            disk=40,
+            providers=CROWDED,
+        ),
+        Told(
+            first='0 of 1 host can run this amd-sev guest:',
+            codes=('resources-short',),
+        ),
+    ),
     'hosts share a disk that is too full': (
         Situation(
             ON,
@@ -1573,6 +1630,29 @@ def test_a_host_is_promised_once_the_groups_have_a_policy(cloud):
     fits = f'1 of 1 host can run this amd-sev guest, {once}'
     assert explanation.headline == fits
     assert explanation.tenant() == f'This amd-sev guest can be placed, {once}'
+
+
+@pytest.mark.parametrize(
+    ('name', 'figures'),
+    [
+        (
+            'hosts share a disk that is full',
+            ['DISK_GB: 40 asked for, 0 left on ceph, which shares it'],
+        ),
+        (
+            'nothing is left of one amount, and too little of another',
+            [
+                'DISK_GB: 40 asked for, 20 left on a, 20 short',
+                'MEMORY_MB: 1024 asked for, 0 left on a, 1024 short',
+            ],
+        ),
+    ],
+)
+def test_where_nothing_is_left_there_are_figures(cloud, name, figures):
+    (reason,) = explain(cloud.feasibility(SITUATIONS[name][0])).reasons
+
+    for text in figures:
+        assert text in reason.text
 
 
 def test_what_is_not_given_at_once_is_named_beside_a_verdict(cloud):

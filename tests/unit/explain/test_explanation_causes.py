@@ -177,7 +177,9 @@ def figures(free=4, but_for=2, **more):
                 'out)',
              'see max_unit, min_unit and step_size of the inventories; use a '
              'flavor with another amount of VCPU',
-             'No host with a free amd-sev slot has enough VCPU left.', LATER),
+             'No host with a free amd-sev slot can give this amount of VCPU '
+             'now.',
+             'Use a flavor with another amount, or try again later.'),
             id='enough is left, but not given out',
         ),
         pytest.param(
@@ -359,9 +361,9 @@ def figures(free=4, but_for=2, **more):
                    slots_total=45, slots_used=45, **figures(0, 1)),
             (1, 'of 3 hosts with amd-sev slots would do but for all of: a '
                 'free amd-sev slot (45 of 45 in use); trait CUSTOM_GOLD',
-             'relax all of them, or add hosts',
+             'relax the others and wait for a free slot, or add hosts',
              'No host meets these: a free amd-sev slot, trait CUSTOM_GOLD.',
-             'Relax all of them.'),
+             'Relax the others, and wait for a free slot.'),
             id='slots among several',
         ),
         pytest.param(
@@ -403,7 +405,9 @@ def figures(free=4, but_for=2, **more):
             (2, 'of 4 hosts with a free amd-sev slot would do but for one '
                 'of: host trait !COMPUTE_STATUS_DISABLED; VCPU:8',
              'relax one of them, or add hosts',
-             'No host with a free amd-sev slot has enough VCPU left.', LATER),
+             'No host with a free amd-sev slot can give this amount of VCPU '
+             'now.',
+             'Use a flavor with another amount, or try again later.'),
             id='combination of which a tenant can change one',
         ),
         pytest.param(
@@ -485,21 +489,24 @@ def test_there_is_no_waiting_for_slots_that_are_reserved(hosts, text):
     ('constraints', 'shortfalls', 'text'),
     [
         pytest.param(
-            (SLOT, VCPU), (),
-            'Relax all of them, or try again later.',
+            (SLOT, VCPU), (), 'Try again later.',
             id='slots and amounts come free',
         ),
         pytest.param(
-            (SLOT, VCPU), (replace(SHORT, capacity=8),),
-            'Relax all of them, or try again later.',
+            (SLOT, VCPU), (replace(SHORT, capacity=8),), 'Try again later.',
             id='a host has as much when it is empty',
         ),
         pytest.param(
             (SLOT, VCPU), (replace(SHORT, capacity=7),),
-            'Relax all of them.', id='no host has as much',
+            'Relax the others, and wait for a free slot.',
+            id='no host has as much',
         ),
         pytest.param(
-            (SLOT, ZONE), (), 'Relax all of them.', id='an aggregate stays',
+            (SLOT, ZONE), (), 'Relax the others, and wait for a free slot.',
+            id='an aggregate stays',
+        ),
+        pytest.param(
+            (VCPU, GOLD), (), 'Relax all of them.', id='no slot is waited for',
         ),
     ],
 )  # fmt: skip
@@ -508,6 +515,31 @@ def test_to_wait_is_told_where_it_helps(constraints, shortfalls, text):
 
     assert found.tenant_fix == text
     assert found.permanent is ('later' not in text)
+
+
+def test_of_a_slot_among_the_rest_one_waits():
+    """Beside what has a command."""
+    request = encrypted({'trait:CUSTOM_GOLD': 'required'})
+    found = reason(Cause.SEVERAL, SLOT, VCPU, GOLD, request=request)
+    *_, step = found.steps()
+
+    assert step.words == (
+        'and ask for less of the rest, or wait for it: VCPU:8, and wait for '
+        'a free amd-sev slot'
+    )
+    # However often it is joined.
+    assert step.joined().joined().words == step.words
+
+
+def test_of_guests_that_empty_hosts_have_no_room_for_none_is_to_wait():
+    found = reason(Cause.GUESTS, guests=3, guests_fit=0, guests_if_empty=1)
+
+    assert found.text == (
+        'if hosts were empty, 1 of the 3 guests would fit at the most'
+    )
+    assert found.permanent
+    assert steps(found) == 'ask for at most 1, or add hosts'
+    assert found.tenant_fix == 'Ask for fewer.'
 
 
 def unknown(constraint, near='', *, trait=True):
