@@ -70,8 +70,9 @@ def _explicit_slot(request: EncryptionRequest) -> Problems:
             fix = unset(request, entry.field)
             yield error(request, Code.EXPLICIT_SLOT, entry.field, fix)
         else:
+            # An amount of 0 asks for none; nova asks for the guest's slot.
             encrypt = set_flavor(
-                *(request, {FLAVOR_SWITCH: 'true'}),
+                *(request, {FLAVOR_SWITCH: 'true', entry.field.key: '0'}),
                 caveats=(Caveat.ENCRYPTED,),
             )
             yield warning(

@@ -94,8 +94,8 @@ def root_constraints(
         name
         for name in traits
         if name.removeprefix('!').startswith(MACHINE_TYPE_TRAIT_PREFIX)
-        # Another than the image's is no matter of the image.
-        and scope.asker(name) is None
+        # What somebody asks for by hand is no matter of the image.
+        and not (scope.of_options and scope.asker(name))
     ]
     found = {
         Constraint(Cause.HOST_TRAIT, name, asker=scope.asker(name)): frozenset(

@@ -66,7 +66,7 @@ def problem(extra_specs, properties):
          f'Flavor m1 holds a slot by {SLOT}, and memory encryption is not '
          'asked for, so the guest is not encrypted.', UNSET + f'{SLOT} m1 '
          '(or if the guest is to be encrypted: openstack flavor set '
-         '--property hw:mem_encryption=true m1)'),
+         f'--property hw:mem_encryption=true --property {SLOT}=0 m1)'),
         ({'resources:VCPU': 'many'}, {},
          "Extra spec resources:VCPU of flavor m1 is 'many', which is no "
          'amount, so nova ignores it.', UNSET + 'resources:VCPU m1 (or '

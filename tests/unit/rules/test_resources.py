@@ -378,6 +378,16 @@ def test_what_contradicts_has_two_ways_out(extra_specs, models, ways):
     ][:ways]
 
 
+def test_a_guest_that_holds_a_slot_is_encrypted_at_once():
+    """Without a slot more that counts twice."""
+    ready = image({**READY, 'hw_firmware_stateless': None})
+    (problem,) = validate(parse(flavor({SLOT: '1'}), ready))
+    (encrypt,) = problem.fix.alternatives
+
+    assert encrypt.set == {'hw:mem_encryption': 'true', SLOT: '0'}
+    assert not validate(parse(flavor({SLOT: '1', **encrypt.set}), ready))
+
+
 def test_of_a_server_no_key_is_renamed():
     request = parse(flavor({'trait:custom_a': 'required'}))
     (problem,) = validate(replace(request, server=UUID))

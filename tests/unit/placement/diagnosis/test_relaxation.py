@@ -17,6 +17,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     constraints,
     in_one_group,
     probe_classes,
+    root_constraints,
     slot_alone,
     slot_constraint,
     ways,
@@ -112,6 +113,23 @@ def test_one_that_is_relaxed_is_asked_for_no_more(one):
     else:
         assert left == [other for other in ALL if other != one]
     assert can_be_asked(less)
+
+
+@pytest.mark.parametrize(
+    ('of_options', 'causes'),
+    [(False, {Cause.MACHINE_TYPE}), (True, {Cause.HOST_TRAIT})],
+)
+def test_a_machine_type_of_an_option_is_no_matter_of_the_image(
+    of_options, causes
+):
+    """A scheduler's is: it keeps the guest off hosts that default to pc."""
+    forbidden = machine_type_trait('pc')
+    scope = Scope(root_forbidden=[forbidden], of_options=of_options)
+    query = translate(parse(make_flavor(), make_image()), scope=scope)
+
+    found = root_constraints(query)
+
+    assert {c.cause for c in found if forbidden in c.name} == causes
 
 
 def test_an_amount_may_be_relaxed_to_a_smaller_one():
