@@ -394,6 +394,7 @@ NEAR = ', such as to {near}'
 OPTION = '{key}'
 CALLER = '{key} of the scope'
 LABEL = '{what} (for {asker})'
+ASKED_BY_NAME = '{asker} {name}'
 
 #: A constraint, as an operator reads it.
 CONSTRAINTS: Mapping[Cause, str] = {

@@ -354,7 +354,10 @@ def _tenant_name(request: EncryptionRequest, constraint: Constraint) -> str:
     if _is_service(constraint):
         return catalogue.placement.TENANT_SERVICE
     if constraint.asker:
-        return caller(constraint.asker)
+        return catalogue.placement.ASKED_BY_NAME.format(
+            asker=caller(constraint.asker),
+            name=constraint.name.removeprefix('!'),
+        )
     properties = _properties(request, constraint)
     if properties:
         return properties

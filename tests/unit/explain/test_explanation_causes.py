@@ -517,6 +517,24 @@ def test_to_wait_is_told_where_it_helps(constraints, shortfalls, text):
     assert found.permanent is ('later' not in text)
 
 
+def test_what_an_option_asks_for_is_told_by_its_name():
+    constraints = [
+        Constraint(
+            Cause.HOST_TRAIT, name, asker=Field(Source.OPTION, option, name)
+        )
+        for name, option in (
+            ('CUSTOM_GOLD', '--required'),
+            ('!CUSTOM_OLD', '--forbidden'),
+        )
+    ]
+    found = reason(Cause.COMBINATION, *constraints)
+
+    assert found.tenant_text == (
+        'No host meets all of these at once: --required CUSTOM_GOLD, '
+        '--forbidden CUSTOM_OLD.'
+    )
+
+
 def test_of_a_slot_among_the_rest_one_waits():
     """Beside what has a command."""
     request = encrypted({'trait:CUSTOM_GOLD': 'required'})

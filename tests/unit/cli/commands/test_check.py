@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 COLUMNS = [
@@ -49,6 +51,44 @@ def test_every_problem_is_named_at_once_with_its_fix(run, flavor, image):
     (command,) = [line for line in ran.err.splitlines() if 'openstack' in line]
     for row in rows:
         assert row['Fix'].split()[4] in command
+
+
+@pytest.mark.parametrize('public', [True, False])
+def test_whom_to_ask_of_what_is_public_is_in_every_format(
+    run, write, image, public
+):
+    flavor = {
+        **{'name': 'm1', 'vcpus': 1, 'ram': 512, 'disk': 1},
+        'properties': {'hw:mem_encryption': 'maybe'},
+        'os-flavor-access:is_public': public,
+    }
+    args = (
+        *('check', '--flavor', str(write(json.dumps(flavor)))),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+    (row,) = run(*args, '-f', 'json').json()
+
+    assert row['Fix'].startswith('openstack flavor set')
+    for text in (row['Advice'] or '', run(*args).out):
+        assert ('Flavor m1 is public: ask' in text) is public
+
+
+def test_what_a_flavor_asks_of_an_image_has_a_way_out(run, write, image):
+    flavor = {
+        **{'name': 'm1', 'vcpus': 1, 'ram': 512, 'disk': 1},
+        'properties': {
+            'hw:mem_encryption': 'true',
+            'hw:mem_encryption_model': 'intel-tdx',
+            'os:secure_boot': 'disabled',
+        },
+    }
+    ran = run(
+        *('check', '--flavor', str(write(json.dumps(flavor)))),
+        *('--image', image('ubuntu-24.04-sev')),
+    )
+
+    assert '--property os:secure_boot=required m1' in ran.out
+    assert 'Else use another image.' in ran.out
 
 
 def test_warnings_are_shown_and_do_not_count(run, flavor, image):
