@@ -231,7 +231,6 @@ def cause_values(diagnosis: Diagnosis) -> Values:
             n=Count(2 if total is None else total), model=model
         ),
         'such_host': such.format(n=Count(1), model=model),
-        'such_hosts': such.format(n=Count(2), model=model),
         'slots_used': diagnosis.slots_used,
         'slots_total': diagnosis.slots_total,
         'figures': '; '.join(_figures(diagnosis)),

@@ -217,6 +217,34 @@ def test_of_full_hosts_that_lack_more_nobody_is_told_to_wait():
     )
 
 
+def test_slots_are_those_of_the_hosts_that_are_named():
+    """Not all of the model's: others are told by themselves."""
+    one = {'amd-sev': SlotPool(1, used=1)}
+    result = filter_hosts(
+        encrypted(),
+        [
+            Host(name='a', uuid='1', pools=one),
+            Host(name='b', uuid='2', pools=FULL),
+        ],
+    )
+    both = dataclasses.replace(
+        SHORT,
+        cause=Cause.SEVERAL,
+        constraints=(
+            Constraint(Cause.SLOTS_USED, 'amd-sev'),
+            *SHORT.constraints,
+        ),
+        roots_but_for=frozenset({'2'}),
+        hosts_with_model=2,
+        slots_used=16,
+        slots_total=16,
+    )
+    found = Feasibility(result, frozenset(), both, frozenset())
+    (reason,) = [r for r in explain(found).reasons if r.is_diagnosed]
+
+    assert 'a free amd-sev slot (15 of 15 in use)' in reason.text
+
+
 @pytest.mark.parametrize('suitable', [None, frozenset()])
 def test_without_a_cause_the_hosts_own_reasons_are_told(suitable):
     result = filter_hosts(encrypted(), [Host(name='b', uuid='2', pools=FULL)])
