@@ -132,7 +132,12 @@ class RequestFilter:
         if not request.encrypted or (request.model is None and is_move(spec)):
             return False, None
         self._lookups.ask_ahead()
-        if not self._concerns_placement(spec, request):
+        if not (
+            self._options.explain_no_candidates
+            or _leaves_machine_type(request)
+            or is_forced(spec)
+        ):
+            # There is nothing to ask Placement.
             return True, None
         validation = reading.validation(spec, self._options, raw)
         found: Diagnosis | FilterResult | None = None
@@ -153,16 +158,6 @@ class RequestFilter:
             spec.root_forbidden.intersection_update(forbidden)
             raise
         return True, None if found is None else self._refusal(found)
-
-    def _concerns_placement(
-        self, spec: Any, request: EncryptionRequest
-    ) -> bool:
-        """Say whether there is anything to ask Placement."""
-        return (
-            self._options.explain_no_candidates
-            or _leaves_machine_type(request)
-            or is_forced(spec)
-        )
 
     def _ask_placement(
         self, context: Any, spec: Any, validation: Validation

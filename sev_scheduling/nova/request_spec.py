@@ -60,6 +60,7 @@ class SpecReading:
 
     mentions_encryption = False
     asks_for_encryption = False
+    image_encryption: bool | None = None
     first_guest: str | None = None
     tolerated: tuple[Problem, ...] = ()
     _deadline: Deadline | None = None
@@ -96,13 +97,10 @@ class SpecReading:
         theirs = properties and fields_of(properties).get(
             '_obj_hw_mem_encryption'
         )
-        self.image_encryption: bool | None = theirs
-        if value is None and theirs is None:
-            return
-        self.mentions_encryption = True
-        self.asks_for_encryption = bool(
-            theirs or (value is not None and as_boolean(value))
-        )
+        if value is not None or theirs is not None:
+            self.image_encryption = theirs
+            self.mentions_encryption = True
+            self.asks_for_encryption = bool(theirs or as_boolean(value))
 
     def start_step(self, lookups: Lookups) -> Deadline:
         """Return the request's deadline, for look-ups of one more step."""
@@ -122,7 +120,8 @@ class SpecReading:
         :param raw: what the image's owner wrote for ``hw_mem_encryption``,
             where that is no boolean
         """
-        self._start(raw)
+        if raw != self._raw:
+            self._start(raw)
         if self._validation is None:
             found = self._validate(self._flavor, spec, options)
             if is_move(spec):
@@ -139,26 +138,25 @@ class SpecReading:
         So one that nobody has asked for before costs as much as any, where
         its flavor and its image say what others have said.
         """
-        self._start(raw)
-        if self._decision is None:
-            if raw is not None or is_move(spec):
-                self._decision = self.validation(spec, options, raw)
-            else:
-                volume, devices = _beside(spec)
-                self._decision = validate_unnamed(
-                    self._flavor,
-                    self._image,
-                    volume,
-                    devices,
-                    options.as_warnings,
-                )
+        if raw != self._raw:
+            self._start(raw)
+        if self._decision is not None:
+            return self._decision
+        if raw is not None or is_move(spec):
+            self._decision = self.validation(spec, options, raw)
+        else:
+            self._decision = validate_unnamed(
+                self._flavor,
+                self._image,
+                *_beside(spec),
+                options.as_warnings,
+            )
         return self._decision
 
     def _start(self, raw: str | None) -> None:
         """Forget what was found with another text of the image's owner."""
-        if raw != self._raw:
-            self._raw = raw
-            self._decision = self._validation = None
+        self._raw = raw
+        self._decision = self._validation = None
 
     def _validate(
         self, flavor: Any, spec: Any, options: Options
@@ -246,10 +244,9 @@ def value_of(thing: Any, name: str) -> Any:
 
     None where it is not set and nova cannot load it either.
     """
-    if fields_of is vars:
-        held, key = vars(thing), '_obj_' + name
-        if key in held:
-            return held[key]
+    held, key = fields_of(thing), '_obj_' + name
+    if key in held:
+        return held[key]
     try:
         return getattr(thing, name)
     except (
@@ -287,14 +284,15 @@ def _beside(spec: Any) -> tuple[bool, tuple[str, ...]]:
     """
     held = fields_of(spec)
     pci = held.get('_obj_pci_requests')
-    return held.get('_obj_is_bfv') or False, _port_devices(pci) if pci else ()
+    devices = pci and fields_of(pci).get('_obj_requests')
+    return (
+        held.get('_obj_is_bfv') or False,
+        _port_devices(devices) if devices else (),
+    )
 
 
-def _port_devices(pci_requests: Any) -> tuple[str, ...]:
+def _port_devices(requests: Any) -> tuple[str, ...]:
     """Return the devices that ports bring; the flavor's are known by it."""
-    requests = fields_of(pci_requests).get('_obj_requests')
-    if not requests:
-        return ()
     return tuple(
         f'port {set_value(one, "requester_id") or ""}'.rstrip()
         for one in requests

@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from operator import itemgetter
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sev_scheduling.exceptions import ModelError
@@ -31,18 +32,11 @@ MOST_KNOWN = 256
 #: Bytes of what one of them says; more has no key, so that keys are bounded.
 _MOST_BYTES = 32 * 1024
 
-_SIZES = ('ephemeral_gb', 'memory_mb', 'root_gb', 'swap', 'vcpus')
-_NAMES = ('flavorid', 'id', 'is_public', 'name')
-#: What is read of a nova object, its extra specs and properties apart; by
-#: whether the names of flavor and image count.
-_FLAVOR = {
-    named: tuple(stored_as(*_SIZES, *(_NAMES if named else ())))
-    for named in (True, False)
-}
-_IMAGE = {
-    named: tuple(stored_as('disk_format', *(_NAMES if named else ())))
-    for named in (True, False)
-}
+#: What is read of a nova object, its extra specs and properties apart.
+_SIZES = itemgetter(
+    *stored_as('ephemeral_gb', 'memory_mb', 'root_gb', 'swap', 'vcpus')
+)
+_NAMES = tuple(stored_as('flavorid', 'id', 'is_public', 'name'))
 _TRAITS = '_obj_traits_required'
 _PROPERTIES = NOVA_PROPERTIES.keys() - {_TRAITS}
 
@@ -59,9 +53,14 @@ class Known(Generic[T]):
         self._lock = threading.Lock()
 
     def get(
-        self, key: Hashable, make: Callable[[*Args], T], *args: *Args
+        self, key: Hashable | None, make: Callable[[*Args], T], *args: *Args
     ) -> T:
-        """Return what is known of a key, made now if need be."""
+        """Return what is known of a key, made now if need be.
+
+        :param key: None where it is to be made in any case
+        """
+        if key is None:
+            return make(*args)
         try:
             models = registered_models()
         except ModelError:
@@ -81,15 +80,29 @@ class Known(Generic[T]):
         return found
 
 
-def key_of(flavor: Any, image: Any, named: bool) -> Hashable | None:
+def key_of(flavor: Any, image: Any) -> Hashable | None:
     """Return all that a flavor and an image say, as a key.
 
-    :param named: see :func:`views`
     :returns: None for shapes that have no key
     """
     try:
-        return named, _key(flavor, named), _key(image, named)
-    except (TypeError, ValueError):
+        return _key(flavor), _key(image)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def unnamed_key_of(flavor: Any, image: Any) -> Hashable | None:
+    """Return what they say, whatever they are called and whose they are.
+
+    :param flavor: a ``nova.objects.Flavor``; the image an ``ImageMeta``
+    :returns: None where they have no key
+    """
+    try:
+        return (
+            _of_flavor(vars(flavor)),
+            None if image is None else _of_image(vars(image)),
+        )
+    except (KeyError, TypeError):
         return None
 
 
@@ -108,8 +121,13 @@ def views(
     )
 
 
-def _key(source: Any, named: bool) -> Hashable:
-    return _of_nova(source, named) if is_nova_object(source) else _of(source)
+def _key(source: Any) -> Hashable:
+    """Return what one of them says; raises as what it calls."""
+    if not is_nova_object(source):
+        return _of(source)
+    held = vars(source)
+    of_one = _of_flavor if '_obj_vcpus' in held else _of_image
+    return *map(held.get, _NAMES), of_one(held)
 
 
 def _of(value: Any) -> bytes:
@@ -127,20 +145,21 @@ def _of(value: Any) -> bytes:
     return key
 
 
-def _of_nova(source: Any, named: bool) -> Hashable:
-    """Return what is read of a nova object, from where it keeps its fields.
+# Nova's objects are read where they keep their fields: to ask for them one
+# by one takes ten times as long. These raise KeyError and TypeError where a
+# field is not set, or kept elsewhere.
 
-    To ask for them one by one takes ten times as long.
 
-    :raises TypeError: where it keeps them elsewhere
-    """
-    held = vars(source)
-    if '_obj_vcpus' in held:
-        extra_specs = held.get('_obj_extra_specs') or {}
-        return *map(held.get, _FLAVOR[named]), tuple(extra_specs.items())
-    properties = vars(held.get('_obj_properties'))
+def _of_flavor(held: Mapping[str, Any]) -> Hashable:
+    extra_specs = held.get('_obj_extra_specs')
+    return _SIZES(held), tuple(extra_specs.items()) if extra_specs else ()
+
+
+def _of_image(held: Mapping[str, Any]) -> Hashable:
+    properties = vars(held['_obj_properties'])
+    traits = properties.get(_TRAITS)
     return (
-        *map(held.get, _IMAGE[named]),
+        held.get('_obj_disk_format'),
         tuple([pair for pair in properties.items() if pair[0] in _PROPERTIES]),
-        tuple(properties.get(_TRAITS) or ()),
+        tuple(traits) if traits else (),
     )

@@ -266,11 +266,16 @@ def parse(
     """
     devices = tuple(host_devices)
     names = (models,) if isinstance(models, str) else tuple(models)
-    beside = boot_from_volume, devices, names
-    key = key_of(flavor, image, named=True)
-    if key is None:
-        return _read(flavor, image, *beside)
-    return _KNOWN.get((key, beside), _read, flavor, image, *beside)
+    said = key_of(flavor, image)
+    return _KNOWN.get(
+        said and (said, boot_from_volume, devices, names),
+        _read,
+        flavor,
+        image,
+        boot_from_volume,
+        devices,
+        names,
+    )
 
 
 def _read(

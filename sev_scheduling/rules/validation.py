@@ -15,7 +15,7 @@ from sev_scheduling.problems import (
     Problem,
     Severity,
 )
-from sev_scheduling.request.contents import Known, key_of, views
+from sev_scheduling.request.contents import Known, unnamed_key_of, views
 from sev_scheduling.request.request import EncryptionRequest, combine
 from sev_scheduling.rules import encryption, image, resources
 from sev_scheduling.rules.rule import Rule
@@ -116,11 +116,16 @@ def validate_unnamed(
     :param flavor: a ``nova.objects.Flavor``; the image is one's ``ImageMeta``
     :raises SpecError: where an input has no flavor's or image's shape
     """
-    beside = boot_from_volume, host_devices, as_warnings
-    key = key_of(flavor, image, named=False)
-    if key is None:
-        return _read_unnamed(flavor, image, *beside)
-    return _UNNAMED.get((key, beside), _read_unnamed, flavor, image, *beside)
+    said = unnamed_key_of(flavor, image)
+    return _UNNAMED.get(
+        said and (said, boot_from_volume, host_devices, as_warnings),
+        _read_unnamed,
+        flavor,
+        image,
+        boot_from_volume,
+        host_devices,
+        as_warnings,
+    )
 
 
 def _read_unnamed(

@@ -17,7 +17,13 @@ from sev_scheduling import ModelError, SpecError, models, parse, validate
 from sev_scheduling.models import BUILTIN_MODELS, registered_models
 from sev_scheduling.request import contents
 from sev_scheduling.request import request as request_module
-from sev_scheduling.request.contents import MOST_KNOWN, Known, key_of, views
+from sev_scheduling.request.contents import (
+    MOST_KNOWN,
+    Known,
+    key_of,
+    unnamed_key_of,
+    views,
+)
 from sev_scheduling.request.request import combine
 from sev_scheduling.request.sources import NOVA_FIELDS, NOVA_PROPERTIES
 from sev_scheduling.rules import encryption, validation
@@ -43,7 +49,10 @@ class Stored:
 
 def nova_flavor(extra_specs=ON, **held):
     sizes = {'vcpus': 2, 'memory_mb': 512, 'root_gb': 1, 'name': 'm1'}
-    return Stored(**{**sizes, 'extra_specs': dict(extra_specs), **held})
+    none = {'ephemeral_gb': 0, 'swap': 0}
+    return Stored(
+        **{**sizes, **none, 'extra_specs': dict(extra_specs), **held}
+    )
 
 
 def nova_image(properties=READY, **held):
@@ -124,18 +133,43 @@ def test_what_differs_in_anything_is_read(flavor, image, other):
 def test_each_field_that_is_read_of_an_object_is_in_its_key(name):
     more = {name: 'other'}
     assert {
-        key_of(nova_flavor(**more), None, True)
-        == key_of(nova_flavor(), None, True),
-        key_of(None, nova_image(**more), True)
-        == key_of(None, nova_image(), True),
+        key_of(nova_flavor(**more), None) == key_of(nova_flavor(), None),
+        key_of(None, nova_image(**more)) == key_of(None, nova_image()),
     } - {True}
+
+
+def unnamed_key_with(**more):
+    return unnamed_key_of(nova_flavor(**more), nova_image(**more))
+
+
+@pytest.mark.parametrize(
+    'name', sorted({*NOVA_FIELDS.values()} - {'extra_specs', 'properties'})
+)
+def test_what_they_are_called_and_whose_they_are_is_not_in_the_unnamed_key(
+    name,
+):
+    as_before = unnamed_key_with(**{name: 'other'}) == unnamed_key_with()
+    assert as_before == (name in {'flavorid', 'id', 'is_public', 'name'})
+
+
+def test_no_image_is_told_from_an_image_that_says_nothing():
+    keys = [unnamed_key_of(nova_flavor(), image) for image in (
+        None, nova_image({}), nova_image({}, disk_format='iso'))]  # fmt: skip
+    assert None not in keys
+    assert len({*keys}) == len(keys)
 
 
 @pytest.mark.parametrize('name', sorted(NOVA_PROPERTIES.values()))
 def test_each_property_that_is_read_is_in_the_key_of_its_image(name):
     other = nova_image({**READY, name: ['OTHER']} if name == (
         'traits_required') else {**READY, name: 'other'})  # fmt: skip
-    assert key_of(None, other, False) != key_of(None, nova_image(), False)
+    keys = {
+        unnamed_key_of(nova_flavor(), nova_image()),
+        unnamed_key_of(nova_flavor(), other),
+        key_of(None, nova_image()),
+        key_of(None, other),
+    }
+    assert len(keys) == 4
 
 
 @pytest.mark.parametrize(
@@ -206,7 +240,8 @@ class Resource(dict):
     ],
 )
 def test_what_has_no_key_is_read_each_time(shape):
-    assert key_of(shape, None, True) is None
+    assert key_of(shape, None) is None
+    assert unnamed_key_of(shape, None) is None
     try:
         found = parse(shape)
     except SpecError:
