@@ -115,7 +115,7 @@ def test_slots_to_weigh_by_are_cached_for_their_own_time(clock):
     assert asked.recent_slots() is first
     clock.now += 0.1
     assert asked.recent_slots() is first
-    finish()
+    finish(asked.lookups._refresher)
     assert asked.recent_slots().hosts[root].pools[SEV].free == 4
 
 
@@ -131,7 +131,7 @@ def test_no_thread_renews_providers_before_an_encrypted_guest_came(clock):
     asked.recent_slots()
     clock.now += 60.0
     assert asked.recent_providers() is second
-    finish()
+    finish(asked.lookups._refresher)
     assert asked.recent_providers() is not second
 
 
@@ -160,7 +160,7 @@ def test_what_a_guest_will_need_is_asked_ahead(
     def counted():
         world.placement.calls.clear()
         look.lookups.ask_ahead()
-        finish()
+        finish(look.lookups._refresher)
         slots = sum('candidates' in call for call in world.calls)
         return len(world.calls) - slots, slots
 

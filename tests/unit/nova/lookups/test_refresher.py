@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import subprocess
 import sys
@@ -20,18 +21,8 @@ def deadline():
     return Deadline(10.0, CircuitBreaker())
 
 
-def threads():
-    return [
-        thread
-        for thread in threading.enumerate()
-        if thread.name == 'sev_scheduling refresher'
-    ]
-
-
-def finish():
-    for thread in threads():
-        thread.join(10)
-        assert not thread.is_alive()
+def finish(refresher):
+    assert refresher._idle.wait(10)
 
 
 class Placement:
@@ -39,6 +30,7 @@ class Placement:
 
     def __init__(self):
         self.asked_by = []
+        self.asked = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.go_on.set()
         self.error = None
@@ -46,6 +38,7 @@ class Placement:
     def __call__(self, deadline):
         self.asked_by.append(threading.current_thread())
         number = len(self.asked_by)
+        self.asked.release()
         assert self.go_on.wait(10)
         if self.error:
             raise self.error
@@ -54,15 +47,15 @@ class Placement:
 
 @pytest.fixture
 def placement():
-    placement = Placement()
-    yield placement
-    placement.go_on.set()
-    finish()
+    return Placement()
 
 
 @pytest.fixture
-def refresher():
-    return Refresher(deadline, Warnings())
+def refresher(placement):
+    refresher = Refresher(deadline, Warnings())
+    yield refresher
+    placement.go_on.set()
+    finish(refresher)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_no_request_waits_while_an_answer_is_good_enough(
     assert cache.get_at_once(deadline(), refresher.renew) == 1
     clock.now += age
     assert cache.get_at_once(deadline(), refresher.renew) == answer
-    finish()
+    finish(refresher)
     elsewhere = [one for one in placement.asked_by if one is not here]
     assert len(elsewhere) == renewed
     assert cache.last == (2 if renewed else answer)
@@ -94,7 +87,7 @@ def test_without_a_time_each_request_asks(placement, refresher):
     cache = Cache(placement, 0.0)
     found = [cache.get_at_once(deadline(), refresher.renew) for _ in range(3)]
     assert found == [1, 2, 3]
-    assert threads() == []
+    assert {*placement.asked_by} == {threading.current_thread()}
 
 
 def test_one_thread_asks_once_for_all_requests_meanwhile(
@@ -108,10 +101,10 @@ def test_one_thread_asks_once_for_all_requests_meanwhile(
     for _ in range(5):
         assert cache.get_at_once(deadline(), refresher.renew) == 1
         assert other.get_at_once(deadline(), refresher.renew) == 2
-    assert len(threads()) == 1
     placement.go_on.set()
-    finish()
+    finish(refresher)
     assert {cache.last, other.last} == {3, 4}
+    assert len({*placement.asked_by[2:]}) == 1
 
 
 def test_the_thread_does_not_outlive_the_process(clock, placement, refresher):
@@ -120,8 +113,10 @@ def test_the_thread_does_not_outlive_the_process(clock, placement, refresher):
     clock.now += 60.0
     placement.go_on.clear()
     cache.get_at_once(deadline(), refresher.renew)
-    (thread,) = threads()
-    assert thread.daemon
+    for _ in range(2):
+        assert placement.asked.acquire(timeout=10)
+    thread = placement.asked_by[1]
+    assert (thread.daemon, thread.name) == (True, 'sev_scheduling refresher')
 
 
 @pytest.mark.parametrize(
@@ -139,30 +134,55 @@ def test_a_failure_is_logged_and_the_next_request_tries_again(
     clock.now += 60.0
     placement.error = error
     assert cache.get_at_once(deadline(), refresher.renew) == 1
-    finish()
+    finish(refresher)
     assert [record.levelno for record in caplog.records] == [level]
     placement.error = None
     assert cache.get_at_once(deadline(), refresher.renew) == 1
-    finish()
+    finish(refresher)
     assert cache.last == 3
 
 
+def test_no_request_waits_until_the_thread_runs(
+    clock, placement, refresher, monkeypatch
+):
+    """For that, the threads of all others have to let go of Python."""
+    go_on, start = threading.Event(), threading.Thread.start
+
+    def late(thread):
+        assert go_on.wait(10)
+        start(thread)
+
+    cache = Cache(placement, 60.0)
+    cache.get(deadline())
+    clock.now += 60.0
+    monkeypatch.setattr(threading.Thread, 'start', late)
+    assert cache.get_at_once(deadline(), refresher.renew) == 1
+    go_on.set()
+    finish(refresher)
+    assert cache.last == 2
+
+
+@pytest.mark.parametrize(
+    ('where', 'name'),
+    [(threading.Thread, 'start'), (_thread, 'start_new_thread')],
+)
 def test_a_process_without_room_for_a_thread_is_tried_again(
-    clock, placement, refresher, monkeypatch, caplog
+    clock, placement, refresher, monkeypatch, caplog, where, name
 ):
     cache = Cache(placement, 60.0)
     cache.get(deadline())
     clock.now += 60.0
 
-    def full(thread):
+    def full(*args):
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, 'start', full)
+        patched.setattr(where, name, full)
         assert cache.get_at_once(deadline(), refresher.renew) == 1
+        finish(refresher)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     cache.get_at_once(deadline(), refresher.renew)
-    finish()
+    finish(refresher)
     assert cache.last == 2
 
 
@@ -196,8 +216,7 @@ cache._asked_at -= 0.002
 assert cache.get_at_once(deadline(), refresher.renew) == 'a'
 assert asking.wait(10)
 go_on.set()
-while refresher._runs:
-    eventlet.sleep(0)
+assert refresher._idle.wait(10)
 assert cache.last == 'b'
 """
 
@@ -220,8 +239,7 @@ if not worker:
     assert cache.get_at_once(deadline, refresher.renew)[0] == 'a'
     cache._asked_at -= 0.002
     assert cache.get_at_once(deadline, refresher.renew)[0] == 'a'
-    for thread in set(threading.enumerate()) - {threading.main_thread()}:
-        thread.join(10)
+    assert refresher._idle.wait(10)
     assert cache.last == ('b', os.getpid())
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0
