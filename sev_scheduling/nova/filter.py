@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterable
@@ -13,8 +14,10 @@ from nova.scheduler import filters
 from oslo_log import log as logging
 
 from sev_scheduling.diagnosis import Cause, Diagnosis
+from sev_scheduling.exceptions import ModelError
 from sev_scheduling.explain.explanation import FAULT_BYTES, explain
 from sev_scheduling.hosts.verdict import FilterResult
+from sev_scheduling.models import registered_models
 from sev_scheduling.nova import request_filter
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
@@ -71,6 +74,10 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             )
         else:
             request_filter.remove()
+        # To look for plug-ins takes as long as a small look-up: not while a
+        # guest waits. One that cannot be loaded is told of with that guest.
+        with contextlib.suppress(ModelError):
+            registered_models()
         name = type(self).__name__
         log_start(LOG, name, self._options)
         before: list[str] = self._guard.run(

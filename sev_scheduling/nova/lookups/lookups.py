@@ -9,6 +9,7 @@ No look-up takes a number of calls that grows with the number of hosts.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import os_resource_classes as orc
 from oslo_utils import timeutils
@@ -140,12 +141,13 @@ class Lookups:
     def recent_providers(self, deadline: Deadline) -> Providers:
         """Return which providers have what, as of ``cache_seconds`` ago.
 
-        Where encrypted guests come, no request waits for newer ones. Where
-        none ever came, no thread of this package runs.
+        No request waits for newer ones; see :meth:`.Cache.get_at_once`.
+        Where no encrypted guest ever came, no thread of this package runs:
+        a request asks anew once they are too old to be used.
         """
-        if self._slots.last is None:
-            return self.providers(deadline)
-        return self._providers.get_at_once(deadline, self._refresher.renew)
+        encrypted_came = self._slots.last is not None
+        renew = self._refresher.renew if encrypted_came else _leave_as_it_is
+        return self._providers.get_at_once(deadline, renew)
 
     def likely_hosts(self, query: PlacementRequest) -> list[str]:
         """Return root uuids of hosts that are likely to serve a query.
@@ -201,6 +203,10 @@ class Lookups:
             for model in registered_models().values()
             if provider in offering[model.name]
         )
+
+
+def _leave_as_it_is(cache: Cache[Any]) -> None:
+    """Renew nothing."""
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,7 +9,9 @@ import threading
 import pytest
 from nova import exception
 
+from sev_scheduling.exceptions import ModelError
 from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.nova import filter as filter_module
 from sev_scheduling.nova.lookups import StoredServer
 from tests.unit.nova.factories import (
     ES,
@@ -578,3 +580,25 @@ def test_a_start_warns_of_filters_that_may_refuse_a_rebuild_before_it(
     load_filter()
     warnings = [r.args['others'] for r in caplog.records if r.args]
     assert warnings == ([] if before is None else [before])
+
+
+def test_plug_ins_with_models_are_looked_for_when_the_filter_is_made(
+    monkeypatch,
+):
+    looked = []
+    monkeypatch.setattr(
+        filter_module, 'registered_models', lambda: looked.append(True)
+    )
+    load_filter()
+    assert looked
+
+
+def test_a_model_that_cannot_be_loaded_does_not_keep_the_filter_from_start(
+    monkeypatch,
+):
+    def broken():
+        raise ModelError('It has no trait.')
+
+    monkeypatch.setattr(filter_module, 'registered_models', broken)
+    plain = spec({}, {})
+    assert passing(load_filter(), [], plain) == []

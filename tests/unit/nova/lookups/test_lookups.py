@@ -8,6 +8,7 @@ import pytest
 
 from sev_scheduling import parse, translate
 from sev_scheduling.hosts.host import SlotPool
+from sev_scheduling.nova.lookups.cache import STALE
 from sev_scheduling.nova.lookups.lookups import Lookups, shared_lookups
 from sev_scheduling.nova.options import Options
 from sev_scheduling.testing import make_flavor, make_image
@@ -124,7 +125,12 @@ def test_no_thread_renews_providers_before_an_encrypted_guest_came(clock):
     world.host(pools={SEV: 5})
     asked = lookups(world.placement.client())
     first = asked.recent_providers()
-    clock.now += 60.0
+    clock.now += 60.0 * STALE - 0.1
+    world.placement.calls.clear()
+    assert asked.recent_providers() is first
+    finish(asked.lookups._refresher)
+    assert world.calls == []
+    clock.now += 0.1
     # As it was a request that asked, there is a new one.
     second = asked.recent_providers()
     assert second is not first
