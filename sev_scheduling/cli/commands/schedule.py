@@ -122,6 +122,8 @@ class Schedule(Rows):
             self.refuse(explain(validation))
             found = explain(validation.errors)
             return _why(parsed_args, validation, found, None)
+        # In words before anything is claimed: a fault would leave it behind.
+        warnings = explain(validation)
         count = parsed_args.count
         try:
             with open_client(parsed_args) as client, self._clock(count):
@@ -135,7 +137,7 @@ class Schedule(Rows):
             self.refuse(error.explanation, str(error))
             return _why(parsed_args, validation, error.explanation, error.fit)
         if parsed_args.formatter == 'table':
-            self.warn(explain(validation))
+            self.warn(warnings)
         nothing = (None,) * (len(self.columns) - len(self.placed))
         return [
             (p.instance, p.host, p.model, p.provider, *nothing) for p in placed
