@@ -52,7 +52,8 @@ def in_parallel(
 
     It ends with the first error, once the calls under way have ended.
 
-    :param most: how many threads may call it at one time
+    :param most: how many threads may call it at one time, the caller's
+        among them
     """
     items = list(items)
     if len(items) < 2 or most < 2:
@@ -68,27 +69,35 @@ def in_parallel(
                 number, item = next(left, (None, None))
             if number is None:
                 return
-            try:
-                found[number] = function(item)  # type: ignore[arg-type]
-            except BaseException as error:
-                errors.append(error)
+            found[number] = function(item)  # type: ignore[arg-type]
+
+    def work_beside() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
 
     threads = [
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(work,),
+            args=(work_beside,),
             name='sev-scheduling-calls',
             daemon=True,
         )
-        for _ in range(min(most, len(items)))
+        for _ in range(min(most, len(items)) - 1)
     ]
     try:
         for thread in threads:
             thread.start()
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
         for thread in threads:
             thread.join()
     except BaseException as error:
-        # Such as that of a signal: nothing more is to be asked.
+        # Such as that of a signal: nothing more is to be asked, and nobody
+        # is waited for.
         errors.append(error)
         raise
     if errors:

@@ -281,6 +281,10 @@ class TestCall:
             call.options['hooks']['response'](response)
 
 
+#: Takes far longer than Python lets one thread go on.
+MANY = 10**6
+
+
 class TestInParallel:
     def test_what_comes_back_is_in_order_and_few_run_at_one_time(self):
         together = threading.Barrier(3)
@@ -301,38 +305,52 @@ class TestInParallel:
         found = in_parallel(lambda _: threading.current_thread(), items, most)
         assert found == [threading.current_thread()] * len(items)
 
-    @pytest.mark.parametrize('error', [PlacementUnavailable('x'), SystemExit])
-    def test_the_first_error_ends_it(self, error):
-        asked = []
+    @pytest.mark.parametrize(
+        ('error', 'where'),
+        [
+            (PlacementUnavailable('x'), 'here'),
+            (PlacementUnavailable('x'), 'beside'),
+            (SystemExit(), 'beside'),
+        ],
+    )
+    def test_the_first_error_ends_it(self, error, where):
+        here, asked = threading.current_thread(), []
+        together = threading.Barrier(2)
 
         def ask(number):
             asked.append(number)
-            if number == 3:
+            if number < 2:
+                # One of them is here, and one beside.
+                together.wait(LONG)
+            if (threading.current_thread() is here) == (where == 'here'):
                 raise error
             return number
 
         before = threading.active_count()
-        with pytest.raises((PlacementUnavailable, SystemExit)):
-            in_parallel(ask, range(10_000), 2)
-        assert len(asked) < 10_000
+        with pytest.raises(type(error)):
+            in_parallel(ask, range(MANY), 2)
+        assert len(asked) < MANY
         assert threading.active_count() == before
 
-    def test_what_stops_the_caller_stops_the_rest(self, monkeypatch):
+    @pytest.mark.parametrize('where', ['a call', 'waiting'])
+    def test_what_stops_the_caller_stops_the_rest(self, monkeypatch, where):
         """As a signal does, whose handler raises in the main thread."""
+        here = threading.current_thread()
         started, go_on = threading.Event(), threading.Event()
-        asked = []
+        asked, threads = [], []
 
         def ask(number):
             asked.append(number)
+            if threading.current_thread() is here:
+                assert started.wait(LONG)
+                if where == 'a call':
+                    raise KeyboardInterrupt
+                raise PlacementUnavailable('x')
+            threads.append(threading.current_thread())
             started.set()
             assert go_on.wait(LONG)
 
-        join = threading.Thread.join
-        threads = []
-
         def interrupted(thread, timeout=None):
-            assert started.wait(LONG)
-            threads.append(thread)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
@@ -340,9 +358,9 @@ class TestInParallel:
             with pytest.raises(KeyboardInterrupt):
                 in_parallel(ask, range(100), 2)
         go_on.set()
-        for thread in threads:
-            join(thread, LONG)
-        assert len(asked) <= 2
+        (thread,) = threads
+        thread.join(LONG)
+        assert len(asked) == 2
 
     def test_each_thread_has_the_context_of_the_caller(self):
         variable = contextvars.ContextVar('variable', default='none')
