@@ -58,7 +58,8 @@ if TYPE_CHECKING:
         merge,
     )
     from sev_scheduling.request.groups import RequestGroup
-    from sev_scheduling.request.request import EncryptionRequest, parse
+    from sev_scheduling.request.parsing import parse
+    from sev_scheduling.request.request import EncryptionRequest
     from sev_scheduling.rules.actions import check_action
     from sev_scheduling.rules.rule import Rule
     from sev_scheduling.rules.validation import Validation, validate
@@ -139,7 +140,8 @@ _HOME = {
         'prefilter': ('PlacementRequest', 'Scope', 'translate'),
         'problems': ('Code', 'Field', 'Fix', 'Problem', 'Severity', 'merge'),
         'request.groups': ('RequestGroup',),
-        'request.request': ('EncryptionRequest', 'parse'),
+        'request.parsing': ('parse',),
+        'request.request': ('EncryptionRequest',),
         'rules.actions': ('check_action',),
         'rules.rule': ('Rule',),
         'rules.validation': ('Validation', 'validate'),

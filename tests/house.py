@@ -33,8 +33,8 @@ ORDER = {
         *('scheduler', 'nova', 'testing', 'cli'),
     ],
     'sev_scheduling.request': [
-        *('sources', 'contents', 'spelling', 'features', 'groups', 'request'),
-        'server',
+        *('sources', 'contents', 'spelling', 'features', 'groups'),
+        *('request', 'parsing', 'server'),
     ],
     'sev_scheduling.rules': [
         *('rule', 'changes', 'encryption', 'image', 'resources'),

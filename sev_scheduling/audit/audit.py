@@ -43,7 +43,7 @@ from sev_scheduling.problems import (
     Source,
     Target,
 )
-from sev_scheduling.request.request import combine
+from sev_scheduling.request.parsing import combine
 from sev_scheduling.request.sources import (
     FlavorView,
     ImageView,

@@ -36,11 +36,8 @@ from sev_scheduling.request.groups import (
     ExtraSpecTrait,
     InvalidExtraSpec,
 )
-from sev_scheduling.request.request import (
-    IMAGE_MODEL,
-    EncryptionRequest,
-    combine,
-)
+from sev_scheduling.request.parsing import combine
+from sev_scheduling.request.request import IMAGE_MODEL, EncryptionRequest
 from sev_scheduling.rules.changes import changed
 from sev_scheduling.rules.image import host_machine_type
 from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset

@@ -20,10 +20,8 @@ from sev_scheduling.nova.lookups import (
 )
 from sev_scheduling.nova.options import Options
 from sev_scheduling.problems import Problem, Severity
-from sev_scheduling.request.request import (
-    as_boolean,
-    parse,
-)
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import as_boolean
 from sev_scheduling.rules.validation import (
     Validation,
     validate,

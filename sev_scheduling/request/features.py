@@ -42,7 +42,6 @@ def keys_of(name: str, prefix: str = 'hw') -> Keys:
     return f'{prefix}:{name}', f'{prefix}_{name}'
 
 
-MEM_ENCRYPTION_MODEL = keys_of('mem_encryption_model')
 MEM_PAGE_SIZE = keys_of('mem_page_size')
 SECURE_BOOT = keys_of('secure_boot', 'os')
 _ADDRESSES = keys_of('maxphysaddr_mode')

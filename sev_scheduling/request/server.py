@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sev_scheduling.exceptions import SpecError
-from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.sources import TRAIT_PREFIX, facts_of
 from sev_scheduling.text import printable
 

@@ -16,7 +16,8 @@ from sev_scheduling.problems import (
     Severity,
 )
 from sev_scheduling.request.contents import Known, unnamed_key_of, views
-from sev_scheduling.request.request import EncryptionRequest, combine
+from sev_scheduling.request.parsing import combine
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules import encryption, image, resources
 from sev_scheduling.rules.rule import Rule
 

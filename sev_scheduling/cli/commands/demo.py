@@ -23,7 +23,8 @@ from sev_scheduling.explain.explanation import (
 from sev_scheduling.explain.host_rows import where_it_fits
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.prefilter import translate
-from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import validate
 from sev_scheduling.text import counted
 

@@ -13,7 +13,8 @@ from sev_scheduling.cli.options.clouds import asks_cloud, open_cloud
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, SpecError
 from sev_scheduling.models import registered_models
-from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.sources import flavor_view, image_view
 from sev_scheduling.text import MAX_AMOUNT, quoted
 

@@ -13,7 +13,8 @@ from nova.compute import vm_states
 from sev_scheduling.exceptions import SpecError
 from sev_scheduling.hosts.aggregates import Aggregate
 from sev_scheduling.nova.servers.check import each_instance
-from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validate
 
 _GONE = frozenset({vm_states.DELETED, vm_states.SOFT_DELETED})

@@ -27,12 +27,12 @@ from nova.db.main import api as main_db
 from oslo_utils import timeutils
 
 from sev_scheduling.models import DEFAULT_MODEL, find_model
+from sev_scheduling.request.parsing import parse
 from sev_scheduling.request.request import (
     IMAGE_MODEL,
     IMAGE_SWITCH,
     EncryptionRequest,
     as_boolean,
-    parse,
 )
 
 #: The properties of an image that encryption depends on.

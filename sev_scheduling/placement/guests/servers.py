@@ -9,7 +9,8 @@ from typing import Any
 from sev_scheduling.exceptions import SpecError
 from sev_scheduling.hosts.aggregates import Aggregate
 from sev_scheduling.hosts.drain import Unknown
-from sev_scheduling.request.request import EncryptionRequest, parse
+from sev_scheduling.request.parsing import parse
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.request.server import (
     ServerRequests,
     ServerView,

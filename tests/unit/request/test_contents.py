@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from sev_scheduling import ModelError, SpecError, models, parse, validate
 from sev_scheduling.models import BUILTIN_MODELS, registered_models
-from sev_scheduling.request import contents
-from sev_scheduling.request import request as request_module
+from sev_scheduling.request import contents, parsing
 from sev_scheduling.request.contents import (
     MOST_KNOWN,
     Known,
@@ -24,7 +23,7 @@ from sev_scheduling.request.contents import (
     unnamed_key_of,
     views,
 )
-from sev_scheduling.request.request import combine
+from sev_scheduling.request.parsing import combine
 from sev_scheduling.request.sources import NOVA_FIELDS, NOVA_PROPERTIES
 from sev_scheduling.rules import encryption, validation
 from sev_scheduling.rules.validation import validate_unnamed
@@ -292,7 +291,7 @@ def test_a_model_that_is_registered_counts_from_then_on(monkeypatch):
     assert [p.code for p in validate(before)] == ['unknown-model']
     cca = replace(BUILTIN_MODELS[0], name='arm-cca', trait='CUSTOM_ARM_CCA')
     more = MappingProxyType({**registered_models(), 'arm-cca': cca})
-    for module in (models, request_module, contents, encryption):
+    for module in (models, parsing, contents, encryption):
         monkeypatch.setattr(module, 'registered_models', lambda: more)
     assert parse(*said).models == (cca,)
     assert not validate(parse(*said)).errors
@@ -306,7 +305,7 @@ def test_a_model_that_cannot_be_loaded_concerns_only_the_encrypted(
     def fail():
         raise ModelError('broken')
 
-    for module in (models, request_module, contents, encryption):
+    for module in (models, parsing, contents, encryption):
         monkeypatch.setattr(module, 'registered_models', fail)
     plain = flavor({}, name='never')
     assert not validate(parse(plain, image())).errors
@@ -390,8 +389,8 @@ def test_json_is_read_as_if_never_before(flavor, image, volume):
 @given(plausible_flavors(), plausible_images())
 def test_what_is_not_looked_for_is_not_there(flavor, image):
     said = views(flavor, image, named=True)
-    parts = frozenset(get_args(request_module._Part))
-    with mock.patch.object(request_module, '_parts', return_value=parts):
+    parts = frozenset(get_args(parsing._Part))
+    with mock.patch.object(parsing, '_parts', return_value=parts):
         everything = combine(*said)
     assert whole(combine(*said)) == whole(everything)
 

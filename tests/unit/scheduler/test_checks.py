@@ -9,7 +9,7 @@ from sev_scheduling.hosts.aggregates import Aggregate
 from sev_scheduling.hosts.check import CheckKind, Note, NoteCode, Status
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.problems import Code
-from sev_scheduling.request.request import parse
+from sev_scheduling.request.parsing import parse
 from sev_scheduling.rules.validation import validate
 from sev_scheduling.scheduler.checks import check
 from sev_scheduling.scheduler.report import SchedulerReport

@@ -19,7 +19,7 @@ from sev_scheduling.nova.servers.image_record import (
     read_record,
     remove,
 )
-from sev_scheduling.request.request import parse
+from sev_scheduling.request.parsing import parse
 from tests.unit.nova.factories import ES, ON, ON_ES, Q35, SERVER, SEV, flavor
 
 SWITCH, MODEL = KEYS
