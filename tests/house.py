@@ -49,7 +49,9 @@ ORDER = {
         *('capacity', 'drain'),
     ],
     'sev_scheduling.hosts.drain': ['facts', 'planner'],
-    'sev_scheduling.diagnosis': ['facts', 'feasibility', 'remedies'],
+    'sev_scheduling.diagnosis': [
+        *('facts', 'feasibility', 'askers', 'other_models', 'remedies'),
+    ],
     'sev_scheduling.explain': [
         *('catalogue', 'values', 'fixes', 'request_page'),
         *('reason', 'feasibility', 'host_rows', 'explanation', 'entry'),

@@ -349,3 +349,21 @@ def lacking(answers: Sequence[HostAnswer]) -> Diagnosis:
         hosts_but_for=len(answers),
         partial=True,
     )
+
+
+def of_one_host(
+    diagnosis: Diagnosis, answer: HostAnswer, *, known: bool
+) -> Diagnosis:
+    """Return a diagnosis with the figures of one of its hosts.
+
+    :param known: what its hosts are short of is known: the one that has
+        enough of it does not give so much at once
+    """
+    verdict = answer.verdict
+    if verdict.code is VerdictCode.NO_FREE_SLOT:
+        used, total = verdict.used, verdict.capacity
+        diagnosis = replace(diagnosis, slots_used=used, slots_total=total)
+    if not known:
+        return diagnosis
+    short = lacking((answer,)).shortfalls if answer.unmet else ()
+    return replace(diagnosis, shortfalls=short)

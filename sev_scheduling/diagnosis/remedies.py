@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sev_scheduling.diagnosis.askers import (
+    OF_PROPERTIES,
+    askers,
+    is_demanded,
+    models_without,
+    name_askers,
+)
 from sev_scheduling.diagnosis.facts import (
     Cause,
     Constraint,
@@ -12,44 +19,19 @@ from sev_scheduling.diagnosis.facts import (
     UnknownName,
 )
 from sev_scheduling.diagnosis.feasibility import HostAnswer, lacking
+from sev_scheduling.diagnosis.other_models import (
+    as_another_model,
+    models_in_its_place,
+)
 from sev_scheduling.hosts.host import Host
 from sev_scheduling.hosts.hostfilter import judge
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
-from sev_scheduling.models import (
-    EncryptionModel,
-    excluding_models,
-    find_model,
-    weaker_model,
-)
-from sev_scheduling.problems import (
-    Advice,
-    Caveat,
-    Field,
-    Fix,
-    Source,
-    Target,
-    merge,
-)
-from sev_scheduling.request.groups import (
-    POLICY,
-    ExtraSpecResource,
-    ExtraSpecTrait,
-    InvalidExtraSpec,
-)
-from sev_scheduling.request.parsing import combine
-from sev_scheduling.request.request import IMAGE_MODEL, EncryptionRequest
-from sev_scheduling.rules.changes import changed
+from sev_scheduling.models import EncryptionModel
+from sev_scheduling.problems import Advice, Caveat, Fix, Source, Target
+from sev_scheduling.request.groups import POLICY
+from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.image import host_machine_type
-from sev_scheduling.rules.rule import set_flavor, set_image, set_model, unset
-from sev_scheduling.rules.validation import Validation, validate
-
-#: Extra specs and properties, with their values.
-Askers = tuple[tuple[Field, str], ...]
-
-#: Kinds of constraint that extra specs and properties make.
-_OF_PROPERTIES = frozenset(
-    {Cause.TRAIT, Cause.HOST_TRAIT, Cause.RESOURCES_SHORT}
-)
+from sev_scheduling.rules.rule import set_flavor, set_image, unset
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +51,6 @@ class Remedies:
 
 
 _NONE = Remedies()
-
-#: What a change asks for may ask for more in turn.
-_MOST_ROUNDS = 3
 
 
 def of_verdicts(
@@ -135,48 +114,6 @@ def of_diagnosis(diagnosis: Diagnosis) -> Remedies:
     )
 
 
-def of_tenants(diagnosis: Diagnosis) -> Diagnosis:
-    """Return the same without what a tenant cannot relax.
-
-    Of a combination alone, and where anything is left.
-    """
-    left = relaxable(diagnosis)
-    if diagnosis.cause is not Cause.COMBINATION or not left:
-        return diagnosis
-    cause = left[0].cause if len(left) == 1 else Cause.COMBINATION
-    return replace(diagnosis, cause=cause, constraints=left)
-
-
-def relaxable(diagnosis: Diagnosis) -> tuple[Constraint, ...]:
-    """Return the constraints that a tenant can do without."""
-    request = diagnosis.request
-    return tuple(
-        c
-        for c in diagnosis.constraints
-        if not is_demanded(request, c)
-        and c.cause is not Cause.AGGREGATE
-        and (c.cause is not Cause.HOST_TRAIT or c.asker or askers(request, c))
-    )
-
-
-def of_one_host(
-    diagnosis: Diagnosis, answer: HostAnswer, *, known: bool
-) -> Diagnosis:
-    """Return a diagnosis with the figures of one of its hosts.
-
-    :param known: what its hosts are short of is known: the one that has
-        enough of it does not give so much at once
-    """
-    verdict = answer.verdict
-    if verdict.code is VerdictCode.NO_FREE_SLOT:
-        used, total = verdict.used, verdict.capacity
-        diagnosis = replace(diagnosis, slots_used=used, slots_total=total)
-    if not known:
-        return diagnosis
-    short = lacking((answer,)).shortfalls if answer.unmet else ()
-    return replace(diagnosis, shortfalls=short)
-
-
 def is_changeable(answer: HostAnswer) -> bool:
     """Whether commands for flavor and image alone make a host take it."""
     if answer.lacks_more:
@@ -201,11 +138,11 @@ def _relaxing(
     if constraint.cause is Cause.GROUP_POLICY:
         shared = (Caveat.SHARED_PROVIDER,)
         return (set_flavor(request, {POLICY: 'none'}, caveats=shared),)
-    if constraint.cause not in _OF_PROPERTIES or is_demanded(
+    if constraint.cause not in OF_PROPERTIES or is_demanded(
         request, constraint
     ):
         return ()
-    without = _models_without(request, constraint)
+    without = models_without(request, constraint)
     if len(without) < len(request.models):
         # The others are left out then.
         wanted = {
@@ -245,26 +182,6 @@ def _correcting(
         yield unset(request, field, **meant)
 
 
-def name_askers(request: EncryptionRequest, unknown: UnknownName) -> Askers:
-    """Return what of flavor and image asks for an unknown name."""
-    constraint = unknown.constraint
-    if constraint.cause is not Cause.GROUP:
-        return askers(request, constraint)
-    return tuple(
-        (entry.field, _value(entry))
-        for entry in request.entries
-        if not isinstance(entry, InvalidExtraSpec)
-        and entry.suffix == constraint.name
-        and entry.field.key.endswith(f':{unknown.name}')
-    )
-
-
-def _value(entry: ExtraSpecTrait | ExtraSpecResource) -> str:
-    if isinstance(entry, ExtraSpecResource):
-        return str(entry.amount)
-    return 'required' if entry.required else 'forbidden'
-
-
 def _hosts_with(
     request: EncryptionRequest, constraints: Iterable[Constraint]
 ) -> tuple[Fix, ...]:
@@ -272,7 +189,7 @@ def _hosts_with(
     names = tuple(
         constraint.name
         for constraint in constraints
-        if constraint.cause in _OF_PROPERTIES
+        if constraint.cause in OF_PROPERTIES
         and not constraint.name.startswith('!')
         and not constraint.contradicted
         and askers(request, constraint)
@@ -280,152 +197,6 @@ def _hosts_with(
     if not names:
         return ()
     return (Fix(advice=Advice.USE_HOSTS_WITH, values=names),)
-
-
-def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
-    """Return the extra specs and properties that make a constraint."""
-    if constraint.cause is Cause.GROUP:
-        return tuple(
-            (entry.field, '')
-            for entry in request.entries
-            if not isinstance(entry, InvalidExtraSpec)
-            and entry.suffix == constraint.name
-        )
-    if constraint.cause not in _OF_PROPERTIES or constraint.asker:
-        return ()
-    name = constraint.name.removeprefix('!')
-    other = 'forbidden' if name == constraint.name else 'required'
-    # A trait that is required and forbidden has askers of both.
-    return tuple(
-        (field, value)
-        for field, value in request.asked_by.get(name, ())
-        if value != other
-    )
-
-
-def is_demanded(request: EncryptionRequest, constraint: Constraint) -> bool:
-    """Whether every model that will do needs what makes a constraint."""
-    return bool(request.models) and not _models_without(request, constraint)
-
-
-def _models_without(
-    request: EncryptionRequest, constraint: Constraint
-) -> tuple[EncryptionModel, ...]:
-    """Return the models that do not need what makes a constraint."""
-    asking = askers(request, constraint)
-    return tuple(
-        model
-        for model in request.models
-        if not any(model.demands(field.key, value) for field, value in asking)
-    )
-
-
-def offered_models(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Return the models of which hosts without the one wanted have slots."""
-    return tuple(
-        dict.fromkeys(
-            name
-            for verdict in verdicts
-            if verdict.request.model and not verdict.host.disabled
-            for name, pool in verdict.host.pools.items()
-            if pool.free > 0 and not _is_excluded(name, verdict.host)
-        )
-    )
-
-
-def _is_excluded(name: str, host: Host) -> bool:
-    model = find_model(name)
-    offered = (other for other, pool in host.pools.items() if pool.total > 0)
-    return model is not None and bool(excluding_models(model, offered))
-
-
-def models_in_its_place(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Return the models that hosts offer in place of the one wanted."""
-    excluding = dict.fromkeys(
-        verdict.excluded_by
-        for verdict in verdicts
-        if verdict.code is VerdictCode.EXCLUDED_BY_MODEL
-    )
-    offered = offered_models(
-        [v for v in verdicts if v.code is VerdictCode.NO_POOL]
-    )
-    return tuple(dict.fromkeys((*offered, *excluding)))
-
-
-def protects_less(request: EncryptionRequest, name: str) -> bool:
-    """Whether a model protects less than the one that is asked for."""
-    return any(
-        weaker_model(model.name, name) == name for model in request.models
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AsAnotherModel:
-    """A request as another model, and all that has to be changed for it.
-
-    :ivar fixes: one for each target, and what errors and new warnings ask
-        for among it
-    :ivar validation: of the request once that is done; without errors
-    """
-
-    fixes: tuple[Fix, ...]
-    validation: Validation
-
-
-def as_another_model(
-    request: EncryptionRequest, name: str
-) -> AsAnotherModel | None:
-    """Return a request as a model that protects as much as its own.
-
-    :returns: None where no command does all that this takes
-    """
-    if find_model(name) is None or protects_less(request, name):
-        return None
-    fixes = []
-    if not _is_callers(request, name):
-        fixes.append(set_model(request, name))
-        if request.image_model and request.flavor_model:
-            fixes.append(set_image(request, {IMAGE_MODEL: name}))
-    known = {problem.code for problem in validate(request)}
-    for _ in range(_MOST_ROUNDS):
-        if not all(fix.command() for fix in fixes):
-            return None
-        merged = tuple(merge(fixes))
-        validation = validate(_changed(request, merged, name))
-        # A warning without a command keeps nobody from it.
-        more = [
-            problem.fix
-            for problem in validation
-            if problem.is_error
-            or (problem.code not in known and problem.fix.command())
-        ]
-        if not validation.errors and all(fix in fixes for fix in more):
-            return AsAnotherModel(merged, validation)
-        fixes += more
-    return None
-
-
-def _is_callers(request: EncryptionRequest, name: str) -> bool:
-    """Whether the caller takes a model without anybody naming it."""
-    named = request.flavor_model or request.image_model
-    return not named and name in request.caller_models
-
-
-def _changed(
-    request: EncryptionRequest, fixes: Collection[Fix], name: str
-) -> EncryptionRequest:
-    flavor, image = request.views
-    return combine(
-        changed(flavor, [f for f in fixes if f.target is Target.FLAVOR]),
-        changed(image, [f for f in fixes if f.target is not Target.FLAVOR]),
-        boot_from_volume=request.boot_from_volume,
-        host_devices=[
-            device
-            for field, device in request.host_devices
-            if field.source is Source.REQUEST
-        ],
-        models=[name] if _is_callers(request, name) else (),
-    )
 
 
 def _another_model(

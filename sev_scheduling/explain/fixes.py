@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sev_scheduling.audit.results import AuditFix, Change, Outcome, Plan
 from sev_scheduling.diagnosis import Diagnosis, UnknownName
-from sev_scheduling.diagnosis.remedies import name_askers
+from sev_scheduling.diagnosis.askers import name_askers
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.problems import (
     Count,

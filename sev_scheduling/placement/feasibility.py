@@ -10,7 +10,7 @@ from sev_scheduling.diagnosis import (
     Limit,
     UnknownName,
 )
-from sev_scheduling.diagnosis.remedies import (
+from sev_scheduling.diagnosis.other_models import (
     as_another_model,
     models_in_its_place,
 )

@@ -13,10 +13,10 @@ from sev_scheduling.diagnosis import (
     HostAnswer,
     lacking,
 )
+from sev_scheduling.diagnosis.feasibility import of_one_host
 from sev_scheduling.diagnosis.remedies import (
     Remedies,
     of_diagnosis,
-    of_one_host,
     of_verdicts,
 )
 from sev_scheduling.explain.reason.hosts import (

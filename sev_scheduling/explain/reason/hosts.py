@@ -13,7 +13,7 @@ from sev_scheduling.diagnosis import (
     Constraint,
     Diagnosis,
 )
-from sev_scheduling.diagnosis.remedies import of_tenants, relaxable
+from sev_scheduling.diagnosis.askers import of_tenants, relaxable
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import (
     Step,

@@ -9,14 +9,14 @@ import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, UnknownName
-from sev_scheduling.diagnosis.facts import NOT_DISABLED
-from sev_scheduling.diagnosis.remedies import (
+from sev_scheduling.diagnosis.askers import (
     askers,
     is_demanded,
     name_askers,
-    of_diagnosis,
     relaxable,
 )
+from sev_scheduling.diagnosis.facts import NOT_DISABLED
+from sev_scheduling.diagnosis.remedies import of_diagnosis
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.problems import (
     Count,

@@ -9,10 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sev_scheduling.diagnosis.remedies import (
-    offered_models,
-    protects_less,
-)
+from sev_scheduling.diagnosis.other_models import offered_models, protects_less
 from sev_scheduling.explain import catalogue
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.models import excluding_models

@@ -20,7 +20,7 @@ from sev_scheduling.diagnosis import (
     Shortfall,
     UnknownName,
 )
-from sev_scheduling.diagnosis.remedies import as_another_model
+from sev_scheduling.diagnosis.other_models import as_another_model
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.names import (
     STANDARD_NAMES,

@@ -9,21 +9,15 @@ from sev_scheduling import (
     Host,
     SlotPool,
     judge,
-    parse,
 )
 from sev_scheduling.diagnosis.remedies import of_diagnosis, of_verdicts
 from sev_scheduling.models import BUILTIN_MODELS
-from sev_scheduling.request.features import feature_traits
 from tests.unit.factories import (
-    ON,
-    READY,
     SET_FLAVOR,
     SET_IMAGE,
     UNSET_FLAVOR,
     UNSET_IMAGE,
     encrypted,
-    flavor,
-    image,
 )
 
 ES, SNP, TDX = (model.name for model in BUILTIN_MODELS[1:])
@@ -179,107 +173,3 @@ def test_no_command_offers_a_model_that_the_image_cannot_have():
     request = encrypted({}, {'hw_architecture': 'aarch64'})
     offers_tdx = Host(name='a', pools={TDX: SLOTS})
     assert of_verdicts([judge(request, offers_tdx)]).changes == ()
-
-
-STATELESS_IMAGE = SET_IMAGE + 'hw_firmware_stateless=true ubuntu'
-NAMED = 'hw_mem_encryption_model'
-
-
-@pytest.mark.parametrize(
-    ('specs', 'properties', 'changes'),
-    [
-        ({}, {}, [STATELESS_IMAGE]),
-        # What flavor and image name is what counts.
-        (
-            {'hw:mem_encryption_model': ES},
-            {},
-            [SET_FLAVOR + f'{MODEL}{SNP} m1', STATELESS_IMAGE],
-        ),
-        (
-            {},
-            {NAMED: ES},
-            [
-                f'{SET_IMAGE}{NAMED}={SNP} --property '
-                'hw_firmware_stateless=true ubuntu'
-            ],
-        ),
-        (
-            {'hw:mem_encryption_model': ES},
-            {NAMED: ES},
-            [
-                SET_FLAVOR + f'{MODEL}{SNP} m1',
-                f'{SET_IMAGE}{NAMED}={SNP} --property '
-                'hw_firmware_stateless=true ubuntu',
-            ],
-        ),
-    ],
-)
-def test_a_model_that_the_caller_takes_needs_no_name(
-    specs, properties, changes
-):
-    bios = {'hw_firmware_stateless': None}
-    request = parse(
-        flavor(ON | specs),
-        image({**READY, **bios, **properties}),
-        models=[ES, SNP],
-    )
-    verdict = judge(request, Host(name='a', pools={SNP: SLOTS}))
-
-    assert [command(fix) for fix in of_verdicts([verdict]).changes] == changes
-
-
-def test_a_model_goes_where_one_is_named():
-    request = encrypted(
-        {},
-        {
-            'hw_mem_encryption_model': 'amd-sev',
-            'os_secure_boot': 'optional',
-        },
-    )
-    (fix,) = of_verdicts(
-        [judge(request, Host(name='a', pools={TDX: SLOTS}))]
-    ).changes
-    assert command(fix) == SET_IMAGE + f'hw_mem_encryption_model={TDX} ubuntu'
-
-
-#: What image properties ask for as well; the rest is for flavors alone.
-FEATURES = [
-    {'hw:tpm_version': '2.0'},
-    {'hw:tpm_version': '1.2', 'hw:tpm_model': 'tpm-crb'},
-    {'os:secure_boot': 'required'},
-    {'hw:maxphysaddr_mode': 'emulate'},
-    {'hw:maxphysaddr_mode': 'passthrough'},
-    {'hw:pci_numa_affinity_policy': 'socket'},
-    {'hw:cpu_thread_policy': 'isolate'},
-    {'hw:cpu_thread_policy': 'require'},
-    {'hw:cpu_policy': 'dedicated'},
-]
-OF_FLAVORS = [
-    {'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0'},
-    {'hw:pmem': '6GB,6GB,16GB'},
-]
-
-
-def of_image(extra_specs):
-    return {key.replace(':', '_'): v for key, v in extra_specs.items()}
-
-
-@pytest.mark.parametrize(
-    ('specs', 'properties'),
-    [
-        *((specs, {}) for specs in FEATURES + OF_FLAVORS),
-        *(({}, of_image(specs)) for specs in FEATURES),
-    ],
-)
-def test_all_that_a_feature_asks_of_hosts_is_told_by_it(specs, properties):
-    request = encrypted(specs, properties)
-
-    names = {
-        *feature_traits(specs, properties, stateless_firmware=False),
-        *(n for n in request.resources if n not in ('VCPU', 'MEMORY_MB',
-                                                    'DISK_GB')),
-    }  # fmt: skip
-    assert names
-    for name in names:
-        keys = {field.key for field, _ in request.asked_by[name]}
-        assert keys & {*specs, *properties}

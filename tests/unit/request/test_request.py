@@ -2,8 +2,9 @@ import pytest
 
 from sev_scheduling import Field, parse
 from sev_scheduling.models import BUILTIN_MODELS
+from sev_scheduling.request.features import feature_traits
 from sev_scheduling.request.request import as_boolean
-from tests.unit.factories import ON, flavor, image, plain
+from tests.unit.factories import ON, encrypted, flavor, image, plain
 
 SEV = BUILTIN_MODELS[0]
 BY_FLAVOR = Field('flavor', 'hw:mem_encryption', 'm1')
@@ -114,3 +115,46 @@ def test_amounts_of_a_suffixed_group_are_not_those_of_the_guest():
 
     assert [group.suffix for group in request.groups] == ['1']
     assert request.resources == {}
+
+
+#: What image properties ask for as well; the rest is for flavors alone.
+FEATURES = [
+    {'hw:tpm_version': '2.0'},
+    {'hw:tpm_version': '1.2', 'hw:tpm_model': 'tpm-crb'},
+    {'os:secure_boot': 'required'},
+    {'hw:maxphysaddr_mode': 'emulate'},
+    {'hw:maxphysaddr_mode': 'passthrough'},
+    {'hw:pci_numa_affinity_policy': 'socket'},
+    {'hw:cpu_thread_policy': 'isolate'},
+    {'hw:cpu_thread_policy': 'require'},
+    {'hw:cpu_policy': 'dedicated'},
+]
+OF_FLAVORS = [
+    {'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0'},
+    {'hw:pmem': '6GB,6GB,16GB'},
+]
+
+
+def of_image(extra_specs):
+    return {key.replace(':', '_'): v for key, v in extra_specs.items()}
+
+
+@pytest.mark.parametrize(
+    ('specs', 'properties'),
+    [
+        *((specs, {}) for specs in FEATURES + OF_FLAVORS),
+        *(({}, of_image(specs)) for specs in FEATURES),
+    ],
+)
+def test_all_that_a_feature_asks_of_hosts_is_told_by_it(specs, properties):
+    request = encrypted(specs, properties)
+
+    names = {
+        *feature_traits(specs, properties, stateless_firmware=False),
+        *(n for n in request.resources if n not in ('VCPU', 'MEMORY_MB',
+                                                    'DISK_GB')),
+    }  # fmt: skip
+    assert names
+    for name in names:
+        keys = {field.key for field, _ in request.asked_by[name]}
+        assert keys & {*specs, *properties}
