@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sev_scheduling.diagnosis.facts import (
@@ -29,14 +30,13 @@ OF_PROPERTIES = frozenset(
 
 
 def askers(request: EncryptionRequest, constraint: Constraint) -> Askers:
-    """Return the extra specs and properties that make a constraint."""
+    """Return the extra specs and properties that make a constraint.
+
+    Those of a request group without their values.
+    """
     if constraint.cause is Cause.GROUP:
-        return tuple(
-            (entry.field, '')
-            for entry in request.entries
-            if not isinstance(entry, InvalidExtraSpec)
-            and entry.suffix == constraint.name
-        )
+        entries = _entries_of(request, constraint.name)
+        return tuple((entry.field, '') for entry in entries)
     if constraint.cause not in OF_PROPERTIES or constraint.asker:
         return ()
     name = constraint.name.removeprefix('!')
@@ -55,18 +55,19 @@ def name_askers(request: EncryptionRequest, unknown: UnknownName) -> Askers:
     if constraint.cause is not Cause.GROUP:
         return askers(request, constraint)
     return tuple(
-        (entry.field, _value(entry))
-        for entry in request.entries
-        if not isinstance(entry, InvalidExtraSpec)
-        and entry.suffix == constraint.name
-        and entry.field.key.endswith(f':{unknown.name}')
+        (entry.field, entry.value)
+        for entry in _entries_of(request, constraint.name)
+        if entry.field.key.endswith(f':{unknown.name}')
     )
 
 
-def _value(entry: ExtraSpecTrait | ExtraSpecResource) -> str:
-    if isinstance(entry, ExtraSpecResource):
-        return str(entry.amount)
-    return 'required' if entry.required else 'forbidden'
+def _entries_of(
+    request: EncryptionRequest, suffix: str
+) -> Iterator[ExtraSpecTrait | ExtraSpecResource]:
+    """Yield the entries of a request group."""
+    for entry in request.entries:
+        if not isinstance(entry, InvalidExtraSpec) and entry.suffix == suffix:
+            yield entry
 
 
 def is_demanded(request: EncryptionRequest, constraint: Constraint) -> bool:

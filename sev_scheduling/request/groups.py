@@ -74,6 +74,10 @@ class ExtraSpecTrait:
     trait: str
     required: bool
 
+    @property
+    def value(self) -> str:
+        return 'required' if self.required else 'forbidden'
+
 
 @dataclass(frozen=True, slots=True)
 class ExtraSpecResource:
@@ -83,6 +87,10 @@ class ExtraSpecResource:
     suffix: str
     resource_class: str
     amount: int
+
+    @property
+    def value(self) -> str:
+        return str(self.amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,4 +329,4 @@ def _flavor_devices(
                 or entry.resource_class.startswith(_PCI_CLASS_PREFIX)
             )
         ):
-            yield entry.field, f'{entry.field.key}={entry.amount}'
+            yield entry.field, f'{entry.field.key}={entry.value}'

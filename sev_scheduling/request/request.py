@@ -175,10 +175,9 @@ class EncryptionRequest:
             if isinstance(entry, InvalidExtraSpec) or entry.suffix:
                 continue
             if isinstance(entry, ExtraSpecResource):
-                add(entry.resource_class, entry.field, str(entry.amount))
+                add(entry.resource_class, entry.field, entry.value)
             else:
-                value = 'required' if entry.required else 'forbidden'
-                add(entry.trait, entry.field, value)
+                add(entry.trait, entry.field, entry.value)
         return found
 
     @property
