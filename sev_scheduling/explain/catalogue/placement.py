@@ -387,7 +387,6 @@ UPDATE_NAMES = (
     '{name} from a later release'
 )
 CORRECT_OPTION = 'correct or leave out {asker}{near}'
-CORRECT_GROUP = 'correct {asker}{near}'
 NEAR = ', such as to {near}'
 
 #: Who asks for something of hosts beside flavor, image and cloud.
