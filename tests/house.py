@@ -58,7 +58,9 @@ ORDER = {
         *('capacity', 'server', 'checks', 'drain'),
     ],
     'sev_scheduling.explain.reason': ['reason', 'hosts', 'grouping'],
-    'sev_scheduling.explain.values': ['problems', 'causes'],
+    'sev_scheduling.explain.values': [
+        *('cases', 'problems', 'constraints', 'causes'),
+    ],
     'sev_scheduling.explain.catalogue': [
         *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),
         *('compute', 'nova_conf', 'scheduler'),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.problems import Field
@@ -272,6 +273,15 @@ class Diagnosis:
                 constraint.name for constraint in self.constraints
             }
         return not stay or any(stay)
+
+    @property
+    def limiting_classes(self) -> tuple[str, ...]:
+        """The classes beside slots that keep one more guest off."""
+        return tuple(
+            limit.resource_class
+            for limit in self.limits
+            if limit.resource_class != orc.MEM_ENCRYPTION_CONTEXT
+        )
 
     @property
     def confirmed(self) -> bool:

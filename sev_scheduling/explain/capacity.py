@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import os_resource_classes as orc
 
 from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.values.cases import verdict_case
 from sev_scheduling.explain.values.problems import (
     Count,
     guest_name,
-    verdict_case,
     verdict_values,
 )
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity

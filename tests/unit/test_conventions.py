@@ -195,7 +195,7 @@ TESTED_ELSEWHERE = {
     'cli.options.node': 'unit/cli/commands/test_node.py',
     'diagnosis.feasibility': 'unit/diagnosis/test_facts.py',
     'explain.catalogue': 'unit/explain/test_catalogue.py',
-    'explain.values': 'unit/explain/test_values.py',
+    'explain.values.causes': 'unit/explain/test_explanation_causes.py',
     'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
     'explain.reason': 'unit/explain/test_reason.py',
     'hosts.drain': 'unit/hosts/test_drain.py',

@@ -24,8 +24,8 @@ from sev_scheduling.explain.reason.hosts import (
     RowReason,
     VerdictReason,
 )
+from sev_scheduling.explain.values.cases import verdict_case
 from sev_scheduling.explain.values.causes import hosts_of
-from sev_scheduling.explain.values.problems import verdict_case
 from sev_scheduling.hosts.verdict import VerdictCode
 
 _CODES = (*VerdictCode, NO_CANDIDATE)

@@ -25,9 +25,9 @@ from sev_scheduling.explain.fixes import (
     steps_on_hosts,
 )
 from sev_scheduling.explain.reason.reason import FIRST_NAMES, Reason
+from sev_scheduling.explain.values.cases import cause_case, verdict_case
 from sev_scheduling.explain.values.causes import (
     but_for,
-    cause_case,
     cause_values,
     hosts_of,
     rest_values,
@@ -36,7 +36,6 @@ from sev_scheduling.explain.values.problems import (
     Count,
     Values,
     sentence,
-    verdict_case,
     verdict_values,
 )
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode

@@ -11,6 +11,7 @@ from typing import Any
 
 from sev_scheduling.diagnosis.other_models import offered_models, protects_less
 from sev_scheduling.explain import catalogue
+from sev_scheduling.explain.values.cases import verdict_case
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.models import excluding_models
 from sev_scheduling.problems import (
@@ -138,29 +139,6 @@ def machine_type_values(request: EncryptionRequest) -> Values:
     }
 
 
-def verdict_case(verdicts: Sequence[Verdict]) -> str:
-    verdict = verdicts[0]
-    if verdict.code is VerdictCode.NO_POOL:
-        if all(one.all_reserved for one in verdicts):
-            return 'reserved'
-        case = offer_case(verdict.request, offered_models(verdicts))
-        if case == 'excluded' and any(
-            offer_case(one.request, offered_models([one])) != case
-            for one in verdicts
-        ):
-            return 'excluded-on-some'
-        return case
-    if verdict.code is VerdictCode.MACHINE_TYPE_NOT_Q35:
-        if verdict.request.machine_type is not None:
-            return 'image'
-        return 'unknown' if verdict.machine_type is None else 'default'
-    if verdict.code is VerdictCode.NO_FREE_SLOT and not verdict.total:
-        return 'uncounted'
-    if verdict.code is VerdictCode.HOST_DISABLED and verdict.model is None:
-        return 'unencrypted'
-    return ''
-
-
 def verdict_values(verdicts: Sequence[Verdict]) -> Values:
     """Return what hosts that give one reason have in common, and their sums.
 
@@ -198,13 +176,6 @@ def verdict_values(verdicts: Sequence[Verdict]) -> Values:
             dict.fromkeys(f'{ratio:g}' for ratio in (ratios[0], ratios[-1]))
         ),
     }
-
-
-def offer_case(request: EncryptionRequest, offered: Sequence[str]) -> str:
-    """Return which case it is that other models are offered."""
-    if request.model and excluding_models(request.model, offered):
-        return 'excluded'
-    return 'offered' if offered else ''
 
 
 def offer_values(request: EncryptionRequest, offered: Sequence[str]) -> Values:

@@ -14,6 +14,7 @@ from sev_scheduling.diagnosis.askers import (
     of_tenants,
     relaxable,
 )
+from sev_scheduling.problems import Source
 from tests.unit.factories import encrypted, plain
 
 STATELESS = Constraint(Cause.TRAIT, 'COMPUTE_SECURITY_STATELESS_FIRMWARE')
@@ -48,7 +49,7 @@ REQUEST = plain(SPECS)
             id='all of a request group',
         ),
         pytest.param(
-            replace(GOLD, asker=Field('option', '--required')),
+            replace(GOLD, asker=Field(Source.OPTION, '--required')),
             [],
             id='the caller asks for it',
         ),
