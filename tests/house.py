@@ -32,6 +32,7 @@ ORDER = {
         *('explain', 'documents', 'configuration', 'placement', 'compute'),
         *('scheduler', 'nova', 'testing', 'cli'),
     ],
+    'sev_scheduling.models': ['model', 'checks', 'registry'],
     'sev_scheduling.request': [
         *('sources', 'contents', 'spelling', 'features', 'groups'),
         *('request', 'parsing', 'server'),

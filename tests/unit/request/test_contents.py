@@ -13,8 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sev_scheduling import ModelError, SpecError, models, parse, validate
-from sev_scheduling.models import BUILTIN_MODELS, registered_models
+from sev_scheduling import ModelError, SpecError, parse, validate
+from sev_scheduling.models import (
+    BUILTIN_MODELS,
+    registered_models,
+    registry,
+)
 from sev_scheduling.request import contents, parsing
 from sev_scheduling.request.contents import (
     MOST_KNOWN,
@@ -291,7 +295,7 @@ def test_a_model_that_is_registered_counts_from_then_on(monkeypatch):
     assert [p.code for p in validate(before)] == ['unknown-model']
     cca = replace(BUILTIN_MODELS[0], name='arm-cca', trait='CUSTOM_ARM_CCA')
     more = MappingProxyType({**registered_models(), 'arm-cca': cca})
-    for module in (models, parsing, contents, encryption):
+    for module in (registry, parsing, contents, encryption):
         monkeypatch.setattr(module, 'registered_models', lambda: more)
     assert parse(*said).models == (cca,)
     assert not validate(parse(*said)).errors
@@ -305,7 +309,7 @@ def test_a_model_that_cannot_be_loaded_concerns_only_the_encrypted(
     def fail():
         raise ModelError('broken')
 
-    for module in (models, parsing, contents, encryption):
+    for module in (registry, parsing, contents, encryption):
         monkeypatch.setattr(module, 'registered_models', fail)
     plain = flavor({}, name='never')
     assert not validate(parse(plain, image())).errors
