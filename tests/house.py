@@ -70,6 +70,9 @@ ORDER = {
         *('answers', 'wire', 'api', 'hosts', 'diagnosis'),
         *('feasibility', 'claims', 'guests', 'client', 'embedded'),
     ],
+    'sev_scheduling.placement.embedded': [
+        *('cloud', 'keys', 'cloud_file', 'service', 'load', 'export'),
+    ],
     'sev_scheduling.placement.wire': ['transport', 'faults', 'wire'],
     'sev_scheduling.placement.guests': ['servers', 'plan'],
     'sev_scheduling.placement.claims': [

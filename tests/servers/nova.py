@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sev_scheduling.placement.embedded.cloud_file import CloudHost
+from sev_scheduling.placement.embedded.cloud import CloudHost
 from tests.servers.databases import Database
 from tests.servers.placement import ADMIN_TOKEN, PlacementServer
 from tests.servers.process import (

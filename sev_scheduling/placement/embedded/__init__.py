@@ -1,9 +1,11 @@
 """The real Placement service in this process, and clouds to fill it with."""
 
-from sev_scheduling.placement.embedded.cloud_file import (
+from sev_scheduling.placement.embedded.cloud import (
     Cloud,
     CloudHost,
     CloudProvider,
+)
+from sev_scheduling.placement.embedded.cloud_file import (
     parse_cloud,
     read_cloud_file,
 )

@@ -20,11 +20,7 @@ from sev_scheduling.hosts.host import MACHINE_TYPE_TRAIT_PREFIX
 from sev_scheduling.models import model_traits, registered_models
 from sev_scheduling.placement.answers import Inventory, ResourceProvider
 from sev_scheduling.placement.api import Api
-from sev_scheduling.placement.embedded.cloud_file import (
-    CLOUD,
-    Cloud,
-    CloudProvider,
-)
+from sev_scheduling.placement.embedded.cloud import CLOUD, Cloud, CloudProvider
 from sev_scheduling.placement.hosts import HOST_CLASSES
 
 #: How often what changed meanwhile is read again.

@@ -15,11 +15,7 @@ from sev_scheduling.arguments import Of, checked
 from sev_scheduling.exceptions import InputError
 from sev_scheduling.hosts.host import SlotPool, machine_type_trait
 from sev_scheduling.models import registered_models
-from sev_scheduling.placement.embedded.cloud_file import (
-    CLOUD,
-    Cloud,
-    CloudHost,
-)
+from sev_scheduling.placement.embedded.cloud import CLOUD, Cloud, CloudHost
 from sev_scheduling.placement.embedded.service import EmbeddedAdapter
 
 #: Nova's own default (``[DEFAULT] initial_cpu_allocation_ratio``).

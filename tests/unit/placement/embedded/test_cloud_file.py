@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from sev_scheduling.exceptions import CloudFileError, InputError
 from sev_scheduling.hosts.host import SlotPool
-from sev_scheduling.models import registered_models
 from sev_scheduling.placement import Cloud, read_cloud_file
 from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.placement.embedded import cloud_file, parse_cloud
@@ -110,17 +109,6 @@ class TestWhatIsRead:
     )
     def test_what_is_allowed(self, changed):
         assert len(parse({**HOST, **changed}).hosts) == 1
-
-    def test_the_names_of_a_hosts_providers(self):
-        pools = {name: {'total': 1} for name in registered_models()}
-        (host,) = parse({**HOST, 'pools': pools}).hosts
-        assert host.provider_names == [
-            'epyc',
-            'epyc_amd_sev',
-            'epyc_amd_sev_es',
-            'epyc_amd_sev_snp',
-            'epyc_intel_tdx',
-        ]
 
     def test_the_example(self):
         cloud = read_cloud_file(EXAMPLE)
