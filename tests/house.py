@@ -60,7 +60,7 @@ ORDER = {
     ],
     'sev_scheduling.explain.reason': ['reason', 'hosts', 'grouping'],
     'sev_scheduling.explain.values': [
-        *('cases', 'problems', 'constraints', 'causes'),
+        *('naming', 'cases', 'problems', 'constraints', 'causes'),
     ],
     'sev_scheduling.explain.catalogue': [
         *('rows', 'fixes', 'request', 'hosts', 'placement', 'server'),

@@ -13,7 +13,7 @@ from typing import Any
 from sev_scheduling.documents import named, read_document
 from sev_scheduling.exceptions import InputError, needed
 from sev_scheduling.explain.capacity import in_all, resource, why_no_more
-from sev_scheduling.explain.values.problems import owner
+from sev_scheduling.explain.values.naming import owner
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.problems import Source

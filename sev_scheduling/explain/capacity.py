@@ -8,11 +8,8 @@ import os_resource_classes as orc
 
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.cases import verdict_case
-from sev_scheduling.explain.values.problems import (
-    Count,
-    guest_name,
-    verdict_values,
-)
+from sev_scheduling.explain.values.naming import Count, guest_name
+from sev_scheduling.explain.values.problems import verdict_values
 from sev_scheduling.hosts.capacity import Capacity, HostCapacity
 
 _SPREAD = 'what is left is spread over several providers'

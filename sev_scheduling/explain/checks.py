@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.hosts.check import Check, Note, NoteCode
 from sev_scheduling.problems import advice, message
 from sev_scheduling.text import printable

@@ -27,13 +27,13 @@ from sev_scheduling.explain.reason.grouping import diagnosis_reason
 from sev_scheduling.explain.reason.hosts import RowReason
 from sev_scheduling.explain.reason.reason import Reason, problem_reason
 from sev_scheduling.explain.request_page import RequestPage, commands
-from sev_scheduling.explain.values.problems import (
+from sev_scheduling.explain.values.naming import (
     Count,
-    Values,
     guest_name,
     owner,
     sentence,
 )
+from sev_scheduling.explain.values.problems import Values
 from sev_scheduling.hosts.verdict import FilterResult
 from sev_scheduling.problems import Problem, Source, Target, merge
 from sev_scheduling.rules.validation import Validation

@@ -14,12 +14,8 @@ from sev_scheduling.audit.results import AuditFix, Change, Outcome, Plan
 from sev_scheduling.diagnosis import Diagnosis, UnknownName
 from sev_scheduling.diagnosis.askers import name_askers
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values.problems import (
-    Count,
-    caller,
-    fix_values,
-    sentence,
-)
+from sev_scheduling.explain.values.naming import Count, caller, sentence
+from sev_scheduling.explain.values.problems import fix_values
 from sev_scheduling.problems import (
     Advice,
     Caveat,

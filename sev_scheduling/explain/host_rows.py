@@ -11,7 +11,7 @@ from sev_scheduling.explain.feasibility import feasibility_reasons
 from sev_scheduling.explain.fixes import Cells, cells
 from sev_scheduling.explain.reason.grouping import of_host
 from sev_scheduling.explain.reason.reason import Reason
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.text import printable
 
 #: Hosts that a sentence names.

@@ -18,12 +18,8 @@ from sev_scheduling.audit.results import (
 )
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.fixes import condition, phrase
-from sev_scheduling.explain.values.problems import (
-    Count,
-    owner,
-    problem_values,
-    sentence,
-)
+from sev_scheduling.explain.values.naming import Count, owner, sentence
+from sev_scheduling.explain.values.problems import problem_values
 from sev_scheduling.problems import (
     Field,
     Fix,

@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values.naming import Count
 
 WRONG_LINES = (
     *('1 hosts', '1 of 1 pairs', '1 more amd-sev guests', '2 host', '0 slot.'),

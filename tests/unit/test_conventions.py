@@ -196,6 +196,7 @@ TESTED_ELSEWHERE = {
     'diagnosis.feasibility': 'unit/diagnosis/test_facts.py',
     'explain.catalogue': 'unit/explain/test_catalogue.py',
     'explain.values.causes': 'unit/explain/test_explanation_causes.py',
+    'explain.values.problems': 'unit/explain/test_explanation_problems.py',
     'explain.feasibility': 'unit/explain/test_explanation_hosts.py',
     'explain.reason': 'unit/explain/test_reason.py',
     'hosts.drain': 'unit/hosts/test_drain.py',

@@ -11,8 +11,8 @@ from sphinx.util.docutils import SphinxDirective
 from sev_scheduling import Diagnosis, Problem
 from sev_scheduling.explain import capacity, catalogue
 from sev_scheduling.explain.values.causes import cause_values
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.explain.values.problems import (
-    Count,
     problem_values,
     verdict_values,
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sev_scheduling.diagnosis import Feasibility
 from sev_scheduling.explain.explanation import explain
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.hosts.drain import (
     DrainCode,
     DrainPlan,

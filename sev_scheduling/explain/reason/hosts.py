@@ -32,12 +32,8 @@ from sev_scheduling.explain.values.causes import (
     hosts_of,
     rest_values,
 )
-from sev_scheduling.explain.values.problems import (
-    Count,
-    Values,
-    sentence,
-    verdict_values,
-)
+from sev_scheduling.explain.values.naming import Count, sentence
+from sev_scheduling.explain.values.problems import Values, verdict_values
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.problems import Fix
 from sev_scheduling.text import printable

@@ -14,10 +14,9 @@ from sev_scheduling.explain.values.constraints import (
     tenant_name,
     unknown_name,
 )
+from sev_scheduling.explain.values.naming import Count, caller
 from sev_scheduling.explain.values.problems import (
-    Count,
     Values,
-    caller,
     machine_type_values,
     offer_values,
 )

@@ -9,7 +9,8 @@ from sev_scheduling.diagnosis import Cause, Constraint, Diagnosis, UnknownName
 from sev_scheduling.diagnosis.askers import askers, name_askers
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.cases import is_service
-from sev_scheduling.explain.values.problems import Values, caller, owner, what
+from sev_scheduling.explain.values.naming import caller, owner, what
+from sev_scheduling.explain.values.problems import Values
 from sev_scheduling.problems import Field
 from sev_scheduling.request.groups import RequestGroup
 from sev_scheduling.request.request import EncryptionRequest

@@ -5,20 +5,25 @@ And the sentence that this makes of one problem or one verdict.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sev_scheduling.diagnosis.other_models import offered_models, protects_less
 from sev_scheduling.explain import catalogue
 from sev_scheduling.explain.values.cases import verdict_case
+from sev_scheduling.explain.values.naming import (
+    Count,
+    asker,
+    key,
+    owner,
+    sentence,
+    what,
+)
 from sev_scheduling.hosts.verdict import Verdict, VerdictCode
 from sev_scheduling.models import excluding_models
 from sev_scheduling.problems import (
-    Field,
     Fix,
     Problem,
-    Source,
     Target,
     advice,
     message,
@@ -28,53 +33,6 @@ from sev_scheduling.rules.rule import set_image
 from sev_scheduling.text import printable, quoted
 
 Values = Mapping[str, Any]
-
-#: A key that can stand in a sentence as it is.
-_PLAIN_KEY = re.compile(r'[A-Za-z0-9_.:-]{1,60}')
-
-
-class Count(int):
-    """A number that chooses words: ``{n:offers|offer}``."""
-
-    def __format__(self, spec: str) -> str:
-        one, bar, many = spec.partition('|')
-        if not bar:
-            return super().__format__(spec)
-        return one if self == 1 else many
-
-
-def sentence(text: str) -> str:
-    """Return text with a capital first letter, the rest as it is."""
-    return text[:1].upper() + text[1:]
-
-
-def guest_name(request: EncryptionRequest) -> str:
-    """Return such as ``amd-sev guest``."""
-    if not request.encrypted:
-        return 'unencrypted guest'
-    return f'{request.model_name or "encrypted"} guest'
-
-
-def owner(field: Field) -> str:
-    """Return such as ``flavor m1`` or ``the image``."""
-    if field.owner:
-        return f'{field.source} {field.owner}'
-    return f'the {field.source}'
-
-
-def key(field: Field) -> str:
-    return field.key if _PLAIN_KEY.fullmatch(field.key) else f"'{field.key}'"
-
-
-def what(field: Field) -> str:
-    """Return such as ``extra spec hw:mem_encryption``."""
-    kind = 'extra spec' if field.source is Source.FLAVOR else 'property'
-    return f'{kind} {key(field)}'
-
-
-def asker(requesters: Sequence[Field]) -> str:
-    """Return who asks for encryption."""
-    return ' and '.join(f'{what(f)} of {owner(f)}' for f in requesters)
 
 
 def problem_values(problem: Problem) -> Values:
@@ -193,14 +151,6 @@ def offer_values(request: EncryptionRequest, offered: Sequence[str]) -> Values:
         ),
         'source': f' ({source})' if source else '',
     }
-
-
-def caller(field: Field) -> str:
-    """Return such as ``--required``, of what a caller asks for."""
-    template = catalogue.placement.CALLER
-    if field.source is Source.OPTION:
-        template = catalogue.placement.OPTION
-    return template.format(key=field.key)
 
 
 def problem_text(problem: Problem) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from sev_scheduling.diagnosis import NO_CANDIDATE, Cause
 from sev_scheduling.explain import catalogue
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.hosts.verdict import VerdictCode
 from sev_scheduling.problems import Advice, Code, Target
 

@@ -1,8 +1,8 @@
 import pytest
 
 from sev_scheduling import Field
-from sev_scheduling.explain.values import problems as values
-from sev_scheduling.explain.values.problems import Count
+from sev_scheduling.explain.values import naming
+from sev_scheduling.explain.values.naming import Count
 from sev_scheduling.problems import Source
 from tests.unit.factories import encrypted, plain
 
@@ -47,14 +47,14 @@ def test_a_number_without_words_is_formatted_as_any():
     ],
 )
 def test_whose_a_field_is(field, owner, what):
-    assert values.owner(field) == owner
-    assert values.what(field) == what
+    assert naming.owner(field) == owner
+    assert naming.what(field) == what
 
 
 def test_both_who_ask_are_named():
     request = encrypted({}, {'hw_mem_encryption': 'true'})
 
-    assert values.asker(request.requesters) == (
+    assert naming.asker(request.requesters) == (
         'extra spec hw:mem_encryption of flavor m1 and property '
         'hw_mem_encryption of image ubuntu'
     )
@@ -65,7 +65,7 @@ def test_both_who_ask_are_named():
     [('', ''), ('flavor M1', 'Flavor M1'), ('The flavor', 'The flavor')],
 )
 def test_a_sentence_begins_with_a_capital(text, sentence):
-    assert values.sentence(text) == sentence
+    assert naming.sentence(text) == sentence
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_sentence_begins_with_a_capital(text, sentence):
     ],
 )
 def test_a_guest_is_named_by_its_model(request_, guest):
-    assert values.guest_name(request_) == guest
+    assert naming.guest_name(request_) == guest
