@@ -150,8 +150,8 @@ def _parts(
 
 
 def combine(
-    flavor_facts: FlavorView,
-    image_facts: ImageView,
+    flavor: FlavorView,
+    image: ImageView,
     *,
     boot_from_volume: bool = False,
     host_devices: Iterable[str] = (),
@@ -161,11 +161,11 @@ def combine(
 
     :raises SpecError: where ``models`` names one that is not registered
     """
-    specs = flavor_facts.extra_specs
-    properties = image_facts.properties
+    specs = flavor.extra_specs
+    properties = image.properties
     keys = tuple(specs)
     said = _parts(_FLAVOR, keys, keys) | _parts(
-        _IMAGE, tuple(properties), tuple(image_facts.unread)
+        _IMAGE, tuple(properties), tuple(image.unread)
     )
     of_flavor = specs.get(FLAVOR_SWITCH)
     of_image = properties.get(IMAGE_SWITCH)
@@ -177,16 +177,16 @@ def combine(
     policy = specs.get(POLICY)
     entries: tuple[Entry, ...] = ()
     if 'entries' in said:
-        entries = read_entries(flavor_facts, image_facts)
+        entries = read_entries(flavor, image)
     misspelt: tuple[MisspeltKey, ...] = ()
     if 'misspelt' in said:
-        misspelt = _misspelt(flavor_facts, image_facts)
+        misspelt = _misspelt(flavor, image)
     secure_boot_fields: tuple[tuple[Field, str], ...] = ()
     if 'secure boot' in said:
-        secure_boot_fields = _secure_boot_fields(flavor_facts, image_facts)
+        secure_boot_fields = _secure_boot_fields(flavor, image)
     devices: tuple[tuple[Field, str], ...] = ()
     if 'devices' in said or entries or host_devices:
-        devices = _devices(flavor_facts, entries, host_devices)
+        devices = _devices(flavor, entries, host_devices)
     traits: Mapping[str, bool] = {}
     if 'traits' in said:
         traits = features.feature_traits(
@@ -197,8 +197,8 @@ def combine(
         models=_models(flavor_model or image_model, choice)
         if encrypted
         else (),
-        flavor_name=flavor_facts.name,
-        image_name=image_facts.name,
+        flavor_name=flavor.name,
+        image_name=image.name,
         flavor_encryption=of_flavor,
         image_encryption=of_image,
         flavor_model=flavor_model,
@@ -221,21 +221,21 @@ def combine(
         host_devices=devices,
         entries=entries,
         groups=build_groups(
-            flavor_facts,
+            flavor,
             entries,
             traits,
-            features.feature_resources(flavor_facts, properties),
+            features.feature_resources(flavor, properties),
             boot_from_volume=boot_from_volume,
         ),
         group_policy=policy if policy in POLICIES else None,
         boot_from_volume=boot_from_volume,
-        views=(flavor_facts, image_facts),
+        views=(flavor, image),
         # Nova reads the image's facts of the volume, which have no name.
-        image_of_volume=image_facts.of_volume
-        or (boot_from_volume and image_facts.name is None),
-        volume_name=image_facts.volume_name,
-        flavor_public=flavor_facts.public,
-        image_public=image_facts.public,
+        image_of_volume=image.of_volume
+        or (boot_from_volume and image.name is None),
+        volume_name=image.volume_name,
+        flavor_public=flavor.public,
+        image_public=image.public,
     )
 
 
