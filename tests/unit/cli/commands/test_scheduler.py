@@ -57,8 +57,9 @@ class Nova:
         return [HOST]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def nova(monkeypatch):
+    """Stand in for nova, whose options are read once in a process."""
     fake = Nova()
     part = types.SimpleNamespace(facts=fake, session=fake)
     monkeypatch.setitem(sys.modules, 'sev_scheduling.nova.servers', part)
