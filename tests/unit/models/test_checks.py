@@ -118,6 +118,14 @@ CCA = EncryptionModel(
             'has cpuid_bit=True; give the number of a bit, or leave it out.',
             id='a truth for a bit',
         ),
+        *(
+            pytest.param(
+                {'since_nova': release},
+                f'has since_nova={release}; give a number such as 34.',
+                id=f'release {release}',
+            )
+            for release in (-1, 1000)
+        ),
         pytest.param(
             {'since_qemu': (8, 0)},
             'has since_qemu=(8, 0); give three numbers such as (8, 0, 0).',
