@@ -85,10 +85,13 @@ ORDER = {
             'names',
             'probe',
             'matching',
-            'observed_trees',
+            'trees',
             'slots',
         ),
         *('unmet_constraints', 'relaxed_answers', 'shortfalls', 'inquiry'),
+    ],
+    'sev_scheduling.placement.diagnosis.trees': [
+        *('surroundings', 'provider_trees', 'observed'),
     ],
     'sev_scheduling.testing': ['builders', 'fake', 'clouds', 'plugin'],
     'sev_scheduling.compute': [

@@ -29,6 +29,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     slot_constraint,
     without,
 )
+from sev_scheduling.placement.diagnosis.trees.surroundings import Surroundings
 from sev_scheduling.placement.hosts import (
     Summaries,
     guests_if_empty,
@@ -107,9 +108,13 @@ def feasibility(
     unknown = unknown_names(api, query, traits, shown)
     if unknown:
         query = without(query, {one.constraint for one in unknown})
+    around = Surroundings(query)
+    if unknown:
         found = _but_for_names(api, validation, result, query, unknown)
     else:
-        found = _placed(api, validation, result, query, scope, known, answer)
+        found = _placed(
+            api, validation, result, query, scope, known, around, answer
+        )
         if not found.fit:
             found = replace(
                 found, runnable=_runnable(api, result, scope, ratios)
@@ -125,14 +130,12 @@ def feasibility(
     if trees is None:
         return found
     unmet = {}
-    if found.answers:
+    if answers := found.answers:
         # What is against hosts that would do is asked for, too.
         not_given = {
-            answer.verdict.host.uuid or ''
-            for answer in found.answers
-            if answer.lacks_more
+            one.verdict.host.uuid or '' for one in answers if one.lacks_more
         }
-        unmet = unmet_by_host(api, query, known or {}, not_given)
+        unmet = unmet_by_host(api, query, known or {}, around, not_given)
     found = replace(found, unmet=unmet, left_out=trees.left_out)
     found = found.with_figures()
     if count > 1:
@@ -179,11 +182,13 @@ def _placed(
     query: PlacementRequest,
     scope: Scope,
     known: Summaries | None,
+    around: Surroundings,
     answer: Candidates | None,
 ) -> Feasibility:
     """Ask Placement about hosts, where it matters.
 
     :param known: summaries of all trees, where they were read
+    :param around: of the query, for whoever asks for it next
     :param answer: all candidates, where they are known
     """
     if not result.verdicts and not scope:
@@ -213,6 +218,7 @@ def _placed(
         ignored,
         is_empty=answer is not None and not answer,
         trees=known,
+        around=around,
     )
     return Feasibility(result, offered, found, suitable)
 

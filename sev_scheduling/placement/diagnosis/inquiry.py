@@ -27,10 +27,6 @@ from sev_scheduling.placement.diagnosis.names import (
     names_diagnosis,
     unknown_names,
 )
-from sev_scheduling.placement.diagnosis.observed_trees import (
-    ObservedTrees,
-    Summaries,
-)
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     asks_no_more,
@@ -53,11 +49,14 @@ from sev_scheduling.placement.diagnosis.slots import (
     find_slots,
     other_models,
 )
+from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
+from sev_scheduling.placement.diagnosis.trees.surroundings import Surroundings
 from sev_scheduling.placement.diagnosis.unmet_constraints import (
     TooMany,
     Unit,
     UnmetConstraints,
 )
+from sev_scheduling.placement.hosts import Summaries
 from sev_scheduling.prefilter import (
     MICROVERSION_SUBTREE,
     PlacementRequest,
@@ -74,6 +73,7 @@ def diagnose(
     *,
     is_empty: bool = False,
     trees: Summaries | None = None,
+    around: Surroundings | None = None,
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
 
@@ -82,9 +82,10 @@ def diagnose(
     :param is_empty: whether Placement has just answered it with none
     :param trees: summaries of the trees of all hosts, where they were just
         read: then Placement is not asked which have slots
+    :param around: of the same query, where others ask for it, too
     :raises PlacementError: one of its children
     """
-    inquiry = _Inquiry(Probe(api, ignored), request, query, trees)
+    inquiry = _Inquiry(Probe(api, ignored), request, query, trees, around)
     return inquiry.diagnosis(is_empty=is_empty)
 
 
@@ -97,6 +98,7 @@ class _Inquiry:
         request: EncryptionRequest,
         query: PlacementRequest,
         known: Summaries | None,
+        around: Surroundings | None,
     ) -> None:
         self.probe = probe
         self.request = request
@@ -108,7 +110,7 @@ class _Inquiry:
             # Of no other host than the one that is asked for.
             and query.in_tree in (None, summary.root_provider_uuid)
         }
-        self.trees = ObservedTrees(probe, query)
+        self.trees = ObservedTrees(probe, query, around)
         self.slot = slot_constraint(query)
         self.answers = RelaxedAnswers(probe, query, self.trees)
 

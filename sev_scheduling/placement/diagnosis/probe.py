@@ -116,15 +116,17 @@ class Probe:
     def providers(self, **filters: Any) -> list[ResourceProvider] | None:
         """Return resource providers; None where no call is left.
 
+        Those of hosts that are ignored are among them: they may be in
+        aggregates, or share.
+
         :param filters: as :meth:`.Api.resource_providers` takes them
         """
         if not self._take():
             return None
         try:
-            found = self._api.resource_providers(**filters)
+            return self._api.resource_providers(**filters)
         except UnknownName:
             return []
-        return [p for p in found if p.root_provider_uuid not in self.ignored]
 
     def inventories(self, provider: str) -> Mapping[str, Inventory]:
         """Return resource class -> inventory.

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sev_scheduling.placement.answers import AllocationRequest, Candidates
-from sev_scheduling.placement.diagnosis.observed_trees import (
-    SHARES,
-    ObservedTrees,
-)
 from sev_scheduling.placement.diagnosis.probe import MAX_CANDIDATES, Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     asks_no_more,
     can_be_asked,
 )
 from sev_scheduling.placement.diagnosis.slots import Slots
+from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
+from sev_scheduling.placement.diagnosis.trees.surroundings import SHARES
 from sev_scheduling.prefilter import PlacementRequest
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from sev_scheduling.diagnosis import Cause, Shortfall
 from sev_scheduling.placement.answers import (
     AllocationRequest,
     Candidates,
+    ProviderSummary,
 )
 from sev_scheduling.placement.diagnosis.relaxation import without
 from sev_scheduling.placement.diagnosis.relaxed_answers import (
@@ -18,12 +20,21 @@ from sev_scheduling.placement.diagnosis.relaxed_answers import (
 from sev_scheduling.placement.diagnosis.unmet_constraints import Unit
 from sev_scheduling.prefilter import PlacementRequest
 
-#: Root uuid, class -> amount that a guest may have, class -> its provider.
-_Left = tuple[str, dict[str, int], dict[str, str]]
-
 #: Providers whose inventories are asked for to tell how much of an amount
 #: one guest can have.
 MAX_BEST = 2
+
+
+class _Left(NamedTuple):
+    """What a host has left of the amounts in question, in their order.
+
+    :ivar left: what a guest may have of each
+    :ivar givers: uuids of the providers that have it
+    """
+
+    root: str
+    left: tuple[int, ...]
+    givers: tuple[str, ...]
 
 
 def shortfalls(answers: RelaxedAnswers, unit: Unit) -> tuple[Shortfall, ...]:
@@ -82,7 +93,7 @@ class _Nearest:
                     amount,
                     best[name],
                     host,
-                    self._capacity({one[0] for one in nearest}, name),
+                    self._capacity({one.root for one in nearest}, name),
                     self.trees.shared_by(root, name),
                 )
 
@@ -105,7 +116,7 @@ class _Nearest:
         for the hosts that have one left of each.
         """
         known = self.answers.given(without(self.query, self.unit))
-        if known and known.complete and not self.trees.sharing:
+        if known and known.complete and not self.trees.around.sharing:
             found = _left_of_trees(known, self.amounts, self.query)
             if found is not None:
                 return found
@@ -113,7 +124,7 @@ class _Nearest:
             without(self.query, self.unit, dict.fromkeys(self.amounts, 1))
         )
         return [
-            (root, *_left(request, answer.found, self.amounts))
+            _left(root, request, answer.found, self.amounts)
             for root, request in answer.requests
         ]
 
@@ -128,17 +139,17 @@ class _Nearest:
         order = {root: n for n, root in enumerate(self.trees.roots)}
         nearest.sort(
             key=lambda way: (
-                -self._share(way[1]),
-                order.get(way[0], 0),
+                -self._share(way.left),
+                order.get(way.root, 0),
             )
         )
         best: dict[str, int] = {}
         host = ''
         asked = 0
         for root, left, givers in nearest:
-            if best and self._share(left) <= self._share(best):
+            if best and self._share(left) <= self._share(best.values()):
                 break
-            new = {*givers.values()} - self.trees.limits.keys()
+            new = {*givers} - self.trees.limits.keys()
             asked += len(new)
             if asked > MAX_BEST or self.probe.left < len(new):
                 if len(best) == 1:
@@ -146,17 +157,18 @@ class _Nearest:
                 raise Unanswered
             for giver in new:
                 self.trees.limits[giver] = self.probe.inventories(giver)
-            limits = {
-                name: self.trees.limits[giver].get(name)
-                for name, giver in givers.items()
-            }
-            if not all(one and one.gives(1) for one in limits.values()):
+            given: dict[str, int] = {}
+            for name, most, giver in zip(
+                self.amounts, left, givers, strict=True
+            ):
+                limit = self.trees.limits[giver].get(name)
+                if limit and limit.gives(1):
+                    given[name] = limit.most_of(most)
+            if len(given) < len(self.amounts):
                 continue
-            given = {
-                name: limit.most_of(left[name]) if limit else 0
-                for name, limit in limits.items()
-            }
-            if not best or self._share(given) > self._share(best):
+            if not best or (
+                self._share(given.values()) > self._share(best.values())
+            ):
                 host, best = root, given
         if not best:
             raise Unanswered
@@ -182,7 +194,7 @@ class _Nearest:
         }
         if not left or any(all(found.values()) for found in left.values()):
             raise Unanswered
-        best = max(left, key=lambda root: self._share(left[root]))
+        best = max(left, key=lambda root: self._share(left[root].values()))
         # How much of it one guest can have.
         self.trees.ask_inventories([best])
         given: dict[str, int] = {}
@@ -193,11 +205,11 @@ class _Nearest:
             given[name] = amount
         return best, given
 
-    def _share(self, found: dict[str, int]) -> float:
+    def _share(self, found: Iterable[int]) -> float:
         """Return how near what is found comes to what is asked for."""
         share = 0.0
-        for name, amount in self.amounts.items():
-            share += min(found[name] / amount, 1.0)
+        for one, amount in zip(found, self.amounts.values(), strict=True):
+            share += min(one / amount, 1.0)
         return share
 
     def _name(self, root: str) -> str:
@@ -217,33 +229,48 @@ def _left_of_trees(
     groups = [name for group in query.groups for name in group.resources]
     if any(groups.count(name) > 1 for name in amounts):
         return None
-    having: dict[tuple[str, str], list[str]] = {}
     summaries = answer.found.provider_summaries
-    for uuid, summary in summaries.items():
-        for name in amounts:
-            if name in summary.resources:
-                root = summary.root_provider_uuid
-                having.setdefault((root, name), []).append(uuid)
+    having = [(name, _only_provider(summaries, name)) for name in amounts]
     found: list[_Left] = []
     for root, request in answer.requests:
         group = request.mappings.get('', ())
-        left: dict[str, int] = {}
-        givers: dict[str, str] = {}
-        for name in amounts:
-            having_it = having.get((root, name), ())
-            if len(having_it) != 1 or having_it[0] not in group:
+        givers = tuple([of_root.get(root, '') for _, of_root in having])
+        for giver in givers:
+            if giver not in group:
                 return None
-            givers[name] = having_it[0]
-            left[name] = summaries[givers[name]].resources[name].left
-        if min(left.values()) > 0:
-            found.append((root, left, givers))
+        left = tuple(
+            [
+                summaries[giver].resources[name].left
+                for giver, (name, _) in zip(givers, having, strict=True)
+            ]
+        )
+        if min(left) > 0:
+            found.append(_Left(root, left, givers))
+    return found
+
+
+def _only_provider(
+    summaries: Mapping[str, ProviderSummary], name: str
+) -> dict[str, str]:
+    """Return root uuid -> the provider of the tree with a class.
+
+    '' where there are several.
+    """
+    found: dict[str, str] = {}
+    for uuid, summary in summaries.items():
+        if name in summary.resources:
+            root = summary.root_provider_uuid
+            found[root] = '' if root in found else uuid
     return found
 
 
 def _left(
-    request: AllocationRequest, found: Candidates, amounts: Iterable[str]
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Return class -> amount that is left for the guest, and its provider."""
+    root: str,
+    request: AllocationRequest,
+    found: Candidates,
+    amounts: Iterable[str],
+) -> _Left:
+    """Return what is left for the guest on the host of a candidate."""
     left: dict[str, int] = {}
     givers: dict[str, str] = {}
     group = request.mappings.get('') or tuple(request.allocations)
@@ -256,4 +283,4 @@ def _left(
             amount = usage.left - taken[name] + 1
             if amount > left.get(name, -1):
                 left[name], givers[name] = amount, uuid
-    return left, givers
+    return _Left(root, tuple(left.values()), tuple(givers.values()))

@@ -6,7 +6,7 @@ Placement is asked for hosts that have anything else left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import os_resource_classes as orc
@@ -17,10 +17,6 @@ from sev_scheduling.placement.answers import (
     ProviderSummary,
     Usage,
 )
-from sev_scheduling.placement.diagnosis.observed_trees import (
-    Summaries,
-    of_trees,
-)
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     anything_left,
@@ -30,7 +26,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     slot_constraint,
     without,
 )
-from sev_scheduling.placement.hosts import one_of
+from sev_scheduling.placement.hosts import Summaries, one_of
 from sev_scheduling.prefilter import MICROVERSION_ANY_TRAIT, PlacementRequest
 
 #: Calls to keep for the queries that follow.
@@ -101,7 +97,7 @@ def find_slots(
         if slots:
             pools[uuid] = slots
     hosts = {roots[uuid] for uuid in pools}
-    trees = of_trees(summaries, hosts)
+    trees = _of_trees(summaries, hosts)
     if unknown:
         return Slots(
             pools=pools,
@@ -130,7 +126,7 @@ def _slots_of(known: Summaries, query: PlacementRequest) -> Slots:
         for name in probe_classes(query)
         if name in summary.resources and summary.resources[name].left > 0
     }
-    return _counted(pools, hosts, of_trees(known, hosts & with_any))
+    return _counted(pools, hosts, _of_trees(known, hosts & with_any))
 
 
 def _counted(
@@ -188,8 +184,21 @@ def _roots_by_provider(
         found = probe.providers(required=required, in_tree=query.in_tree)
         if found is None:
             return None
-        roots |= {p.uuid: p.root_provider_uuid for p in found}
+        roots |= {
+            p.uuid: p.root_provider_uuid
+            for p in found
+            if p.root_provider_uuid not in probe.ignored
+        }
     return roots
+
+
+def _of_trees(summaries: Summaries, roots: Collection[str]) -> Summaries:
+    """Return the summaries of some trees."""
+    return {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary.root_provider_uuid in roots
+    }
 
 
 def _with_a_slot_more(

@@ -16,11 +16,6 @@ from sev_scheduling.placement.diagnosis.matching import (
     Provider,
     match,
 )
-from sev_scheduling.placement.diagnosis.observed_trees import (
-    ObservedTrees,
-    Summaries,
-    Tree,
-)
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     constraints,
@@ -28,6 +23,13 @@ from sev_scheduling.placement.diagnosis.relaxation import (
     ways,
     with_marks,
 )
+from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
+from sev_scheduling.placement.diagnosis.trees.provider_trees import (
+    ProviderTrees,
+    Tree,
+)
+from sev_scheduling.placement.diagnosis.trees.surroundings import Surroundings
+from sev_scheduling.placement.hosts import Summaries
 from sev_scheduling.prefilter import PlacementRequest
 
 #: Ways in which one tree serves a query that are looked at.
@@ -56,7 +58,7 @@ class UnmetConstraints:
     def __init__(
         self,
         query: PlacementRequest,
-        trees: ObservedTrees,
+        trees: ProviderTrees,
         every: Collection[Constraint],
         always: Unit,
     ) -> None:
@@ -85,15 +87,15 @@ class UnmetConstraints:
             for root in roots
         ]
 
-    def by_root(self) -> Iterator[tuple[str, Unit]]:
-        """Yield each host with what must be relaxed for it.
+    def by_kind(self) -> Iterator[tuple[list[str], Unit]]:
+        """Yield the roots of equal hosts with what must be relaxed for them.
 
-        Not one that nothing relaxed would help.
+        Not of those that nothing relaxed would help.
         """
         every = frozenset(self._every)
         for roots, tree, needed in self._kinds:
             if self._serves_but_for(tree, every):
-                yield from ((root, needed) for root in roots)
+                yield roots, needed
 
     def units(self, size: int) -> list[Unit]:
         """Return the sets of a size that may do, those of few kinds first.
@@ -162,6 +164,7 @@ def unmet_by_host(
     api: Api,
     query: PlacementRequest,
     summaries: Summaries,
+    around: Surroundings,
     not_given: Collection[str] = (),
 ) -> dict[str, tuple[Unmet, ...]]:
     """Return root uuid -> what a host lacks beside a slot and a model.
@@ -170,6 +173,7 @@ def unmet_by_host(
 
     :param summaries: of all trees of the hosts in question, and of providers
         that share with them
+    :param around: of the same query
     :param not_given: roots of hosts that Placement does not give: of a few
         that lack nothing that is shown, what they give at once is asked for
     """
@@ -177,7 +181,7 @@ def unmet_by_host(
     if not groups:
         return {}
     beside = replace(query, groups=groups, models=(), slot_suffix='')
-    trees = ObservedTrees(Probe(api), beside)
+    trees = ObservedTrees(Probe(api), beside, around)
     trees.set_summaries(summaries, hidden=False)
     trees.ask_around()
     every = [c for c in constraints(beside) if c != _IN_SERVICE]
@@ -187,21 +191,31 @@ def unmet_by_host(
     never = never_met(beside)
     beside = replace(beside, root_forbidden=root_forbidden)
 
-    def needed() -> dict[str, Unit]:
-        of_hosts = UnmetConstraints(beside, trees, every, never)
-        return {root: unit for root, unit in of_hosts.by_root() if unit}
+    def needed() -> list[tuple[list[str], Unit]]:
+        kinds = UnmetConstraints(beside, trees, every, never).by_kind()
+        return [(roots, unit) for roots, unit in kinds if unit]
 
     found = needed()
-    unclear = set(not_given) - found.keys()
+    unclear = set(not_given).difference(*(roots for roots, _ in found))
     if unclear and trees.ask_inventories(unclear):
         found = needed()
-    return {
-        root: tuple(
-            Unmet(c, *trees.figures(root, c.name)) if c.requested else Unmet(c)
-            for c in sorted(unit)
-        )
-        for root, unit in found.items()
-    }
+    unmet: dict[str, tuple[Unmet, ...]] = {}
+    for roots, unit in found:
+        columns = (_unmet(c, roots, trees) for c in sorted(unit))
+        unmet.update(zip(roots, zip(*columns, strict=True), strict=True))
+    return unmet
+
+
+def _unmet(
+    constraint: Constraint, roots: Collection[str], trees: ProviderTrees
+) -> Iterator[Unmet]:
+    """Yield what each of some hosts lacks of one constraint."""
+    if not constraint.requested:
+        return itertools.repeat(Unmet(constraint), len(roots))
+    return (
+        Unmet(constraint, *figures)
+        for figures in trees.figures(roots, constraint.name)
+    )
 
 
 def serves(query: PlacementRequest, tree: Tree) -> bool:

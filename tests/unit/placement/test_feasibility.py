@@ -8,6 +8,7 @@ from sev_scheduling.diagnosis import Cause
 from sev_scheduling.exceptions import InvalidRequest
 from sev_scheduling.hosts.host import Host, SlotPool
 from sev_scheduling.placement import PlacementClient
+from sev_scheduling.testing import FakePlacement, add_host
 from tests.unit.placement.fake_transport import (
     candidates_answer,
     cloud,
@@ -16,6 +17,7 @@ from tests.unit.placement.fake_transport import (
 )
 
 CANDIDATES = 'GET /allocation_candidates'
+PROVIDERS = 'resource_providers'
 
 
 def feasibility(transport, *free):
@@ -72,3 +74,14 @@ def test_an_invalid_request_is_refused():
             sev_request(**{'pci_passthrough:alias': 'gpu:1'}),
             [Host(name='a', pools={'amd-sev': SlotPool(1)})],
         )
+
+
+def test_who_shares_with_hosts_is_asked_once():
+    """The diagnosis asks, and so did what hosts lack beside it."""
+    placement = FakePlacement()
+    add_host(placement, 'small', memory_mb=511)
+    found = placement.feasibility(sev_request())
+    assert found.diagnosis.cause is Cause.RESOURCES_SHORT
+    assert found.unmet
+    asked = [what for name, what in placement.calls if name == PROVIDERS]
+    assert sum(bool(filters['required']) for filters in asked) == 1

@@ -10,12 +10,12 @@ from sev_scheduling import parse, translate
 from sev_scheduling.diagnosis import Cause, Constraint
 from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.placement.diagnosis import unmet_constraints
-from sev_scheduling.placement.diagnosis.observed_trees import ObservedTrees
 from sev_scheduling.placement.diagnosis.probe import Probe
 from sev_scheduling.placement.diagnosis.relaxation import (
     constraints,
     slot_constraint,
 )
+from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
 from sev_scheduling.placement.diagnosis.unmet_constraints import (
     TooMany,
     UnmetConstraints,
@@ -161,7 +161,7 @@ def test_a_plain_guest_needs_more_than_what_is_shared(placement):
 
 def test_hosts_that_are_not_shown_may_serve(unmet, placement, monkeypatch):
     monkeypatch.setattr(
-        'sev_scheduling.placement.diagnosis.observed_trees.MAX_CANDIDATES', 1
+        'sev_scheduling.placement.diagnosis.trees.observed.MAX_CANDIDATES', 1
     )
     found = unmet(a={})
     assert found.ways(frozenset({DISK}))

@@ -7,11 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sev_scheduling import parse, translate
-from sev_scheduling.placement.answers import Inventory
-from sev_scheduling.placement.diagnosis import observed_trees
-from sev_scheduling.placement.diagnosis.observed_trees import ObservedTrees
 from sev_scheduling.placement.diagnosis.probe import MAX_CALLS, Probe
-from sev_scheduling.placement.hosts import one_of
+from sev_scheduling.placement.diagnosis.trees import observed as module
+from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
 from sev_scheduling.testing import (
     FakePlacement,
     add_host,
@@ -55,7 +53,7 @@ def test_no_tree_is_observed(placement):
 
 
 def test_there_may_be_more_than_one_answer_holds(placement, monkeypatch):
-    monkeypatch.setattr(observed_trees, 'MAX_CANDIDATES', 1)
+    monkeypatch.setattr(module, 'MAX_CANDIDATES', 1)
     add_host(placement, 'epyc')
     trees = observed(placement)
     assert trees.hosts is None
@@ -75,34 +73,6 @@ def test_without_calls_there_may_be_more(placement, left):
     assert trees.unseen
 
 
-def test_aggregates_are_marks(placement):
-    root = add_host(placement, 'epyc', aggregates=[AGGREGATE])
-    other = add_host(placement, 'other')
-    query = replace(
-        QUERY,
-        member_of=(frozenset({AGGREGATE}),),
-        forbidden_aggregates=frozenset({AGGREGATE}),
-    )
-    trees = observed(placement, query)
-    assert trees.tree(root)[root].aggregates == {AGGREGATE, f'!{AGGREGATE}'}
-    assert trees.tree(other)[other].aggregates == set()
-
-
-def test_trees_of_one_kind_have_equal_answers(placement):
-    small, other, large = (
-        add_host(placement, name, memory_mb=memory)
-        for name, memory in (('a', 100), ('b', 200), ('c', 9999))
-    )
-    trees = observed(placement)
-    kinds = dict(trees.kinds())
-    assert kinds[small] == kinds[other] != kinds[large]
-    assert trees.most(other, 'MEMORY_MB') == 200
-    assert trees.most(other, 'CUSTOM_NIC') == 0
-    # The limits of a host that was asked are its own.
-    assert trees.ask_inventories([small])
-    assert dict(trees.kinds())[small] != kinds[other]
-
-
 def test_few_hosts_are_asked_for_their_inventories(placement):
     roots = [add_host(placement, f'host-{n}') for n in range(4)]
     trees = observed(placement)
@@ -120,68 +90,6 @@ def test_no_host_is_asked_twice(placement):
     trees = observed(placement)
     assert trees.ask_inventories([root])
     assert not trees.ask_inventories([root])
-
-
-def share(placement, name='storage', left=1000, **more):
-    return placement.add_provider(
-        name,
-        inventories={'DISK_GB': Inventory(1000, reserved=1000 - left)},
-        traits=['MISC_SHARES_VIA_AGGREGATE'],
-        **{'aggregates': [AGGREGATE], **more},
-    )
-
-
-def test_what_is_shared_is_part_of_a_tree(placement):
-    storage = share(placement)
-    root = add_host(placement, 'epyc', aggregates=[AGGREGATE])
-    other = add_host(placement, 'other')
-    trees = observed(placement)
-    assert trees.tree(root)[storage].left('DISK_GB') == 1000
-    assert storage not in trees.tree(other)
-    assert trees.most(root, 'DISK_GB') >= 1000
-    assert trees.is_shared(one_of('DISK_GB'))
-    assert trees.may_be_shared(one_of('DISK_GB'))
-    assert not trees.may_be_shared(one_of('VCPU'))
-    kinds = dict(trees.kinds())
-    assert kinds[root] != kinds[other]
-
-
-def test_a_provider_without_aggregates_shares_with_nobody(placement):
-    storage = share(placement, aggregates=[])
-    root = add_host(placement, 'epyc')
-    assert storage not in observed(placement).tree(root)
-
-
-def test_of_what_is_shared_nothing_may_be_left(placement):
-    storage = share(placement, left=0)
-    root = add_host(placement, 'epyc', disk_gb=0, aggregates=[AGGREGATE])
-    other = add_host(placement, 'other', disk_gb=0)
-    trees = observed(placement)
-
-    assert trees.tree(root)[storage].left('DISK_GB') == 0
-    assert storage not in trees.tree(other)
-    assert trees.shared_by(root, 'DISK_GB') == 'storage'
-    assert trees.figures(other, 'DISK_GB') == (0, 0, '')
-
-
-@pytest.mark.parametrize('case', ['two', 'no calls'])
-def test_what_is_shared_may_be_unknown(placement, case):
-    root = add_host(placement, 'epyc', disk_gb=0)
-    storage = share(placement)
-    if case == 'two':
-        share(placement, 'other')
-    probe = Probe(placement)
-    if case == 'no calls':
-        probe.calls = MAX_CALLS - 3
-    trees = ObservedTrees(probe, QUERY)
-    trees.observe_free()
-    trees.ask_around()
-    assert trees.tree(root)[storage].left('VCPU') > 1000
-    assert trees.may_be_shared(one_of('VCPU'))
-    assert not trees.is_shared(one_of('DISK_GB'))
-    # What is left of it is not made up.
-    assert trees.given(root, 'DISK_GB') is None
-    assert trees.given(root, 'VCPU') > 0
 
 
 def plain(**amounts):
