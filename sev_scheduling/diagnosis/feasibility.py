@@ -19,6 +19,7 @@ from sev_scheduling.hosts.verdict import NO_CANDIDATE as NO_CANDIDATE
 from sev_scheduling.hosts.verdict import PASSING as PASSING_CODES
 from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
 from sev_scheduling.prefilter import ANYWHERE, Scope
+from sev_scheduling.records import maker
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,6 +43,9 @@ class Unmet:
         return constraint.cause not in PASSING or (
             self.capacity is not None and self.capacity < constraint.requested
         )
+
+
+make_unmet = maker(Unmet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class HostAnswer:
             verdict = replace(self.verdict, code=None, also=())
             yield replace(self, verdict=verdict)
 
+
+_answer = maker(HostAnswer)
 
 #: What Placement does not offer hosts for, whatever else is asked.
 _NEVER_OFFERED = frozenset({VerdictCode.NO_POOL, VerdictCode.HOST_DISABLED})
@@ -300,11 +306,11 @@ class Feasibility:
     def _answer(self, verdict: Verdict) -> HostAnswer:
         unmet = self.unmet.get(verdict.host.uuid or '', ())
         if unmet:
-            return HostAnswer(verdict, unmet, runnable=self.runnable)
+            return _answer(verdict, unmet, runnable=self.runnable)
         unsuited = not self.suits(verdict) and _NEVER_OFFERED.isdisjoint(
             verdict.faults
         )
-        return HostAnswer(
+        return _answer(
             verdict,
             lacks_more=verdict.fits or unsuited,
             runnable=self.runnable,

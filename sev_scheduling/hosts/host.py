@@ -15,6 +15,7 @@ from sev_scheduling.models import (
     model_traits,
     registered_models,
 )
+from sev_scheduling.records import maker
 
 #: A host publishes its default machine type as this and the type's name in
 #: the alphabet of traits: ``CUSTOM_HW_MACHINE_TYPE_Q35``.
@@ -80,6 +81,9 @@ class SlotPool:
     def unlimited(self) -> bool:
         """Whether it is not known how many slots there are."""
         return is_unlimited(self.total)
+
+
+make_pool = maker(SlotPool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,8 @@ class Host:
         )
 
 
+_host = maker(Host)
+
 #: A resource provider: its uuid, that of its root, its traits, and its slots,
 #: if it has an inventory of any.
 Provider = tuple[str, str, tuple[str, ...], SlotPool | None]
@@ -178,23 +184,29 @@ def hosts_of(
         else {model.trait: model for model in models}
     )
     names, ratios = names or {}, ram_allocation_ratios or {}
+    # Providers are many, and few kinds of them.
+    models_of: dict[tuple[str, ...], list[str]] = {}
     roots: dict[str, tuple[str, ...]] = {}
     pools: dict[str, dict[str, SlotPool]] = {}
     for uuid, root, traits, pool in providers:
         if uuid == root:
             roots[root] = traits
-        offered = pools.setdefault(root, {})
+        offered = pools.get(root)
+        if offered is None:
+            offered = pools[root] = {}
         if pool is None:
             continue
-        for trait in traits:
-            if (model := by_trait.get(trait)) is not None:
-                # Both a flat and a nested pool of one model (a host in the
-                # midst of an upgrade): nova reports the nested one from now
-                # on, and the one with more free slots is what a guest gets.
-                known = offered.get(model.name)
-                if known is None or _use(pool) > _use(known):
-                    offered[model.name] = pool
-    # Hosts are many, and few kinds of them.
+        offers = models_of.get(traits)
+        if offers is None:
+            offers = [by_trait[t].name for t in traits if t in by_trait]
+            models_of[traits] = offers
+        for name in offers:
+            # Both a flat and a nested pool of one model (a host in the midst
+            # of an upgrade): nova reports the nested one from now on, and
+            # the one with more free slots is what a guest gets.
+            known = offered.get(name)
+            if known is None or _use(pool) > _use(known):
+                offered[name] = pool
     kinds: dict[
         tuple[str, ...], tuple[frozenset[str], dict[str, str | None]]
     ] = {}
@@ -206,7 +218,7 @@ def hosts_of(
             kind = frozenset(traits), {**machine_types_from_traits(traits)}
             kinds[traits] = kind
         hosts.append(
-            Host(
+            _host(
                 name=names.get(root, root),
                 uuid=root,
                 pools=offered,

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sev_scheduling.hosts.host import Host, SlotPool
-from sev_scheduling.hosts.verdict import FilterResult, Verdict, VerdictCode
+from sev_scheduling.hosts.verdict import (
+    FilterResult,
+    Verdict,
+    VerdictCode,
+    make_verdict,
+)
 from sev_scheduling.models import EncryptionModel, excluding_models
 from sev_scheduling.request.request import EncryptionRequest
 from sev_scheduling.rules.validation import Validation, validate
@@ -91,7 +96,7 @@ def _verdict(
             code = VerdictCode.NO_POOL
         elif host.disabled:
             code = VerdictCode.HOST_DISABLED
-        return Verdict(request=request, host=host, code=code)
+        return make_verdict(request=request, host=host, code=code)
     verdicts = []
     for model in models:
         verdict = _judge(request, host, model, require_known_machine_type)
@@ -113,7 +118,7 @@ def _judge(
 ) -> Verdict:
     pool = host.pools.get(model.name)
     if pool is None or pool.total <= 0:
-        return Verdict(
+        return make_verdict(
             request=request,
             host=host,
             model=model,
@@ -131,7 +136,7 @@ def _judge(
     faults += _faults(
         request, host, model, pool, machine_type, require_known_machine_type
     )
-    return Verdict(
+    return make_verdict(
         request=request,
         host=host,
         model=model,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sev_scheduling.hosts.host import Host, is_unlimited
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.problems import advice, message
+from sev_scheduling.records import maker
 from sev_scheduling.request.request import EncryptionRequest
 
 
@@ -116,6 +117,9 @@ class Verdict:
     def fix(self) -> str:
         """What a tenant or an operator can do; '' where the host fits."""
         return advice(self)
+
+
+make_verdict = maker(Verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import msgspec
 import os_resource_classes as orc
 import os_traits
 
-from sev_scheduling.hosts.host import Host, SlotPool, hosts_of
+from sev_scheduling.hosts.host import Host, SlotPool, hosts_of, make_pool
 from sev_scheduling.models import EncryptionModel
 from sev_scheduling.prefilter import PlacementRequest, takes_root
 from sev_scheduling.text import MAX_AMOUNT
@@ -316,15 +316,12 @@ def hosts_of_summaries(
     """
     slots, known = orc.MEM_ENCRYPTION_CONTEXT, inventories or {}
 
-    def pool(uuid: str, summary: ProviderSummary) -> SlotPool | None:
-        usage = summary.resources.get(slots)
-        if usage is None:
-            return None
+    def pool(uuid: str, usage: Usage) -> SlotPool:
         found = known[uuid].get(slots) if uuid in known else None
         if found is None:
             # More may be reserved than there is.
-            return SlotPool(max(0, usage.capacity), 0, usage.used, uuid)
-        return SlotPool(
+            return make_pool(max(0, usage.capacity), 0, usage.used, uuid)
+        return make_pool(
             found.total,
             found.reserved,
             usage.used,
@@ -338,9 +335,10 @@ def hosts_of_summaries(
                 uuid,
                 summary.root_provider_uuid,
                 summary.traits,
-                pool(uuid, summary),
+                None if usage is None else pool(uuid, usage),
             )
             for uuid, summary in summaries.items()
+            for usage in (summary.resources.get(slots),)
         ),
         names=names,
         ram_allocation_ratios=ram_allocation_ratios,

@@ -10,6 +10,7 @@ import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.diagnosis import Cause, Constraint, Unmet
+from sev_scheduling.diagnosis.feasibility import make_unmet
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.matching import (
     Match,
@@ -213,7 +214,7 @@ def _unmet(
     if not constraint.requested:
         return itertools.repeat(Unmet(constraint), len(roots))
     return (
-        Unmet(constraint, *figures)
+        make_unmet(constraint, *figures)
         for figures in trees.figures(roots, constraint.name)
     )
 
