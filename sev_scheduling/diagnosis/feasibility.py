@@ -299,21 +299,29 @@ class Feasibility:
     def answers(self) -> tuple[HostAnswer, ...]:
         """What is against each host that cannot take the guest."""
         return tuple(
-            self._answer(verdict)
-            for verdict in (*self.result.rejected, *self.unavailable)
+            [
+                _answer(
+                    verdict,
+                    self.unmet.get(verdict.host.uuid or '', ()),
+                    self.lacks_more(verdict),
+                    self.runnable,
+                )
+                for verdict in self.unfit
+            ]
         )
 
-    def _answer(self, verdict: Verdict) -> HostAnswer:
-        unmet = self.unmet.get(verdict.host.uuid or '', ())
-        if unmet:
-            return _answer(verdict, unmet, runnable=self.runnable)
-        unsuited = not self.suits(verdict) and _NEVER_OFFERED.isdisjoint(
-            verdict.faults
-        )
-        return _answer(
-            verdict,
-            lacks_more=verdict.fits or unsuited,
-            runnable=self.runnable,
+    @property
+    def unfit(self) -> tuple[Verdict, ...]:
+        """The verdicts of the hosts that cannot take the guest."""
+        return (*self.result.rejected, *self.unavailable)
+
+    def lacks_more(self, verdict: Verdict) -> bool:
+        """Whether a host lacks something else, and it is not known what."""
+        if self.unmet.get(verdict.host.uuid or ''):
+            return False
+        return verdict.fits or (
+            not self.suits(verdict)
+            and _NEVER_OFFERED.isdisjoint(verdict.faults)
         )
 
     def suits(self, verdict: Verdict) -> bool:

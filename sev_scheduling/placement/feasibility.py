@@ -130,10 +130,10 @@ def feasibility(
     if trees is None:
         return found
     unmet = {}
-    if answers := found.answers:
+    if unfit := found.unfit:
         # What is against hosts that would do is asked for, too.
         not_given = {
-            one.verdict.host.uuid or '' for one in answers if one.lacks_more
+            one.host.uuid or '' for one in unfit if found.lacks_more(one)
         }
         unmet = unmet_by_host(api, query, known or {}, around, not_given)
     found = replace(found, unmet=unmet, left_out=trees.left_out)

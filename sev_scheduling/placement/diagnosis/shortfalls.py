@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from sev_scheduling.diagnosis import Cause, Shortfall
 from sev_scheduling.placement.answers import (
@@ -25,7 +26,7 @@ from sev_scheduling.prefilter import PlacementRequest
 MAX_BEST = 2
 
 
-class _Left(NamedTuple):
+class _Left(msgspec.Struct, frozen=True, gc=False):
     """What a host has left of the amounts in question, in their order.
 
     :ivar left: what a guest may have of each
@@ -146,10 +147,10 @@ class _Nearest:
         best: dict[str, int] = {}
         host = ''
         asked = 0
-        for root, left, givers in nearest:
-            if best and self._share(left) <= self._share(best.values()):
+        for one in nearest:
+            if best and self._share(one.left) <= self._share(best.values()):
                 break
-            new = {*givers} - self.trees.limits.keys()
+            new = {*one.givers} - self.trees.limits.keys()
             asked += len(new)
             if asked > MAX_BEST or self.probe.left < len(new):
                 if len(best) == 1:
@@ -159,7 +160,7 @@ class _Nearest:
                 self.trees.limits[giver] = self.probe.inventories(giver)
             given: dict[str, int] = {}
             for name, most, giver in zip(
-                self.amounts, left, givers, strict=True
+                self.amounts, one.left, one.givers, strict=True
             ):
                 limit = self.trees.limits[giver].get(name)
                 if limit and limit.gives(1):
@@ -169,7 +170,7 @@ class _Nearest:
             if not best or (
                 self._share(given.values()) > self._share(best.values())
             ):
-                host, best = root, given
+                host, best = one.root, given
         if not best:
             raise Unanswered
         return host, best

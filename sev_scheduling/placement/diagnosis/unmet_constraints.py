@@ -67,13 +67,10 @@ class UnmetConstraints:
         self._every = sorted(every)
         self._always = always
         self._ways: dict[Unit, list[PlacementRequest]] = {}
-        roots: dict[object, list[str]] = {}
-        for root, kind in trees.kinds():
-            roots.setdefault(kind, []).append(root)
         self._kinds = [
-            (found, tree, self._needed(tree))
-            for found in roots.values()
-            for tree in [trees.tree(found[0])]
+            (roots, tree, self._needed(tree))
+            for roots in trees.kinds()
+            for tree in [trees.tree(roots[0])]
         ]
         if trees.unseen:
             unseen = trees.unseen

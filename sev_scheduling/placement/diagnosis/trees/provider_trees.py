@@ -47,7 +47,7 @@ class ProviderTrees:
         self._query = query
         self.around = around
         self.summaries: Summaries = {}
-        self.roots: dict[str, list[str]] = {}
+        self.roots: dict[str, tuple[str, ...]] = {}
         self.hosts: int | None = None
         self.limits: dict[str, Mapping[str, Inventory]] = {}
         self.unseen: Tree | None = None
@@ -63,12 +63,14 @@ class ProviderTrees:
         self.summaries = summaries
         self.roots = {}
         self._most = {}
+        none: tuple[str, ...] = ()
         for uuid, summary in summaries.items():
             root = summary.root_provider_uuid
             if (among is None or root in among) and SHARES.isdisjoint(
                 summary.traits
             ):
-                self.roots.setdefault(root, []).append(uuid)
+                # Tuples of texts are nothing to the garbage collector.
+                self.roots[root] = (*self.roots.get(root, none), uuid)
 
     def summary(self, provider: str) -> ProviderSummary | None:
         found = self.around.summaries.get(provider)
@@ -274,8 +276,8 @@ class ProviderTrees:
                         )
         return self._most[name]
 
-    def kinds(self) -> Iterator[tuple[str, object]]:
-        """Yield root uuid, and a key that trees with equal answers share."""
+    def kinds(self) -> list[list[str]]:
+        """Return root uuids, those of trees with equal answers together."""
         query = self._query
         needs: dict[str, list[int]] = {}
         traits = set(query.root_required | query.root_forbidden)
@@ -283,18 +285,22 @@ class ProviderTrees:
             for name, amount in group.resources.items():
                 needs.setdefault(name, []).append(amount)
             traits.update(group.forbidden, *group.required)
+        # Up to a floor each amount that is left makes a difference: groups
+        # that share one may leave one of them out.
         asked = [
-            (name, sum(amounts), len(amounts) == 1)
+            (name, sum(amounts), 1 if len(amounts) == 1 else sum(amounts))
             for name, amounts in needs.items()
         ]
+        kinds: dict[object, list[str]] = {}
         # There are thousands of trees, so little is called or made for each.
         numbers: dict[object, int] = {}
         asked_of: dict[tuple[str, ...], frozenset[str]] = {}
+        served = self.around.served.values()
         for root, tree in self.roots.items():
             if self.limits and not self.limits.keys().isdisjoint(tree):
-                yield root, root  # Its limits are its own.
+                kinds[root] = [root]  # Its limits are its own.
                 continue
-            kind = []
+            kind: list[int] = []
             for uuid in tree:
                 summary = self.summaries[uuid]
                 its = asked_of.get(summary.traits)
@@ -306,19 +312,26 @@ class ProviderTrees:
                     its,
                     self.around.aggregates.get(uuid),
                 ]
-                for name, amount, once in asked:
-                    usage = summary.resources.get(name)
-                    few = None
-                    if usage is not None:
-                        few = usage.capacity - usage.used
-                        # Groups that share an amount may leave one of them
-                        # out.
-                        if few > amount:
-                            few = amount
-                        elif once and 1 < few < amount:
-                            few = 1
-                    key.append(few)
+                resources = summary.resources
+                for name, amount, floor in asked:
+                    usage = resources.get(name)
+                    if usage is None:
+                        key.append(None)
+                        continue
+                    left = usage.capacity - usage.used
+                    if left > floor:
+                        left = amount if left >= amount else floor
+                    key.append(left)
                 kind.append(numbers.setdefault(tuple(key), len(numbers)))
             kind.sort()
-            served = [root in roots for roots in self.around.served.values()]
-            yield root, (query.in_tree in tree, *served, *kind)
+            of_tree = (
+                query.in_tree in tree,
+                *[root in roots for roots in served],
+                *kind,
+            )
+            known = kinds.get(of_tree)
+            if known is None:
+                kinds[of_tree] = [root]
+            else:
+                known.append(root)
+        return [*kinds.values()]
