@@ -31,7 +31,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
 )
 from sev_scheduling.placement.diagnosis.trees.surroundings import Surroundings
 from sev_scheduling.placement.hosts import (
-    Summaries,
+    HostTrees,
     guests_if_empty,
     host_trees,
     is_sole_source,
@@ -102,9 +102,8 @@ def feasibility(
     hosts = [*hosts]
     result = filter_hosts(validation, hosts)
     query = translate(validation, scope=scope)
-    known = {**trees.hosts, **trees.others} if trees else None
     traits = set() if trees else {t for host in hosts for t in host.traits}
-    shown = known.values() if known else ()
+    shown = trees.every.values() if trees else ()
     unknown = unknown_names(api, query, traits, shown)
     if unknown:
         query = without(query, {one.constraint for one in unknown})
@@ -113,7 +112,7 @@ def feasibility(
         found = _but_for_names(api, validation, result, query, unknown)
     else:
         found = _placed(
-            api, validation, result, query, scope, known, around, answer
+            api, validation, result, query, scope, trees, around, answer
         )
         if not found.fit:
             found = replace(
@@ -135,7 +134,7 @@ def feasibility(
         not_given = {
             one.host.uuid or '' for one in unfit if found.lacks_more(one)
         }
-        unmet = unmet_by_host(api, query, known or {}, around, not_given)
+        unmet = unmet_by_host(api, query, trees.every, around, not_given)
     found = replace(found, unmet=unmet, left_out=trees.left_out)
     found = found.with_figures()
     if count > 1:
@@ -181,13 +180,13 @@ def _placed(
     result: FilterResult,
     query: PlacementRequest,
     scope: Scope,
-    known: Summaries | None,
+    trees: HostTrees | None,
     around: Surroundings,
     answer: Candidates | None,
 ) -> Feasibility:
     """Ask Placement about hosts, where it matters.
 
-    :param known: summaries of all trees, where they were read
+    :param trees: those of all hosts, where they were read
     :param around: of the query, for whoever asks for it next
     :param answer: all candidates, where they are known
     """
@@ -217,7 +216,7 @@ def _placed(
         query,
         ignored,
         is_empty=answer is not None and not answer,
-        trees=known,
+        trees=trees,
         around=around,
     )
     return Feasibility(result, offered, found, suitable)

@@ -67,14 +67,14 @@ class HostTrees:
 
     :ivar names: provider uuid -> name, of all providers
     :ivar hosts: summaries of the trees of the hosts of a scope
-    :ivar others: those of other trees that were seen, such as sharing
+    :ivar every: those of all trees that were seen, such as of sharing
         providers
     :ivar left_out: how many hosts are not in the scope
     """
 
     names: Mapping[str, str]
     hosts: Summaries
-    others: Summaries
+    every: Summaries
     left_out: int = 0
 
     def as_hosts(
@@ -110,20 +110,21 @@ def host_trees(api: Api, scope: Scope = ANYWHERE) -> HostTrees:
         [api.resource_providers, lambda: api.trees(one_of(_ASKED[0]))]
     )
     summaries = _ask_for_trees(api, providers, first)
-    every = host_roots(summaries)
-    roots = every
+    roots = all_roots = host_roots(summaries)
     if scope:
         roots = {
-            root for root in every if takes_root(scope, summaries[root].traits)
+            root
+            for root in all_roots
+            if takes_root(scope, summaries[root].traits)
         }
         roots = _in_scope(api, roots, scope)
-    hosts: dict[str, ProviderSummary] = {}
-    others: dict[str, ProviderSummary] = {}
-    for uuid, summary in summaries.items():
-        of_host = summary.root_provider_uuid in roots
-        (hosts if of_host else others)[uuid] = summary
+    hosts = {
+        uuid: summary
+        for uuid, summary in summaries.items()
+        if summary.root_provider_uuid in roots
+    }
     names = {provider.uuid: provider.name for provider in providers}
-    return HostTrees(names, hosts, others, len(every) - len(roots))
+    return HostTrees(names, hosts, summaries, len(all_roots) - len(roots))
 
 
 def guests_if_empty(
@@ -142,7 +143,7 @@ def guests_if_empty(
     traits = {model.trait for model in query.models}
     shared = Counter[str]()
     own = {root: Counter[str]() for root in roots}
-    for summary in {**trees.hosts, **trees.others}.values():
+    for summary in trees.every.values():
         shares = os_traits.MISC_SHARES_VIA_AGGREGATE in summary.traits
         of_model = not traits.isdisjoint(summary.traits)
         found = shared if shares else own.get(summary.root_provider_uuid)
@@ -164,8 +165,8 @@ def guests_if_empty(
 
 def is_sole_source(trees: HostTrees, name: str) -> bool:
     """Whether one provider alone has a resource class."""
-    every = {**trees.hosts, **trees.others}.values()
-    return sum(name in summary.resources for summary in every) == 1
+    having = (name in one.resources for one in trees.every.values())
+    return sum(having) == 1
 
 
 def _in_scope(api: Api, roots: set[str], scope: Scope) -> set[str]:

@@ -68,7 +68,7 @@ def capacity(
     by_root: dict[str, list[Option]] = {}
     for option in options:
         by_root.setdefault(option.root, []).append(option)
-    by_tree = _amounts_left(selection.query, trees.hosts, trees.others)
+    by_tree = _amounts_left(selection.query, trees.hosts, trees.every)
     return Capacity(
         request=validation.request,
         guests=packing.guests,
@@ -115,7 +115,7 @@ def _on_host(
 
 
 def _amounts_left(
-    query: PlacementRequest, hosts: Summaries, others: Summaries
+    query: PlacementRequest, hosts: Summaries, every: Summaries
 ) -> dict[str, dict[str, int]]:
     """Return root uuid -> resource class -> guests by this class alone.
 
@@ -128,7 +128,7 @@ def _amounts_left(
             needs[name] = needs.get(name, 0) + amount
     sharing = {
         uuid: summary
-        for uuid, summary in {**hosts, **others}.items()
+        for uuid, summary in every.items()
         if os_traits.MISC_SHARES_VIA_AGGREGATE in summary.traits
     }
     shared = {

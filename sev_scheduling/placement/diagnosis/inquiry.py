@@ -56,7 +56,7 @@ from sev_scheduling.placement.diagnosis.unmet_constraints import (
     Unit,
     UnmetConstraints,
 )
-from sev_scheduling.placement.hosts import Summaries
+from sev_scheduling.placement.hosts import HostTrees, Summaries
 from sev_scheduling.prefilter import (
     MICROVERSION_SUBTREE,
     PlacementRequest,
@@ -72,7 +72,7 @@ def diagnose(
     ignored: frozenset[str] = frozenset(),
     *,
     is_empty: bool = False,
-    trees: Summaries | None = None,
+    trees: HostTrees | None = None,
     around: Surroundings | None = None,
 ) -> Diagnosis:
     """Return what empties Placement's answer to a request.
@@ -80,12 +80,14 @@ def diagnose(
     :param query: what Placement was asked for it
     :param ignored: root uuids of hosts that will not do for other reasons
     :param is_empty: whether Placement has just answered it with none
-    :param trees: summaries of the trees of all hosts, where they were just
-        read: then Placement is not asked which have slots
+    :param trees: those of all hosts, where they were just read: then
+        Placement is not asked which have slots, nor what they are called
     :param around: of the same query, where others ask for it, too
     :raises PlacementError: one of its children
     """
-    inquiry = _Inquiry(Probe(api, ignored), request, query, trees, around)
+    probe = Probe(api, ignored, trees.names if trees else {})
+    known = trees.every if trees else None
+    inquiry = _Inquiry(probe, request, query, known, around)
     return inquiry.diagnosis(is_empty=is_empty)
 
 
@@ -103,13 +105,15 @@ class _Inquiry:
         self.probe = probe
         self.request = request
         self.query = query
-        self.known = known and {
-            uuid: summary
-            for uuid, summary in known.items()
-            if summary.root_provider_uuid not in probe.ignored
-            # Of no other host than the one that is asked for.
-            and query.in_tree in (None, summary.root_provider_uuid)
-        }
+        if known is not None and (probe.ignored or query.in_tree):
+            known = {
+                uuid: summary
+                for uuid, summary in known.items()
+                if summary.root_provider_uuid not in probe.ignored
+                # Of no other host than the one that is asked for.
+                and query.in_tree in (None, summary.root_provider_uuid)
+            }
+        self.known = known
         self.trees = ObservedTrees(probe, query, around)
         self.slot = slot_constraint(query)
         self.answers = RelaxedAnswers(probe, query, self.trees)
@@ -164,11 +168,13 @@ class _Inquiry:
         questions: list[Callable[[], object]] = [self.trees.ask_members]
         if not is_empty:
             questions.insert(0, lambda: self.probe.any(self.query))
-        if self.query.models:
-            questions.append(lambda: self.trees.observe_free(self.known))
+        if self.query.models and self.known is None:
+            questions.append(self.trees.observe_free)
         # Asked once, before several need it.
         self.probe.supports(self.query.microversion)
         answers = self.probe.together(*questions)
+        if self.query.models and self.known is not None:
+            self.trees.observe_known(self.known)
         return not is_empty and bool(answers[0])
 
     def _of_names(self, unknown: tuple[UnknownName, ...]) -> Diagnosis:

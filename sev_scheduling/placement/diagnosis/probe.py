@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import os_resource_classes as orc
@@ -31,16 +32,22 @@ class Probe:
 
     :param ignored: root uuids of hosts that will not do, whatever Placement
         says of them
+    :param names: provider uuid -> name, as far as they are known
     :ivar ignored: these
+    :ivar names: these
     :ivar calls: calls so far
     :ivar refused: whether Placement does not know a trait or a resource
         class that it was asked about
     """
 
     def __init__(
-        self, api: Api, ignored: frozenset[str] = frozenset()
+        self,
+        api: Api,
+        ignored: frozenset[str] = frozenset(),
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._api = api
+        self.names = names
         self._lock = threading.Lock()
         self.ignored = ignored
         # The version document, unless it is known already.
@@ -127,6 +134,13 @@ class Probe:
             return self._api.resource_providers(**filters)
         except UnknownName:
             return []
+
+    def name(self, provider: str) -> str:
+        """Return a provider's name; its uuid where no call is left."""
+        if provider in self.names:
+            return self.names[provider]
+        found = self.providers(uuid=provider)
+        return found[0].name if found else provider
 
     def inventories(self, provider: str) -> Mapping[str, Inventory]:
         """Return resource class -> inventory.

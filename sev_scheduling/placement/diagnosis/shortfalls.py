@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import operator
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from typing import Any
 
 import msgspec
 
@@ -84,9 +92,14 @@ class _Nearest:
         if all(best[n] >= amount for n, amount in self.amounts.items()):
             return
         compared = bool(nearest) and len(best) == 1
-        more, host = self.probe.together(
-            lambda: compared and self._more(best), lambda: self._name(root)
-        )
+        questions: list[Callable[[], Any]] = [
+            lambda: compared and self._more(best),
+            lambda: self.probe.name(root),
+        ]
+        if compared and root not in self.probe.names:
+            more, host = self.probe.together(*questions)
+        else:
+            more, host = [ask() for ask in questions]
         for name, amount in self.amounts.items():
             if best[name] < amount and not more:
                 yield Shortfall(
@@ -213,10 +226,6 @@ class _Nearest:
             share += min(one / amount, 1.0)
         return share
 
-    def _name(self, root: str) -> str:
-        found = self.probe.providers(uuid=root)
-        return found[0].name if found else root
-
 
 def _left_of_trees(
     answer: Answer, amounts: Collection[str], query: PlacementRequest
@@ -231,23 +240,26 @@ def _left_of_trees(
     if any(groups.count(name) > 1 for name in amounts):
         return None
     summaries = answer.found.provider_summaries
-    having = [(name, _only_provider(summaries, name)) for name in amounts]
-    found: list[_Left] = []
-    for root, request in answer.requests:
-        group = request.mappings.get('', ())
-        givers = tuple([of_root.get(root, '') for _, of_root in having])
-        for giver in givers:
-            if giver not in group:
-                return None
-        left = tuple(
-            [
-                summaries[giver].resources[name].left
-                for giver, (name, _) in zip(givers, having, strict=True)
-            ]
+    roots = [root for root, _ in answer.requests]
+    serving = [one.mappings.get('', ()) for _, one in answer.requests]
+    givers, left = [], []
+    for name in amounts:
+        giver_of = _only_provider(summaries, name)
+        uuids = [giver_of.get(root, '') for root in roots]
+        if not all(map(operator.contains, serving, uuids)):
+            return None
+        givers.append(uuids)
+        left.append([summaries[uuid].resources[name].left for uuid in uuids])
+    return [
+        _Left(*one)
+        for one in zip(
+            roots,
+            zip(*left, strict=True),
+            zip(*givers, strict=True),
+            strict=True,
         )
-        if min(left) > 0:
-            found.append(_Left(root, left, givers))
-    return found
+        if min(one[1]) > 0
+    ]
 
 
 def _only_provider(

@@ -41,6 +41,9 @@ MAX_UNITS = 20_000
 
 Unit = frozenset[Constraint]
 
+#: A query that Placement can be asked, and how it is matched in memory.
+_Way = tuple[PlacementRequest, PlacementRequest]
+
 
 class TooMany(Exception):
     """There are too many sets of constraints to look at."""
@@ -66,7 +69,7 @@ class UnmetConstraints:
         self._query = query
         self._every = sorted(every)
         self._always = always
-        self._ways: dict[Unit, list[PlacementRequest]] = {}
+        self._ways: dict[Unit, tuple[list[_Way], Iterator[_Way]]] = {}
         self._kinds = [
             (roots, tree, self._needed(tree))
             for roots in trees.kinds()
@@ -78,10 +81,11 @@ class UnmetConstraints:
 
     def roots(self, way: PlacementRequest) -> list[str]:
         """Return the roots of trees that seem to serve a query."""
+        matched = _as_matched(way)
         return [
             root
             for roots, tree, _ in self._kinds
-            if roots and serves(way, tree)
+            if roots and _serves(matched, tree)
             for root in roots
         ]
 
@@ -120,17 +124,23 @@ class UnmetConstraints:
         """Return the ways to ask without some constraints that may do."""
         return [
             way
-            for way in self._all_ways(unit)
+            for way, matched in self._all_ways(unit)
             if any(
-                needed <= unit and serves(way, tree)
+                needed <= unit and _serves(matched, tree)
                 for _, tree, needed in self._kinds
             )
         ]
 
-    def _all_ways(self, unit: Unit) -> list[PlacementRequest]:
+    def _all_ways(self, unit: Unit) -> Iterator[_Way]:
+        """Yield them all, each made once, and only when it is looked at."""
         if unit not in self._ways:
-            self._ways[unit] = list(ways(self._query, unit))
-        return self._ways[unit]
+            made = ((w, _as_matched(w)) for w in ways(self._query, unit))
+            self._ways[unit] = [], made
+        known, others = self._ways[unit]
+        yield from known
+        for way in others:
+            known.append(way)
+            yield way
 
     def _needed(self, tree: Tree) -> Unit:
         """Return what must be relaxed for a tree, whatever else is."""
@@ -149,7 +159,7 @@ class UnmetConstraints:
         )
 
     def _may_serve(self, tree: Tree, unit: Unit) -> bool:
-        return any(serves(way, tree) for way in self._all_ways(unit))
+        return any(_serves(way, tree) for _, way in self._all_ways(unit))
 
 
 #: What a host's verdict says, too.
@@ -216,8 +226,11 @@ def _unmet(
     )
 
 
-def serves(query: PlacementRequest, tree: Tree) -> bool:
-    """Whether a tree serves a query; not by what others share alone."""
+def _serves(query: PlacementRequest, tree: Tree) -> bool:
+    """Whether a tree serves a query; not by what others share alone.
+
+    :param query: what :func:`_as_matched` returned
+    """
     own = {uuid for uuid, provider in tree.items() if not _shares(provider)}
     return any(
         not own.isdisjoint(uuid for uuid, _ in found.amounts)
@@ -230,8 +243,12 @@ def _shares(provider: Provider) -> bool:
     return provider.parent is None and provider.uuid != provider.root
 
 
-def _matches(query: PlacementRequest, tree: Tree) -> Iterator[Match]:
-    # An inventory of slots, however full.
+def _as_matched(query: PlacementRequest) -> PlacementRequest:
+    """Return a query as it is matched with trees in memory.
+
+    Their aggregates are marks, and a relaxed slot is an inventory of slots,
+    however full.
+    """
     slot = {orc.MEM_ENCRYPTION_CONTEXT: 0}
     groups = tuple(
         replace(g, resources=slot)
@@ -239,14 +256,17 @@ def _matches(query: PlacementRequest, tree: Tree) -> Iterator[Match]:
         else g
         for g in query.groups
     )
-    marked = with_marks(replace(query, groups=groups))
+    return replace(with_marks(query), groups=groups)
+
+
+def _matches(query: PlacementRequest, tree: Tree) -> Iterator[Match]:
     if query.in_tree:
         tree = {u: p for u, p in tree.items() if not _shares(p)}
-    elif len(groups) <= 1 + bool(query.models):
+    elif len(query.groups) <= 1 + bool(query.models):
         # Of an aggregate that it is not in, it gives nothing to others.
         tree = {
             u: p
             for u, p in tree.items()
-            if not _shares(p) or p.is_in(marked.member_of)
+            if not _shares(p) or p.is_in(query.member_of)
         }
-    return itertools.islice(match(tree, marked), MAX_MATCHES)
+    return itertools.islice(match(tree, query), MAX_MATCHES)

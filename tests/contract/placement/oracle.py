@@ -534,7 +534,7 @@ def diagnose(
         client,
         validation.request,
         translate(validation, scope=scope),
-        trees={**trees.hosts, **trees.others},
+        trees=trees,
     )
 
 

@@ -52,27 +52,25 @@ class ObservedTrees(ProviderTrees):
         super().__init__(query, around or Surroundings(query))
         self._probe = probe
 
-    def observe_free(self, known: Summaries | None = None) -> bool:
-        """Ask for hosts with a free slot; return whether there are any.
+    def observe_free(self) -> bool:
+        """Ask for hosts with a free slot; return whether there are any."""
+        return self._observe([slot_alone(self._query)])
 
-        :param known: all trees, where they are known
-        """
-        alone = slot_alone(self._query)
-        if known is None:
-            return self._observe([alone])
+    def observe_known(self, known: Summaries) -> None:
+        """Look for hosts with a free slot among all trees."""
+        (slot,) = slot_alone(self._query).groups
         roots = {
             summary.root_provider_uuid
             for summary in known.values()
             if all(
                 name in summary.resources
                 and summary.resources[name].left >= amount
-                for name, amount in alone.groups[0].resources.items()
+                for name, amount in slot.resources.items()
             )
-            and meets_traits(alone.groups[0], set(summary.traits))
+            and meets_traits(slot, set(summary.traits))
         }
         self.set(known, roots)
         self.hosts = self._count()
-        return bool(self.roots)
 
     def observe_any(self) -> None:
         """Ask for hosts that have enough of any of what is asked for.

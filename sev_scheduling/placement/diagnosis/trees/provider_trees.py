@@ -243,12 +243,14 @@ class ProviderTrees:
 
     def most_capacity(self, roots: Iterable[str], name: str) -> int:
         """Return what one provider gives a guest of any tree, used or not."""
-        known = self._most_of(name)
-        most = 0
+        known, most = self._most_of(name), 0
+        alone = not self._is_helped
+        limited = {
+            self.summaries[uuid].root_provider_uuid
+            for uuid in self.limits.keys() & self.summaries.keys()
+        }
         for root in roots:
-            if not self._is_helped and self.limits.keys().isdisjoint(
-                self.roots[root]
-            ):
+            if alone and root not in limited:
                 most = max(most, known.get(root, (0, 0))[1])
                 continue
             for provider in self.tree(root).values():
