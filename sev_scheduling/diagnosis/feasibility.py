@@ -45,9 +45,6 @@ class Unmet:
         )
 
 
-make_unmet = maker(Unmet)
-
-
 @dataclass(frozen=True, slots=True)
 class HostAnswer:
     """All that is known to be against one host.
@@ -94,7 +91,7 @@ class HostAnswer:
             yield HostAnswer(verdict, runnable=self.runnable)
         if self.unmet or self.lacks_more:
             verdict = replace(self.verdict, code=None, also=())
-            yield replace(self, verdict=verdict)
+            yield _answer(verdict, self.unmet, self.lacks_more, self.runnable)
 
 
 _answer = maker(HostAnswer)
@@ -178,6 +175,8 @@ class Feasibility:
     @property
     def fit(self) -> tuple[Verdict, ...]:
         """Hosts that fit, and that Placement offers."""
+        if not self.offered:
+            return ()
         return tuple(
             v
             for v in self.result.verdicts

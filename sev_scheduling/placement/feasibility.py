@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -164,7 +165,7 @@ def _but_for_names(
     suitable: frozenset[str] | None = None
     if can_be_asked(query):
         roots = api.candidates(query).roots()
-        roots -= _roots(result, *VerdictCode)
+        roots -= _union(_roots_by_code(result), VerdictCode)
         suitable = _suitable(api, query)
     return Feasibility(
         result,
@@ -192,24 +193,24 @@ def _placed(
     """
     if not result.verdicts and not scope:
         return Feasibility(result)
-    offered: frozenset[str] = frozenset()
-    if result.accepted or not result.verdicts:
+    roots = _roots_by_code(result)
+    accepted = bool(result.accepted)
+    if accepted or not result.verdicts:
         if answer is None:
             answer = api.candidates(query)
-        offered = answer.roots()
-        offered -= _roots(result, *VerdictCode)
+        offered = answer.roots() - _union(roots, VerdictCode)
         if offered:
             return Feasibility(result, offered)
     suitable = None
-    mendable = _roots(result, *_MENDABLE)
+    mendable = _union(roots, _MENDABLE)
     if mendable:
         suitable = _suitable(api, query)
     # A slot that is freed helps no host that lacks something else, too.
     in_vain = suitable is not None and not suitable & mendable
-    full = _roots(result, VerdictCode.NO_FREE_SLOT)
-    if not result.accepted and result.verdicts and not (full and in_vain):
-        return Feasibility(result, offered, suitable=suitable)
-    ignored = _roots(result, *(set(VerdictCode) - _KNOWN_TO_PLACEMENT))
+    full = roots[VerdictCode.NO_FREE_SLOT]
+    if not accepted and result.verdicts and not (full and in_vain):
+        return Feasibility(result, suitable=suitable)
+    ignored = _union(roots, set(VerdictCode) - _KNOWN_TO_PLACEMENT)
     found = diagnose(
         api,
         validation.request,
@@ -219,7 +220,7 @@ def _placed(
         trees=trees,
         around=around,
     )
-    return Feasibility(result, offered, found, suitable)
+    return Feasibility(result, diagnosis=found, suitable=suitable)
 
 
 def _runnable(
@@ -244,7 +245,7 @@ def _runnable(
             continue
         known = _with_ratios(api, other.validation, hosts, ratios)
         fit = filter_hosts(other.validation, known)
-        roots = _roots(fit, None)
+        roots = _roots_by_code(fit)[None]
         if roots and not roots.isdisjoint(
             api.candidates(translate(other.validation, scope=scope)).roots()
         ):
@@ -252,13 +253,21 @@ def _runnable(
     return frozenset(found)
 
 
-def _roots(result: FilterResult, *codes: VerdictCode | None) -> frozenset[str]:
-    """Return the root uuids of the hosts whose verdict is one of these."""
-    return frozenset(
-        verdict.host.uuid
-        for verdict in result.verdicts
-        if verdict.code in codes and verdict.host.uuid
-    )
+def _roots_by_code(
+    result: FilterResult,
+) -> defaultdict[VerdictCode | None, set[str]]:
+    """Return the root uuids of hosts by the code of their verdict."""
+    roots = defaultdict[VerdictCode | None, set[str]](set)
+    for verdict in result.verdicts:
+        if verdict.host.uuid:
+            roots[verdict.code].add(verdict.host.uuid)
+    return roots
+
+
+def _union(
+    roots: Mapping[VerdictCode | None, set[str]], codes: Iterable[VerdictCode]
+) -> frozenset[str]:
+    return frozenset[str]().union(*(roots.get(code, ()) for code in codes))
 
 
 def _suitable(api: Api, query: PlacementRequest) -> frozenset[str] | None:

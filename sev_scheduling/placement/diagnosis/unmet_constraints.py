@@ -10,7 +10,6 @@ import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.diagnosis import Cause, Constraint, Unmet
-from sev_scheduling.diagnosis.feasibility import make_unmet
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.matching import (
     Match,
@@ -26,6 +25,7 @@ from sev_scheduling.placement.diagnosis.relaxation import (
 )
 from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
 from sev_scheduling.placement.diagnosis.trees.provider_trees import (
+    Figures,
     ProviderTrees,
     Tree,
 )
@@ -209,21 +209,27 @@ def unmet_by_host(
         found = needed()
     unmet: dict[str, tuple[Unmet, ...]] = {}
     for roots, unit in found:
-        columns = (_unmet(c, roots, trees) for c in sorted(unit))
-        unmet.update(zip(roots, zip(*columns, strict=True), strict=True))
+        ordered = sorted(unit)
+        columns = [_figures(c, roots, trees) for c in ordered]
+        # Of hosts that are alike many have the same figures, too.
+        made: dict[tuple[Figures, ...], tuple[Unmet, ...]] = {}
+        for root, figures in zip(
+            roots, zip(*columns, strict=True), strict=True
+        ):
+            if figures not in made:
+                pairs = zip(ordered, figures, strict=True)
+                made[figures] = tuple(Unmet(c, *its) for c, its in pairs)
+            unmet[root] = made[figures]
     return unmet
 
 
-def _unmet(
+def _figures(
     constraint: Constraint, roots: Collection[str], trees: ProviderTrees
-) -> Iterator[Unmet]:
-    """Yield what each of some hosts lacks of one constraint."""
-    if not constraint.requested:
-        return itertools.repeat(Unmet(constraint), len(roots))
-    return (
-        make_unmet(constraint, *figures)
-        for figures in trees.figures(roots, constraint.name)
-    )
+) -> Iterator[Figures]:
+    """Yield what each of some hosts has, where it is about an amount."""
+    if constraint.requested:
+        return trees.figures(roots, constraint.name)
+    return itertools.repeat((None, None, ''), len(roots))
 
 
 def _serves(query: PlacementRequest, tree: Tree) -> bool:

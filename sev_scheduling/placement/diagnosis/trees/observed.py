@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -59,15 +60,17 @@ class ObservedTrees(ProviderTrees):
     def observe_known(self, known: Summaries) -> None:
         """Look for hosts with a free slot among all trees."""
         (slot,) = slot_alone(self._query).groups
+
+        @functools.cache
+        def meets(traits: tuple[str, ...]) -> bool:
+            return meets_traits(slot, set(traits))
+
         roots = {
             summary.root_provider_uuid
             for summary in known.values()
-            if all(
-                name in summary.resources
-                and summary.resources[name].left >= amount
-                for name, amount in slot.resources.items()
-            )
-            and meets_traits(slot, set(summary.traits))
+            if (usage := summary.resources.get(orc.MEM_ENCRYPTION_CONTEXT))
+            and usage.left > 0
+            and meets(summary.traits)
         }
         self.set(known, roots)
         self.hosts = self._count()

@@ -25,6 +25,11 @@ from sev_scheduling.text import MAX_AMOUNT
 #: Provider uuid -> provider, of one tree and those that share with it.
 Tree = dict[str, Provider]
 
+#: What a tree has of a resource class: what one provider gives a guest now,
+#: None where it is not known; what one would give if it were empty, None
+#: where it is no matter of amounts; who shares it, or ''.
+Figures = tuple[int | None, int | None, str]
+
 
 class ProviderTrees:
     """Provider trees that may serve one query.
@@ -221,14 +226,8 @@ class ProviderTrees:
         ]
         return max(sharing, default=(0, ''))[1]
 
-    def figures(
-        self, roots: Iterable[str], name: str
-    ) -> Iterator[tuple[int | None, int, str]]:
-        """Yield what each of some trees has of a class.
-
-        That is what one provider gives a guest now, as :meth:`given`; what it
-        would give if it were empty; who shares it, as :meth:`shared_by`.
-        """
+    def figures(self, roots: Iterable[str], name: str) -> Iterator[Figures]:
+        """Yield what each of some trees has of a class."""
         if self.around.sharing or self.limits:
             for root in roots:
                 yield (
