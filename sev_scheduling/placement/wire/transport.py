@@ -50,10 +50,11 @@ def in_parallel(
 ) -> list[_B]:
     """Return what a function returns for each item, in their order.
 
-    It ends with the first error, once the calls under way have ended.
+    It ends with the first error, once the calls under way have ended; at
+    once with what stops the caller, as a signal does.
 
-    :param most: how many threads may call it at one time, the caller's
-        among them
+    :param most: how many threads may call it at one time, the caller's among
+        them
     """
     items = list(items)
     if len(items) < 2 or most < 2:
@@ -62,6 +63,7 @@ def in_parallel(
     errors: list[BaseException] = []
     left = iter(enumerate(items))
     lock = threading.Lock()
+    caller = threading.current_thread()
 
     def work() -> None:
         while not errors:
@@ -69,18 +71,18 @@ def in_parallel(
                 number, item = next(left, (None, None))
             if number is None:
                 return
-            found[number] = function(item)  # type: ignore[arg-type]
-
-    def work_beside() -> None:
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
+            try:
+                found[number] = function(item)  # type: ignore[arg-type]
+            except BaseException as error:
+                errors.append(error)
+                mine = threading.current_thread() is caller
+                if mine and not isinstance(error, Exception):
+                    raise
 
     threads = [
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(work_beside,),
+            args=(work,),
             name='sev-scheduling-calls',
             daemon=True,
         )
@@ -89,15 +91,11 @@ def in_parallel(
     try:
         for thread in threads:
             thread.start()
-        try:
-            work()
-        except Exception as error:
-            errors.append(error)
+        contextvars.copy_context().run(work)
         for thread in threads:
             thread.join()
     except BaseException as error:
-        # Such as that of a signal: nothing more is to be asked, and nobody
-        # is waited for.
+        # Nothing more is to be asked.
         errors.append(error)
         raise
     if errors:

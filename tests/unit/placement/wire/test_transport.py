@@ -281,8 +281,12 @@ class TestCall:
             call.options['hooks']['response'](response)
 
 
-#: Takes far longer than Python lets one thread go on.
-MANY = 10**6
+#: The name of the threads of calls that are made at one time.
+CALLS = 'sev-scheduling-calls'
+
+
+def _calling():
+    return [one for one in threading.enumerate() if one.name == CALLS]
 
 
 class TestInParallel:
@@ -305,50 +309,74 @@ class TestInParallel:
         found = in_parallel(lambda _: threading.current_thread(), items, most)
         assert found == [threading.current_thread()] * len(items)
 
-    @pytest.mark.parametrize(
-        ('error', 'where'),
-        [
-            (PlacementUnavailable('x'), 'here'),
-            (PlacementUnavailable('x'), 'beside'),
-            (SystemExit(), 'beside'),
-        ],
-    )
-    def test_the_first_error_ends_it(self, error, where):
-        here, asked = threading.current_thread(), []
+    @pytest.mark.parametrize('error', [PlacementUnavailable('x'), SystemExit])
+    @pytest.mark.parametrize('by_caller', [True, False])
+    def test_the_first_error_ends_it(self, error, by_caller):
+        caller, asked = threading.current_thread(), []
         together = threading.Barrier(2)
+        # Far more than one thread does before the other has its turn.
+        many = 1_000_000
 
         def ask(number):
             asked.append(number)
             if number < 2:
-                # One of them is here, and one beside.
+                # Each has one of these.
                 together.wait(LONG)
-            if (threading.current_thread() is here) == (where == 'here'):
+            if (threading.current_thread() is caller) is by_caller:
                 raise error
             return number
 
-        before = threading.active_count()
-        with pytest.raises(type(error)):
-            in_parallel(ask, range(MANY), 2)
-        assert len(asked) < MANY
-        assert threading.active_count() == before
+        with pytest.raises((PlacementUnavailable, SystemExit)):
+            in_parallel(ask, range(many), 2)
+        # What stops the caller does not wait for others.
+        waited = error is not SystemExit or not by_caller
+        assert not (waited and _calling())
+        for thread in _calling():
+            thread.join(LONG)
+        assert len(asked) < many
 
-    @pytest.mark.parametrize('where', ['a call', 'waiting'])
-    def test_what_stops_the_caller_stops_the_rest(self, monkeypatch, where):
+    def test_the_caller_s_thread_is_one_of_them(self):
+        together = threading.Barrier(2)
+
+        def ask(_):
+            together.wait(LONG)
+            return threading.current_thread()
+
+        assert threading.current_thread() in in_parallel(ask, range(2), 2)
+
+    def test_what_stops_the_caller_stops_the_rest(self):
         """As a signal does, whose handler raises in the main thread."""
-        here = threading.current_thread()
+        caller, asked = threading.current_thread(), []
         started, go_on = threading.Event(), threading.Event()
-        asked, threads = [], []
 
         def ask(number):
             asked.append(number)
-            if threading.current_thread() is here:
+            if threading.current_thread() is caller:
                 assert started.wait(LONG)
-                if where == 'a call':
-                    raise KeyboardInterrupt
-                raise PlacementUnavailable('x')
-            threads.append(threading.current_thread())
+                raise KeyboardInterrupt
             started.set()
             assert go_on.wait(LONG)
+
+        with pytest.raises(KeyboardInterrupt):
+            in_parallel(ask, range(100), 2)
+        threads = _calling()
+        assert len(threads) == 1
+        go_on.set()
+        for thread in threads:
+            thread.join(LONG)
+        assert len(asked) == 2
+
+    def test_nor_does_it_wait_for_the_rest(self, monkeypatch):
+        started, go_on = threading.Event(), threading.Event()
+        asked = []
+
+        def ask(number):
+            asked.append(number)
+            if threading.current_thread().name == CALLS:
+                started.set()
+                assert go_on.wait(LONG)
+            else:
+                assert started.wait(LONG)
 
         def interrupted(thread, timeout=None):
             raise KeyboardInterrupt
@@ -356,11 +384,12 @@ class TestInParallel:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, 'join', interrupted)
             with pytest.raises(KeyboardInterrupt):
-                in_parallel(ask, range(100), 2)
+                in_parallel(ask, range(5), 2)
+        threads = _calling()
         go_on.set()
-        (thread,) = threads
-        thread.join(LONG)
-        assert len(asked) == 2
+        for thread in threads:
+            thread.join(LONG)
+        assert len(asked) == 5
 
     def test_each_thread_has_the_context_of_the_caller(self):
         variable = contextvars.ContextVar('variable', default='none')
