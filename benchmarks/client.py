@@ -49,7 +49,8 @@ LISTS = (
 #: What keeps our own part from a twentieth.
 DECODES = (
     'Ours decodes the answers, makes a thread for each call, and works out of '
-    'each host what it offers and lacks; no single step leads.'
+    'each host what it offers and lacks; no single step leads. The garbage '
+    'collector runs in it, embedded over the objects of Placement, too.'
 )
 
 

@@ -85,3 +85,13 @@ def test_who_shares_with_hosts_is_asked_once():
     assert found.unmet
     asked = [what for name, what in placement.calls if name == PROVIDERS]
     assert sum(bool(filters['required']) for filters in asked) == 1
+
+
+def test_the_name_of_a_host_that_is_known_is_not_asked():
+    placement = FakePlacement()
+    add_host(placement, 'small', memory_mb=511)
+    found = placement.feasibility(sev_request())
+    (short,) = found.diagnosis.shortfalls
+    assert short.best_host == 'small'
+    asked = [what for name, what in placement.calls if name == PROVIDERS]
+    assert [filters['uuid'] for filters in asked] == [None] * len(asked)

@@ -140,3 +140,12 @@ def test_questions_that_may_all_be_asked_are_asked_at_one_time(placement):
     assert [method for method, _ in placement.calls] == [
         *('resource_providers', 'inventories', 'resource_providers')
     ]
+
+
+def test_a_name_is_asked_where_it_is_not_known(placement):
+    root = add_host(placement, 'epyc')
+    probe = Probe(placement, names={'1': 'known'})
+    assert [probe.name('1'), probe.name(root)] == ['known', 'epyc']
+    assert probe.calls == 2
+    probe.calls = MAX_CALLS
+    assert probe.name(root) == root

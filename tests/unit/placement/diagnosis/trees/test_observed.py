@@ -10,6 +10,7 @@ from sev_scheduling import parse, translate
 from sev_scheduling.placement.diagnosis.probe import MAX_CALLS, Probe
 from sev_scheduling.placement.diagnosis.trees import observed as module
 from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
+from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.testing import (
     FakePlacement,
     add_host,
@@ -50,6 +51,16 @@ def test_no_tree_is_observed(placement):
     trees = ObservedTrees(Probe(placement), QUERY)
     assert trees.observe_free() is False
     assert trees.hosts == 0
+
+
+def test_free_slots_are_looked_for_where_all_trees_are_known(placement):
+    root = add_host(placement, 'epyc')
+    add_host(placement, 'full', pools={'amd-sev': 0})
+    add_host(placement, 'other', pools={'amd-sev-es': 5})
+    add_host(placement, 'flat', nested=False, pools={})
+    trees = ObservedTrees(Probe(placement), QUERY)
+    trees.observe_known(placement.trees(one_of('VCPU')))
+    assert (trees.roots.keys(), trees.hosts) == ({root}, 1)
 
 
 def test_there_may_be_more_than_one_answer_holds(placement, monkeypatch):
