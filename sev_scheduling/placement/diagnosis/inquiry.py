@@ -241,7 +241,7 @@ class _Inquiry:
         if not slots.summaries and not self._gives_more_than_one(slots):
             # Their hosts have nothing at all left.
             return Cause.SLOTS_USED
-        self.trees.set_summaries(slots.summaries, hidden=not slots.complete)
+        self.trees.set_full(slots.summaries, hidden=not slots.complete)
         return None
 
     def _gives_more_than_one(self, slots: Slots) -> bool:

@@ -190,7 +190,7 @@ def unmet_by_host(
         return {}
     beside = replace(query, groups=groups, models=(), slot_suffix='')
     trees = ObservedTrees(Probe(api), beside, around)
-    trees.set_summaries(summaries, hidden=False)
+    trees.set_summaries(summaries)
     trees.ask_around()
     every = [c for c in constraints(beside) if c != _IN_SERVICE]
     root_forbidden = beside.root_forbidden - {

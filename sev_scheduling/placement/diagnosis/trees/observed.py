@@ -72,7 +72,7 @@ class ObservedTrees(ProviderTrees):
             and usage.left > 0
             and meets(summary.traits)
         }
-        self.set(known, roots)
+        self.set_summaries(known, roots)
         self.hosts = self._count()
 
     def observe_any(self) -> None:
@@ -123,7 +123,7 @@ class ObservedTrees(ProviderTrees):
             answer = amount > 1 and self._probe.candidates(one_of(name))
             if answer:
                 summaries.update(answer.provider_summaries)
-        self.set(summaries)
+        self.set_summaries(summaries)
         self.hosts = self._count()
         return True
 
@@ -137,7 +137,7 @@ class ObservedTrees(ProviderTrees):
                 self.unseen = self.all_but({})
             if answer is not None:
                 summaries.update(answer.provider_summaries)
-        self.set(summaries)
+        self.set_summaries(summaries)
         if self.unseen is None:
             self.hosts = self._count()
         return bool(self.roots)
@@ -145,13 +145,13 @@ class ObservedTrees(ProviderTrees):
     def _count(self) -> int:
         return len(host_roots(self.summaries) & self.roots.keys())
 
-    def set_summaries(self, summaries: Summaries, *, hidden: bool) -> None:
+    def set_full(self, summaries: Summaries, *, hidden: bool) -> None:
         """Replace the trees by these, of hosts whose slots are all used.
 
         :param hidden: whether there are others, of which Placement shows no
             one that has one of the probe classes left
         """
-        self.set(summaries)
+        self.set_summaries(summaries)
         if hidden:
             none = Inventory(MAX_AMOUNT, min_unit=2)
             self.unseen = self.all_but(

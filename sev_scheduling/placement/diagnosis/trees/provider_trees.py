@@ -58,7 +58,7 @@ class ProviderTrees:
         self.unseen: Tree | None = None
         self._most: dict[str, dict[str, tuple[int, int]]] = {}
 
-    def set(
+    def set_summaries(
         self, summaries: Summaries, among: Collection[str] | None = None
     ) -> None:
         """Replace what Placement showed.

@@ -137,7 +137,7 @@ def test_a_plain_guest_of_nothing_but_groups(placement):
 @pytest.mark.parametrize('hidden', [True, False])
 def test_hosts_with_nothing_left_may_be_others(placement, hidden):
     trees = ObservedTrees(Probe(placement), replace(QUERY, in_tree=AGGREGATE))
-    trees.set_summaries({}, hidden=hidden)
+    trees.set_full({}, hidden=hidden)
     assert bool(trees.unseen) is hidden
     if hidden:
         (unseen,) = trees.unseen.values()
