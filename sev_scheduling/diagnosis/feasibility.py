@@ -282,10 +282,11 @@ class Feasibility:
         if found is None or found.cause is not Cause.COMBINATION:
             return self
         short: list[Shortfall] = []
+        answers = self.answers
         for constraint in found.constraints:
             lacking_it = [
                 replace(answer, unmet=(unmet,))
-                for answer in self.answers
+                for answer in answers
                 if answer.verdict.host.uuid in found.roots_but_for
                 for unmet in answer.unmet
                 if unmet.constraint == constraint
