@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from sev_scheduling import exceptions
-from sev_scheduling.placement.answers import Allocations, Candidates, Inventory
+from sev_scheduling.placement.answers import (
+    Allocations,
+    Candidates,
+    Inventory,
+    ProviderSummary,
+)
 from sev_scheduling.placement.api import Api
 from sev_scheduling.placement.diagnosis.matching import Provider
 from sev_scheduling.testing import FakePlacement
@@ -286,14 +291,23 @@ def outcome(call: Callable[[], Any]) -> Any:
     if isinstance(found, Candidates):
         return (
             sorted(map(repr, map(_sorted, found.allocation_requests))),
-            {
-                uuid: structs.replace(s, traits=tuple(sorted(s.traits)))
-                for uuid, s in found.provider_summaries.items()
-            },
+            _with_sorted_traits(found.provider_summaries),
         )
+    if isinstance(found, dict):
+        return _with_sorted_traits(found)
     if isinstance(found, list):
         return sorted(found, key=repr)
     return found
+
+
+def _with_sorted_traits(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same, in which summaries have their traits in order."""
+    return {
+        uuid: structs.replace(one, traits=tuple(sorted(one.traits)))
+        if isinstance(one, ProviderSummary)
+        else one
+        for uuid, one in found.items()
+    }
 
 
 def _sorted(request: Any) -> Any:
