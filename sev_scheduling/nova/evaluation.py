@@ -96,9 +96,9 @@ class HostEvaluator:
         left: list[Any] = []
         for start in range(0, len(states), _BLOCK):
             block = states[start : start + _BLOCK]
-            uuids = [state.uuid for state in block]
-            if screening.clears_all(block, uuids) and self._all_have_own(
-                block, uuids, model
+            known = self._all_take_pools(block, model)
+            if screening.clears_all(block, known) and (
+                known or self._all_have_own(block, model)
             ):
                 left += block
                 continue
@@ -268,23 +268,28 @@ class HostEvaluator:
             return replace(verdict, total=0, used=0)
         return verdict
 
-    def _all_have_own(
-        self,
-        states: Sequence[Any],
-        uuids: Sequence[str],
-        model: EncryptionModel,
+    def _all_take_pools(
+        self, states: Sequence[Any], model: EncryptionModel
     ) -> bool:
-        """Say whether all candidates of hosts that offer a model are of it.
+        """Say whether each host has one candidate, with a pool of the model.
 
-        Nova asks for the model's trait, so a provider that a candidate takes
-        something from has it. Where that is not the root, it is a pool.
+        The pool is known, and so is the host. Each candidate is looked at:
+        with the model's trait on its root, a host is offered the slots of
+        any pool, and what is known of the root may be older.
         """
-        if (
-            self._providers is not None
-            and {len(state.allocation_candidates) for state in states} == {1}
-            and self._providers.none_is_root(model, uuids)
-        ):
-            return True
+        if self._providers is None:
+            return False
+        no_pool = self._providers.pools[model.name].isdisjoint
+        found = [state.allocation_candidates for state in states]
+        try:
+            return not any([no_pool(one['allocations']) for (one,) in found])
+        except ValueError:
+            return False
+
+    def _all_have_own(
+        self, states: Sequence[Any], model: EncryptionModel
+    ) -> bool:
+        """Say whether all candidates of all hosts have a slot of the model."""
         return all(
             [
                 self._are_surely_own(state.allocation_candidates, model)

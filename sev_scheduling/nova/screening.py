@@ -64,14 +64,14 @@ class Screening:
         #: Aggregates without facts.
         self._plain: set[Any] = set()
 
-    def clears_all(self, states: Sequence[Any], uuids: Sequence[str]) -> bool:
+    def clears_all(self, states: Sequence[Any], known: bool) -> bool:
         """Say of host states together that nothing speaks against any.
 
         One field of all is read after the other, without a function call:
         a processor reads ahead what it is asked for in a pattern, and it is
         for memory that thousands of host states wait.
 
-        :param uuids: theirs
+        :param known: whether each is known to offer the model
         """
         aggregates = {one for state in states for one in state.aggregates}
         return (
@@ -79,7 +79,8 @@ class Screening:
             and self._memory_suffices({s.ram_allocation_ratio for s in states})
             and all(
                 [
-                    clear.issuperset(uuids)
+                    (known and clear is self._offering)
+                    or clear.issuperset([state.uuid for state in states])
                     for clear in self._clear_by_facts(states, aggregates)
                 ]
             )

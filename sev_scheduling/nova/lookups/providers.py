@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sev_scheduling.hosts.host import (
@@ -49,19 +49,6 @@ class Providers:
     def has(self, provider: str) -> bool:
         """Say whether a provider offers any model."""
         return any(provider in theirs for theirs in self.offering.values())
-
-    def none_is_root(
-        self, model: EncryptionModel, hosts: Collection[str]
-    ) -> bool:
-        """Say whether no host has a model's trait on its root provider.
-
-        :param hosts: uuids of root providers
-        """
-        offering = self.offering[model.name]
-        # Where all providers with the trait are pools, hosts need no look-up.
-        return len(offering) == len(
-            self.pools[model.name]
-        ) or offering.isdisjoint(hosts)
 
     def with_slots(self) -> frozenset[str]:
         """Return the root uuids of hosts that offer any model."""

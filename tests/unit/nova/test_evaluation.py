@@ -151,36 +151,14 @@ def build(drawn):
     return states, providers, slots
 
 
-def offered(candidates, offering):
-    """Return the candidates that Placement may offer for a model.
-
-    Nova asks for its trait, and one of the providers that give something has
-    it: ``_check_traits_for_alloc_request()`` of Placement.
-
-    :param offering: the providers with the trait
-    """
-    return [
-        one
-        for one in candidates
-        if not offering.isdisjoint(one['allocations'])
-    ]
-
-
-def evaluator(
-    drawn, request, options, answered=('providers', 'slots'), *, real=False
-):
+def evaluator(drawn, request, options, answered=('providers', 'slots')):
     """Return host states of a drawn cloud, and who judges them.
 
-    :param real: without candidates that Placement does not offer
+    Their candidates may be of any pool: what is known of providers may be
+    older than Placement's offer.
     """
     states, providers, slots = build(drawn)
     validation = SpecReading.of(request).validation(request, options)
-    if real and validation.request.model is not None:
-        offering = providers.offering[validation.request.model.name]
-        for state in states:
-            state.allocation_candidates = offered(
-                state.allocation_candidates, offering
-            )
     return states, HostEvaluator(
         validation,
         options,
@@ -241,12 +219,12 @@ def test_it_is_the_same_as_one_by_one(
         require_known_machine_type=strict,
         on_placement_failure=failure,
     )
-    states, quick = evaluator(drawn, request, options, answered, real=True)
+    states, quick = evaluator(drawn, request, options, answered)
     way = quick.tolerable if tolerant else quick.fitting
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, '_BLOCK', block)
         together = outcome(states, way(states), quick)
-    states, slow = evaluator(drawn, request, options, answered, real=True)
+    states, slow = evaluator(drawn, request, options, answered)
     slow._tolerant = tolerant
     left = [state for state in states if slow._fits(state)]
     assert together == outcome(states, left, slow)

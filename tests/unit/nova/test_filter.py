@@ -602,3 +602,25 @@ def test_a_model_that_cannot_be_loaded_does_not_keep_the_filter_from_start(
     monkeypatch.setattr(filter_module, 'registered_models', broken)
     plain = spec({}, {})
     assert passing(load_filter(), [], plain) == []
+
+
+def test_a_trait_set_since_the_last_look_up_gives_no_slot_of_another_model(
+    world,
+):
+    world.host('beta', pools={SEV: 3})
+    alpha = world.host('alpha', pools={SEV: 1, ES: 3})
+    world.claim(world.pool(alpha))
+    plugin = load_filter()
+    request = spec(ON, Q35)
+    assert passing(plugin, world.hosts_for(request), request) == ['beta']
+    world.set_traits(alpha, SEV_TRAIT, 'OWNER_NOVA')
+    # With a stale trait on its root, nova is offered its slots of amd-sev-es.
+    request = spec(ON, Q35)
+    states = world.hosts_for(request)
+    es_pool = world.pool(alpha, 'amd_sev_es')
+    assert any(
+        es_pool in c['allocations']
+        for s in states
+        for c in s.allocation_candidates
+    )
+    assert passing(plugin, states, request) == ['beta']
