@@ -277,9 +277,17 @@ class Feasibility:
         return frozenset(rejected | self.unmet.keys())
 
     def with_figures(self) -> Feasibility:
-        """Return the same, with what hosts of a combination are short of."""
+        """Return the same, with what hosts of a combination are short of.
+
+        Where one amount is short, no host has more of it left for a guest
+        than the nearest one.
+        """
         found = self.diagnosis
-        if found is None or found.cause is not Cause.COMBINATION:
+        if found is None:
+            return self
+        if found.cause is not Cause.COMBINATION:
+            if len(found.shortfalls) == 1:
+                return self._bounded(found.shortfalls[0])
             return self
         short: list[Shortfall] = []
         answers = self.answers
@@ -294,6 +302,22 @@ class Feasibility:
             if lacking_it:
                 short += lacking(lacking_it).shortfalls
         return replace(self, diagnosis=replace(found, shortfalls=tuple(short)))
+
+    def _bounded(self, nearest: Shortfall) -> Feasibility:
+        """Return the same, no host with more left than the nearest one.
+
+        How much of it one guest may have (``max_unit``) is asked of few
+        hosts; that none gives more which lacks nothing else is known.
+        """
+        unmet = dict(self.unmet)
+        for host in self.result.accepted:
+            lacking_it = unmet.get(host.uuid or '', ())
+            if [one.constraint.name for one in lacking_it] == [
+                nearest.resource_class
+            ]:
+                left = min(lacking_it[0].left or 0, nearest.best)
+                unmet[host.uuid or ''] = (replace(lacking_it[0], left=left),)
+        return replace(self, unmet=unmet)
 
     @property
     def answers(self) -> tuple[HostAnswer, ...]:

@@ -43,7 +43,6 @@ class ProviderTrees:
     :ivar roots: root uuid -> uuids of the tree's providers
     :ivar hosts: how many of the trees are hosts; None where there may be
         more
-    :ivar limits: provider uuid -> its inventories, as far as asked for
     :ivar unseen: a tree that stands for all that were not shown, with what
         these may have; None where there is none
     """
@@ -54,9 +53,13 @@ class ProviderTrees:
         self.summaries: Summaries = {}
         self.roots: dict[str, tuple[str, ...]] = {}
         self.hosts: int | None = None
-        self.limits: dict[str, Mapping[str, Inventory]] = {}
         self.unseen: Tree | None = None
         self._most: dict[str, dict[str, tuple[int, int]]] = {}
+
+    @property
+    def limits(self) -> dict[str, Mapping[str, Inventory]]:
+        """Provider uuid -> its inventories, as far as asked for."""
+        return self.around.limits
 
     def set_summaries(
         self, summaries: Summaries, among: Collection[str] | None = None
@@ -228,26 +231,21 @@ class ProviderTrees:
 
     def figures(self, roots: Iterable[str], name: str) -> Iterator[Figures]:
         """Yield what each of some trees has of a class."""
-        if self.around.sharing or self.limits:
-            for root in roots:
-                yield (
-                    self.given(root, name),
-                    self.most_capacity([root], name),
-                    self.shared_by(root, name),
-                )
-            return
-        most = self._most_of(name)
+        most, limited = self._most_of(name), self._limited
         for root in roots:
-            yield (*most.get(root, (0, 0)), '')
+            if not self.around.sharing and root not in limited:
+                yield (*most.get(root, (0, 0)), '')
+                continue
+            yield (
+                self.given(root, name),
+                self.most_capacity([root], name),
+                self.shared_by(root, name),
+            )
 
     def most_capacity(self, roots: Iterable[str], name: str) -> int:
         """Return what one provider gives a guest of any tree, used or not."""
         known, most = self._most_of(name), 0
-        alone = not self._is_helped
-        limited = {
-            self.summaries[uuid].root_provider_uuid
-            for uuid in self.limits.keys() & self.summaries.keys()
-        }
+        alone, limited = not self._is_helped, self._limited
         for root in roots:
             if alone and root not in limited:
                 most = max(most, known.get(root, (0, 0))[1])
@@ -257,6 +255,14 @@ class ProviderTrees:
                 if found is not None:
                     most = max(most, min(found.capacity, found.max_unit))
         return most
+
+    @property
+    def _limited(self) -> set[str]:
+        """The roots of trees whose limits were asked for."""
+        return {
+            self.summaries[uuid].root_provider_uuid
+            for uuid in self.limits.keys() & self.summaries.keys()
+        }
 
     def _most_of(self, name: str) -> Mapping[str, tuple[int, int]]:
         """Return root uuid -> what one of its own providers has of a class.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import os_resource_classes as orc
 import os_traits
 
 from sev_scheduling.placement.answers import (
+    Inventory,
     ProviderSummary,
     ResourceProvider,
 )
@@ -31,6 +34,7 @@ class Surroundings:
     :ivar served: sharing provider -> roots that it serves, where they are
         known
     :ivar summaries: sharing provider -> its summary, as ``served``
+    :ivar limits: provider uuid -> its inventories, as far as asked for
     """
 
     def __init__(self, query: PlacementRequest) -> None:
@@ -40,6 +44,7 @@ class Surroundings:
         self.aggregates: dict[str, frozenset[str]] = {}
         self.served: dict[str, frozenset[str]] = {}
         self.summaries: dict[str, ProviderSummary] = {}
+        self.limits: dict[str, Mapping[str, Inventory]] = {}
 
     @property
     def sharing(self) -> list[ResourceProvider]:
