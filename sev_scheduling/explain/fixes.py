@@ -84,6 +84,7 @@ class Step(NamedTuple):
     :ivar caveats: what must be true for the command to be the right one
     :ivar whole: the text is sentences of its own
     :ivar beside: to be done beside what stands before it
+    :ivar some: for so many of the hosts alone; 0 for all of them
     """
 
     text: str
@@ -92,6 +93,7 @@ class Step(NamedTuple):
     caveats: tuple[Caveat, ...] = ()
     whole: bool = False
     beside: bool = False
+    some: int = 0
 
     def joined(self) -> Step:
         """Return the same, to be done beside what stands before it."""
@@ -99,17 +101,17 @@ class Step(NamedTuple):
 
     def of_some(self, count: int) -> Step:
         """Return the same for some of the hosts."""
-        text = catalogue.fixes.OF_SOME.format(text=self.text, count=count)
-        return self._replace(text=text, beside=False)
+        return self.joined()._replace(some=count)
 
     @property
     def words(self) -> str:
         """Its text as a clause."""
+        text = self.text
+        if self.some:
+            text = catalogue.fixes.OF_SOME.format(text=text, count=self.some)
         if self.other:
-            return catalogue.fixes.OTHER.format(text=self.text)
-        if self.beside:
-            return catalogue.fixes.AND.format(text=self.text)
-        return self.text
+            return catalogue.fixes.OTHER.format(text=text)
+        return catalogue.fixes.AND.format(text=text) if self.beside else text
 
     @property
     def line(self) -> str:

@@ -127,7 +127,7 @@ OR = 'Or {others}.'
 #: the hosts alone.
 AND = 'and {text}'
 OTHER = 'or {text}'
-OF_SOME = 'and for {count} of them, {text}'
+OF_SOME = 'for {count} of them, {text}'
 
 #: A change to what a target holds, in brief.
 CHANGES: Mapping[tuple[Target, bool], str] = {

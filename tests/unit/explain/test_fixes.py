@@ -1,7 +1,7 @@
 import pytest
 
 from sev_scheduling import Fix
-from sev_scheduling.explain.fixes import brief
+from sev_scheduling.explain.fixes import Step, brief
 from sev_scheduling.problems import Advice, Target
 
 SET = {'a:b': '1', 'c': '2'}
@@ -79,3 +79,15 @@ CORRECT = Fix(advice=Advice.CORRECT_NAME)
 def test_a_fix_in_words(fix, text, short):
     assert str(fix) == text
     assert brief(fix) == short
+
+
+@pytest.mark.parametrize(
+    ('step', 'words'),
+    [
+        (Step('ask for less'), 'and for 2 of them, ask for less'),
+        (Step('wait', other=True), 'or for 2 of them, wait'),
+        (Step('wait', beside=True), 'and for 2 of them, wait'),
+    ],
+)
+def test_a_step_for_some_of_the_hosts_says_how_it_follows_another(step, words):
+    assert step.of_some(2).words == words
