@@ -184,8 +184,8 @@ class Shell(App):
         words = _command_words(argv)
         asked = ' '.join(words)
         close = self._close(words)
-        hint = f' did you mean {" or ".join(close)}?' if close else ''
-        return f"{asked!r} is not a command;{hint} See '{NAME} --help'."
+        hint = f'did you mean {" or ".join(close)}? See' if close else 'see'
+        return f"{asked!r} is not a command; {hint} '{NAME} --help'."
 
     def _close(self, words: list[str]) -> list[str]:
         """Return commands that these words begin, or nearly are.

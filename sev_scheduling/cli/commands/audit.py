@@ -81,6 +81,19 @@ class Audit(Fixing):
         )
         self.add_fix_options(parser)
 
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], list[Sequence[Any]]]:
+        of_files = getattr(parsed_args, 'flavors', None) or getattr(
+            parsed_args, 'images', None
+        )
+        if parsed_args.apply and of_files:
+            raise InputError(
+                '--apply changes what is in a cloud; leave --flavors and '
+                '--images out.'
+            )
+        return super().take_action(parsed_args)
+
     def rows(self, parsed_args: argparse.Namespace) -> Iterable[Sequence[Any]]:
         flavors, images, left_out = self._read(parsed_args)
         if not (flavors and images):
@@ -107,11 +120,6 @@ class Audit(Fixing):
         if '' in (of_flavors, of_images):
             raise InputError(
                 '--flavors or --images is empty; give a folder or a file.'
-            )
-        if parsed_args.apply and (of_flavors or of_images):
-            raise InputError(
-                '--apply changes what is in a cloud; leave --flavors and '
-                '--images out.'
             )
         if of_flavors and of_images:
             flavors = [*_documents(of_flavors, 'flavor', flavor_view)]

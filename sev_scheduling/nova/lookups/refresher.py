@@ -17,9 +17,9 @@ class Refresher:
     """Renews caches in one thread, so that no request waits for it.
 
     The thread is there only while there is something to ask: nothing runs
-    where nothing is weighed, and nothing is left behind by a fork. It ends
-    with the process. Where nova patches threads for eventlet, it is a green
-    one.
+    where nothing is weighed, nor when nova forks, which it does before any
+    request. It ends with the process. Where nova patches threads for
+    eventlet, it is a green one.
 
     :param deadline: returns how long one look-up may take
     """

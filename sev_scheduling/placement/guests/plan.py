@@ -132,7 +132,7 @@ class _Reader:
                 return host
         raise InputError(
             f'Host {quoted(name)}: Placement has no such host; see '
-            "'openstack hypervisor list'."
+            "'sev-scheduling capacity'."
         )
 
     def guests(self, host: Host) -> Iterator[Guest]:

@@ -202,6 +202,9 @@ def test_without_standard_input_it_does_not_ask(run, cloud, monkeypatch):
     monkeypatch.setattr('sys.stdin', None)
 
     assert run('audit', '--apply').status == 255
+    # Before it is asked for what would not help.
+    ran = run('audit', '--apply', '--flavors', 'flavors.json')
+    assert 'leave --flavors' in ran.err
 
 
 def test_files_are_not_changed(run, cloud, write):
