@@ -53,17 +53,27 @@ LONG = frozenset({'client', 'growth', 'scale', 'selection'})
 PROCESSES = 2
 ROUNDS = 15
 QUICK = ('--quick', '--rounds', '1')
+#: The status of a worker that did not measure what needs a server.
+MISSING = 3
 
 Suites = Mapping[str, pyperf.BenchmarkSuite]
 
 
+class NotMeasured(Exception):
+    """There is no result; the message says why."""
+
+
 def work(
     subjects: Iterable[str], rounds: int, quick: bool, file: pathlib.Path
-) -> None:
-    """Measure subjects in this process; write what pyperf keeps of them."""
+) -> int:
+    """Measure subjects in this process; write what pyperf keeps of them.
+
+    :return: the status of the process
+    """
     # Before anything of nova, as its own programs have it.
     monkey_patch.patch(backend='threading')
     found: list[pyperf.Benchmark] = []
+    status = 0
     for subject in subjects:
         module = importlib.import_module(f'benchmarks.{subject}')
         try:
@@ -72,27 +82,58 @@ def work(
                 found += (result.ours, result.theirs)
         except ServerMissing as missing:
             print(f'{subject}: {missing}', file=sys.stderr)
+            status = MISSING
     if found:
         pyperf.BenchmarkSuite(found).dump(str(file), replace=True)
+    return status
 
 
 def in_process(
-    checkout: pathlib.Path, arguments: Sequence[str]
+    checkout: pathlib.Path, arguments: Sequence[str], whole: bool = False
 ) -> list[Result]:
-    """Measure in a process of its own, with the package of a checkout."""
+    """Measure in a process of its own, with the package of a checkout.
+
+    :param whole: have all rows or none, where a server is missing
+    :raises NotMeasured: where the process failed
+    """
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory, 'rows.json')
-        subprocess.run(
+        worker = subprocess.run(
             [
                 *(sys.executable, '-m', 'benchmarks', *arguments),
                 *('--worker', str(file)),
             ],
             cwd=checkout,
-            check=True,
+            check=False,
         )
+        if worker.returncode == MISSING and whole:
+            raise NotMeasured('all rows are needed, and a server is missing')
+        if worker.returncode not in (0, MISSING):
+            raise NotMeasured(
+                f'{" ".join(arguments)}: status {worker.returncode}'
+            )
         if not file.exists():
             return []
         return list(results(pyperf.BenchmarkSuite.load(str(file))))
+
+
+def commit_of(revision: str) -> str:
+    """Return the commit that a revision names.
+
+    :raises NotMeasured: where there is none
+    """
+    name = f'{revision}^{{commit}}'
+    git = ('git', '-C', str(ROOT), 'rev-parse', '--verify', '--quiet')
+    try:
+        return subprocess.run(
+            [*git, '--end-of-options', name],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NotMeasured(f'no revision of a git checkout: {name}') from error
 
 
 @contextlib.contextmanager
@@ -100,12 +141,15 @@ def checkout_of(revision: str) -> Iterator[pathlib.Path]:
     """Check out a revision, with the benchmarks of this checkout.
 
     A row must mean the same on both sides.
+
+    :raises NotMeasured: where there is no such revision
     """
+    commit = commit_of(revision)
     with tempfile.TemporaryDirectory() as directory:
         tree = pathlib.Path(directory, 'tree')
         git = ('git', '-C', str(ROOT), 'worktree')
         subprocess.run(
-            [*git, 'add', '-q', '--detach', str(tree), revision], check=True
+            [*git, 'add', '-q', '--detach', str(tree), commit], check=True
         )
         try:
             for ours in ('benchmarks', 'tests'):
@@ -117,16 +161,22 @@ def checkout_of(revision: str) -> Iterator[pathlib.Path]:
 
 
 def run(
-    subjects: Iterable[str], checkouts: Sequence[pathlib.Path], rounds: int
+    subjects: Iterable[str],
+    checkouts: Sequence[pathlib.Path],
+    rounds: int,
+    whole: bool = False,
 ) -> list[dict[str, Result]]:
-    """Return the rows of each checkout, which take turns, by their names."""
+    """Return the rows of each checkout, which take turns, by their names.
+
+    :param whole: as of :func:`in_process`
+    """
     found: list[dict[str, Result]] = [{} for _ in checkouts]
     for subject in subjects:
         started = time.monotonic()
         for _ in range(1 if subject in LONG else PROCESSES):
             for checkout, rows in zip(checkouts, found, strict=True):
                 arguments = ('--only', subject, '--rounds', str(rounds))
-                for result in in_process(checkout, arguments):
+                for result in in_process(checkout, arguments, whole):
                     if result.name in rows:
                         rows[result.name].add(result)
                     else:
@@ -221,6 +271,24 @@ def write(rows: Mapping[str, Result], file: pathlib.Path) -> None:
     suite.dump(str(file), replace=True)
 
 
+def check_writable(file: pathlib.Path) -> None:
+    """Raise NotMeasured where a file cannot be written; leave it as it is."""
+    there = file.exists()
+    try:
+        file.open('ab').close()
+    except OSError as error:
+        raise NotMeasured(f'{file}: {error.strerror}') from error
+    if not there:
+        file.unlink()
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog='python -m benchmarks',
@@ -228,7 +296,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--only', nargs='+', choices=SUBJECTS, metavar='NAME')
     parser.add_argument(
-        '--rounds', type=int, default=ROUNDS, help='of each row, a process'
+        '--rounds',
+        type=positive,
+        help=f'of each row, a process; default: {ROUNDS}',
     )
     parser.add_argument(
         '--json',
@@ -251,12 +321,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--worker', type=pathlib.Path, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
-    if args.docs and (args.only or args.quick or args.compare):
-        parser.error('the documentation has all rows of one run, in full')
     subjects = args.only or SUBJECTS
     if args.worker:
-        work(subjects, args.rounds, args.quick, args.worker)
-        return 0
+        return work(subjects, args.rounds, args.quick, args.worker)
+    if args.docs and (args.only or args.quick or args.compare):
+        parser.error('the documentation has all rows of one run, in full')
+    if args.quick and (args.compare or args.rounds):
+        parser.error('--quick is one round, of this checkout')
+    try:
+        rows = _measured(args, subjects)
+        if not rows:
+            raise NotMeasured('nothing could be measured')
+    except NotMeasured as reason:
+        parser.exit(1, f'{parser.prog}: {reason}\n')
+    write(rows, args.json)
+    if args.docs:
+        pages.write(document(rows), pages.DIRECTORY)
+    return 0
+
+
+def _measured(
+    args: argparse.Namespace, subjects: Sequence[str]
+) -> Mapping[str, Result]:
+    """Measure and print what is asked for; return it by its names."""
+    check_writable(args.json)
+    if args.docs:
+        check_writable(pages.DIRECTORY / pages.RUN)
+    rounds = args.rounds or ROUNDS
     if args.quick:
         short = [one for one in subjects if args.only or one not in SERVERS]
         found = in_process(ROOT, [*QUICK, '--only', *short])
@@ -264,17 +355,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table(rows))
     elif args.compare:
         with checkout_of(args.compare) as tree:
-            rows, others = run(subjects, (ROOT, tree), args.rounds)
+            rows, others = run(subjects, (ROOT, tree), rounds)
         print(table(rows, args.compare, others), versions(), sep='\n\n')
     else:
-        (rows,) = run(subjects, (ROOT,), args.rounds)
+        (rows,) = run(subjects, (ROOT,), rounds, whole=args.docs)
         print(table(rows), versions(), sep='\n\n')
-    if not rows:
-        parser.error('nothing could be measured')
-    write(rows, args.json)
-    if args.docs:
-        pages.write(document(rows), pages.DIRECTORY)
-    return 0
+    return rows
 
 
 if __name__ == '__main__':

@@ -26,6 +26,9 @@ MISSED = 'missed.csv'
 MISSED_HEAD = ('What', 'Ratio', 'Goal', 'What limits it')
 GROWTH_HEAD = ('What', 'From', 'To', 'Times as many', 'Times as long')
 
+#: Subjects whose rows differ in more than the number that they name.
+NOT_GROWN = frozenset({'selection'})
+
 #: Of what a row has how many.
 _SIZE = re.compile(r'\b(\d+) (host|pool|aggregate|guest)s?\b')
 
@@ -79,20 +82,19 @@ def growth(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     sizes: defaultdict[tuple[str, str], dict[int, Mapping[str, Any]]]
     sizes = defaultdict(dict)
     for row in rows:
-        for found in _SIZE.finditer(row['name']):
-            before, after = (
-                row['name'][: found.start()],
-                row['name'][found.end() :],
-            )
-            stem = f'{before}{{}}{after}'
-            sizes[stem, found[2]][int(found[1])] = row
-    for (stem, what), by_size in sizes.items():
+        name = row['name']
+        if name.partition(':')[0] in NOT_GROWN:
+            continue
+        for found in _SIZE.finditer(name):
+            rest = name[: found.start()].rstrip(', ') + name[found.end() :]
+            sizes[rest, found[2]][int(found[1])] = row
+    for (rest, what), by_size in sizes.items():
         few, many = min(by_size), max(by_size)
         if few == many or by_size[many]['unit'] == 'byte':
             continue
         times = by_size[many]['ours'] / by_size[few]['ours']
         yield (
-            stem.format('').replace(' ,', ',').strip(' ,'),
+            rest,
             some(few, what),
             some(many, what),
             f'{many / few:.3g}',
@@ -140,9 +142,8 @@ def _text(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def write(document: Mapping[str, Any], directory: pathlib.Path) -> None:
     """Write a run and its tables in place of those before."""
-    directory.mkdir(exist_ok=True)
+    texts = {RUN: json.dumps(document, indent=1) + '\n', **tables(document)}
     for old in directory.glob('*.csv'):
         old.unlink()
-    (directory / RUN).write_text(json.dumps(document, indent=1) + '\n')
-    for name, text in tables(document).items():
+    for name, text in texts.items():
         (directory / name).write_text(text)

@@ -249,10 +249,10 @@ def _rows(
                 f'{variant}, last slots: {what}',
                 ALONE,
                 [
-                    tuple(
-                        sum(getattr(bursts[1], what) for bursts in of)
-                        for of in (sessions, found[ALONE][: len(sessions)])
-                    )  # type: ignore[list-item]
+                    (getattr(ours[1], what), getattr(theirs[1], what))
+                    for ours, theirs in zip(
+                        sessions, found[ALONE], strict=False
+                    )
                 ],
                 1.0,
                 unit='integer',

@@ -1,7 +1,10 @@
 """The tables of measurements are those of the run that is kept with them."""
 
+import csv
+import io
 import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -18,7 +21,18 @@ def test_every_table_is_made_of_the_run():
     kept = {
         file.name: file.read_text() for file in pages.DIRECTORY.glob('*.csv')
     }
-    assert kept == pages.tables(RUN)
+    made = pages.tables(RUN)
+    grown = figures(made.pop(pages.GROWTH))
+    assert grown
+    # Rows may have been left out, or named otherwise, since the run.
+    assert grown <= figures(kept.pop(pages.GROWTH))
+    assert kept == made
+
+
+def figures(table: str) -> Counter[tuple[str, ...]]:
+    """Return the lines of a table without what they are called."""
+    _, *lines = csv.reader(io.StringIO(table))
+    return Counter(tuple(line[1:]) for line in lines)
 
 
 def test_every_table_is_on_a_page():
@@ -78,10 +92,33 @@ def test_growth_is_that_of_rows_that_differ_in_one_number():
         row('a: y, 10 hosts', 1.0),
         row('a: z, 10 hosts', 1.0, unit='byte'),
         row('a: z, 20 hosts', 1.0, unit='byte'),
+        # Of guests as well, which their names do not say.
+        row('selection: x, 100 hosts', 1.0),
+        row('selection: x, 1000 hosts', 1.0),
     ]
     assert [*pages.growth(rows)] == [
         ('a: x', '10 hosts', '1000 hosts', '100', '30')
     ]
+
+
+@pytest.mark.parametrize(
+    ('name', 'shown'),
+    [
+        ('a: x, {} hosts', 'a: x'),
+        ('a: x, y, {} hosts: calls', 'a: x, y: calls'),
+        ('a: x, {} hosts, beside y', 'a: x, beside y'),
+    ],
+)
+def test_what_grows_is_named_without_its_number(name, shown):
+    rows = [row(name.format(number), 1.0) for number in (10, 100)]
+    ((found, *_),) = pages.growth(rows)
+    assert found == shown
+
+
+def test_no_name_of_what_grows_is_broken():
+    names = [line[0] for line in pages.growth(RUN['rows'])]
+    assert names
+    assert not [n for n in names if re.search(r', ?[,:]|,$|: ?:|  ', n)]
 
 
 @pytest.mark.parametrize(

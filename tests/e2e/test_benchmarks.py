@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import pyperf
 import pytest
 
-from benchmarks import rows
-from benchmarks.__main__ import ROOT, checkout_of, table
+from benchmarks import __main__ as benchmarks
+from benchmarks import pages, rows
+from benchmarks.__main__ import ROOT, SUBJECTS, checkout_of, table
 
 
 def run(
@@ -63,6 +67,158 @@ def test_whole_selections_are_measured(tmp_path):
         'selection: plug-in, last slots: claims',
         'selection: plug-in, last slots: refused',
     } <= found.keys()
+
+
+#: A subject that is measured at once, and one whose server is missing.
+AT_ONCE = """
+from benchmarks.rows import Row
+
+def rows(quick):
+    yield Row(name='row', beside='nova', measure=lambda: (1.0, 2.0))
+"""
+MISSING = f"""{AT_ONCE}
+    from tests.servers.process import ServerMissing
+    raise ServerMissing('mariadbd is not installed')
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Copy the benchmarks, with subjects that are measured at once."""
+    for part in ('benchmarks', 'tests/servers', 'doc/source/operator'):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    for subject in SUBJECTS:
+        (tmp_path / 'benchmarks' / f'{subject}.py').write_text(AT_ONCE)
+    return tmp_path
+
+
+def documented(tree: pathlib.Path) -> dict[str, str]:
+    directory = tree / pages.DIRECTORY.relative_to(ROOT)
+    return {file.name: file.read_text() for file in directory.iterdir()}
+
+
+def documenting(tree: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', 'benchmarks', '--docs', '--rounds', '1'],
+        cwd=tree,
+        env={**os.environ, 'PYTHONPATH': str(tree)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_without_a_server_the_tables_stay_as_they_are(tree):
+    before = documented(tree)
+    (tree / 'benchmarks' / 'start.py').write_text(MISSING)
+    done = documenting(tree)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        'start: mariadbd is not installed',
+        'python -m benchmarks: all rows are needed, and a server is missing',
+    ]
+    assert documented(tree) == before
+
+
+def test_all_rows_of_a_run_replace_the_tables(tree):
+    done = documenting(tree)
+    assert done.returncode == 0, done.stderr
+    run = json.loads(documented(tree)[pages.RUN])
+    assert [one['name'] for one in run['rows']] == [
+        f'{subject}: row' for subject in SUBJECTS
+    ]
+    assert documented(tree) == {
+        pages.RUN: documented(tree)[pages.RUN],
+        **pages.tables(run),
+    }
+
+
+@pytest.fixture
+def nothing_measured(monkeypatch):
+    def in_process(*args: object, **kwargs: object) -> None:
+        raise AssertionError('It was measured.')
+
+    monkeypatch.setattr(benchmarks, 'in_process', in_process)
+
+
+@pytest.mark.usefixtures('nothing_measured')
+@pytest.mark.parametrize(
+    ('arguments', 'status', 'said'),
+    [
+        (['--quick', '--compare', 'HEAD'], 2, '--quick is one round, of'),
+        (['--quick', '--rounds', '7'], 2, '--quick is one round, of'),
+        (['--rounds', '0'], 2, "invalid positive value: '0'"),
+        (['--rounds', '-1'], 2, "invalid positive value: '-1'"),
+        (['--docs', '--only', 'start'], 2, 'all rows of one run'),
+        (['--compare', 'nosuchrev'], 1, 'nosuchrev'),
+        (['--json', 'nosuchdirectory/rows.json'], 1, 'No such file'),
+        (['--json', 'directory'], 1, 'Is a directory'),
+        (['--docs', '--json', 'directory'], 1, 'Is a directory'),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_measured(
+    tmp_path, monkeypatch, capsys, arguments, status, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'directory').mkdir()
+    with pytest.raises(SystemExit) as refused:
+        benchmarks.main(arguments)
+    assert refused.value.code == status
+    *usage, line = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert bool(usage) == (status == 2)
+    assert [*tmp_path.iterdir()] == [tmp_path / 'directory']
+
+
+def test_a_process_that_fails_is_told_in_one_line():
+    with pytest.raises(benchmarks.NotMeasured, match=r'^--only a: status 2$'):
+        benchmarks.in_process(ROOT, ['--only', 'a'])
+
+
+#: Two schedulers of a variant that place first guests, then the last slots.
+LAST_SLOTS = """
+import json
+from nova import monkey_patch
+monkey_patch.patch(backend='threading')
+from benchmarks.selection import ALONE, EXPLAINING, MODEL, PLUGIN, Burst, _rows
+
+def session(claims):
+    return [
+        Burst(1.0, 1.0, refused, [
+            {'model': model, 'whole': 2.0, 'plugin': 1.0, 'claims': number}
+            for model, number in ((MODEL, number), (None, 0))
+        ])
+        for refused, number in ((0, 1), (14, claims))
+    ]
+
+found = {
+    ALONE: [session(70), session(80)],
+    PLUGIN: [session(77), session(84)],
+    EXPLAINING: [session(69)],
+}
+print(json.dumps({
+    row.name: [row.measure() for _ in range(row.rounds)]
+    for row in _rows(100, found) if 'last slots' in row.name
+}))
+"""
+
+
+def test_the_last_slots_are_compared_scheduler_by_scheduler():
+    done = subprocess.run(
+        [sys.executable, '-c', LAST_SLOTS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        'plug-in, last slots: claims': [[77, 70], [84, 80]],
+        'plug-in, last slots: refused': [[14, 14], [14, 14]],
+        'plug-in, explaining, last slots: claims': [[69, 70]],
+        'plug-in, explaining, last slots: refused': [[14, 14]],
+    }
 
 
 @pytest.mark.skipif(not (ROOT / '.git').exists(), reason='no git checkout')
