@@ -122,18 +122,17 @@ def commit_of(revision: str) -> str:
 
     :raises NotMeasured: where there is none
     """
-    name = f'{revision}^{{commit}}'
     git = ('git', '-C', str(ROOT), 'rev-parse', '--verify', '--quiet')
     try:
         return subprocess.run(
-            [*git, '--end-of-options', name],
+            [*git, '--end-of-options', f'{revision}^{{commit}}'],
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise NotMeasured(f'no revision of a git checkout: {name}') from error
+        raise NotMeasured(f'no such revision: {revision}') from error
 
 
 @contextlib.contextmanager

@@ -151,7 +151,7 @@ def nothing_measured(monkeypatch):
         (['--rounds', '0'], 2, "invalid positive value: '0'"),
         (['--rounds', '-1'], 2, "invalid positive value: '-1'"),
         (['--docs', '--only', 'start'], 2, 'all rows of one run'),
-        (['--compare', 'nosuchrev'], 1, 'nosuchrev'),
+        (['--compare', 'nosuchrev'], 1, 'no such revision: nosuchrev'),
         (['--json', 'nosuchdirectory/rows.json'], 1, 'No such file'),
         (['--json', 'directory'], 1, 'Is a directory'),
         (['--docs', '--json', 'directory'], 1, 'Is a directory'),
