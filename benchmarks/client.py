@@ -325,7 +325,7 @@ def _counted(
 ) -> Iterator[tuple[str, Callable[[], object], int, int]]:
     """Yield an operation, how many calls it may take, and how often."""
     yield 'hosts()', shares['hosts()'], 6, 1
-    yield 'capacity()', lambda: client.capacity(request()), 7, 1
+    yield 'capacity()', lambda: client.capacity(request()), 6, 1
     yield 'diagnosis', shares['diagnosis'], 12, 1
     guests = ONE_BY_ONE if hosts >= 100 else 5
     alone, owner = f'of {guests} guests claimed one by one', 'benchmark'

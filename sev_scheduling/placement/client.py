@@ -149,13 +149,14 @@ class PlacementClient(Api):
         """Return how many more such guests fit, and what keeps one more off.
 
         Exactly as many as :meth:`schedule` would place; on each host, as if
-        it were the only one. At most six calls, as :meth:`hosts`.
+        it were the only one. A call more than :meth:`hosts`: mostly three,
+        whatever the number of hosts.
 
         :param details: for a model that pins memory, and a flavor without a
-            page size, ask for the ``ram_allocation_ratio`` of each host that
-            could take a guest, in a call each, eight at one time: a host that
-            overcommits memory takes none. Without, such hosts count as others
-            do, and ``overcommit_known`` is false
+            page size, ask for the ``ram_allocation_ratio`` of each host with
+            a pool of the model, in a call each, eight at one time: a host
+            that overcommits memory takes none. Without, such hosts count as
+            others do, and ``overcommit_known`` is false
         :raises InvalidRequest: where a problem is an error
         :raises PlacementError: one of its children
         """

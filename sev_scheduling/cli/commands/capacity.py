@@ -85,7 +85,7 @@ class Capacity(Rows):
             action='store_true',
             help='ask for the reserved slots, too, and with --flavor which '
             'hosts overcommit memory, where the model pins it: up to two '
-            'calls more for each host, where at most six do for all of them; '
+            'calls more for each host, where two or three do for most clouds; '
             'not for a large cloud that is asked often',
         )
         parser.add_argument(
