@@ -182,9 +182,8 @@ def unmet_by_host(
     :param summaries: of all trees of the hosts in question, and of providers
         that share with them
     :param around: of the same query
-    :param not_given: roots of hosts that Placement does not give. What they
-        give at once is asked for, where they lack nothing that is shown, or
-        an amount, and are few
+    :param not_given: roots of hosts that Placement does not give: of a few
+        that lack nothing that is shown, what they give at once is asked for
     """
     groups = tuple(g for g in query.groups if not query.is_slot(g))
     if not groups:
@@ -206,10 +205,7 @@ def unmet_by_host(
 
     found = needed()
     unclear = set(not_given).difference(*(roots for roots, _ in found))
-    short = unclear.union(
-        *(roots for roots, unit in found if any(c.requested for c in unit))
-    )
-    if trees.ask_inventories(short) or trees.ask_inventories(unclear):
+    if unclear and trees.ask_inventories(unclear):
         found = needed()
     unmet: dict[str, tuple[Unmet, ...]] = {}
     for roots, unit in found:

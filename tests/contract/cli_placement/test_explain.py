@@ -388,3 +388,23 @@ def test_a_model_that_some_hosts_offer_is_not_said_to_be_missing(
     assert ran.status == 1
     assert 'HW_CPU_X86_AVX512F' in ran.out
     assert 'No host offers' not in ran.out
+
+
+@pytest.mark.parametrize('hosts', [1, 5])
+@pytest.mark.parametrize('vcpus', [16, 17, 100])
+def test_each_row_has_the_same_of_what_one_guest_may_have(
+    run, write, vcpus, hosts
+):
+    """Placement gives out 16 times the CPUs, and no guest more than all."""
+    cloud = {'name': 'h', 'vcpus': 4, 'memory_mb': 8192, 'count': hosts}
+    ran = run(
+        'explain',
+        *('--cloud', write({'hosts': [{**cloud, 'disk_gb': 100}]}, 'c.yaml')),
+        '--flavor',
+        write({'name': 'm1', 'vcpus': vcpus, 'ram': 512, 'disk': 1}, 'f.json'),
+        *('-f', 'json'),
+    )
+    left = re.compile(f'VCPU: {vcpus} asked for, (at most )?4 left')
+    rows = ran.json()
+    assert len(rows) == 1 + hosts
+    assert [row for row in rows if not left.search(row['Message'])] == []
