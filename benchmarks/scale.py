@@ -8,7 +8,6 @@ is reckoned.
 from __future__ import annotations
 
 import gc
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -71,7 +70,8 @@ def simulate(
             one = lookups[number % schedulers]
             began = time.process_time()
             one.ask_ahead()
-            _finish()
+            # Its thread may not have started yet.
+            one._refresher._idle.wait()
             deadline = one.deadline()
             one.providers(deadline)
             slots = one.recent_slots(deadline)
@@ -85,12 +85,6 @@ def simulate(
         bytes=placement.bytes / hours,
         seconds=spent / hours / schedulers,
     )
-
-
-def _finish() -> None:
-    for thread in threading.enumerate():
-        if thread.name == 'sev_scheduling refresher':
-            thread.join()
 
 
 def remembered(ask: Callable[[PlacementClient], object], hosts: int) -> float:
