@@ -311,12 +311,16 @@ class Feasibility:
         """
         unmet = dict(self.unmet)
         for host in self.result.accepted:
-            lacking_it = unmet.get(host.uuid or '', ())
-            if [one.constraint.name for one in lacking_it] == [
-                nearest.resource_class
-            ]:
-                left = min(lacking_it[0].left or 0, nearest.best)
-                unmet[host.uuid or ''] = (replace(lacking_it[0], left=left),)
+            root = host.uuid or ''
+            if len(unmet.get(root, ())) != 1:
+                continue
+            (one,) = unmet[root]
+            if (
+                one.constraint.name == nearest.resource_class
+                and one.left is not None
+                and one.left > nearest.best
+            ):
+                unmet[root] = (replace(one, left=nearest.best),)
         return replace(self, unmet=unmet)
 
     @property

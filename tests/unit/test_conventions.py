@@ -193,7 +193,6 @@ TESTED_ELSEWHERE = {
     'cli.commands.node_reserve': 'unit/cli/commands/test_node.py',
     'cli.openstack.services': 'unit/cli/openstack/test_cloud.py',
     'cli.options.node': 'unit/cli/commands/test_node.py',
-    'diagnosis.feasibility': 'unit/diagnosis/test_facts.py',
     'explain.catalogue': 'unit/explain/test_catalogue.py',
     'explain.values.causes': 'unit/explain/test_explanation_causes.py',
     'explain.values.problems': 'unit/explain/test_explanation_problems.py',

@@ -12,26 +12,15 @@ from sev_scheduling.placement.diagnosis.trees import observed as module
 from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
 from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.testing import (
-    FakePlacement,
     add_host,
     make_flavor,
     make_image,
 )
-
-AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
-QUERY = translate(parse(make_flavor(), make_image()))
-
-
-@pytest.fixture
-def placement():
-    return FakePlacement()
-
-
-def observed(placement, query=QUERY):
-    trees = ObservedTrees(Probe(placement), query)
-    trees.observe_free()
-    trees.ask_around()
-    return trees
+from tests.unit.placement.diagnosis.trees.conftest import (
+    AGGREGATE,
+    QUERY,
+    observed,
+)
 
 
 def test_whole_trees_are_observed(placement):

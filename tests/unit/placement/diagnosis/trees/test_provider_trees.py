@@ -6,32 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from sev_scheduling import parse, translate
 from sev_scheduling.placement.answers import Inventory
 from sev_scheduling.placement.diagnosis.probe import MAX_CALLS, Probe
 from sev_scheduling.placement.diagnosis.trees.observed import ObservedTrees
 from sev_scheduling.placement.hosts import one_of
 from sev_scheduling.testing import (
-    FakePlacement,
     add_host,
-    make_flavor,
-    make_image,
 )
-
-AGGREGATE = '3fd1e6a2-0000-4000-8000-00000000000a'
-QUERY = translate(parse(make_flavor(), make_image()))
-
-
-@pytest.fixture
-def placement():
-    return FakePlacement()
-
-
-def observed(placement, query=QUERY):
-    trees = ObservedTrees(Probe(placement), query)
-    trees.observe_free()
-    trees.ask_around()
-    return trees
+from tests.unit.placement.diagnosis.trees.conftest import (
+    AGGREGATE,
+    QUERY,
+    observed,
+)
 
 
 def test_aggregates_are_marks(placement):
