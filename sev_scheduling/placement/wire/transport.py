@@ -50,8 +50,9 @@ def in_parallel(
 ) -> list[_B]:
     """Return what a function returns for each item, in their order.
 
-    It ends with the first error, once the calls under way have ended; at
-    once with what stops the caller, as a signal does.
+    After an error nothing more is asked. It ends with the error of the first
+    item that has one, whichever call failed first, once the calls under way
+    have ended; at once with what stops the caller, as a signal does.
 
     :param most: how many threads may call it at one time, the caller's among
         them
@@ -60,7 +61,7 @@ def in_parallel(
     if len(items) < 2 or most < 2:
         return [function(item) for item in items]
     found: dict[int, _B] = {}
-    errors: list[BaseException] = []
+    errors: dict[int, BaseException] = {}
     left = iter(enumerate(items))
     lock = threading.Lock()
     caller = threading.current_thread()
@@ -74,7 +75,7 @@ def in_parallel(
             try:
                 found[number] = function(item)  # type: ignore[arg-type]
             except BaseException as error:
-                errors.append(error)
+                errors[number] = error
                 mine = threading.current_thread() is caller
                 if mine and not isinstance(error, Exception):
                     raise
@@ -96,10 +97,10 @@ def in_parallel(
             thread.join()
     except BaseException as error:
         # Nothing more is to be asked.
-        errors.append(error)
+        errors[len(items)] = error
         raise
     if errors:
-        raise errors[0]
+        raise errors[min(errors)]
     return [found[number] for number in range(len(items))]
 
 

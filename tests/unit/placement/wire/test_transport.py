@@ -335,6 +335,24 @@ class TestInParallel:
             thread.join(LONG)
         assert len(asked) < many
 
+    @pytest.mark.parametrize('first', [0, 1])
+    def test_of_several_errors_that_of_the_first_item_is_raised(self, first):
+        """Whichever of the two failed first."""
+        failed = threading.Event()
+
+        def ask(number):
+            if number != first:
+                assert failed.wait(LONG)
+            try:
+                raise PlacementUnavailable(str(number))
+            finally:
+                failed.set()
+
+        for _ in range(20):
+            failed.clear()
+            with pytest.raises(PlacementUnavailable, match='^0$'):
+                in_parallel(ask, range(2), 2)
+
     def test_the_caller_s_thread_is_one_of_them(self):
         together = threading.Barrier(2)
 
