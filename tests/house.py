@@ -223,6 +223,12 @@ class House:
         return module.removeprefix(f'{package}.').split('.')[0]
 
 
+@functools.cache
+def our_house() -> House:
+    """Return that of this package, read once in a process."""
+    return House.read(Path(__file__).parents[1] / 'sev_scheduling')
+
+
 def parse(text: str, origin: str = '<text>') -> ast.Module:
     return ast.parse(text, origin)
 

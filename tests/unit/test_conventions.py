@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import sev_scheduling
-from tests.house import House, defined, parse
+from tests.house import defined, our_house, parse
 
-HOUSE = House.read(Path(sev_scheduling.__file__).parent)
+HOUSE = our_house()
 UNIT = Path(__file__).parent
 
 #: Attributes that hold words which the library itself has made.

@@ -1,15 +1,13 @@
 """The house: which module may import which, and what each part may use."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-import sev_scheduling
 from tests import house
-from tests.house import House
+from tests.house import House, our_house
 
-HOUSE = House.read(Path(sev_scheduling.__file__).parent)
+HOUSE = our_house()
 MODULES = sorted(HOUSE.trees)
 
 #: The longest chain of parts that import each other; benchmarks/ is one more.

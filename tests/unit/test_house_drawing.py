@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 import sev_scheduling
-from tests.house import House
+from tests.house import our_house
 
 ROOT = Path(sev_scheduling.__file__).parents[1]
 SVG = '{http://www.w3.org/2000/svg}'
@@ -23,7 +23,7 @@ def drawing(monkeypatch):
 
 
 def test_every_part_is_drawn_apart_from_the_others(drawing):
-    house = House.read(ROOT / 'sev_scheduling')
+    house = our_house()
     picture = ElementTree.fromstring(drawing.draw(house, 'sev_scheduling'))
     names = [
         text.text

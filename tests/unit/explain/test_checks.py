@@ -3,12 +3,10 @@
 import ast
 import re
 import string
-from pathlib import Path
 
 import pytest
 
-import sev_scheduling
-import sev_scheduling.explain.checks
+import sev_scheduling.explain.checks  # noqa: F401 (has the words)
 from sev_scheduling.explain.catalogue import NOTES, compute
 from sev_scheduling.hosts.check import (
     Check,
@@ -17,9 +15,9 @@ from sev_scheduling.hosts.check import (
     NoteCode,
     Status,
 )
-from tests.house import House
+from tests.house import our_house
 
-HOUSE = House.read(Path(sev_scheduling.__file__).parent)
+HOUSE = our_house()
 SEV_ES = {'model': 'amd-sev-es', 'other': 'amd-sev-snp'}
 
 

@@ -350,7 +350,7 @@ class TestInParallel:
 
         for _ in range(20):
             failed.clear()
-            with pytest.raises(PlacementUnavailable, match='^0$'):
+            with pytest.raises(PlacementUnavailable, match=r'^0$'):
                 in_parallel(ask, range(2), 2)
 
     def test_the_caller_s_thread_is_one_of_them(self):
