@@ -8,6 +8,7 @@ nova's own code for seconds, is left out: other tests reach the same lines.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -74,9 +75,12 @@ def pytest_collection_modifyitems(
     for item in items:
         test = getattr(item, 'obj', None)
         generated = getattr(test, 'is_hypothesis_test', False)
-        below = item.path.is_relative_to
-        measured = any(map(below, _MEASURED)) and not any(
-            map(below, _UNMEASURED)
-        )
-        if generated or not measured or item.get_closest_marker('long'):
+        long = item.get_closest_marker('long')
+        if generated or long or not _is_measured(item.path):
             item.add_marker(pytest.mark.no_cover)
+
+
+@functools.cache
+def _is_measured(file: Path) -> bool:
+    below = file.is_relative_to
+    return any(map(below, _MEASURED)) and not any(map(below, _UNMEASURED))
