@@ -49,7 +49,7 @@ SUBJECTS = (
 #: Needs servers, which take longer to start than all else.
 SERVERS = frozenset({'selection'})
 #: Measured in one process.
-LONG = frozenset({'client', 'growth', 'scale', 'selection'})
+LONG = frozenset({'client', 'growth', 'hosts', 'scale', 'selection'})
 PROCESSES = 2
 ROUNDS = 15
 QUICK = ('--quick', '--rounds', '1')

@@ -1,8 +1,8 @@
 """What no machine of a test can hold: many schedulers of a large cloud.
 
 Answers are synthetic, the look-ups are those of the plug-in, and the clock is
-moved by hand: ten schedulers place guests for some minutes, of which an hour
-is reckoned.
+moved by hand: ten schedulers place guests for a minute, of which an hour is
+reckoned.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def rows(quick: bool) -> Iterator[Row]:
             rounds=1,
             limit='It is kept of each host.',
         )
-    schedulers, seconds = (2, 60) if quick else (10, 120)
+    schedulers, seconds = (2, 60) if quick else (10, 60)
     hour = simulate(many, schedulers, seconds)
     where = f'{schedulers} schedulers, {many} hosts'
     yield Row(

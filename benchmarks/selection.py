@@ -6,7 +6,7 @@ import contextlib
 import json
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,14 @@ PROGRAM = pathlib.Path(__file__).with_name('watched_scheduler.py')
 #: How many ask at once.
 CALLERS = 8
 
+#: Guests that are placed before anything is measured.
+WARMING = 2
+
 #: Hosts with a slot each, and the guests that ask for one.
 LAST = {**entry(10), 'name': 'last', 'pools': {MODEL: {'total': 1}}}
 WANTED = 24
+#: How often they do.
+LAST_ROUNDS = 2
 
 #: What keeps the plug-in from a small share.
 FIRST = (
@@ -49,6 +54,10 @@ VARIANTS: Mapping[str, Mapping[str, str] | None] = {
     PLUGIN: {'explain_no_candidates': 'false'},
     EXPLAINING: {'explain_no_candidates': 'true'},
 }
+
+
+#: What a time of a burst is called, and its attribute.
+_TIMES = (('seconds', 'seconds'), ('CPU seconds', 'cpu'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,33 +151,29 @@ def _cpu() -> float:
 
 
 @contextlib.contextmanager
-def clouds(sizes: Iterable[int]) -> Iterator[Iterator[Cloud]]:
+def clouds(sizes: Collection[int]) -> Iterator[Iterator[Cloud]]:
     """Set up the servers; give a cloud of each size, one after the other."""
-    with contextlib.ExitStack() as stack:
-        database = stack.enter_context(databases.mariadb())
-        broker = stack.enter_context(rabbitmq.rabbitmq())
-
-        def made() -> Iterator[Cloud]:
-            for hosts in sizes:
-                url = database.create('placement')
-                with (
-                    # Else it accepts more claims than there are slots.
-                    placement_server(
-                        url, workers=2, allocation_conflict_retry_count=1
-                    ) as placement,
-                    nova_databases(database, broker, placement) as nova,
-                ):
-                    for one in (entry(hosts), LAST):
-                        nova.add_hosts(placement.load([one]).hosts)
-                    with Conductor(nova, CALLERS) as conductor:
-                        yield Cloud(hosts, placement, nova, conductor)
-
-        yield made()
+    with (
+        databases.mariadb() as database,
+        rabbitmq.rabbitmq() as broker,
+        placement_server(
+            database.create('placement'),
+            workers=2,
+            # Else it accepts more claims than there are slots.
+            allocation_conflict_retry_count=1,
+        ) as placement,
+        nova_databases(database, broker, placement) as nova,
+    ):
+        # The hosts of a smaller cloud are among those of a larger one.
+        for one in (entry(max(sizes)), LAST):
+            nova.add_hosts(placement.load([one]).hosts)
+        with Conductor(nova, CALLERS) as conductor:
+            yield (Cloud(n, placement, nova, conductor) for n in sizes)
 
 
 def rows(quick: bool) -> Iterator[Row]:
     #: Hosts -> guests of a burst, and how often.
-    sizes = {2: (8, 1)} if quick else {100: (48, 2), 1000: (8, 2)}
+    sizes = {2: (8, 1)} if quick else {100: (16, 3), 1000: (8, 2)}
     with clouds(sizes) as made:
         for (hosts, (guests, rounds)), cloud in zip(
             sizes.items(), made, strict=True
@@ -179,14 +184,15 @@ def rows(quick: bool) -> Iterator[Row]:
             if first and not quick:
                 variants = tuple(VARIANTS)
             found: dict[str, list[list[Burst]]] = {v: [] for v in variants}
+            # What a Placement does once is no matter of who asks first.
+            cloud.bursts(ALONE, WARMING, False)
             for number in range(rounds):
                 # In turns, and in changing order.
                 for variant in variants[:: -1 if number % 2 else 1]:
                     if variant == EXPLAINING and number:
                         continue  # It has no goal.
-                    found[variant].append(
-                        cloud.bursts(variant, guests, last=first)
-                    )
+                    last = first and number < LAST_ROUNDS
+                    found[variant].append(cloud.bursts(variant, guests, last))
             yield from _rows(hosts, found)
 
 
@@ -194,12 +200,13 @@ def _rows(
     hosts: int, found: Mapping[str, Sequence[Sequence[Burst]]]
 ) -> Iterator[Row]:
     alone = [bursts[0] for bursts in found[ALONE]]
-    if len(alone) > 1:
+    again = list(zip(alone[1:], alone, strict=False))
+    for what, field in _TIMES if again else ():
         # So much do bursts differ that nothing but chance makes differ.
         yield _row(
-            f'{ALONE}, {hosts} hosts: seconds of all guests, another time',
-            'the first time',
-            [(alone[-1].seconds, alone[0].seconds)],
+            f'{ALONE}, {hosts} hosts: {what} of all guests, another time',
+            'the time before',
+            [_both(field, *pair) for pair in again],
             None,
         )
     for variant, sessions in found.items():
@@ -231,13 +238,13 @@ def _rows(
                 0.02 if goals else None,
                 limit=FIRST,
             )
-        for what, field in (('seconds', 'seconds'), ('CPU seconds', 'cpu')):
+        for what, field in _TIMES:
             yield _row(
                 f'{variant}, {where}: {what} of all guests',
                 ALONE,
                 [
-                    (getattr(ours, field), getattr(theirs, field))
-                    for ours, theirs in zip(firsts, alone, strict=False)
+                    _both(field, *pair)
+                    for pair in zip(firsts, alone, strict=False)
                 ],
                 1 / 0.98 if goals else None,
                 limit=CORES,
@@ -249,15 +256,20 @@ def _rows(
                 f'{variant}, last slots: {what}',
                 ALONE,
                 [
-                    (getattr(ours[1], what), getattr(theirs[1], what))
+                    _both(what, ours[1], theirs[1])
                     for ours, theirs in zip(
                         sessions, found[ALONE], strict=False
                     )
+                    if len(ours) > 1
                 ],
                 1.0,
                 unit='integer',
                 limit='How often callers collide differs, run by run.',
             )
+
+
+def _both(field: str, ours: Burst, theirs: Burst) -> tuple[float, float]:
+    return getattr(ours, field), getattr(theirs, field)
 
 
 def _row(
