@@ -23,7 +23,7 @@ FAILS = '{n:fails|fail} on {what}'
 TENANT_FAILS = 'Hosts lack some of what is asked for: {tenant_names}.'
 
 #: What is left where what can be changed solves a part.
-REST = 'ask for less of the rest, or wait for it: {rest}'
+REST = 'ask for less of the rest (now {rest}), or wait for it'
 
 #: The same where it is slots alone.
 REST_TO_WAIT_FOR = 'wait for {rest}'
@@ -32,7 +32,7 @@ REST_TO_WAIT_FOR = 'wait for {rest}'
 REST_AND_SLOTS = '{text}, and wait for {slots}'
 
 #: The same where no host has enough of it, used or not.
-REST_THAT_STAYS = 'ask for less of the rest: {rest}'
+REST_THAT_STAYS = 'ask for less of the rest (now {rest})'
 
 #: The same as BUT_FOR, of hosts whose number stands before it.
 THESE_BUT_FOR = 'would do but for {what}'

@@ -542,8 +542,8 @@ def test_of_a_slot_among_the_rest_one_waits():
     *_, step = found.steps()
 
     assert step.words == (
-        'and ask for less of the rest, or wait for it: VCPU:8, and wait for '
-        'a free amd-sev slot'
+        'and ask for less of the rest (now VCPU:8), or wait for it, and wait '
+        'for a free amd-sev slot'
     )
     # However often it is joined.
     assert step.joined().joined().words == step.words

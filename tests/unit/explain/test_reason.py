@@ -82,16 +82,16 @@ def test_every_host_counts_once_and_a_confirmed_cause_leads(
     ('capacity', 'step', 'permanent'),
     [
         pytest.param(
-            8191, '-> and ask for less of the rest: MEMORY_MB:8192', True,
+            8191, '-> and ask for less of the rest (now MEMORY_MB:8192)', True,
             id='too small when empty',
         ),
         pytest.param(
-            8192, '-> and ask for less of the rest, or wait for it: '
-            'MEMORY_MB:8192', False, id='enough when empty',
+            8192, '-> and ask for less of the rest (now MEMORY_MB:8192), or '
+            'wait for it', False, id='enough when empty',
         ),
         pytest.param(
-            None, '-> and ask for less of the rest, or wait for it: '
-            'MEMORY_MB:8192', False, id='not known',
+            None, '-> and ask for less of the rest (now MEMORY_MB:8192), or '
+            'wait for it', False, id='not known',
         ),
     ],
 )  # fmt: skip
