@@ -184,7 +184,7 @@ def rows(quick: bool) -> Iterator[Row]:
             if first and not quick:
                 variants = tuple(VARIANTS)
             found: dict[str, list[list[Burst]]] = {v: [] for v in variants}
-            # What a Placement does once is no matter of who asks first.
+            # Placement's first answers take longer: before anybody's turn.
             cloud.bursts(ALONE, WARMING, False)
             for number in range(rounds):
                 # In turns, and in changing order.

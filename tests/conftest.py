@@ -12,7 +12,6 @@ import functools
 import os
 from pathlib import Path
 
-import coverage
 import pytest
 from hypothesis import settings
 
@@ -56,12 +55,17 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Leave a worker the measurement that it is about to start, alone.
+    """Let a worker of xdist measure once.
 
-    pytest-cov 7.1 has one running since the worker's start, and ``no_cover``
-    would stop only the second.
+    pytest-cov 7.1 measures since the worker's start, and starts another one
+    after this: ``no_cover`` would stop the second alone.
     """
-    if hasattr(session.config, 'workerinput'):
+    config = session.config
+    if config.pluginmanager.hasplugin('pytest_cov') and hasattr(
+        config, 'workerinput'
+    ):
+        import coverage
+
         running = coverage.Coverage.current()
         if running is not None:
             running.stop()

@@ -225,7 +225,7 @@ class House:
 
 @functools.cache
 def our_house() -> House:
-    """Return that of this package, read once in a process."""
+    """Return the house of ``sev_scheduling``, read once in a process."""
     return House.read(Path(__file__).parents[1] / 'sev_scheduling')
 
 

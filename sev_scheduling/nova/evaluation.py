@@ -65,7 +65,6 @@ class HostEvaluator:
         self._providers = answers.providers()
         self._slots: Slots | None = None
         self._asked_slots = False
-        self._renewed = False
         self.undecided = False
         self.blind = False
         self._tolerant = False
@@ -201,13 +200,10 @@ class HostEvaluator:
         provider = _slot_provider(candidate)
         if provider is None:
             return False
-        if not self._renewed and not self._providers.has(provider):
+        if not self.blind and not self._providers.has(provider):
             renewed = self._answers.providers_with(provider)
-            if renewed is not self._providers:
-                # Once a call, however many hosts have such a provider.
-                self._renewed = True
-                self.blind = renewed is None
-                self._providers = renewed or self._providers
+            self.blind = renewed is None
+            self._providers = renewed or self._providers
         return provider in self._providers.offering[self._model.name] or (
             self.blind and not self._providers.has(provider)
         )
@@ -222,6 +218,9 @@ class HostEvaluator:
         limit = self._facts.max_guests(tuple(state.aggregates), name)
         if own and limit is None:
             return _ONE_FREE
+        if own and limit == 0:
+            # As if it had none: none is to be had, whatever is free.
+            return None
         slots = self._ask_slots()
         if own and slots is None and not self._options.passes:
             # Nova's own claim, which would be left, has no such limit.
@@ -232,12 +231,10 @@ class HostEvaluator:
             # The pool is full, whatever was answered a moment later.
             if pool is not None:
                 return replace(pool, used=max(pool.used, pool.total))
-            return _FULL if self._offers(state) else None
+            # Among the slots, a host without a pool has none to be full.
+            return _FULL if host is None and self._offers(state) else None
         if limit is None or pool is None:
             return _ONE_FREE
-        if limit == 0:
-            # As if it had none: none is to be had, whatever is free.
-            return None
         # Placement has taken reserved slots off the total.
         return replace(pool, total=min(pool.total, limit))
 

@@ -21,7 +21,7 @@ from sev_scheduling.models import registered_models
 from sev_scheduling.nova import request_filter
 from sev_scheduling.nova.evaluation import HostEvaluator
 from sev_scheduling.nova.host_state import AggregateFacts
-from sev_scheduling.nova.lookups import Answers, shared_lookups
+from sev_scheduling.nova.lookups import Answers, Held, shared_lookups
 from sev_scheduling.nova.options import Options, log_start
 from sev_scheduling.nova.rebuild import Rebuild, image_errors
 from sev_scheduling.nova.request_spec import (
@@ -262,6 +262,13 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
     ) -> Outcome:
         """Return the server's host if the new image can run, or why not."""
         server = spec.instance_uuid
+        reading = SpecReading.of(spec)
+
+        def misleading() -> Held | None:
+            # The time of nova's database is not Placement's.
+            reading.start_step(self._lookups)
+            return answers.misleading_models(server)
+
         rebuild = Rebuild(spec)
         held = answers.held_models(server)
         problems: tuple[Problem, ...] = ()
@@ -269,10 +276,9 @@ class MemoryEncryptionFilter(filters.BaseHostFilter):  # type: ignore[misc]
             problems = image_errors(validation)
         if held is not None:
             problems = problems or rebuild.check_slot(
-                held,
-                validation.request,
-                functools.partial(answers.misleading_models, server),
+                held, validation.request, misleading
             )
+            reading.start_step(self._lookups)
         fitting: list[Any] = []
         finding: Finding = problems
         if not problems and held is None and not self._options.passes:

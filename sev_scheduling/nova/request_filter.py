@@ -226,6 +226,8 @@ class RequestFilter:
         client = self._lookups.client(deadline)
         more = dict(constraints(spec))
         in_tree = target_provider(context, spec, client)
+        # The time of nova's database is not Placement's.
+        deadline.start_step()
         first: Diagnosis | None = None
         guests, room = _guests(spec), 0
         for query in nova_queries(spec, validation):
@@ -276,6 +278,8 @@ class RequestFilter:
         root = target_provider(context, spec, client)
         if root is None:
             return None
+        # The time of nova's database is not Placement's.
+        deadline.start_step()
         more = dict(constraints(spec))
         answer = Candidates((), {})
         for groups in nova_groups(spec):
@@ -285,6 +289,7 @@ class RequestFilter:
             # Nova says so.
             return None
         state = forced_host(context, spec, root)
+        deadline.start_step()
         state.allocation_candidates = [
             msgspec.to_builtins(found) for found in answer.allocation_requests
         ]

@@ -166,6 +166,8 @@ class Screening:
                 clear = clear - self._providers.hosts[other]
         if limit is None:
             return clear
+        if limit == 0:
+            return frozenset()
         slots = self._ask_slots()
         if slots is not None:
             return clear - slots.full(name, limit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from oslo_utils import timeutils
+
 from sev_scheduling.exceptions import PlacementError
 from sev_scheduling.nova.lookups.deadline import Deadline
 from sev_scheduling.nova.lookups.lookups import Held, Lookups
@@ -33,6 +35,7 @@ class Answers:
         self._deadline = deadline
         self._options = options
         self._warnings = warnings
+        self._came = timeutils.now()
 
     def providers(self) -> Providers | None:
         """Return which providers have what, by the last answer if need be.
@@ -46,8 +49,11 @@ class Answers:
         return found
 
     def providers_with(self, provider: str) -> Providers | None:
-        """Return providers, asked for anew if this one is not known yet."""
-        return self._ask(self._lookups.providers_with, provider)
+        """Return providers, asked for anew if this one is not known yet.
+
+        Once in the step, however many are not known.
+        """
+        return self._ask(self._lookups.providers_with, provider, self._came)
 
     def slots(self) -> Slots | None:
         """Return the free slots of now."""
@@ -61,7 +67,7 @@ class Answers:
         """Return the models that nova may take a server's slot for."""
         return self._ask(self._lookups.misleading_models, server)
 
-    def _ask(self, look_up: Callable[..., T], *about: str) -> T | None:
+    def _ask(self, look_up: Callable[..., T], *about: object) -> T | None:
         try:
             return look_up(self._deadline, *about)
         except PlacementError as error:

@@ -105,19 +105,22 @@ class Connection:
         """
         if url == '/' and self._versions is not None:
             return self._versions
-        if self._adapter is None:
-            self._adapter = nova_adapter()
+        # Another thread may forget it at any time.
+        shared = self._adapter
+        if shared is None:
+            shared = self._adapter = nova_adapter()
         # Copies share connections and token; the deadline is their own.
-        session: Any = copy.copy(self._adapter.session)
+        session: Any = copy.copy(shared.session)
         session.deadline, session.options = deadline, options
-        adapter = copy.copy(self._adapter)
+        adapter = copy.copy(shared)
         adapter.session = session
         client = report.SchedulerReportClient(adapter)
         try:
             response = client.get(url, version=microversion)
         except ks_exceptions.EndpointNotFound:
             # The catalog, which is kept, may have the endpoint later.
-            self._adapter = None
+            if self._adapter is shared:
+                self._adapter = None
             raise
         if url == '/' and response.status_code == 200:
             self._versions = response

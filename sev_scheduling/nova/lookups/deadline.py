@@ -60,7 +60,7 @@ class Deadline:
     last two for each of its guests. Each step has the whole time-out for
     look-ups that are answered, so that a request for many guests does not
     fail for their number; the first step that runs out of time leaves those
-    after it nothing. It is used by one thread.
+    after it nothing. One thread at a time starts steps; several may call.
 
     :param seconds: the time-out
     """

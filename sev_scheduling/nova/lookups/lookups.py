@@ -101,18 +101,22 @@ class Lookups:
         """Return which providers had what, by the last answer to that."""
         return self._providers.last
 
-    def providers_with(self, deadline: Deadline, provider: str) -> Providers:
+    def providers_with(
+        self, deadline: Deadline, provider: str, since: float
+    ) -> Providers:
         """Return which providers have what, this one among them if it is.
 
         It may be a pool of a host that has just been added, of which a
         cached answer does not know. One without a model's trait is asked
         for once in ``cache_seconds``.
+
+        :param since: an answer to what was asked after this moment will do,
+            as :func:`oslo_utils.timeutils.now` counts
         """
-        came = timeutils.now()
         known = self.providers(deadline)
         if known.has(provider) or self._is_stranger(provider):
             return known
-        known = self._providers.ask_since(came, deadline)
+        known = self._providers.ask_since(since, deadline)
         if not known.has(provider):
             self._strangers = {
                 stranger: asked_at
@@ -197,7 +201,9 @@ class Lookups:
         return tuple(found)
 
     def _models_of(self, deadline: Deadline, provider: str) -> Held:
-        offering = self.providers_with(deadline, provider).offering
+        offering = self.providers_with(
+            deadline, provider, timeutils.now()
+        ).offering
         return tuple(
             model
             for model in registered_models().values()

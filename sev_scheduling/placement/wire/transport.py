@@ -67,8 +67,10 @@ def in_parallel(
     caller = threading.current_thread()
 
     def work() -> None:
-        while not errors:
+        while True:
             with lock:
+                if errors:
+                    return
                 number, item = next(left, (None, None))
             if number is None:
                 return

@@ -285,7 +285,8 @@ class Wire:
 
         :param ask: makes calls; threads call it
         :returns: what it returns for each, in their order
-        :raises PlacementError: the first error; the rest is not asked then
+        :raises PlacementError: that of the first item that has one; after an
+            error nothing more is asked
         """
         return in_parallel(ask, about, CONNECTIONS)
 
@@ -294,7 +295,8 @@ class Wire:
         """Return the answers to several questions, asked at one time.
 
         :param questions: each makes calls; threads call it
-        :raises PlacementError: the first error; the rest is not asked then
+        :raises PlacementError: that of the first question that has one; after
+            an error nothing more is asked
         """
         return self.each(lambda ask: ask(), questions)
 

@@ -292,7 +292,7 @@ BARE = {**SURE, 'published': []}
             id='limited for the model',
         ),
         pytest.param(
-            {**SURE, 'counted': False}, {'max_guests': 0}, id='not counted'
+            {**SURE, 'counted': False}, {'max_guests': 1}, id='not counted'
         ),
     ],
 )

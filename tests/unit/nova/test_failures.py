@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -11,17 +12,21 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keystoneauth1 import exceptions as ks_exceptions
-from nova import exception
+from nova import context as nova_context
+from nova import exception, objects
 from nova.scheduler import request_filter
 
 from sev_scheduling.exceptions import PlacementUnavailable
 from sev_scheduling.hosts.host import SlotPool
 from sev_scheduling.nova.lookups import shared_lookups
 from sev_scheduling.nova.lookups.client import Connection
+from sev_scheduling.nova.rebuild import Rebuild
+from sev_scheduling.nova.servers.image_record import ImageRecord
 from sev_scheduling.placement import PlacementClient, embedded_placement
 from sev_scheduling.placement.wire.transport import Call
 from sev_scheduling.placement.wire.wire import Wire
 from tests.unit.nova.factories import (
+    ES,
     ON,
     ON_ES,
     Q35,
@@ -246,6 +251,83 @@ def test_where_the_pool_is_full_no_number_is_needed(world, informed):
     plugin, _ = informed('slots')
     with pytest.raises(exception.NoValidHost, match='are taken now'):
         passing(plugin, states, spec())
+
+
+@pytest.mark.parametrize('policy', ['pass', 'protected'])
+def test_where_no_guest_may_be_no_number_is_needed(
+    world, configured, informed, policy
+):
+    configured(max_guests=0, on_placement_failure=policy)
+    world.host('alpha')
+    states = world.hosts_for(spec())
+    plugin, calls = informed('slots')
+    with pytest.raises(exception.NoValidHost, match='No host offers amd-sev'):
+        passing(plugin, states, spec())
+    assert calls == []
+
+
+def named_host():
+    return spec(requested_destination=objects.Destination(host='alpha'))
+
+
+def forced():
+    return spec(force_hosts=['alpha'])
+
+
+@pytest.mark.parametrize(
+    ('slow', 'request_'),
+    [
+        pytest.param('target_provider', named_host, id='of a named host'),
+        pytest.param('target_provider', forced, id='of a forced host'),
+        pytest.param('forced_host', forced, id='of what a forced host has'),
+        pytest.param('record', rebuild_spec, id='of what a server has'),
+    ],
+)
+def test_a_slow_database_of_nova_is_no_failure_of_placement(
+    world, connect, clock, configured, monkeypatch, slow, request_
+):
+    configured(cache_seconds=0)
+    root = world.host('alpha', pools={SEV: 5, ES: 5})
+    world.claim(world.pool(root, 'amd_sev_es'))
+    (state,) = states = world.hosts_for(spec())
+    asked, began = [], clock.now
+
+    class Timed:
+        """A client whose calls have to be within a deadline."""
+
+        def __init__(self, deadline):
+            self._deadline = deadline
+
+        def __getattr__(self, name):
+            asked.append(self._deadline.left())
+            return getattr(world.placement.client(), name)
+
+    def reads(name, answer):
+        def read(*about):
+            clock.now += 1000 * (name == slow)
+            return answer
+
+        return read
+
+    connect(Timed)
+    for name, answer in (('target_provider', root), ('forced_host', state)):
+        monkeypatch.setattr(
+            f'sev_scheduling.nova.request_filter.{name}', reads(name, answer)
+        )
+    record = functools.cached_property(reads('record', ImageRecord()))
+    record.__set_name__(Rebuild, 'record')
+    monkeypatch.setattr(Rebuild, 'record', record)
+    plugin = load_filter()
+    if slow == 'record':
+        with pytest.raises(exception.NoValidHost):
+            passing(plugin, states, request_())
+    else:
+        ask = request_filter.ALL_REQUEST_FILTERS[-1]
+        assert ask(nova_context.get_admin_context(), request_())
+
+    assert clock.now > began
+    assert asked
+    assert plugin._lookups._breaker._open is None
 
 
 def test_a_warning_once_a_minute_and_not_once_a_host(

@@ -340,7 +340,9 @@ def test_a_stale_trait_where_the_host_has_no_pool_of_the_model(world):
     root = world.host(pools={ES: 5})
     world.set_traits(root, SEV_TRAIT)
     request = spec()
-    with pytest.raises(exception.NoValidHost, match='amd-sev'):
+    with pytest.raises(
+        exception.NoValidHost, match='No host offers amd-sev memory encryption'
+    ):
         passing(load_filter(), world.hosts_for(request), request)
 
 

@@ -23,6 +23,8 @@ from sev_scheduling.exceptions import (
     PlacementError,
     PlacementUnavailable,
 )
+from sev_scheduling.nova.lookups.client import Connection
+from sev_scheduling.nova.lookups.deadline import CircuitBreaker, Deadline
 from sev_scheduling.nova.lookups.lookups import Lookups
 from sev_scheduling.nova.options import Options
 from tests.unit.nova.factories import CONF
@@ -320,6 +322,30 @@ def test_the_client_is_made_anew_where_the_catalog_had_no_endpoint(
         with pytest.raises(PlacementUnavailable):
             ask(lookups=lookups)
     assert len(made) == 2
+
+
+def test_an_adapter_that_another_thread_forgets_is_used_to_the_end(
+    monkeypatch,
+):
+    connection = Connection()
+
+    class Forgotten:
+        def __getattr__(self, name):
+            if name != 'session':
+                raise AttributeError(name)
+            # The other thread found no endpoint, just now.
+            connection._adapter = None
+            return types.SimpleNamespace()
+
+        def get(self, url, **_):
+            raise ks_exceptions.ConnectFailure('none')
+
+    monkeypatch.setattr(
+        'sev_scheduling.nova.lookups.client.nova_adapter', Forgotten
+    )
+    client = connection.client(Deadline(5, CircuitBreaker()))
+    with pytest.raises(PlacementUnavailable, match='none'):
+        client.supports('1.39')
 
 
 def test_connecting_and_reading_share_the_time(
