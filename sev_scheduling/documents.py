@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from sev_scheduling.exceptions import InputError
-from sev_scheduling.text import printable, quoted
+from sev_scheduling.text import one_line, printable, quoted
 
 #: Larger than any real flavor, image or cloud file; in bytes.
 MAX_BYTES = 4 * 1024 * 1024
@@ -183,9 +183,12 @@ def parse_document(text: str, label: str) -> Any:
             f'{label} is nested more than {MAX_DEPTH} deep; give a flat one.'
         ) from None
     except ValueError as error:
-        # A number of thousands of digits.
-        why = printable(str(error))[:120]
-        raise InputError(f'{label} cannot be read: {why}.') from None
+        # A number of thousands of digits, of which Python says after a
+        # semicolon how programs change that.
+        why = one_line(str(error).partition(';')[0])
+        raise InputError(
+            f'{label} has a value that cannot be read: {why}; correct it.'
+        ) from None
 
 
 def _open_at_once(path: str, flags: int) -> int:

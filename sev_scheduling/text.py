@@ -49,7 +49,8 @@ def one_line(text: object) -> str:
 
     For the words of an exception or of another program.
     """
-    return printable(' '.join(str(text).split()))[:300]
+    line = printable(' '.join(str(text).split()))
+    return line if len(line) <= 300 else line[:297] + '...'
 
 
 def counted(number: int, noun: str) -> str:

@@ -63,7 +63,8 @@ def test_a_quoted_value_is_short_and_on_one_line(value, shown):
     [
         ('  a\n  b\t c ', 'a b c'),
         (ValueError('wrong\nvalue'), 'wrong value'),
-        ('x' * 301, 'x' * 300),
+        ('x' * 300, 'x' * 300),
+        ('x' * 301, 'x' * 297 + '...'),
     ],
 )
 def test_one_line_folds_spaces_and_ends_after_300_characters(text, line):
