@@ -132,7 +132,7 @@ def rows(quick: bool) -> Iterator[Row]:
             rounds=1,
             limit='It is kept of each host.',
         )
-    schedulers, seconds = (2, 60) if quick else (10, 60)
+    schedulers, seconds = 2 if quick else 10, 60
     hour = simulate(many, schedulers, seconds)
     where = f'{schedulers} schedulers, {many} hosts'
     yield Row(

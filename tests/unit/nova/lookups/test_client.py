@@ -348,6 +348,25 @@ def test_an_adapter_that_another_thread_forgets_is_used_to_the_end(
         client.supports('1.39')
 
 
+def test_an_adapter_that_another_thread_has_made_since_is_kept(monkeypatch):
+    connection, newer = Connection(), object()
+
+    class Older:
+        session = types.SimpleNamespace()
+
+        def get(self, url, **_):
+            connection._adapter = newer
+            raise ks_exceptions.EndpointNotFound('none')
+
+    monkeypatch.setattr(
+        'sev_scheduling.nova.lookups.client.nova_adapter', Older
+    )
+    client = connection.client(Deadline(5, CircuitBreaker()))
+    with pytest.raises(PlacementUnavailable):
+        client.supports('1.39')
+    assert connection._adapter is newer
+
+
 def test_connecting_and_reading_share_the_time(
     serve, placement_conf, monkeypatch, ask
 ):
